@@ -1,0 +1,3 @@
+module annbench
+
+go 1.26.8
