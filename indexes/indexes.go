@@ -1,0 +1,342 @@
+// Package indexes puts every family of nearest-neighbour index under one contract: the same input,
+// the same settings table, the same answers, errors instead of crashes.
+//
+// It does not measure anything and does not read data sets: that is package bench. The table of
+// families is [Families]; the families of Faiss need the build tag "faiss" and are listed, with the
+// reason why they are missing, in builds without it.
+package indexes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sort"
+	"strings"
+
+	"annbench/indexes/vec"
+)
+
+// Index answers queries over the vectors it was built from. Search may be called by many goroutines
+// at once unless the family's doc says otherwise; Close ends its use and frees what it holds.
+type Index interface {
+	// Search appends to dst the min(k, n) nearest that it finds for q, nearest first, equal
+	// distances in ID order, each ID once. An approximate index may find fewer. It is an error if
+	// k < 1, if q has the wrong number of dimensions, or if q holds a NaN or an infinity; dst is
+	// then returned as it was.
+	Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Neighbor, error)
+	Close() error
+}
+
+// Tuner is an Index whose search settings can be changed without a rebuild. Tune must not run while
+// a search does. Settings that are absent take the family's defaults.
+type Tuner interface{ Tune(Params) error }
+
+// BatchSearcher is an Index with a faster way to answer many queries at once. Row i of the answer
+// holds what Search would give for query i, up to the rounding of the distances.
+type BatchSearcher interface {
+	SearchBatch(queries vec.Matrix, k int) ([][]vec.Neighbor, error)
+}
+
+// Saver is an Index that can be written to a file, from which its family's Load restores it.
+type Saver interface{ Save(path string) error }
+
+// BuildInput is what an index is built from.
+type BuildInput struct {
+	// Vectors are the base; an answer's ID is a row number of it. The memory stays the caller's, and
+	// must neither change nor go away before Close.
+	Vectors vec.Matrix
+	Metric  vec.Metric
+	Params  Params // build settings, and search settings to begin with; absent ones take defaults
+	Threads int    // threads that the build may use; 0 means 1
+	Seed    uint64 // source of every random choice
+	// Phase, where not nil, is called as each part of the build begins: "train", "add" or "finish".
+	Phase func(name string)
+}
+
+func (in BuildInput) begin(phase string) {
+	if in.Phase != nil {
+		in.Phase(phase)
+	}
+}
+
+// Family is one kind of index out of one library.
+type Family struct {
+	Name    string // "flat", "ivfpq-faiss", "hnsw-coder", ...
+	Library string // who wrote the index: "annbench", "faiss", "coder/hnsw"
+	Doc     string // what it is, and what a user has to know about it, in a few sentences
+	Exact   bool   // answers are the true nearest neighbours
+	Random  bool   // the seed matters: another seed gives another index
+	Metrics []vec.Metric
+	Build   []Param // settings fixed when the index is built
+	Search  []Param // settings that Tune can change
+	Missing string  // why this build of annbench lacks the family; empty where it has it
+
+	// Fits reports why these build settings cannot work on n vectors of dim dimensions, with the
+	// nearest that can. It may be nil.
+	Fits func(n, dim int, p Params) error
+	// Open builds an index. It stops early, with the context's error, where the library allows it.
+	Open func(ctx context.Context, in BuildInput) (Index, error)
+	// Load restores what Save wrote. in.Vectors may be empty; Metric and Params are those of the build.
+	Load func(path string, in BuildInput) (Index, error)
+	// Bytes is the analytic size of the index in memory, in bytes: vectors or codes, ids, and the
+	// structure over them, from n, dim and the settings alone.
+	Bytes func(n, dim int, p Params) int64
+}
+
+// Kind is the type of a setting's value.
+type Kind int
+
+// The kinds of settings. In [Params] an Int is an int, a Float a float64, a Bool a bool.
+const (
+	Int Kind = iota
+	Float
+	Bool
+)
+
+func (k Kind) String() string { return [...]string{"integer", "number", "true or false"}[k] }
+
+// Param is one setting of a family: the only place where its name, default, range and meaning stand.
+type Param struct {
+	Name     string
+	Kind     Kind
+	Default  any     // of the type that Kind says
+	Min, Max float64 // inclusive; not used by Bool
+	Doc      string
+}
+
+// Params are settings by name, with values of the types that [Kind] says.
+type Params map[string]any
+
+// Int returns setting name. A missing or mistyped setting is a mistake of this program: it panics.
+// Settings that have passed [Family.Settings] are complete and typed.
+func (p Params) Int(name string) int { return p[name].(int) }
+
+// Float returns setting name, as [Params.Int] does.
+func (p Params) Float(name string) float64 { return p[name].(float64) }
+
+// Bool returns setting name, as [Params.Int] does.
+func (p Params) Bool(name string) bool { return p[name].(bool) }
+
+// String gives the settings in one canonical form, names in order: "M=32 efConstruction=200".
+func (p Params) String() string {
+	names := make([]string, 0, len(p))
+	for name := range p {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	var b strings.Builder
+	for i, name := range names {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		fmt.Fprintf(&b, "%s=%v", name, p[name])
+	}
+	return b.String()
+}
+
+// A SettingError is a setting that a family does not have, or a value that it does not take.
+type SettingError struct {
+	Family  string
+	Setting string
+	Reason  string // what is wrong, and the fix
+}
+
+func (e *SettingError) Error() string { return e.Family + ": " + e.Reason }
+
+// Settings checks p against params, which is f.Build, f.Search or both, and returns it complete
+// (defaults filled in) and typed: whole numbers of any Go type become int for an Int, and so on.
+// The error is a [*SettingError].
+func (f *Family) Settings(params []Param, p Params) (Params, error) {
+	out := make(Params, len(params))
+	for _, param := range params {
+		out[param.Name] = param.Default
+	}
+	names := make([]string, 0, len(p))
+	for name := range p {
+		names = append(names, name)
+	}
+	sort.Strings(names) // so that the first error does not depend on the map's order
+	for _, name := range names {
+		param := find(params, name)
+		if param == nil {
+			return nil, &SettingError{f.Name, name, f.unknown(params, name)}
+		}
+		v, err := param.convert(p[name])
+		if err != nil {
+			return nil, &SettingError{f.Name, name, err.Error()}
+		}
+		out[name] = v
+	}
+	return out, nil
+}
+
+func (f *Family) unknown(params []Param, name string) string {
+	if len(params) == 0 {
+		return fmt.Sprintf("no setting %q: there are none here", name)
+	}
+	names := make([]string, len(params))
+	for i, p := range params {
+		names[i] = p.Name
+	}
+	msg := fmt.Sprintf("no setting %q", name)
+	if near := Nearest(name, names); near != "" {
+		return msg + fmt.Sprintf("; did you mean %q?", near)
+	}
+	return msg + "; known are " + strings.Join(names, ", ")
+}
+
+func find(params []Param, name string) *Param {
+	for i := range params {
+		if params[i].Name == name {
+			return &params[i]
+		}
+	}
+	return nil
+}
+
+// convert returns v as the type that p.Kind asks for, if it is one and within range.
+func (p *Param) convert(v any) (any, error) {
+	if p.Kind == Bool {
+		if b, ok := v.(bool); ok {
+			return b, nil
+		}
+		return nil, fmt.Errorf("%s must be true or false, not %v", p.Name, v)
+	}
+	x, ok := number(v)
+	if !ok {
+		return nil, fmt.Errorf("%s must be a %s, not %v (%T)", p.Name, p.Kind, v, v)
+	}
+	if p.Kind == Int && x != math.Trunc(x) {
+		return nil, fmt.Errorf("%s must be a whole number, not %v", p.Name, v)
+	}
+	if !(x >= p.Min && x <= p.Max) { // written so that a NaN fails
+		return nil, fmt.Errorf("%s must be between %v and %v, not %v", p.Name, p.Min, p.Max, v)
+	}
+	if p.Kind == Int {
+		return int(x), nil
+	}
+	return x, nil
+}
+
+func number(v any) (float64, bool) {
+	switch v := v.(type) {
+	case int:
+		return float64(v), true
+	case int64:
+		return float64(v), true
+	case uint64:
+		return float64(v), true
+	case float32:
+		return float64(v), true
+	case float64:
+		return v, true
+	}
+	return 0, false
+}
+
+// Lookup returns the family called name. The error names the nearest one.
+func Lookup(name string) (*Family, error) {
+	var names []string
+	for _, f := range Families() {
+		if f.Name == name {
+			return f, nil
+		}
+		names = append(names, f.Name)
+	}
+	if near := Nearest(name, names); near != "" {
+		return nil, fmt.Errorf("no index family %q; did you mean %q?", name, near)
+	}
+	return nil, fmt.Errorf("no index family %q; known are %s", name, strings.Join(names, ", "))
+}
+
+// Nearest returns the candidate that was most likely meant by word, or "" where none is near: at
+// most a third of its letters, and at least one, would have to be changed (Levenshtein distance,
+// letter case left aside).
+func Nearest(word string, candidates []string) string {
+	best, distance := "", max(1, len(word)/3)+1
+	for _, c := range candidates {
+		if d := levenshtein(strings.ToLower(word), strings.ToLower(c)); d < distance {
+			best, distance = c, d
+		}
+	}
+	return best
+}
+
+func levenshtein(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}
+
+// ErrMissing is wrapped by the error of every Open and Load of a family that this build lacks.
+var ErrMissing = errors.New("family is not in this build")
+
+// OpenChecked builds an index of family f after checking the input: it must have vectors, all of them
+// finite, a metric that f supports, and settings that f has and that fit. These checks are part of
+// what OpenChecked costs; package bench makes them before its clock starts and calls f.Open itself.
+func (f *Family) OpenChecked(ctx context.Context, in BuildInput) (Index, error) {
+	in, err := f.Check(in)
+	if err != nil {
+		return nil, err
+	}
+	return f.Open(ctx, in)
+}
+
+// Check returns in with complete settings, or what is wrong with it.
+func (f *Family) Check(in BuildInput) (BuildInput, error) {
+	if f.Missing != "" {
+		return in, fmt.Errorf("%s: %w: %s", f.Name, ErrMissing, f.Missing)
+	}
+	if !f.Supports(in.Metric) {
+		return in, fmt.Errorf("%s: metric %q is not supported: it has %v", f.Name, in.Metric, f.Metrics)
+	}
+	params, err := f.Settings(append(f.Build[:len(f.Build):len(f.Build)], f.Search...), in.Params)
+	if err != nil {
+		return in, err
+	}
+	in.Params = params
+	in.Threads = max(1, in.Threads)
+	v := in.Vectors
+	if v.Rows < 1 || v.Dim < 1 {
+		return in, fmt.Errorf("%s: nothing to build from: %d vectors of %d dimensions", f.Name, v.Rows, v.Dim)
+	}
+	if len(v.Data) != v.Rows*v.Dim {
+		return in, fmt.Errorf("%s: %d vectors of %d dimensions need %d values, there are %d", f.Name, v.Rows, v.Dim, v.Rows*v.Dim, len(v.Data))
+	}
+	if v.Rows > math.MaxInt32 {
+		return in, fmt.Errorf("%s: %d vectors are more than the %d that an index can number", f.Name, v.Rows, math.MaxInt32)
+	}
+	if f.Fits != nil {
+		if err := f.Fits(v.Rows, v.Dim, params); err != nil {
+			return in, fmt.Errorf("%s: %w", f.Name, err)
+		}
+	}
+	if i := vec.FirstNonFinite(v.Data); i >= 0 {
+		return in, fmt.Errorf("%s: vector %d holds %v in dimension %d: indexes need finite values", f.Name, i/v.Dim, v.Data[i], i%v.Dim)
+	}
+	return in, nil
+}
+
+// Supports reports whether f can be built under metric m.
+func (f *Family) Supports(m vec.Metric) bool {
+	for _, have := range f.Metrics {
+		if have == m {
+			return true
+		}
+	}
+	return false
+}
