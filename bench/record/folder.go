@@ -1,0 +1,188 @@
+package record
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// The files of a results folder.
+const (
+	RecordsFile = "records.jsonl" // append-only, one [Record] a line
+	DatasetFile = "dataset.json"
+	GalleryFile = "gallery.json"
+	ThumbsDir   = "thumbs"
+)
+
+// Results is a results folder as it was read.
+type Results struct {
+	Dir     string
+	Records []Record // in the order in which they were measured
+	Dataset Dataset
+	Gallery *Gallery // nil where the folder has none
+	// Torn is how many bytes of an unfinished last line were left aside: a run was stopped while it
+	// wrote them.
+	Torn int64
+}
+
+// Open reads the results folder at dir. It is an error if the folder has no records file or if a
+// line other than the last is damaged; the error names file and line.
+func Open(dir string) (*Results, error) {
+	r := &Results{Dir: dir}
+	var err error
+	if r.Records, r.Torn, err = Read(filepath.Join(dir, RecordsFile)); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s holds no results (no %s): make some with `annbench run`", dir, RecordsFile)
+		}
+		return nil, err
+	}
+	if err := readJSON(filepath.Join(dir, DatasetFile), &r.Dataset); err != nil {
+		return nil, err
+	}
+	var g Gallery
+	switch err := readJSON(filepath.Join(dir, GalleryFile), &g); {
+	case err == nil:
+		r.Gallery = &g
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	return r, nil
+}
+
+// Read reads a records file. An unfinished last line, without its newline or not valid JSON, is
+// left aside, and its length in bytes returned as torn.
+func Read(path string) (records []Record, torn int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	in := bufio.NewReaderSize(f, 1<<20)
+	for line := 1; ; line++ {
+		b, err := in.ReadBytes('\n')
+		if err != nil && err != io.EOF {
+			return nil, 0, fmt.Errorf("reading %s: %w", path, err)
+		}
+		if err == io.EOF {
+			return records, int64(len(b)), nil // complete lines end in a newline
+		}
+		if len(bytes.TrimSpace(b)) == 0 {
+			continue
+		}
+		var r Record
+		if err := json.Unmarshal(b, &r); err != nil {
+			if _, peek := in.Peek(1); peek == io.EOF {
+				return records, int64(len(b)), nil
+			}
+			return nil, 0, fmt.Errorf("%s:%d: not a record: %w", path, line, err)
+		}
+		records = append(records, r)
+	}
+}
+
+func readJSON(path string, v any) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// WriteJSON writes v to path as indented JSON, whole or not at all: under a temporary name in the
+// same folder, synced, then renamed.
+func WriteJSON(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return WriteFile(path, append(b, '\n'))
+}
+
+// WriteFile writes b to path as [WriteJSON] does.
+func WriteFile(path string, b []byte) (err error) {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			tmp.Close()
+			os.Remove(tmp.Name())
+		}
+	}()
+	if _, err = tmp.Write(b); err != nil {
+		return err
+	}
+	if err = tmp.Chmod(0o644); err != nil {
+		return err
+	}
+	if err = tmp.Sync(); err != nil {
+		return err
+	}
+	if err = tmp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+// Writer appends records to a records file.
+type Writer struct {
+	f    *os.File
+	path string
+}
+
+// Append opens the records file at path for appending, and creates it if it is missing. An
+// unfinished last line is cut off first, so that the next record begins a line of its own; what was
+// complete stays.
+func Append(path string) (*Writer, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	w := &Writer{f: f, path: path}
+	_, torn, err := Read(path)
+	if err == nil {
+		err = w.cut(torn)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *Writer) cut(torn int64) error {
+	end, err := w.f.Seek(0, io.SeekEnd)
+	if err != nil || torn == 0 {
+		return err
+	}
+	if err := w.f.Truncate(end - torn); err != nil {
+		return err
+	}
+	_, err = w.f.Seek(end-torn, io.SeekStart)
+	return err
+}
+
+// Write appends one record and waits until it is on the disk.
+func (w *Writer) Write(r *Record) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", w.path, err)
+	}
+	if _, err := w.f.Write(append(b, '\n')); err != nil {
+		return err
+	}
+	return w.f.Sync()
+}
+
+// Close closes the file.
+func (w *Writer) Close() error { return w.f.Close() }

@@ -1,0 +1,179 @@
+// Package record holds what a sweep leaves behind: one JSON line for each measured cell, and beside
+// them a description of the data set and the pictures that a gallery needs.
+//
+// A results folder is the single truth that reports are made from; nothing in it needs the indexes,
+// the model or the images again. The package reads and writes that folder and does nothing else:
+// it neither measures (package bench) nor judges (package reports). It imports nothing of annbench.
+package record
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+)
+
+// Cell is one operating point: everything that decides what a measurement means, and nothing that
+// varies between repetitions of it. Cells are comparable, so that grouping is a Go map.
+type Cell struct {
+	Dataset string `json:"dataset"` // digest of the data set
+	Metric  string `json:"metric"`  // l2, cosine or ip
+	Family  string `json:"family"`  // name in the table of index families
+	Build   string `json:"build"`   // build settings, canonical: "M=32 efConstruction=200"
+	Search  string `json:"search"`  // search settings, canonical
+	K       int    `json:"k"`       // answers asked for
+	Threads int    `json:"threads"` // threads of the build, and of the search where Mode says so
+	Mode    string `json:"mode"`    // how queries are put; see [Latency]
+}
+
+// The modes of measuring.
+const (
+	Latency = "latency" // one query in flight, one thread
+)
+
+// Settings is build and search settings as one text, for people.
+func (c Cell) Settings() string {
+	switch {
+	case c.Build == "":
+		return c.Search
+	case c.Search == "":
+		return c.Build
+	}
+	return c.Build + " " + c.Search
+}
+
+// ID names the cell in twelve hexadecimal digits; equal cells have equal IDs.
+func (c Cell) ID() string {
+	b, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // strings and integers always encode
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:6])
+}
+
+// Status says how the measurement of a cell ended.
+type Status string
+
+// The ways in which a measurement ends. Only an OK record has values.
+const (
+	OK      Status = "ok"
+	Failed  Status = "failed"  // an error, a crash, or a process that was killed
+	Timeout Status = "timeout" // ended at its deadline
+	OOM     Status = "oom"     // ended at its memory limit
+	Skipped Status = "skipped" // not tried: this build or this data cannot
+)
+
+// Record is one repetition of one cell.
+type Record struct {
+	Cell    Cell      `json:"cell"`
+	Library string    `json:"library"` // who wrote the index
+	Exact   bool      `json:"exact,omitempty"`
+	Rep     int       `json:"rep"` // 0 is the first
+	Seed    uint64    `json:"seed"`
+	Engine  string    `json:"engine"` // version of what measured; a change makes old records be measured again
+	Time    time.Time `json:"time"`   // when the measurement ended
+
+	Status   Status   `json:"status"`
+	Error    string   `json:"error,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+
+	// Values are by the names in package metric's table, in base units: seconds, bytes, ratios in
+	// [0, 1]. What was not measured is absent; no value is NaN or infinite.
+	Values map[string]float64 `json:"values,omitempty"`
+	// ByLabel holds metrics split by the query's category: ByLabel["map"]["dress"].
+	ByLabel map[string]map[string]float64 `json:"by_label,omitempty"`
+	// Answers are what the queries of the gallery were given, in the gallery's order: row numbers of
+	// the base, nearest first. Only repetition 0 has them.
+	Answers [][]int32 `json:"answers,omitempty"`
+
+	Env Env `json:"env"`
+}
+
+// Key is what makes a record be there already when a sweep is run again: the cell, the repetition
+// and the version of the engine.
+func (r *Record) Key() string { return Key(r.Cell, r.Rep, r.Engine) }
+
+// Key is the key of a record before it is measured; see [Record.Key].
+func Key(c Cell, rep int, engine string) string {
+	b, err := json.Marshal(struct {
+		Cell   Cell
+		Rep    int
+		Engine string
+	}{c, rep, engine})
+	if err != nil {
+		panic(err) // strings and integers always encode
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
+}
+
+// Env is where a cell was measured: what a reader needs to judge whether two numbers compare.
+type Env struct {
+	CPU       string            `json:"cpu"`      // the model's name
+	Features  []string          `json:"features"` // SIMD extensions that matter here, sorted
+	Cores     int               `json:"cores"`    // logical cores that this process may use
+	Memory    int64             `json:"memory"`   // bytes
+	OS        string            `json:"os"`       // kernel and distribution
+	Go        string            `json:"go"`
+	Commit    string            `json:"commit,omitempty"` // of annbench, "+dirty" after it where changed
+	Libraries map[string]string `json:"libraries"`        // version by library: faiss, coder/hnsw, annbench's SIMD level
+}
+
+// Dataset describes what was searched, for people. The digest in every cell says which it was.
+type Dataset struct {
+	Name    string       `json:"name"`
+	Digest  string       `json:"digest"`
+	Base    int          `json:"base"`    // vectors searched
+	Queries int          `json:"queries"` // vectors searched for; none of them stands in the base
+	Dim     int          `json:"dim"`
+	Labels  []LabelCount `json:"labels,omitempty"` // in name order; absent where there are none
+	// Embedding says how the vectors were made; nil where they were given.
+	Embedding *Embedding `json:"embedding,omitempty"`
+	Warnings  []string   `json:"warnings,omitempty"` // what the checks before a run found: duplicates, ...
+}
+
+// LabelCount is a category and how many vectors have it.
+type LabelCount struct {
+	Label   string `json:"label"`
+	Base    int    `json:"base"`
+	Queries int    `json:"queries"`
+}
+
+// Embedding says how images became vectors.
+type Embedding struct {
+	Model       string          `json:"model"`
+	ModelDigest string          `json:"model_digest"`
+	Source      string          `json:"source"`             // the collection, for people
+	Device      string          `json:"device"`             // cuda, webgpu or cpu
+	Refusals    []string        `json:"refusals,omitempty"` // devices that were tried first, each in its own words
+	Images      int             `json:"images"`
+	Skipped     []Failure       `json:"skipped,omitempty"` // images that could not be read
+	Seconds     float64         `json:"seconds"`           // wall time, from the first image read to the last vector
+	Card        json.RawMessage `json:"card,omitempty"`    // the model's card as it stands
+}
+
+// Failure is an image that could not be used, and why.
+type Failure struct {
+	ID     string `json:"id"`
+	Reason string `json:"reason"`
+}
+
+// Gallery holds the queries that are shown with what each family answered, and the items needed to
+// show them. Pictures are files in the results folder.
+type Gallery struct {
+	Queries []Item         `json:"queries"`
+	Base    map[int32]Item `json:"base"` // by row number, every item that an answer names
+	// Relevant[i] is how many items of the base share the label of Queries[i].
+	Relevant []int `json:"relevant"`
+	// Truth[i] are the exact neighbours of Queries[i], nearest first, as row numbers of the base, by
+	// metric.
+	Truth map[string][][]int32 `json:"truth"`
+}
+
+// Item is a picture with its name and category.
+type Item struct {
+	ID    string `json:"id"`
+	Label string `json:"label,omitempty"`
+	Thumb string `json:"thumb,omitempty"` // file name below the results folder; empty where there is none
+}
