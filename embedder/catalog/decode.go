@@ -1,0 +1,107 @@
+package catalog
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"os"
+)
+
+const (
+	// maxPixels is the largest picture that is decoded, so that a small file cannot ask for more
+	// memory than the machine has: 100 megapixels are 0.4 GB at 8 bits a channel, and more than
+	// any camera that people photograph garments with.
+	maxPixels = 100_000_000
+
+	// maxFileBytes is the largest file that is read.
+	maxFileBytes = 512 << 20
+)
+
+// decodeFile reads and decodes one image file. The error names the file.
+func decodeFile(path string) (image.Image, error) {
+	data, err := readImage(path)
+	if err != nil {
+		return nil, err // it names the path
+	}
+	img, err := decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return img, nil
+}
+
+func readImage(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(data) > maxFileBytes:
+		return nil, fmt.Errorf("reading %s: larger than %d MiB", path, maxFileBytes>>20)
+	}
+	return data, nil
+}
+
+// decode decodes a JPEG or PNG image, told apart by their first bytes and not by the file's name.
+// The size is checked before any memory is set aside for pixels. A panic of a decoder is an error
+// like any other: what is decoded here comes from anywhere.
+//
+// The standard decoders are called by name, not by image.Decode: what other packages register would
+// change which files a collection can read. An orientation tag (EXIF) is not applied; this is where
+// it would be, and the digest of a folder would then need a new version.
+func decode(data []byte) (img image.Image, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			img, err = nil, fmt.Errorf("decoding: the decoder gave up: %v", r)
+		}
+	}()
+
+	var (
+		format       string
+		decodeConfig func(io.Reader) (image.Config, error)
+		decodeImage  func(io.Reader) (image.Image, error)
+	)
+	switch {
+	case len(data) == 0:
+		return nil, errors.New("the file is empty")
+	case bytes.HasPrefix(data, []byte("\xff\xd8")):
+		format, decodeConfig, decodeImage = "JPEG", jpeg.DecodeConfig, jpeg.Decode
+	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
+		format, decodeConfig, decodeImage = "PNG", png.DecodeConfig, png.Decode
+	default:
+		return nil, errors.New("neither a JPEG nor a PNG image")
+	}
+
+	config, err := decodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("decoding %s: %w", format, cutShort(err))
+	}
+	if config.Width <= 0 || config.Height <= 0 {
+		return nil, fmt.Errorf("decoding %s: no pixels: %d×%d", format, config.Width, config.Height)
+	}
+	if int64(config.Width)*int64(config.Height) > maxPixels {
+		return nil, fmt.Errorf("decoding %s: %d×%d pixels are more than the limit of %d million",
+			format, config.Width, config.Height, maxPixels/1_000_000)
+	}
+	img, err = decodeImage(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("decoding %s: %w", format, cutShort(err))
+	}
+	return img, nil
+}
+
+// cutShort says in plain words what the end of the file in the middle of an image means.
+func cutShort(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return fmt.Errorf("the file is cut short: %w", err)
+	}
+	return err
+}
