@@ -1,0 +1,101 @@
+// Package metric defines every number that annbench reports: one function and one formula each, and
+// one table of their names, units and meaning.
+//
+// It does not time anything and does not read or print: package bench measures and scores with it,
+// package reports prints by its table.
+package metric
+
+// Unit is what a value is counted in. Values are kept in base units; scaling happens when printing.
+type Unit string
+
+// The units.
+const (
+	Seconds   Unit = "s"
+	Bytes     Unit = "B"
+	Ratio     Unit = "ratio" // 1 is the whole
+	PerSecond Unit = "1/s"
+	Count     Unit = "count"
+)
+
+// Names of the values of a record. What depends on k is at the k of the record's cell.
+const (
+	Recall      = "recall"       // see [RecallAt]
+	RecallID    = "recall_id"    // see [RecallIDAt]
+	RecallP1    = "recall_p1"    // over queries, by nearest rank
+	RecallP5    = "recall_p5"    //
+	RecallP50   = "recall_p50"   //
+	RecallZero  = "recall_zero"  // share of queries with no recall at all
+	DistRatio   = "ratio"        // see [DistanceRatio]
+	MAP         = "map"          // mean of [AveragePrecision] over queries
+	MAPList     = "map_list"     // the same with the relevant answers in the list as denominator
+	MAPR        = "map_r"        // the same with all relevant items of the base as denominator
+	MAPExact    = "map_exact"    // MAP of the exact neighbours: the ceiling
+	Mean        = "latency_mean" // one query in flight, one thread
+	P50         = "latency_p50"  //
+	P90         = "latency_p90"  //
+	P99         = "latency_p99"  //
+	P999        = "latency_p999" //
+	QPS         = "qps"          // queries answered in a second, one after another on one thread
+	Build       = "build"        // wall time of the build
+	BuildCPU    = "build_cpu"    // CPU time of the build, all threads
+	Train       = "build_train"  // parts of Build, where the family has them
+	Add         = "build_add"    //
+	Finish      = "build_finish" //
+	Load        = "load"         // wall time to load the saved index
+	Resident    = "resident"     // memory of a fresh process that loaded the index and answered the queries
+	Serialized  = "serialized"   // size of the saved index
+	Analytic    = "analytic"     // by the family's formula
+	PeakBuild   = "peak_build"   // highest resident memory of the build, less what stood before it
+	AnswerCount = "answers"      // mean number of answers a query got
+)
+
+// Info says how a value is read.
+type Info struct {
+	Name  string
+	Unit  Unit
+	Lower bool   // smaller is better
+	Title string // for column heads
+	Doc   string // one sentence
+}
+
+// Table lists every value in the order in which it is printed.
+var Table = []Info{
+	{Recall, Ratio, false, "recall", "share of the k answers that are no farther than the k-th exact neighbour; ties count"},
+	{RecallID, Ratio, false, "recall by id", "share of the k exact neighbours, as ids, among the answers"},
+	{RecallP1, Ratio, false, "recall p1", "recall that 99 % of the queries reach"},
+	{RecallP5, Ratio, false, "recall p5", "recall that 95 % of the queries reach"},
+	{RecallP50, Ratio, false, "recall p50", "median recall over queries"},
+	{RecallZero, Ratio, true, "zero recall", "share of queries with no recall at all"},
+	{DistRatio, Ratio, true, "distance ratio", "mean of the answer's distance over the exact neighbour's at the same rank"},
+	{MAP, Ratio, false, "mAP", "mean average precision by category, over min(k, relevant items in the base)"},
+	{MAPList, Ratio, false, "mAP (list)", "mean average precision over the relevant items in the list"},
+	{MAPR, Ratio, false, "mAP (R)", "mean average precision over all relevant items in the base"},
+	{MAPExact, Ratio, false, "mAP exact", "mAP of the exact neighbours: what an index can at most be expected to keep"},
+	{Mean, Seconds, true, "mean", "mean search time, one query in flight on one thread"},
+	{P50, Seconds, true, "p50", "median search time"},
+	{P90, Seconds, true, "p90", "search time that 90 % of the queries stay within"},
+	{P99, Seconds, true, "p99", "search time that 99 % of the queries stay within"},
+	{P999, Seconds, true, "p99.9", "search time that 99.9 % of the queries stay within"},
+	{QPS, PerSecond, false, "QPS", "queries a second, one after another on one thread"},
+	{Build, Seconds, true, "build", "wall time of the build"},
+	{BuildCPU, Seconds, true, "build CPU", "CPU time of the build, all threads"},
+	{Train, Seconds, true, "train", "part of the build that learns from the vectors"},
+	{Add, Seconds, true, "add", "part of the build that adds the vectors"},
+	{Finish, Seconds, true, "finish", "part of the build after the last vector"},
+	{Load, Seconds, true, "load", "wall time to load the saved index"},
+	{Resident, Bytes, true, "resident", "memory of a fresh process that loaded the saved index and answered every query once"},
+	{Serialized, Bytes, true, "serialized", "size of the saved index"},
+	{Analytic, Bytes, true, "analytic", "size by the family's formula"},
+	{PeakBuild, Bytes, true, "peak", "highest resident memory while building, less what stood before"},
+	{AnswerCount, Count, false, "answers", "mean number of answers to a query"},
+}
+
+// Lookup returns the table's row for name; ok is false where there is none.
+func Lookup(name string) (info Info, ok bool) {
+	for _, info := range Table {
+		if info.Name == name {
+			return info, true
+		}
+	}
+	return Info{}, false
+}
