@@ -1,0 +1,148 @@
+package models
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// card is one that passes, of a model whose bytes are "model".
+func card() string {
+	sum := sha256.Sum256([]byte("model"))
+	return fmt.Sprintf(`{
+  "name": "m", "file": "m.onnx", "sha256": "%s", "doc": "d", "licence": "CC0",
+  "input": {"name": "images", "layout": "NCHW", "type": "float32", "height": 4, "width": 6,
+    "channels": "BGR", "fit": "cover", "resample": "bicubic-antialias", "mean": [0.5, 0.4, 0.3], "std": [1, 2, 3]},
+  "embedding": {"output": "v", "dim": 3, "normalized": true},
+  "logits": {"output": "l"}, "classes": ["hat", "shoe"],
+  "training": {"anything": {"goes": [1, 2]}}, "accuracy": {"test": {"top1": 0.5}}
+}`, hex.EncodeToString(sum[:]))
+}
+
+func write(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestOpen(t *testing.T) {
+	dir := t.TempDir()
+	json, onnx := write(t, dir, "m.json", card()), write(t, dir, "m.onnx", "model")
+	for _, path := range []string{json, onnx} {
+		c, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Path != onnx || c.Name != "m" || c.Embedding.Dim != 3 || !c.Embedding.Normalized || c.Logits.Output != "l" ||
+			c.Input.Components() != 72 || c.Input.Mean[2] != 0.3 || len(c.Classes) != 2 {
+			t.Errorf("%s: %+v", path, c)
+		}
+		if data, err := c.ONNX(); err != nil || string(data) != "model" {
+			t.Errorf("%s: bytes %q, %v", path, data, err)
+		}
+	}
+
+	t.Chdir(dir)
+	c, err := Open("m.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !filepath.IsAbs(c.Path) {
+		t.Errorf("path %s is not absolute", c.Path)
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "m.json", card())
+	write(t, dir, "changed.onnx", "other")
+	write(t, dir, "changed.json", strings.Replace(card(), "m.onnx", "changed.onnx", 1))
+	write(t, dir, "alone.onnx", "model")
+	write(t, dir, "text.txt", "model")
+	write(t, dir, "other.onnx", "model")
+	write(t, dir, "other.json", card())
+	write(t, dir, "broken.json", "{\n\"name\": \"x\",\n?")
+	for _, test := range []struct{ file, want string }{
+		{"none.json", "no such file"},
+		{"none.onnx", "no such file"},
+		{"m.json", "m.onnx: no such file"},
+		{"changed.json", "its SHA-256 is d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa"},
+		{"alone.onnx", `its card ` + filepath.Join(dir, "alone.json") + ` is missing; write one with "name", "file", "sha256"`},
+		{"text.txt", "want a card (.json) or an ONNX file (.onnx)"},
+		{"other.onnx", "is that of m.onnx"},
+		{"broken.json", "broken.json: line 3: "},
+	} {
+		_, err := Open(filepath.Join(dir, test.file))
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v; want %q", test.file, err, test.want)
+		}
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	for _, test := range []struct{ from, to, want string }{
+		{`"doc": "d"`, `"dok": "d"`, `unknown key "dok"`},
+		{`"normalized": true`, `"normalised": true`, `unknown key "normalised"`},
+		{`"name": "m"`, `"name": ""`, `"name" is missing`},
+		{`"m.onnx"`, `""`, `"file" is missing`},
+		{`"m.onnx"`, `"../m.onnx"`, "leaves the folder"},
+		{`"m.onnx"`, `"/m.onnx"`, "leaves the folder"},
+		{`"sha256": "`, `"sha256": "0`, "not a SHA-256"},
+		{`"name": "images"`, `"name": ""`, `"input": "name" is missing`},
+		{`"NCHW"`, `"CHWN"`, `"layout" is "CHWN"; known are NHWC, NCHW`},
+		{`"float32"`, `"float16"`, `"type" is "float16"`},
+		{`"float32"`, `"uint8"`, "belong to float32"},
+		{`"BGR"`, `"GRAY"`, `"channels" is "GRAY"`},
+		{`"cover"`, `"crop"`, `"fit" is "crop"`},
+		{`"bicubic-antialias"`, `"nearest"`, `"resample" is "nearest"`},
+		{`"height": 4`, `"height": 0`, "0 × 6"},
+		{`"height": 4`, `"height": 5000`, "1 to 4096 pixels"},
+		{`[0.5, 0.4, 0.3]`, `[0.5]`, `"mean" has 1 values`},
+		{`[1, 2, 3]`, `[1, 0, 3]`, `"std" holds 0`},
+		{`"dim": 3`, `"dim": 0`, `"dim" is 0`},
+		{`"output": "v"`, `"output": ""`, `"embedding": "output" is missing`},
+		{`"output": "l"`, `"output": ""`, `"logits": "output" is missing`},
+		{`"output": "l"`, `"output": "v"`, "are both output"},
+		{`["hat", "shoe"]`, `[]`, `"classes" are missing`},
+		{`["hat", "shoe"]`, `["hat", "hat"]`, "stands there twice"},
+		{`"top1": 0.5}}` + "\n}", `"top1": 0.5}}` + "\n} {}", "more after the card"},
+		{`"dim": 3`, `"dim": "3"`, "dim"},
+	} {
+		text := strings.Replace(card(), test.from, test.to, 1)
+		if text == card() {
+			t.Fatalf("%q is not in the card", test.from)
+		}
+		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s for %s: %v; want %q", test.to, test.from, err, test.want)
+		}
+	}
+}
+
+func TestDefault(t *testing.T) {
+	if _, err := os.Stat(DefaultName + ".json"); errors.Is(err, fs.ErrNotExist) {
+		t.Skip("the model that ships is not here")
+	}
+	c, err := Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Name != DefaultName || c.Input.Type != "uint8" || c.Logits == nil {
+		t.Errorf("%+v", c)
+	}
+	data, err := c.ONNX()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != c.SHA256 {
+		t.Error("the model's bytes are not those of its card")
+	}
+}

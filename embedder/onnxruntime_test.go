@@ -1,0 +1,416 @@
+//go:build cgo
+
+package embedder
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"image"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"annbench/embedder/catalog"
+	"annbench/embedder/models"
+	"annbench/indexes/vec"
+)
+
+// withRuntime skips the test where ONNX Runtime is not there.
+func withRuntime(t testing.TB) {
+	t.Helper()
+	if _, err := FindLibrary(); err != nil {
+		t.Skip(err)
+	}
+}
+
+func openCard(t testing.TB, path string) *models.Card {
+	t.Helper()
+	card, err := models.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return card
+}
+
+func openCPU(t testing.TB, path string, logits bool) *Session {
+	t.Helper()
+	withRuntime(t)
+	s, err := OpenSession(openCard(t, path), SessionOptions{Devices: []Device{CPU}, Logits: logits})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestRuntimeTiny(t *testing.T) {
+	noLeak(t)
+	s := openCPU(t, "testdata/tiny.onnx", false)
+	if s.Device() != CPU || !strings.HasPrefix(s.Runtime(), "onnxruntime 1.") {
+		t.Errorf("on %s by %s", s.Device(), s.Runtime())
+	}
+	src := &pictures{groups: 61, size: 5, broken: func(i int) error {
+		if i%50 == 3 {
+			return fmt.Errorf("torn")
+		}
+		return nil
+	}}
+	n := 0
+	r, err := Embed(t.Context(), src, s, Options{Batch: 16, Workers: 8}, func(b Batch) error {
+		for i, item := range b.Items {
+			v := b.Vectors.Row(i)
+			if item.ID != fmt.Sprintf("p%d", number(v)) || v[2] != 7 || v[3] != v[0]+v[1]+v[2] {
+				t.Fatalf("%s has %v", item.ID, v)
+			}
+			n++
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n != 298 || len(r.Skipped) != 7 {
+		t.Errorf("%d embedded, %d skipped", n, len(r.Skipped))
+	}
+}
+
+// The model takes float32 NCHW in BGR, two pictures at a time, and gives their means.
+func TestRuntimeFixed(t *testing.T) {
+	s := openCPU(t, "testdata/fixed.json", false)
+	src := &pictures{groups: 5, size: 1}
+	in := s.Card().Input
+	n := 0
+	r, err := Embed(t.Context(), src, s, Options{Batch: 32}, func(b Batch) error {
+		for i := range b.Items {
+			colour := []float32{float32(n), 0, 7} // red, green, blue
+			for c, v := range b.Vectors.Row(i) {
+				k := 2 - c // the model's first channel is blue
+				want := (colour[k]/255 - in.Mean[k]) / in.Std[k]
+				if math.Abs(float64(v-want)) > 1e-6 {
+					t.Errorf("picture %d, channel %d: %v; want %v", n, c, v, want)
+				}
+			}
+			n++
+		}
+		return nil
+	})
+	if err != nil || r.Images != 5 || r.Batch != 2 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestRuntimeLogits(t *testing.T) {
+	s := openCPU(t, "testdata/tiny.json", true)
+	vectors, logits, err := s.Run([]image.Image{noise(20, 20, 1), noise(9, 30, 2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if logits.Rows != 2 || logits.Dim != 3 {
+		t.Fatalf("%d×%d logits", logits.Rows, logits.Dim)
+	}
+	for i := range 2 {
+		if !slices.Equal(logits.Row(i), vectors.Row(i)[:3]) {
+			t.Errorf("row %d: %v, %v", i, logits.Row(i), vectors.Row(i))
+		}
+	}
+	if _, err := OpenSession(openCard(t, "testdata/fixed.json"), SessionOptions{Logits: true}); err == nil || !strings.Contains(err.Error(), "does not classify") {
+		t.Errorf("a model without logits: %v", err)
+	}
+}
+
+func TestRuntimeWrongCards(t *testing.T) {
+	withRuntime(t)
+	for _, test := range []struct {
+		change func(*models.Card)
+		want   string
+	}{
+		{func(c *models.Card) { c.Input.Name = "pixels" }, `input "pixels"; it has "images", uint8 [any 8 8 3]`},
+		{func(c *models.Card) { c.Input.Height = 9 }, "9 high and 8 wide; the model has"},
+		{func(c *models.Card) { c.Input.Type = "float32" }, "input is float32"},
+		{func(c *models.Card) { c.Embedding.Dim = 512 }, "float32 [any 512]"},
+		{func(c *models.Card) { c.Embedding.Output = "features" }, `output "features"; it has "embedding"`},
+		{func(c *models.Card) { c.Path = "onnxruntime_test.go" }, "reading the model: "},
+		{func(c *models.Card) { c.Path = "missing.onnx" }, "missing.onnx"},
+	} {
+		card := openCard(t, "testdata/tiny.json")
+		test.change(card)
+		s, err := OpenSession(card, SessionOptions{Devices: []Device{CPU}})
+		if err == nil {
+			s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "opening model tiny: ") {
+			t.Errorf("%v; want %q", err, test.want)
+		}
+	}
+}
+
+// A machine either has a device, and then it is the one that is taken, or it refuses in its own words.
+func TestRuntimeDevices(t *testing.T) {
+	withRuntime(t)
+	card := openCard(t, "testdata/tiny.json")
+	had := map[Device]bool{CPU: true}
+	for _, d := range []Device{CUDA, WebGPU} {
+		s, err := OpenSession(card, SessionOptions{Devices: []Device{d}})
+		if err == nil {
+			if s.Device() != d || len(s.Refusals()) != 0 {
+				t.Errorf("asked for %s: on %s after %v", d, s.Device(), s.Refusals())
+			}
+			had[d] = true
+			s.Close()
+			continue
+		}
+		t.Log(err)
+		own := map[Device]string{CUDA: "Failed to load", WebGPU: ""}[d]
+		if !strings.HasPrefix(err.Error(), fmt.Sprintf("opening model tiny: device %s cannot be had: ", d)) || !strings.Contains(err.Error(), own) {
+			t.Errorf("asked for %s: %v", d, err)
+		}
+	}
+
+	var log bytes.Buffer
+	s, err := OpenSession(card, SessionOptions{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i, d := range Devices {
+		if had[d] {
+			if s.Device() != d || len(s.Refusals()) != i {
+				t.Errorf("%v are to be had; on %s after %v", had, s.Device(), s.Refusals())
+			}
+			break
+		}
+		if r := s.Refusals()[i]; r.Device != d || r.Reason == "" {
+			t.Errorf("refusal %d is %v", i, r)
+		}
+	}
+	if n := strings.Count(log.String(), "device refused"); n != len(s.Refusals()) {
+		t.Errorf("%d refusals; log: %s", len(s.Refusals()), &log)
+	}
+	if !strings.Contains(log.String(), "device taken") {
+		t.Errorf("log: %s", &log)
+	}
+	// What the refused providers left behind must not reach the session.
+	if vectors, _, err := s.Run([]image.Image{noise(8, 8, 1)}); err != nil || vectors.Rows != 1 {
+		t.Error(err)
+	}
+}
+
+// The GPU path with no GPU: Vulkan in software. VK_ICD_FILENAMES names the driver.
+func TestRuntimeWebGPU(t *testing.T) {
+	if os.Getenv("VK_ICD_FILENAMES") == "" {
+		t.Skip("VK_ICD_FILENAMES names no Vulkan driver, such as SwiftShader's vk_swiftshader_icd.json")
+	}
+	cpu := openCPU(t, "testdata/tiny.json", true)
+	gpu, err := OpenSession(cpu.Card(), SessionOptions{Devices: []Device{WebGPU}, Logits: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer gpu.Close()
+	img := []image.Image{noise(20, 20, 1), noise(9, 30, 2)}
+	want, _, err := cpu.Run(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := gpu.Run(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := matrixDiff(t, got, want); d > 1e-3 { // of components up to 765
+		t.Errorf("differs from the CPU by %v", d)
+	}
+}
+
+func TestRuntimeLibraryErrors(t *testing.T) {
+	folder := t.TempDir()
+	text := filepath.Join(folder, "libonnxruntime.so")
+	if err := os.WriteFile(text, []byte("no library"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ path, want string }{
+		{filepath.Join(folder, "none.so"), "ONNXRUNTIME_LIB: stat "},
+		{folder, "is a folder"},
+	} {
+		t.Setenv(LibraryVariable, test.path)
+		if _, err := FindLibrary(); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v; want %q", test.path, err, test.want)
+		}
+	}
+	t.Setenv(LibraryVariable, "")
+	t.Chdir(folder) // in no repository; nor is the test's program
+	if path, err := FindLibrary(); err == nil || !strings.Contains(err.Error(), "make deps") {
+		t.Errorf("nowhere: %s, %v", path, err)
+	}
+	if library.path == "" {
+		t.Setenv(LibraryVariable, text)
+		if _, err := openRuntime(""); err == nil || !strings.Contains(err.Error(), "make deps") {
+			t.Errorf("no library: %v", err)
+		}
+	} else if _, err := openRuntime(text); err == nil || !strings.Contains(err.Error(), "already") {
+		t.Errorf("a second library: %v", err)
+	}
+}
+
+// photographs opens a part of the photographs of garments that ANNBENCH_DATA holds.
+func photographs(t testing.TB, split string) catalog.Source {
+	t.Helper()
+	data := os.Getenv("ANNBENCH_DATA")
+	if data == "" {
+		t.Skip("ANNBENCH_DATA names no folder with clothing/{train,validation,test}/CATEGORY/*.jpg")
+	}
+	src, err := catalog.OpenFolder(filepath.Join(data, "clothing", split))
+	if err != nil {
+		t.Skip(err)
+	}
+	return src
+}
+
+// shipped opens the model that ships, or the one that ANNBENCH_MODEL names.
+func shipped(t testing.TB, logits bool) *Session {
+	t.Helper()
+	withRuntime(t)
+	open := models.Default
+	if path := os.Getenv("ANNBENCH_MODEL"); path != "" {
+		open = func() (*models.Card, error) { return models.Open(path) }
+	}
+	card, err := open()
+	if err != nil {
+		t.Skip(err)
+	}
+	s, err := OpenSession(card, SessionOptions{Devices: []Device{CPU}, Logits: logits})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// some is the first n groups of a source.
+type some struct {
+	catalog.Source
+	n int
+}
+
+func (s some) Len() int    { return s.n }
+func (s some) Groups() int { return s.n }
+
+func TestShippedBatchesAgree(t *testing.T) {
+	s := shipped(t, false)
+	src := some{photographs(t, "test"), 70}
+	all := map[int]vec.Matrix{}
+	for _, batch := range []int{1, 32} {
+		m := vec.NewMatrix(src.Len(), s.Card().Embedding.Dim)
+		_, err := Embed(t.Context(), src, s, Options{Batch: batch, Strict: true}, func(b Batch) error {
+			copy(m.Data[b.First*m.Dim:], b.Vectors.Data)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[batch] = m
+	}
+	d := matrixDiff(t, all[1], all[32])
+	t.Logf("largest difference %.3g, largest component %.3g", d, slices.MaxFunc(all[1].Data, cmp.Compare[float32]))
+	if d > 1e-5 {
+		t.Errorf("batches of 1 and of 32 differ by %v", d)
+	}
+}
+
+// What the card says about the test photographs has to come out by Go's decoder and scaler too.
+func TestShippedAccuracy(t *testing.T) {
+	s := shipped(t, true)
+	src := photographs(t, "test")
+	var card struct {
+		Test struct {
+			Images int     `json:"images"`
+			Top1   float64 `json:"top1"`
+		} `json:"test"`
+	}
+	if err := json.Unmarshal(s.Card().Accuracy, &card); err != nil {
+		t.Fatal(err)
+	}
+	right := 0
+	for from := 0; from < src.Groups(); from += 32 {
+		var images []image.Image
+		var labels []string
+		for g := from; g < min(from+32, src.Groups()); g++ {
+			for _, p := range src.Group(g) {
+				if p.Err != nil {
+					t.Fatal(p.Err)
+				}
+				images, labels = append(images, p.Image), append(labels, p.Label)
+			}
+		}
+		_, logits, err := s.Run(images)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, label := range labels {
+			row := logits.Row(i)
+			if s.Card().Classes[slices.Index(row, slices.Max(row))] == label {
+				right++
+			}
+		}
+	}
+	top1 := float64(right) / float64(src.Len())
+	t.Logf("top-1 %.4f of %d; the card says %.4f of %d", top1, src.Len(), card.Test.Top1, card.Test.Images)
+	if src.Len() != card.Test.Images {
+		t.Skip("the card was measured on other photographs")
+	}
+	// Five photographs of 372 may fall on the other side of a close decision.
+	if math.Abs(top1-card.Test.Top1) > 5.0/372 {
+		t.Errorf("top-1 %.4f; the card says %.4f", top1, card.Test.Top1)
+	}
+}
+
+// Images a second from files to vectors, at each size of the batch.
+func BenchmarkEmbed(b *testing.B) {
+	for _, batch := range []int{8, 32, 64} {
+		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
+			s := shipped(b, false)
+			src := photographs(b, "test")
+			var total Result
+			for b.Loop() {
+				r, err := Embed(context.Background(), src, s, Options{Batch: batch}, func(Batch) error { return nil })
+				if err != nil {
+					b.Fatal(err)
+				}
+				total.Images += r.Images
+				total.DecodeSeconds += r.DecodeSeconds
+				total.PrepareSeconds += r.PrepareSeconds
+				total.InferSeconds += r.InferSeconds
+			}
+			n := float64(total.Images)
+			b.ReportMetric(n/b.Elapsed().Seconds(), "images/s")
+			b.ReportMetric(total.DecodeSeconds/n*1e3, "decode-ms/image")
+			b.ReportMetric(total.PrepareSeconds/n*1e3, "prepare-ms/image")
+			b.ReportMetric(total.InferSeconds/n*1e3, "infer-ms/image")
+		})
+	}
+}
+
+// Images a second of the model alone, on pixels that are there already.
+func BenchmarkSession(b *testing.B) {
+	for _, batch := range []int{1, 8, 32, 64} {
+		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
+			s := shipped(b, false)
+			in, out := newTensor(&s.Card().Input, batch), newOutput(s, batch)
+			for b.Loop() {
+				if err := s.engine.run(in, batch, out); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "images/s")
+		})
+	}
+}

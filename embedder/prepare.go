@@ -1,0 +1,182 @@
+package embedder
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"math"
+	"sync"
+
+	"golang.org/x/image/draw"
+
+	"annbench/embedder/models"
+)
+
+// tensor is a batch of model input, row after row: one of the two slices is used, as the model's
+// type of component says.
+type tensor struct {
+	u8  []uint8
+	f32 []float32
+	row int // components of one picture
+}
+
+func newTensor(in *models.Input, rows int) tensor {
+	t := tensor{row: in.Components()}
+	if in.Type == "uint8" {
+		t.u8 = make([]uint8, rows*t.row)
+	} else {
+		t.f32 = make([]float32, rows*t.row)
+	}
+	return t
+}
+
+func (t tensor) rows() int { return (len(t.u8) + len(t.f32)) / t.row }
+
+// copyRow makes row i of t row j of from, which has the same type and components.
+func (t tensor) copyRow(i int, from tensor, j int) {
+	if t.u8 != nil {
+		copy(t.u8[i*t.row:(i+1)*t.row], from.u8[j*t.row:])
+	} else {
+		copy(t.f32[i*t.row:(i+1)*t.row], from.f32[j*t.row:])
+	}
+}
+
+// preparer makes model input of pictures: alpha over white, scaled as the card's fit says, in the
+// card's order of channels and axes. It may be used by many goroutines at once.
+type preparer struct {
+	in      *models.Input
+	kernel  *draw.Kernel
+	r, g, b int           // position of each channel
+	table   [3][]float32  // float32 value of each 8-bit component of red, green and blue; nil for uint8
+	scratch sync.Pool     // of *image.RGBA64, Width × Height
+	white   image.Uniform // what alpha and margins show
+}
+
+func newPreparer(in *models.Input) *preparer {
+	p := &preparer{in: in, kernel: draw.BiLinear, r: 0, g: 1, b: 2, white: image.Uniform{C: color.White}}
+	if in.Resample == "bicubic-antialias" {
+		p.kernel = draw.CatmullRom
+	}
+	if in.Channels == "BGR" {
+		p.r, p.b = p.b, p.r
+	}
+	if in.Type == "float32" {
+		for c := range p.table {
+			mean, std := float32(0), float32(1)
+			if in.Mean != nil {
+				mean = in.Mean[c]
+			}
+			if in.Std != nil {
+				std = in.Std[c]
+			}
+			p.table[c] = make([]float32, 256)
+			for v := range p.table[c] {
+				p.table[c][v] = (float32(v)/255 - mean) / std
+			}
+		}
+	}
+	return p
+}
+
+// fill makes img row i of t.
+func (p *preparer) fill(t tensor, i int, img image.Image) error {
+	if img == nil || img.Bounds().Empty() {
+		return errors.New("the picture has no pixels")
+	}
+	from, to := p.fit(img.Bounds())
+	// Scaled into 16 bits a channel, and rounded to 8 here: with an 8-bit target the scaler cuts the
+	// fraction off, which makes pictures half a grey level darker than those of training.
+	scaled, _ := p.scratch.Get().(*image.RGBA64)
+	if scaled == nil {
+		scaled = image.NewRGBA64(image.Rect(0, 0, p.in.Width, p.in.Height))
+	}
+	defer p.scratch.Put(scaled)
+	if to != scaled.Rect {
+		draw.Draw(scaled, scaled.Rect, &p.white, image.Point{}, draw.Src)
+	}
+	p.kernel.Scale(scaled, to, overWhite(img), from, draw.Src, nil)
+
+	pixels := p.in.Width * p.in.Height
+	pixel, channel := 3, 1 // strides of a component
+	if p.in.Layout == "NCHW" {
+		pixel, channel = 1, pixels
+	}
+	r, g, b := p.r*channel, p.g*channel, p.b*channel
+	at := i * t.row
+	for k := range pixels {
+		v := scaled.Pix[8*k : 8*k+8 : 8*k+8]
+		if t.u8 != nil {
+			t.u8[at+r], t.u8[at+g], t.u8[at+b] = round8(v[0], v[1]), round8(v[2], v[3]), round8(v[4], v[5])
+		} else {
+			t.f32[at+r] = p.table[0][round8(v[0], v[1])]
+			t.f32[at+g] = p.table[1][round8(v[2], v[3])]
+			t.f32[at+b] = p.table[2][round8(v[4], v[5])]
+		}
+		at += pixel
+	}
+	return nil
+}
+
+// fit returns which part of a picture goes to which part of the input.
+func (p *preparer) fit(bounds image.Rectangle) (from, to image.Rectangle) {
+	from, to = bounds, image.Rect(0, 0, p.in.Width, p.in.Height)
+	w, h := float64(bounds.Dx()), float64(bounds.Dy())
+	inW, inH := float64(p.in.Width), float64(p.in.Height)
+	switch p.in.Fit {
+	case "cover":
+		scale := min(w/inW, h/inH) // pixels of the picture per pixel of the input
+		from = centred(bounds, inW*scale, inH*scale)
+	case "contain":
+		scale := max(w/inW, h/inH)
+		to = centred(to, w/scale, h/scale)
+	}
+	return from, to
+}
+
+// centred returns the rectangle of about w × h pixels, at least one, in the middle of r.
+func centred(r image.Rectangle, w, h float64) image.Rectangle {
+	dx := min(max(1, int(math.Round(w))), r.Dx())
+	dy := min(max(1, int(math.Round(h))), r.Dy())
+	corner := r.Min.Add(image.Pt((r.Dx()-dx)/2, (r.Dy()-dy)/2))
+	return image.Rectangle{Min: corner, Max: corner.Add(image.Pt(dx, dy))}
+}
+
+// round8 is the 8-bit component nearest to a big-endian 16-bit one.
+func round8(high, low uint8) uint8 {
+	return uint8((uint32(high)<<8 | uint32(low) + 128) / 257)
+}
+
+// overWhite returns img, or where some of it is transparent, a copy of it over white.
+func overWhite(img image.Image) image.Image {
+	if o, ok := img.(interface{ Opaque() bool }); ok && o.Opaque() {
+		return img
+	}
+	flat := image.NewRGBA(img.Bounds())
+	draw.Draw(flat, flat.Rect, image.White, image.Point{}, draw.Src)
+	draw.Draw(flat, flat.Rect, img, img.Bounds().Min, draw.Over)
+	return flat
+}
+
+// thumbnailQuality of JPEG: at 75 the edges of garments on white begin to show ringing, at 90 a page
+// of thumbnails is half as large again.
+const thumbnailQuality = 82
+
+// thumbnail is img over white as JPEG, its longest side at most side pixels.
+func thumbnail(img image.Image, side int) ([]byte, error) {
+	bounds := img.Bounds()
+	size := bounds.Size()
+	if longest := max(size.X, size.Y); longest > side {
+		size.X = max(1, (size.X*side+longest/2)/longest)
+		size.Y = max(1, (size.Y*side+longest/2)/longest)
+	}
+	small := image.NewRGBA(image.Rectangle{Max: size})
+	draw.BiLinear.Scale(small, small.Rect, overWhite(img), bounds, draw.Src, nil)
+	var out bytes.Buffer
+	if err := jpeg.Encode(&out, small, &jpeg.Options{Quality: thumbnailQuality}); err != nil {
+		return nil, fmt.Errorf("making a thumbnail: %w", err)
+	}
+	return out.Bytes(), nil
+}
