@@ -1,0 +1,349 @@
+package metric
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"annbench/indexes/vec"
+)
+
+// ScoreInput is what an index answered, and what it is judged by.
+type ScoreInput struct {
+	Metric vec.Metric
+	K      int // answers asked for; at least 1
+
+	Base    vec.Matrix // answers are row numbers of it
+	Queries vec.Matrix
+
+	// Answers[q] are the ids that query q was given, in the order in which it was given them. They
+	// may be few, repeated or wrong: that is what is judged here.
+	Answers [][]int32
+
+	// TruthIDs[q] are the exact neighbours of query q, nearest first, and TruthDistances[q] their
+	// metric distances by [vec.Metric.Distance]: of each, at least min(K, Base.Rows).
+	TruthIDs       [][]int32
+	TruthDistances [][]float64
+
+	// Labels are the categories, and BaseLabels[i] and QueryLabels[q] the one that a vector has, as
+	// an index of Labels, -1 for none. All nil where there are none, and then there is no mAP.
+	Labels      []string
+	BaseLabels  []int32
+	QueryLabels []int32
+}
+
+// Score judges the answers to all queries, by names of the table: the mean of [RecallAt] and its
+// distribution, [RecallIDAt], [DistanceRatio] (not under the inner product), [AveragePrecision] by
+// its three denominators and of the exact neighbours, and the mean number of answers. byLabel holds
+// recall and mAP by the category of the query, over queries that have one; both are for categories
+// that have a value only. No value is NaN or infinite: what is not defined is absent.
+//
+// Distances are computed here, from the ids, by [vec.Metric.Distance]: what the index says of its
+// own answers does not count. k is min(in.K, in.Base.Rows): where the base has no more vectors,
+// nobody can answer more.
+//
+// An id outside the base, an id that the same query was given before, and every answer after the
+// k-th do not count, and are warnings with their numbers. The first two keep their places as
+// misses: leaving a place out would move what stands below it up. A query of which the base has no
+// relevant item, or which has no label, is left out of mAP, and a query without a ratio out of the
+// ratio; both are warnings as soon as only some are.
+//
+// It is an error if the parts of in do not fit together, and if an answer is nearer than the exact
+// neighbour of its rank by more than rounding explains: then the truth belongs to other data, or to
+// another metric, and no value would mean anything.
+func Score(in ScoreInput) (values map[string]float64, byLabel map[string]map[string]float64, warnings []string, err error) {
+	if err := in.check(); err != nil {
+		return nil, nil, nil, fmt.Errorf("scoring: %w", err)
+	}
+	var (
+		n     = in.Queries.Rows
+		k     = min(in.K, in.Base.Rows)
+		count = in.relevant()
+
+		recall   = make([]float64, n)
+		recallID float64
+		answers  int
+		ratios   []float64
+		ap       []AP // of the queries that are judged by label, in order
+		apExact  []AP
+		judged   []int // which queries those are
+
+		ids       = make([]int32, 0, k) // the answers to one query that count
+		distances = make([]float64, 0, k)
+		rel       = make([]bool, 0, k)
+		seen      = make([]int32, in.Base.Rows) // seen[id] = q+1: query q had it already
+		outside   tally
+		repeated  tally
+		beyond    tally
+		unlabeled int
+		alone     int
+	)
+	for q, given := range in.Answers {
+		query := in.Queries.Row(q)
+		if len(given) > k {
+			beyond.add(q, len(given)-k, 0)
+			given = given[:k]
+		}
+		ids, distances, rel = ids[:0], distances[:0], rel[:0]
+		for _, id := range given {
+			switch {
+			case id < 0 || int(id) >= in.Base.Rows:
+				outside.add(q, 1, id)
+				rel = append(rel, false)
+				continue
+			case seen[id] == int32(q)+1:
+				repeated.add(q, 1, id)
+				rel = append(rel, false)
+				continue
+			}
+			seen[id] = int32(q) + 1
+			ids = append(ids, id)
+			distances = append(distances, in.Metric.Distance(query, in.Base.Row(int(id))))
+			rel = append(rel, in.isRelevant(q, id))
+		}
+		answers += len(ids)
+		truth := in.TruthDistances[q][:k]
+		recall[q] = RecallAt(distances, truth[k-1], k)
+		recallID += RecallIDAt(ids, in.TruthIDs[q], k)
+		if err := in.checkTruth(q, ids, distances); err != nil {
+			return nil, nil, nil, fmt.Errorf("scoring: %w", err)
+		}
+		if in.Metric != vec.InnerProduct {
+			slices.Sort(distances) // an index may have them in the order of its own, rougher distances
+			if ratio, ok := DistanceRatio(distances, truth); ok {
+				ratios = append(ratios, ratio)
+			}
+		}
+		switch {
+		case in.Labels == nil:
+		case in.QueryLabels[q] < 0:
+			unlabeled++
+		case count[in.QueryLabels[q]] == 0:
+			alone++
+		default:
+			total := count[in.QueryLabels[q]]
+			judged = append(judged, q)
+			ap = append(ap, AveragePrecision(rel, k, total))
+			rel = rel[:0]
+			for _, id := range in.TruthIDs[q][:k] {
+				rel = append(rel, in.isRelevant(q, id))
+			}
+			apExact = append(apExact, AveragePrecision(rel, k, total))
+		}
+	}
+
+	p := Distribution(recall, 1, 5, 50)
+	values = map[string]float64{
+		Recall: Average(recall), RecallID: recallID / float64(n),
+		RecallP1: p[0], RecallP5: p[1], RecallP50: p[2],
+		RecallZero:  float64(zeros(recall)) / float64(n),
+		AnswerCount: float64(answers) / float64(n),
+	}
+	if len(ratios) > 0 {
+		values[DistRatio] = Average(ratios)
+	}
+	if len(ap) > 0 {
+		m, exact := averageAP(ap), averageAP(apExact)
+		values[MAP], values[MAPList], values[MAPR], values[MAPExact] = m.MinKR, m.List, m.R, exact.MinKR
+	}
+	byLabel = in.byLabel(recall, judged, ap)
+
+	warnings = append(warnings, outside.warn("ids outside the base")...)
+	warnings = append(warnings, repeated.warn("ids that the query was given already")...)
+	if beyond.answers > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d of %d queries were given more than the %d answers asked for; what is beyond does not count", beyond.queries, n, k))
+	}
+	if left := n - len(ratios); left > 0 && in.Metric != vec.InnerProduct {
+		warnings = append(warnings, fmt.Sprintf("%s leaves out %d of %d queries: fewer than %d answers, or an answer where an exact neighbour is at distance 0", DistRatio, left, n, k))
+	}
+	if unlabeled > 0 {
+		warnings = append(warnings, fmt.Sprintf("%s leaves out %d of %d queries, which have no label", MAP, unlabeled, n))
+	}
+	if alone > 0 {
+		warnings = append(warnings, fmt.Sprintf("%s leaves out %d of %d queries: the base has nothing of their category", MAP, alone, n))
+	}
+	return values, byLabel, warnings, nil
+}
+
+// check reports what does not fit together.
+func (in *ScoreInput) check() error {
+	n, k := in.Queries.Rows, min(in.K, in.Base.Rows)
+	switch {
+	case !slices.Contains(vec.Metrics, in.Metric):
+		return fmt.Errorf("no metric %q", in.Metric)
+	case in.K < 1:
+		return fmt.Errorf("k is %d, it must be at least 1", in.K)
+	case n == 0 || in.Base.Rows == 0:
+		return fmt.Errorf("%d queries and %d base vectors: there must be one of each", n, in.Base.Rows)
+	case in.Queries.Dim != in.Base.Dim:
+		return fmt.Errorf("queries of %d dimensions, a base of %d", in.Queries.Dim, in.Base.Dim)
+	case len(in.Answers) != n || len(in.TruthIDs) != n || len(in.TruthDistances) != n:
+		return fmt.Errorf("%d queries, but %d answers and exact neighbours of %d (ids) and %d (distances)", n, len(in.Answers), len(in.TruthIDs), len(in.TruthDistances))
+	case in.Labels != nil && (len(in.BaseLabels) != in.Base.Rows || len(in.QueryLabels) != n):
+		return fmt.Errorf("labels of %d base vectors and %d queries, where there are %d and %d", len(in.BaseLabels), len(in.QueryLabels), in.Base.Rows, n)
+	}
+	for q := range n {
+		if len(in.TruthIDs[q]) < k || len(in.TruthDistances[q]) < k {
+			return fmt.Errorf("query %d has %d exact neighbours (ids) and %d (distances), it takes %d", q, len(in.TruthIDs[q]), len(in.TruthDistances[q]), k)
+		}
+		for _, id := range in.TruthIDs[q][:k] {
+			if id < 0 || int(id) >= in.Base.Rows {
+				return fmt.Errorf("query %d has %d as an exact neighbour, of %d base vectors", q, id, in.Base.Rows)
+			}
+		}
+		for i, d := range in.TruthDistances[q][:k] {
+			if math.IsNaN(d) || math.IsInf(d, 0) {
+				return fmt.Errorf("query %d has an exact neighbour at distance %v", q, d)
+			}
+			if i > 0 && d < in.TruthDistances[q][i-1] {
+				return fmt.Errorf("query %d has exact neighbours that are not in the order of their distances", q)
+			}
+		}
+	}
+	for _, labels := range [][]int32{in.BaseLabels, in.QueryLabels} {
+		for i, label := range labels {
+			if label < -1 || int(label) >= len(in.Labels) {
+				return fmt.Errorf("vector %d has label %d, of %d labels", i, label, len(in.Labels))
+			}
+		}
+	}
+	return nil
+}
+
+// checkTruth reports the first answer of query q that is nearer than the exact neighbour of its
+// rank. Neighbours are found in float32 before their distances are computed in float64, so the
+// order of two that are nearly as far is open; how nearly follows from the lengths of the vectors:
+// what is compared is the squared distance under L2 and cosine, and the dot product.
+func (in *ScoreInput) checkTruth(q int, ids []int32, distances []float64) error {
+	truth := in.TruthDistances[q]
+	order := make([]int, len(ids))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		switch {
+		case distances[a] < distances[b]:
+			return -1
+		case distances[a] > distances[b]:
+			return 1
+		}
+		return int(ids[a]) - int(ids[b])
+	})
+	for rank, i := range order {
+		near, exact := distances[i], truth[rank]
+		if math.IsNaN(near) || math.IsInf(near, 0) {
+			return fmt.Errorf("query %d and base vector %d are at distance %v: vectors must be finite", q, ids[i], near)
+		}
+		if near >= exact-math.Abs(exact)*Tolerance {
+			continue
+		}
+		query, base := in.Queries.Row(q), in.Base.Row(int(ids[i]))
+		var gap, scale float64
+		switch in.Metric {
+		case vec.L2:
+			gap, scale = exact*exact-near*near, squaredNorm(query)+squaredNorm(base)
+		case vec.Cosine:
+			gap, scale = exact*exact-near*near, 2
+		default:
+			gap, scale = exact-near, math.Sqrt(squaredNorm(query)*squaredNorm(base))
+		}
+		if gap > scale*Tolerance {
+			return fmt.Errorf("query %d: answer %d is at distance %v, the exact neighbour of that rank (%d) at %v: these neighbours are not those of this data and metric", q, ids[i], near, rank+1, exact)
+		}
+	}
+	return nil
+}
+
+func squaredNorm(a []float32) float64 {
+	var sum float64
+	for _, x := range a {
+		sum += float64(x) * float64(x)
+	}
+	return sum
+}
+
+func (in *ScoreInput) isRelevant(q int, id int32) bool {
+	return in.Labels != nil && in.QueryLabels[q] >= 0 && in.BaseLabels[id] == in.QueryLabels[q]
+}
+
+// relevant counts the items of the base by label.
+func (in *ScoreInput) relevant() []int {
+	count := make([]int, len(in.Labels))
+	for _, label := range in.BaseLabels {
+		if label >= 0 {
+			count[label]++
+		}
+	}
+	return count
+}
+
+// byLabel averages recall and, over the judged queries, mAP by the query's category.
+func (in *ScoreInput) byLabel(recall []float64, judged []int, ap []AP) map[string]map[string]float64 {
+	if in.Labels == nil {
+		return nil
+	}
+	r, m := make([][]float64, len(in.Labels)), make([][]float64, len(in.Labels))
+	for q, v := range recall {
+		if label := in.QueryLabels[q]; label >= 0 {
+			r[label] = append(r[label], v)
+		}
+	}
+	for i, q := range judged {
+		label := in.QueryLabels[q]
+		m[label] = append(m[label], ap[i].MinKR)
+	}
+	out := map[string]map[string]float64{Recall: {}, MAP: {}}
+	for label, name := range in.Labels {
+		if len(r[label]) > 0 {
+			out[Recall][name] = Average(r[label])
+		}
+		if len(m[label]) > 0 {
+			out[MAP][name] = Average(m[label])
+		}
+	}
+	return out
+}
+
+func averageAP(all []AP) (mean AP) {
+	for _, ap := range all {
+		mean.MinKR += ap.MinKR
+		mean.List += ap.List
+		mean.R += ap.R
+	}
+	n := float64(len(all))
+	return AP{MinKR: mean.MinKR / n, List: mean.List / n, R: mean.R / n}
+}
+
+func zeros(values []float64) (n int) {
+	for _, v := range values {
+		if v == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// tally counts answers that do not count, and keeps the first for the warning.
+type tally struct {
+	answers, queries int
+	query, last      int
+	id               int32
+}
+
+func (t *tally) add(q, answers int, id int32) {
+	if t.answers == 0 {
+		t.query, t.id, t.last = q, id, -1
+	}
+	if t.last != q {
+		t.queries++
+		t.last = q
+	}
+	t.answers += answers
+}
+
+func (t *tally) warn(what string) []string {
+	if t.answers == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d answers to %d queries are %s, and do not count: query %d, id %d is the first", t.answers, t.queries, what, t.query, t.id)}
+}
