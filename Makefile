@@ -1,0 +1,86 @@
+# annbench: `make report` and `make test` are all that a fresh machine needs; `make help` lists the rest.
+#
+# FAISS_PREFIX=dir       use this Faiss (with its C API) instead of building one
+# ONNXRUNTIME_LIB=file   use this libonnxruntime instead of fetching one
+# IMAGES=dir             report on these images instead of drawn ones
+# JOBS=n                 compile Faiss with n jobs (cores, or fewer where memory is short)
+# FUZZTIME=20s           fuzz each target for this long
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help deps env build report test race fuzz bench check fmt clean distclean
+
+SHELL    := /bin/bash
+FUZZTIME ?= 20s
+TOOL     := go tool -modfile=tools/go.mod
+# The packages without cgo, where the race detector is affordable.
+PURE     := ./indexes/vec ./indexes/rpforest ./bench/... ./embedder/catalog/... ./reports/...
+
+# With the native parts: what `make deps` wrote down for the compiler and for the run.
+NATIVE := . ./.deps/env.sh &&
+# One thread a library: a benchmark compares kernels, not schedulers.
+SINGLE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+export FAISS_PREFIX ONNXRUNTIME_LIB JOBS
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+deps: ## fetch and build Faiss and ONNX Runtime into .deps/, once
+	@scripts/deps.sh
+
+env: ## print what go needs when called by hand: eval "$(make -s env)"
+	@scripts/deps.sh env
+
+build: deps ## compile bin/annbench with every index family
+	@$(NATIVE) go build -tags faiss -o bin/annbench ./cmd/annbench
+
+report: build ## measure the index families and write a report: of IMAGES=dir, or of drawn boards
+ifdef IMAGES
+	@$(NATIVE) bin/annbench quickstart --images "$(IMAGES)" --out "results/$$(basename "$(IMAGES)")"
+else
+	@$(NATIVE) bin/annbench quickstart --out results/default
+endif
+
+test: deps ## run every test, with the native parts and then without cgo, and tell what was left out
+	@echo "== tests with Faiss and ONNX Runtime"
+	@$(NATIVE) go run ./scripts/gotest -vet=off -timeout 30m -tags faiss ./...
+	@echo "== tests of what is left without cgo"
+	@CGO_ENABLED=0 go build ./...
+	@CGO_ENABLED=0 go run ./scripts/gotest -vet=off -timeout 30m ./...
+
+race: deps ## run the tests of the packages without cgo under the race detector
+	@$(NATIVE) go run ./scripts/gotest -race -timeout 30m $(PURE)
+
+fuzz: deps ## fuzz every target for FUZZTIME
+	@$(NATIVE) set -e; for pkg in $$(go list -tags faiss ./...); do \
+	  for target in $$(go test -tags faiss -list '^Fuzz' "$$pkg" | grep '^Fuzz' || true); do \
+	    echo "== $$pkg $$target"; \
+	    go test -tags faiss -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
+	  done; \
+	done
+
+bench: deps ## run the Go benchmarks, one thread a library
+	@$(NATIVE) $(SINGLE) go test -tags faiss -run '^$$' -bench . -benchmem ./bench ./indexes/...
+
+check: deps ## format, vet, staticcheck, tidy, import arrows, shell syntax
+	@bad=$$($(TOOL) gofumpt -l .) && if [ -n "$$bad" ]; then echo "not formatted (run \`make fmt\`):"; echo "$$bad"; exit 1; fi
+	@$(NATIVE) go vet -tags faiss ./...
+	@CGO_ENABLED=0 go vet ./...
+	@$(NATIVE) $(TOOL) staticcheck -tags faiss ./...
+	@CGO_ENABLED=0 $(TOOL) staticcheck ./...
+	@go mod tidy -diff
+	@cd tools && go mod tidy -diff
+	@go test -run 'Arrows|NoCgo' .
+	@for script in scripts/*.sh .ci/run; do bash -n "$$script" || exit 1; done
+	@echo "check: all well"
+
+fmt: ## format the Go files
+	@$(TOOL) gofumpt -w .
+
+clean: ## remove bin/ and Go's cached test results; measured results stay
+	@rm -rf bin
+	@go clean -testcache
+
+distclean: clean ## remove .deps/ as well
+	@rm -rf .deps

@@ -1,0 +1,242 @@
+package annbench_test
+
+import (
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/build/constraint"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "annbench"
+
+// arrows lists, for each package of this module, every package of this module that it may import.
+// Packages point to leaves: a new arrow is a decision, and is made by a line here.
+// An arrow that nobody uses yet is fine.
+var arrows = map[string][]string{
+	"":                 {},
+	"indexes/vec":      {},
+	"indexes/rpforest": {"indexes/vec"},
+	"indexes":          {"indexes/vec", "indexes/rpforest"},
+	"bench/metric":     {"indexes/vec"},
+	"bench/record":     {},
+	"bench/dataset":    {"indexes/vec"},
+	"bench":            {"indexes", "indexes/vec", "bench/dataset", "bench/metric", "bench/record"},
+
+	"embedder/models":         {},
+	"embedder/catalog/boards": {},
+	"embedder/catalog":        {"embedder/catalog/boards"},
+	"embedder":                {"indexes/vec", "embedder/catalog", "embedder/models"},
+
+	// Records in, pages out: a report is made anywhere, without cgo, from a results file.
+	"reports": {"bench/metric", "bench/record"},
+
+	"scripts/gotest": {},
+}
+
+// testArrows are the arrows that only test files have, beyond those of the package they test.
+var testArrows = map[string][]string{}
+
+// knowsAll are the packages that may import any other: the command alone.
+var knowsAll = []string{"cmd/annbench"}
+
+// cgo lists the imports that need a C compiler, the only package that may have each, and the build
+// tag that keeps plain `go build ./...` free of it.
+var cgo = []struct{ path, pkg, tag string }{
+	{"C", "indexes", "faiss"},
+	{"C", "embedder", "cgo"},
+	{"github.com/DataIntelligenceCrew/go-faiss", "indexes", "faiss"},
+	{"github.com/yalue/onnxruntime_go", "embedder", "cgo"},
+}
+
+func TestImportArrows(t *testing.T) {
+	for _, f := range sources(t) {
+		for _, imp := range f.imports {
+			if imp == "C" || isCgo(imp) {
+				if !cgoAllowed(f, imp) {
+					t.Errorf("%s imports %q: cgo lives in package indexes behind the build tag faiss, and in package embedder behind the build tag cgo", f.name, imp)
+				}
+				continue
+			}
+			to, internal := strings.CutPrefix(imp, module+"/")
+			if imp == module {
+				to, internal = "", true
+			}
+			if !internal || to == f.pkg || slices.Contains(knowsAll, f.pkg) {
+				continue
+			}
+			if slices.Contains(arrows[f.pkg], to) || f.test && slices.Contains(testArrows[f.pkg], to) {
+				continue
+			}
+			if _, known := arrows[f.pkg]; !known {
+				t.Errorf("%s: package %s has no line in the table of arrows (arrows_test.go)", f.name, f.pkg)
+				continue
+			}
+			t.Errorf("%s imports %s: %s may import only %q; a new arrow needs a line in arrows_test.go", f.name, imp, f.pkg, arrows[f.pkg])
+		}
+	}
+}
+
+// TestArrowsHaveNoCycle keeps the table itself honest: following it always comes to a leaf.
+func TestArrowsHaveNoCycle(t *testing.T) {
+	const walking, done = 1, 2
+	state := map[string]int{}
+	var walk func(pkg string, trail []string)
+	walk = func(pkg string, trail []string) {
+		trail = append(trail, pkg)
+		switch state[pkg] {
+		case walking:
+			t.Errorf("the table of arrows has a cycle: %s", strings.Join(trail, " -> "))
+			return
+		case done:
+			return
+		}
+		state[pkg] = walking
+		for _, to := range arrows[pkg] {
+			walk(to, trail)
+		}
+		state[pkg] = done
+	}
+	for pkg := range arrows {
+		walk(pkg, nil)
+	}
+}
+
+// TestReportsLinkNoCgo asks the go command, so that a dependency's dependency counts as well.
+func TestReportsLinkNoCgo(t *testing.T) {
+	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Standard,CgoFiles", "./reports/...", "./bench/record", "./bench/metric")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p struct {
+			ImportPath string
+			Standard   bool
+			CgoFiles   []string
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if !p.Standard && len(p.CgoFiles) > 0 {
+			t.Errorf("reports links %s, which uses cgo", p.ImportPath)
+		}
+	}
+}
+
+// A source is one Go file of this module, whatever its build tags.
+type source struct {
+	name, pkg string // relative to the root, with slashes
+	test      bool
+	imports   []string
+	build     constraint.Expr // nil: always built
+}
+
+func sources(t *testing.T) []source {
+	t.Helper()
+	var files []source
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			base := d.Name()
+			if name != "." && (base == "testdata" || base == "results" || strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_")) {
+				return fs.SkipDir
+			}
+			if name != "." {
+				if _, err := os.Stat(filepath.Join(name, "go.mod")); err == nil {
+					return fs.SkipDir // a module of its own
+				}
+			}
+			return nil
+		}
+		if filepath.Ext(name) != ".go" {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		name = filepath.ToSlash(name)
+		s := source{name: name, pkg: path.Dir(name), test: strings.HasSuffix(name, "_test.go"), build: buildLine(f)}
+		if s.pkg == "." {
+			s.pkg = ""
+		}
+		for _, imp := range f.Imports {
+			p, err := strconv.Unquote(imp.Path.Value)
+			if err != nil {
+				return err
+			}
+			s.imports = append(s.imports, p)
+		}
+		files = append(files, s)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 3 {
+		t.Fatalf("only %d Go files found: is this the root of the module?", len(files))
+	}
+	return files
+}
+
+func buildLine(f *ast.File) constraint.Expr {
+	for _, group := range f.Comments {
+		if group.Pos() > f.Package {
+			break
+		}
+		for _, c := range group.List {
+			if constraint.IsGoBuild(c.Text) {
+				if x, err := constraint.Parse(c.Text); err == nil {
+					return x
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func isCgo(imp string) bool {
+	for _, c := range cgo {
+		if c.path == imp {
+			return true
+		}
+	}
+	return false
+}
+
+// cgoAllowed reports whether f is in the package for imp, and is left out when the tag is not set.
+func cgoAllowed(f source, imp string) bool {
+	for _, c := range cgo {
+		if c.path != imp || c.pkg != f.pkg {
+			continue
+		}
+		// A file that imports "C" is left out by the go command itself when cgo is off.
+		if imp == "C" && c.tag == "cgo" {
+			return true
+		}
+		if f.build != nil && !f.build.Eval(func(tag string) bool { return tag != c.tag }) {
+			return true
+		}
+	}
+	return false
+}

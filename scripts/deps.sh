@@ -1,0 +1,347 @@
+#!/usr/bin/env bash
+# deps.sh fetches and builds the native parts into .deps/: Faiss with its C API, and ONNX Runtime.
+#
+#   scripts/deps.sh        whatever is not there yet
+#   scripts/deps.sh env    the same, then the exports that go needs, on standard output
+#
+# A part is made under .deps/tmp and renamed into place with its marker (.ready) inside, so what
+# stands in .deps/PART is whole. The marker holds the recipe: another recipe makes the part again.
+# FAISS_PREFIX and ONNXRUNTIME_LIB name libraries that are there already; nothing is made for them.
+# Everything meant for people goes to standard error.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+top=$PWD
+deps=.deps
+system=$(uname -s)
+machine=$(uname -m)
+
+faiss_prefix=${FAISS_PREFIX:-}
+onnx_lib=${ONNXRUNTIME_LIB:-}
+onnx_version=1.27.0
+faiss_tested=1.7.3 # the release that every Faiss figure in this repository was measured with
+
+say() { printf 'deps: %s\n' "$*" >&2; }
+fail() { say "$@"; exit 1; }
+
+# ---- steps: one command each, with a log, progress, and a way on when it fails
+
+child=
+stop_child() {
+  [ -z "$child" ] || kill -TERM -- "-$child" 2>/dev/null || true
+  rm -rf "$deps/tmp"
+}
+interrupted() {
+  trap - INT TERM HUP
+  [ ! -t 2 ] || printf '\r\033[K' >&2
+  stop_child
+  say "interrupted; \`make deps\` begins that part anew"
+  exit 130
+}
+
+# progress LOG: how far the build in LOG has come, as cmake counts it ("43%"), or nothing.
+progress() { tail -n 20 "$1" | sed -n 's/^\[ *\([0-9]*%\)\].*/\1/p' | tail -n 1; }
+
+# step PART DOING COMMAND...: COMMAND in a process group of its own, its output at the end of PART's log.
+step() {
+  local part=$1 doing=$2 log=$deps/log/$1.log begun=$SECONDS told=$SECONDS status=0
+  shift 2
+  printf '== %s\n' "$doing" >>"$log"
+  [ -t 2 ] || say "$part: $doing (log: $log)"
+  set -m
+  "$@" >>"$log" 2>&1 </dev/null 9>&- &
+  child=$!
+  set +m
+  while kill -0 "$child" 2>/dev/null; do
+    sleep 0.2
+    if [ -t 2 ]; then
+      printf '\r\033[Kdeps: %s: %s %s %d s (log: %s)' "$part" "$doing" "$(progress "$log")" $((SECONDS - begun)) "$log" >&2
+    elif [ $((SECONDS - told)) -ge 15 ]; then
+      told=$SECONDS
+      say "$part: still $doing, $(progress "$log") after $((SECONDS - begun)) s"
+    fi
+  done
+  wait "$child" 2>/dev/null || status=$?
+  child=
+  [ ! -t 2 ] || printf '\r\033[K' >&2
+  if [ "$status" != 0 ]; then
+    say "$part: $doing failed (exit status $status). $log ends:"
+    tail -n 15 "$log" | sed 's/^/  | /' >&2
+    say "Nothing half-made was kept. Mend what the log names, then run \`make deps\` again."
+    case $part in
+      faiss) say "Or set FAISS_PREFIX to a Faiss that you have: a folder with include/faiss/c_api and lib/libfaiss_c.so." ;;
+      onnxruntime) say "Or set ONNXRUNTIME_LIB to a libonnxruntime.so $onnx_version that you have." ;;
+    esac
+    exit 1
+  fi
+  say "$part: done $doing, $((SECONDS - begun)) s"
+}
+
+# ready PART RECIPE: whether PART stands, made by RECIPE.
+ready() { [ -f "$deps/$1/.ready" ] && [ "$(head -n 1 "$deps/$1/.ready")" = "$2" ]; }
+
+# publish PART STAGE RECIPE VERSION: the marker, then one rename.
+publish() {
+  printf '%s\n%s\n' "$3" "$4" >"$2/.ready"
+  sync "$2/.ready" 2>/dev/null || true
+  rm -rf "${deps:?}/$1"
+  mv "$2" "$deps/$1"
+}
+
+# ---- what was asked for
+
+command -v go >/dev/null || fail "no \`go\` in PATH: install Go 1.26 or newer, then run \`make deps\` again."
+case $top in *[\'\"\$\`\\]*) fail "the path of this folder holds a quote, a dollar or a backslash, which C compilers' flags cannot carry: move it." ;; esac
+
+case $system in
+  Darwin) library=dylib ;;
+  *) library=so ;;
+esac
+# Our own file, set by `eval "$(make -s env)"`, is not somebody else's.
+[ "$onnx_lib" != "$top/$deps/onnxruntime/lib/libonnxruntime.$library" ] || onnx_lib=
+
+if [ -n "$faiss_prefix" ]; then
+  [ -f "$faiss_prefix/include/faiss/c_api/Index_c.h" ] ||
+    fail "FAISS_PREFIX=$faiss_prefix has no include/faiss/c_api/Index_c.h. It must name the folder that Faiss was installed to with FAISS_ENABLE_C_API=ON; leave it empty to have Faiss built here."
+  faiss_prefix=$(cd "$faiss_prefix" && pwd)
+  faiss_lib=
+  for dir in lib lib64 "lib/$machine-linux-gnu"; do
+    [ ! -f "$faiss_prefix/$dir/libfaiss_c.$library" ] || { faiss_lib=$faiss_prefix/$dir; break; }
+  done
+  [ -n "$faiss_lib" ] ||
+    fail "FAISS_PREFIX=$faiss_prefix has no lib/libfaiss_c.$library. Build Faiss with FAISS_ENABLE_C_API=ON and BUILD_SHARED_LIBS=ON; or leave FAISS_PREFIX empty to have Faiss built here."
+  faiss_include=$faiss_prefix/include
+else
+  faiss_include=$top/$deps/faiss/include
+  faiss_lib=$top/$deps/faiss/lib
+  [ "$system" != Darwin ] ||
+    fail "Faiss is built here on Debian and its relatives only. On macOS: \`brew install faiss node\`, then \`make FAISS_PREFIX=\"\$(brew --prefix faiss)\" TARGET\`."
+fi
+
+if [ -n "$onnx_lib" ]; then
+  [ ! -d "$onnx_lib" ] || fail "ONNXRUNTIME_LIB=$onnx_lib is a folder: name the library file in it (libonnxruntime.$library)."
+  [ -f "$onnx_lib" ] || fail "ONNXRUNTIME_LIB=$onnx_lib does not exist: name a libonnxruntime.$library, or leave it empty to have ONNX Runtime fetched."
+  case $(od -An -tx1 -N4 "$onnx_lib" | tr -d ' \n') in
+    7f454c46 | cffaedfe | cafebabe) ;;
+    *) fail "ONNXRUNTIME_LIB=$onnx_lib is not a shared library: name a libonnxruntime.$library, or leave it empty to have ONNX Runtime fetched." ;;
+  esac
+  onnx_lib=$(cd "$(dirname "$onnx_lib")" && pwd)/$(basename "$onnx_lib")
+  onnx_from=$onnx_lib
+else
+  # The file inside the npm package, and its SHA-256.
+  case $system-$machine in
+    Linux-x86_64) onnx_file=linux/x64/libonnxruntime.so.1 onnx_sha=d8aff4aa8abee8fb2abb2f2f2459ffc94461e781e41b9f7c072829dd0d470221 ;;
+    Linux-aarch64) onnx_file=linux/arm64/libonnxruntime.so.1 onnx_sha=c36bc200e7e6c093b8abb0b34590fbdd8c52fd3fb5e33795b9523ffdde2fce0f ;;
+    Darwin-arm64) onnx_file=darwin/arm64/libonnxruntime.$onnx_version.dylib onnx_sha=89f692a3a1a224e4ad0b796b0e7c0bd81113b0741bfe84211eceef14d05a9e59 ;;
+    *) fail "there is no ONNX Runtime to fetch for $system on $machine: set ONNXRUNTIME_LIB to a libonnxruntime.$library $onnx_version." ;;
+  esac
+  onnx_lib=$top/$deps/onnxruntime/lib/libonnxruntime.$library
+  onnx_from="ONNX Runtime $onnx_version"
+fi
+
+# Debian's own build has no AVX2, and its Flat search is 3.9 times slower for it.
+faiss_flags= faiss_simd=portable
+if [ "$machine" = x86_64 ] && [ "$(grep -m 1 '^flags' /proc/cpuinfo 2>/dev/null | grep -owE 'avx2|fma|f16c|popcnt' | sort -u | wc -l)" = 4 ]; then
+  faiss_flags="-mavx2 -mfma -mf16c -mpopcnt" faiss_simd=AVX2
+fi
+faiss_recipe="faiss 1 $machine $faiss_simd"
+onnx_recipe="onnxruntime $onnx_version $system $machine"
+
+make_faiss= make_onnx=
+[ -n "$faiss_prefix" ] || ready faiss "$faiss_recipe" || make_faiss=1
+[ "$onnx_lib" != "$top/$deps/onnxruntime/lib/libonnxruntime.$library" ] || ready onnxruntime "$onnx_recipe" || make_onnx=1
+
+mkdir -p "$deps/log"
+if command -v flock >/dev/null; then
+  exec 9>"$deps/lock"
+  flock -n 9 || { say "another \`make deps\` is at work here; waiting for it"; flock 9; }
+  # The other one may have made what was missing.
+  [ -z "$make_faiss" ] || ! ready faiss "$faiss_recipe" || make_faiss=
+  [ -z "$make_onnx" ] || ! ready onnxruntime "$onnx_recipe" || make_onnx=
+fi
+# From here on .deps/tmp is this run's own.
+trap interrupted INT TERM HUP
+trap 'rm -rf "$deps/tmp"' EXIT
+rm -rf "$deps/tmp"
+mkdir -p "$deps/tmp"
+
+# ---- system packages
+
+missing=()
+want_command() { command -v "$1" >/dev/null || missing+=("$2"); }
+want_package() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] || missing+=("$1"); }
+
+want_command g++ g++
+[ -n "$faiss_prefix" ] || ! command -v dpkg-query >/dev/null || want_package libopenblas-dev
+if [ -n "$make_faiss" ]; then
+  command -v apt-get >/dev/null ||
+    fail "Faiss is built from Debian's source package, and there is no apt-get here. Install Faiss with its C API (cmake -DFAISS_ENABLE_C_API=ON -DBUILD_SHARED_LIBS=ON), then run \`make FAISS_PREFIX=/where/it/is TARGET\`."
+  want_command cmake cmake
+  want_command dpkg-source dpkg-dev
+fi
+[ -z "$make_onnx" ] || want_command npm npm
+
+install_packages() {
+  # A stale or foreign source list may fail to update without harm; the install then says what is wrong.
+  $sudo apt-get -o DPkg::Lock::Timeout=300 update || echo "apt-get update failed; trying with the lists that are here"
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}"
+}
+if [ ${#missing[@]} -gt 0 ]; then
+  sudo=
+  if ! command -v apt-get >/dev/null; then
+    fail "these are missing: ${missing[*]} (Debian's names). Install them, then run \`make deps\` again."
+  elif [ "$(id -u)" != 0 ]; then
+    by_hand="these packages are missing: ${missing[*]}. As root: \`apt-get install --no-install-recommends ${missing[*]}\`; then run \`make deps\` again."
+    command -v sudo >/dev/null || fail "$by_hand"
+    sudo -n true 2>/dev/null || { [ -t 0 ] && say "sudo asks for your password, to install: ${missing[*]}" && sudo -v; } || fail "$by_hand"
+    sudo="sudo -n"
+  fi
+  : >"$deps/log/system.log"
+  step system "installing ${missing[*]}" install_packages
+fi
+
+# ---- Faiss
+
+# source_lists DIR: the machine's own package sources, as lists of source packages, in DIR.
+source_lists() {
+  local list
+  for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+    [ -f "$list" ] || continue
+    sed -n -e 's/^[[:space:]]*deb[[:space:]]/deb-src /p' "$list" >"$1/$(basename "$list" .list).list"
+  done
+  for list in /etc/apt/sources.list.d/*.sources; do
+    [ -f "$list" ] || continue
+    sed -e 's/^Types:.*/Types: deb-src/' "$list" >"$1/$(basename "$list")"
+  done
+}
+
+fetch_faiss() {
+  local dir=$top/$deps/tmp/faiss
+  mkdir -p "$dir/apt/sources" "$dir/apt/lists/partial" "$dir/apt/cache/archives/partial"
+  source_lists "$dir/apt/sources"
+  # The sandbox user may not enter this folder; what is fetched is checked by signature all the same.
+  local options=(
+    -o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$dir/apt/sources"
+    -o "Dir::State::Lists=$dir/apt/lists" -o "Dir::Cache=$dir/apt/cache"
+    -o APT::Sandbox::User=root
+  )
+  cd "$dir"
+  # One source of several may be out of reach without harm.
+  apt-get "${options[@]}" update || echo "apt-get update failed for some source"
+  apt-get "${options[@]}" source --only-source faiss
+  mv faiss-*/ source
+}
+
+configure_faiss() {
+  cmake -S "$deps/tmp/faiss/source" -B "$deps/tmp/faiss/build" \
+    -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=ON -DBUILD_TESTING=OFF \
+    -DFAISS_ENABLE_C_API=ON -DFAISS_ENABLE_GPU=OFF -DFAISS_ENABLE_PYTHON=OFF \
+    -DBLA_VENDOR=OpenBLAS -DCMAKE_DISABLE_FIND_PACKAGE_MKL=ON \
+    -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON '-DCMAKE_INSTALL_RPATH=$ORIGIN' \
+    "-DCMAKE_CXX_FLAGS=$faiss_flags"
+}
+
+# A unit takes up to 1 GB to compile, so memory bounds the jobs too.
+compile_faiss() {
+  local jobs=${JOBS:-} memory
+  if [ -z "$jobs" ]; then
+    jobs=$(nproc)
+    memory=$(awk '/^MemAvailable:/ { print int($2 / 1048576) }' /proc/meminfo)
+    [ "$jobs" -le "$memory" ] || jobs=$((memory > 0 ? memory : 1))
+  fi
+  cmake --build "$deps/tmp/faiss/build" --target faiss faiss_c --parallel "$jobs"
+}
+
+# Lays the libraries and the headers out, and searches an index through the C API: a library that
+# cannot be loaded must not be called ready.
+install_faiss() {
+  local dir=$deps/tmp/faiss stage=$deps/tmp/faiss/stage
+  mkdir -p "$stage/lib" "$stage/include/faiss"
+  cp "$dir/build/faiss/libfaiss.so" "$dir/build/c_api/libfaiss_c.so" "$stage/lib/"
+  cp -R "$dir/source/c_api" "$stage/include/faiss/c_api"
+  find "$stage/include" -type f ! -name '*.h' -delete
+  rm -rf "$stage/include/faiss/c_api/gpu"
+  cat >"$dir/check.c" <<'C'
+#include <faiss/c_api/Index_c.h>
+#include <faiss/c_api/index_factory_c.h>
+#include <stdio.h>
+int main(void) {
+  float x[8] = {0, 0, 1, 1, 2, 2, 3, 3}, d;
+  idx_t id;
+  FaissIndex *index;
+  if (faiss_index_factory(&index, 2, "Flat", METRIC_L2)) return 1;
+  if (faiss_Index_add(index, 4, x)) return 2;
+  if (faiss_Index_search(index, 1, x + 4, 1, &d, &id)) return 3;
+  printf("nearest to vector 2: %d at distance %g\n", (int)id, d);
+  return id == 2 && d == 0 ? 0 : 4;
+}
+C
+  gcc -I"$stage/include" "$dir/check.c" -o "$dir/check" -L"$stage/lib" -lfaiss_c -Wl,-rpath,"$top/$stage/lib"
+  "$dir/check"
+}
+
+if [ -n "$make_faiss" ]; then
+  : >"$deps/log/faiss.log"
+  say "Faiss: about two minutes on two cores, once"
+  step faiss "fetching Debian's source package" fetch_faiss
+  version=$(sed -n 's/^Version: *//p' "$deps"/tmp/faiss/faiss_*.dsc | head -n 1)
+  case $version in
+    "$faiss_tested"*) ;;
+    *) say "note: this system's Faiss is $version; annbench was measured with $faiss_tested" ;;
+  esac
+  step faiss "configuring" configure_faiss
+  step faiss "compiling $version ($faiss_simd)" compile_faiss
+  step faiss "trying it" install_faiss
+  publish faiss "$deps/tmp/faiss/stage" "$faiss_recipe" "$version"
+fi
+
+# ---- ONNX Runtime
+
+fetch_onnx() {
+  mkdir -p "$deps/tmp/onnxruntime"
+  cd "$deps/tmp/onnxruntime"
+  npm pack "onnxruntime-node@$onnx_version" --cache "$PWD/cache" --no-update-notifier \
+    --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000
+}
+
+install_onnx() {
+  local dir=$deps/tmp/onnxruntime stage=$deps/tmp/onnxruntime/stage file got
+  mkdir -p "$stage/lib"
+  file=$stage/lib/libonnxruntime.$library
+  tar -xzOf "$dir/onnxruntime-node-$onnx_version.tgz" "package/bin/napi-v6/$onnx_file" >"$file"
+  if command -v sha256sum >/dev/null; then got=$(sha256sum "$file"); else got=$(shasum -a 256 "$file"); fi
+  got=${got%% *}
+  [ "$got" = "$onnx_sha" ] || { echo "$onnx_file has SHA-256 $got, not $onnx_sha: not the file that was published"; return 1; }
+}
+
+if [ -n "$make_onnx" ]; then
+  : >"$deps/log/onnxruntime.log"
+  step onnxruntime "fetching $onnx_version (101 MB)" fetch_onnx
+  step onnxruntime "unpacking" install_onnx
+  publish onnxruntime "$deps/tmp/onnxruntime/stage" "$onnx_recipe" "$onnx_version"
+fi
+
+# ---- what go needs
+
+field() { case $1 in *' '*) printf '"%s"' "$1" ;; *) printf '%s' "$1" ;; esac; }
+
+# -O2 -g is what go compiles C with when CGO_CFLAGS is not set.
+write_env() {
+  local link
+  link="$(field "-L$faiss_lib") $(field "-Wl,-rpath,$faiss_lib")"
+  # A Faiss from elsewhere may not know where its own libfaiss is: the old kind of rpath holds for it too.
+  if [ -n "$faiss_prefix" ] && [ "$system" = Linux ]; then link="$link -Wl,--disable-new-dtags"; fi
+  echo "export CGO_ENABLED=1"
+  echo "export CGO_CFLAGS='-O2 -g $(field "-I$faiss_include")'"
+  echo "export CGO_LDFLAGS='-O2 -g $link'"
+  echo "export ONNXRUNTIME_LIB='$onnx_lib'"
+}
+write_env >"$deps/tmp/env.sh"
+cmp -s "$deps/tmp/env.sh" "$deps/env.sh" || mv "$deps/tmp/env.sh" "$deps/env.sh"
+
+if [ -n "$faiss_prefix" ]; then
+  faiss_from="Faiss from $faiss_prefix"
+else
+  faiss_from="Faiss $(sed -n 2p "$deps/faiss/.ready") ($faiss_simd)"
+fi
+say "ready: $faiss_from, $onnx_from"
+[ "${1:-}" != env ] || cat "$deps/env.sh"
