@@ -1,0 +1,23 @@
+//go:build !faiss
+
+package indexes
+
+import (
+	"context"
+	"fmt"
+)
+
+// faissMissing is why this build lacks the families of Faiss; it is empty where it has them.
+const faissMissing = "built without the tag faiss: `make build` sets it"
+
+// FaissVersion is the version of the Faiss in this build and what it was compiled for
+// ("1.7.3 AVX2"), or "" where there is none.
+func FaissVersion() string { return "" }
+
+func openFaiss(_ context.Context, f *Family, _ BuildInput) (Index, error) {
+	return nil, fmt.Errorf("building %s: %w: %s", f.Name, ErrMissing, faissMissing)
+}
+
+func loadFaiss(path string, f *Family, _ BuildInput) (Index, error) {
+	return nil, fmt.Errorf("loading %s: %s: %w: %s", f.Name, path, ErrMissing, faissMissing)
+}
