@@ -26,7 +26,7 @@ type ScoreInput struct {
 	TruthDistances [][]float64
 
 	// Labels are the categories, and BaseLabels[i] and QueryLabels[q] the one that a vector has, as
-	// an index of Labels, -1 for none. All nil where there are none, and then there is no mAP.
+	// an index of Labels, -1 for none. Without Labels there is no mAP, and the others may be nil.
 	Labels      []string
 	BaseLabels  []int32
 	QueryLabels []int32
@@ -115,7 +115,7 @@ func Score(in ScoreInput) (values map[string]float64, byLabel map[string]map[str
 			}
 		}
 		switch {
-		case in.Labels == nil:
+		case len(in.Labels) == 0:
 		case in.QueryLabels[q] < 0:
 			unlabeled++
 		case count[in.QueryLabels[q]] == 0:
@@ -179,7 +179,7 @@ func (in *ScoreInput) check() error {
 		return fmt.Errorf("queries of %d dimensions, a base of %d", in.Queries.Dim, in.Base.Dim)
 	case len(in.Answers) != n || len(in.TruthIDs) != n || len(in.TruthDistances) != n:
 		return fmt.Errorf("%d queries, but %d answers and exact neighbours of %d (ids) and %d (distances)", n, len(in.Answers), len(in.TruthIDs), len(in.TruthDistances))
-	case in.Labels != nil && (len(in.BaseLabels) != in.Base.Rows || len(in.QueryLabels) != n):
+	case len(in.Labels) > 0 && (len(in.BaseLabels) != in.Base.Rows || len(in.QueryLabels) != n):
 		return fmt.Errorf("labels of %d base vectors and %d queries, where there are %d and %d", len(in.BaseLabels), len(in.QueryLabels), in.Base.Rows, n)
 	}
 	for q := range n {
@@ -263,7 +263,7 @@ func squaredNorm(a []float32) float64 {
 }
 
 func (in *ScoreInput) isRelevant(q int, id int32) bool {
-	return in.Labels != nil && in.QueryLabels[q] >= 0 && in.BaseLabels[id] == in.QueryLabels[q]
+	return len(in.Labels) > 0 && in.QueryLabels[q] >= 0 && in.BaseLabels[id] == in.QueryLabels[q]
 }
 
 // relevant counts the items of the base by label.
@@ -279,7 +279,7 @@ func (in *ScoreInput) relevant() []int {
 
 // byLabel averages recall and, over the judged queries, mAP by the query's category.
 func (in *ScoreInput) byLabel(recall []float64, judged []int, ap []AP) map[string]map[string]float64 {
-	if in.Labels == nil {
+	if len(in.Labels) == 0 {
 		return nil
 	}
 	r, m := make([][]float64, len(in.Labels)), make([][]float64, len(in.Labels))

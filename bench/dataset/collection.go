@@ -1,0 +1,560 @@
+package dataset
+
+import (
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"annbench/indexes/vec"
+)
+
+// The files of a collection folder.
+const (
+	vectorsFile = "vectors.npy" // float32, one vector a row
+	itemsFile   = "items.jsonl" // one Item a line, line i for row i
+	thumbsFile  = "thumbs.zip"  // row i is "i.jpg", not compressed again; absent if there are none
+	metaFile    = "meta.json"   // Meta; written last
+)
+
+// metaVersion is the version of the folder's form.
+const metaVersion = 1
+
+// maxLine is the longest line of a text file that is read, in bytes.
+const maxLine = 1 << 20
+
+// Item is what a vector stands for.
+type Item struct {
+	ID    string `json:"id"`              // unique in its collection
+	Label string `json:"label,omitempty"` // the category; empty for none
+}
+
+// Meta describes a collection.
+type Meta struct {
+	Version int `json:"version"`
+	Rows    int `json:"rows"`
+	Dim     int `json:"dim"`
+	Thumbs  int `json:"thumbs"` // rows that have a picture
+	// Digest is the SHA-256, in 64 hexadecimal digits, of vectors and items: two collections with one
+	// digest hold the same vectors with the same ids and labels in the same order. Pictures and
+	// Embedding are no part of it.
+	Digest string `json:"digest"`
+	// Embedding says how the vectors were made, in the words of whoever made them; nil where they
+	// were given.
+	Embedding json.RawMessage `json:"embedding,omitempty"`
+}
+
+// Collection is vectors, and what each stands for. Its methods may be called by many goroutines at
+// once; nothing of it may be used after Close.
+type Collection struct {
+	Name    string     // for people: the last element of the path, without its extension
+	Vectors vec.Matrix // mapped: read it, never write to it
+	Items   []Item     // Items[i] for row i; ids are row numbers where the form has none
+	Meta    Meta       // Digest is empty where none is stored: see [Collection.Digest]
+
+	mapped *Mapped
+	files  []string // whose content makes the digest
+
+	digest   sync.Mutex
+	computed string // by Digest; empty before
+
+	dir    string
+	thumbs sync.Mutex
+	zip    *zip.ReadCloser
+	places []int32 // places[row] is 1 + the place in the zip of row's picture, 0 for none
+}
+
+// OpenCollection opens a folder that a [Writer] committed. Sizes and counts are checked against each
+// other; that the content is still what the digest was made of is for [Collection.Verify].
+func OpenCollection(dir string) (*Collection, error) {
+	c := &Collection{Name: baseName(dir), dir: dir}
+	if err := readJSON(filepath.Join(dir, metaFile), &c.Meta); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s is not a complete collection: it has no %s; make one with `annbench embed`", dir, metaFile)
+		}
+		return nil, err
+	}
+	if c.Meta.Version != metaVersion {
+		return nil, fmt.Errorf("%s: version %d of a collection, this annbench reads %d: embed it again", filepath.Join(dir, metaFile), c.Meta.Version, metaVersion)
+	}
+	if len(c.Meta.Digest) != 2*sha256.Size {
+		return nil, fmt.Errorf("%s: the digest is damaged", filepath.Join(dir, metaFile))
+	}
+	if err := c.mapVectors(filepath.Join(dir, vectorsFile)); err != nil {
+		return nil, err
+	}
+	if c.Vectors.Rows != c.Meta.Rows || c.Vectors.Dim != c.Meta.Dim {
+		err := fmt.Errorf("%s: %s has %d vectors of %d dimensions, %s says %d of %d", dir, vectorsFile, c.Vectors.Rows, c.Vectors.Dim, metaFile, c.Meta.Rows, c.Meta.Dim)
+		return nil, errors.Join(err, c.Close())
+	}
+	var err error
+	if c.Items, err = readItems(filepath.Join(dir, itemsFile), c.Meta.Rows); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	c.files = append(c.files, filepath.Join(dir, itemsFile))
+	return c, nil
+}
+
+// openNPY opens a file of vectors and nothing else.
+func openNPY(path string) (*Collection, error) {
+	c := &Collection{Name: baseName(path)}
+	if err := c.mapVectors(path); err != nil {
+		return nil, err
+	}
+	c.Meta = Meta{Version: metaVersion, Rows: c.Vectors.Rows, Dim: c.Vectors.Dim}
+	c.Items = make([]Item, c.Vectors.Rows)
+	for i := range c.Items {
+		c.Items[i].ID = strconv.Itoa(i)
+	}
+	return c, nil
+}
+
+func (c *Collection) mapVectors(path string) (err error) {
+	if c.mapped, err = MapMatrix(path); err != nil {
+		return err
+	}
+	c.Vectors = c.mapped.Matrix
+	c.files = append(c.files, path)
+	return nil
+}
+
+func baseName(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	name := filepath.Base(path)
+	if short := strings.TrimSuffix(name, filepath.Ext(name)); short != "" {
+		return short
+	}
+	return name
+}
+
+// readLabels gives the items the categories in the text file at path.
+func (c *Collection) readLabels(path string) error {
+	for i, item := range c.Items {
+		if item.Label != "" {
+			return fmt.Errorf("%s: the vectors have labels already: row %d is %q", path, i, item.Label)
+		}
+	}
+	interned := make(map[string]string)
+	lines := 0
+	err := eachLine(path, func(line int, b []byte) error {
+		lines = line
+		if line > len(c.Items) {
+			return nil // counted, for the error
+		}
+		c.Items[line-1].Label = intern(interned, string(bytes.TrimSpace(b)))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if lines != len(c.Items) {
+		return fmt.Errorf("%s has %d lines, there are %d vectors: it takes one label a line, an empty line for none", path, lines, len(c.Items))
+	}
+	c.files = append(c.files, path)
+	c.Meta.Digest = "" // of the vectors alone
+	return nil
+}
+
+func intern(seen map[string]string, s string) string {
+	if known, ok := seen[s]; ok {
+		return known
+	}
+	seen[s] = s
+	return s
+}
+
+// eachLine calls f with the lines of the text file at path, counted from 1, without their ends.
+// What follows the last newline is a line if it is not empty.
+func eachLine(path string, f func(line int, b []byte) error) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	in := bufio.NewScanner(file)
+	in.Buffer(make([]byte, 1<<16), maxLine)
+	line := 0
+	for in.Scan() {
+		line++
+		if err := f(line, in.Bytes()); err != nil {
+			return fmt.Errorf("%s:%d: %w", path, line, err)
+		}
+	}
+	if err := in.Err(); err != nil {
+		return fmt.Errorf("%s:%d: %w", path, line+1, err)
+	}
+	return nil
+}
+
+// readItems reads the items file at path, which must have rows lines.
+func readItems(path string, rows int) ([]Item, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size()/int64(len(`{"id":""}`)) < int64(rows) {
+		return nil, fmt.Errorf("%s has %d bytes: too few for %d items", path, info.Size(), rows)
+	}
+	items := make([]Item, 0, rows)
+	labels := make(map[string]string)
+	err = eachLine(path, func(_ int, b []byte) error {
+		if len(items) == rows {
+			return fmt.Errorf("more lines than the %d vectors", rows)
+		}
+		var item Item
+		if err := json.Unmarshal(b, &item); err != nil {
+			return fmt.Errorf("not an item: %w", err)
+		}
+		item.Label = intern(labels, item.Label)
+		items = append(items, item)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(items) != rows {
+		return nil, fmt.Errorf("%s has %d items, there are %d vectors", path, len(items), rows)
+	}
+	return items, nil
+}
+
+// appendItem appends the line of items.jsonl for item.
+func appendItem(b []byte, item Item) []byte {
+	line, err := json.Marshal(item)
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return append(append(b, line...), '\n')
+}
+
+// digester makes the digest of a collection from its vectors and items, as they come.
+type digester struct {
+	vectors, items hash.Hash
+}
+
+func newDigester() digester { return digester{sha256.New(), sha256.New()} }
+
+func (d digester) digest(rows, dim int) string {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "annbench collection 1\n%d rows\n%d dimensions\n%x\n%x\n", rows, dim, d.vectors.Sum(nil), d.items.Sum(nil))
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// Digest identifies vectors and items, as [Meta] says. For a folder it is at hand; for other forms it
+// is computed from the content, once, which takes about a second for a gigabyte. The error is that of
+// ctx.
+func (c *Collection) Digest(ctx context.Context) (string, error) {
+	if c.Meta.Digest != "" {
+		return c.Meta.Digest, nil
+	}
+	c.digest.Lock()
+	defer c.digest.Unlock()
+	if c.computed != "" {
+		return c.computed, nil
+	}
+	digest, err := c.computeDigest(ctx)
+	c.computed = digest
+	return digest, err
+}
+
+// Verify computes the digest from the content, and says what differs from the one that was stored.
+func (c *Collection) Verify(ctx context.Context) error {
+	digest, err := c.computeDigest(ctx)
+	if err != nil {
+		return err
+	}
+	if c.Meta.Digest != "" && digest != c.Meta.Digest {
+		return fmt.Errorf("%s: the content has changed since it was written: its digest is %s, not %s", c.dir, digest, c.Meta.Digest)
+	}
+	return nil
+}
+
+func (c *Collection) computeDigest(ctx context.Context) (string, error) {
+	d := newDigester()
+	const block = 1 << 20
+	for data := c.Vectors.Data; len(data) > 0; {
+		if err := ctx.Err(); err != nil {
+			return "", err
+		}
+		n := min(block, len(data))
+		d.vectors.Write(fileBytes(data[:n]))
+		data = data[n:]
+	}
+	var line []byte
+	for i, item := range c.Items {
+		if i%(1<<16) == 0 && ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		line = appendItem(line[:0], item)
+		d.items.Write(line)
+	}
+	return d.digest(c.Vectors.Rows, c.Vectors.Dim), nil
+}
+
+// Thumb returns the picture of a row as a JPEG file; ok is false where it has none. A row out of
+// range panics.
+func (c *Collection) Thumb(row int) (jpeg []byte, ok bool, err error) {
+	if row < 0 || row >= c.Vectors.Rows {
+		panic(fmt.Sprintf("dataset: row %d of %d", row, c.Vectors.Rows))
+	}
+	if c.Meta.Thumbs == 0 {
+		return nil, false, nil
+	}
+	path := filepath.Join(c.dir, thumbsFile)
+	c.thumbs.Lock()
+	defer c.thumbs.Unlock()
+	if c.zip == nil {
+		if err := c.openThumbs(path); err != nil {
+			return nil, false, err
+		}
+	}
+	if c.places[row] == 0 {
+		return nil, false, nil
+	}
+	f := c.zip.File[c.places[row]-1]
+	// Written without compression, so no entry can be larger than the file it is in.
+	if f.Method != zip.Store || f.UncompressedSize64 > math.MaxInt32 {
+		return nil, false, fmt.Errorf("%s: %s is compressed or too large: annbench did not write it", path, f.Name)
+	}
+	r, err := f.Open()
+	if err != nil {
+		return nil, false, fmt.Errorf("%s: %s: %w", path, f.Name, err)
+	}
+	defer r.Close()
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(r); err != nil {
+		return nil, false, fmt.Errorf("%s: %s: %w", path, f.Name, err)
+	}
+	return b.Bytes(), true, nil
+}
+
+func (c *Collection) openThumbs(path string) error {
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	places := make([]int32, c.Vectors.Rows)
+	for i, f := range z.File {
+		row, err := strconv.Atoi(strings.TrimSuffix(f.Name, ".jpg"))
+		if err != nil || row < 0 || row >= len(places) || f.Name != thumbName(row) {
+			return errors.Join(fmt.Errorf("%s: %q is not the picture of a row", path, f.Name), z.Close())
+		}
+		places[row] = int32(i) + 1
+	}
+	c.zip, c.places = z, places
+	return nil
+}
+
+func thumbName(row int) string { return strconv.Itoa(row) + ".jpg" }
+
+// Close unmaps the vectors and closes the files. A second call does nothing.
+func (c *Collection) Close() error {
+	c.Vectors.Data = nil
+	err := c.mapped.Close()
+	c.thumbs.Lock()
+	defer c.thumbs.Unlock()
+	if c.zip != nil {
+		err = errors.Join(err, c.zip.Close())
+		c.zip = nil
+	}
+	return err
+}
+
+// Writer writes a collection folder, row after row. It is for one goroutine.
+type Writer struct {
+	dir, tmp string // tmp is empty once the folder is published or dropped
+	dim      int
+	rows     int
+	count    int // thumbs
+	digester digester
+	vectors  *npyWriter[float32]
+	items    *lineWriter
+	thumbs   *os.File // nil before the first
+	zip      *zip.Writer
+	line     []byte
+	err      error // the first, after which nothing is written any more
+}
+
+// Create begins a collection at dir, of vectors of dim dimensions. What is written lies in a folder
+// of a temporary name beside dir (".NAME.tmp-...") until Commit. It is an error if there is something
+// at dir already, other than an empty folder: a collection may have cost hours, so it is never
+// replaced.
+func Create(dir string, dim int) (*Writer, error) {
+	if dim < 1 {
+		return nil, fmt.Errorf("creating %s: vectors of %d dimensions", dir, dim)
+	}
+	dir = filepath.Clean(dir)
+	switch entries, err := os.ReadDir(dir); {
+	case err == nil && len(entries) > 0, err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("creating %s: there is something already; move it away, or choose another name", dir)
+	}
+	tmp, err := tempDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("creating %s: %w", dir, err)
+	}
+	w := &Writer{dir: dir, tmp: tmp, dim: dim, digester: newDigester()}
+	if w.vectors, err = createNPY[float32](filepath.Join(tmp, vectorsFile), dim, w.digester.vectors); err == nil {
+		w.items, err = createLines(filepath.Join(tmp, itemsFile))
+	}
+	if err != nil {
+		w.Abort()
+		return nil, fmt.Errorf("creating %s: %w", dir, err)
+	}
+	return w, nil
+}
+
+// Append adds rows: items[i] with vector i of vectors and, where thumbs is not nil, the JPEG file
+// thumbs[i]; an empty one is none. An error is final: what can still be done is Abort.
+func (w *Writer) Append(items []Item, vectors vec.Matrix, thumbs [][]byte) error {
+	if w.err != nil {
+		return w.err
+	}
+	if err := w.append(items, vectors, thumbs); err != nil {
+		w.err = fmt.Errorf("writing %s: %w", w.dir, err)
+	}
+	return w.err
+}
+
+func (w *Writer) append(items []Item, vectors vec.Matrix, thumbs [][]byte) error {
+	switch {
+	case w.tmp == "":
+		return errors.New("the writer has ended")
+	case vectors.Rows != len(items) || thumbs != nil && len(thumbs) != len(items):
+		return fmt.Errorf("%d items with %d vectors and %d pictures", len(items), vectors.Rows, len(thumbs))
+	case len(items) > 0 && vectors.Dim != w.dim || len(vectors.Data) != vectors.Rows*vectors.Dim:
+		return fmt.Errorf("%d vectors of %d dimensions in %d values, they should have %d dimensions", vectors.Rows, vectors.Dim, len(vectors.Data), w.dim)
+	case w.rows+len(items) > math.MaxInt32:
+		return fmt.Errorf("more vectors than the %d that can be numbered", math.MaxInt32)
+	}
+	if err := w.vectors.write(vectors.Data); err != nil {
+		return err
+	}
+	for i, item := range items {
+		w.line = appendItem(w.line[:0], item)
+		w.digester.items.Write(w.line)
+		if _, err := w.items.Write(w.line); err != nil {
+			return err
+		}
+		if thumbs != nil && len(thumbs[i]) > 0 {
+			if err := w.thumb(w.rows+i, thumbs[i]); err != nil {
+				return err
+			}
+		}
+	}
+	w.rows += len(items)
+	return nil
+}
+
+func (w *Writer) thumb(row int, jpeg []byte) (err error) {
+	if w.zip == nil {
+		if w.thumbs, err = os.OpenFile(filepath.Join(w.tmp, thumbsFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644); err != nil {
+			return err
+		}
+		w.zip = zip.NewWriter(w.thumbs)
+	}
+	size := uint64(len(jpeg))
+	out, err := w.zip.CreateRaw(&zip.FileHeader{
+		Name: thumbName(row), Method: zip.Store, CRC32: crc32.ChecksumIEEE(jpeg),
+		CompressedSize64: size, UncompressedSize64: size,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(jpeg)
+	w.count++
+	return err
+}
+
+// Commit ends the collection and gives it its name. embedding goes into [Meta] as it is; it must be
+// JSON, or nil. It is an error if there are no rows, or if another process has taken the name in the
+// meantime; the error is final, and Abort is still to be called.
+func (w *Writer) Commit(embedding json.RawMessage) (*Meta, error) {
+	if w.err != nil {
+		return nil, w.err
+	}
+	meta, err := w.commit(embedding)
+	if err != nil {
+		w.err = fmt.Errorf("writing %s: %w", w.dir, err)
+		return nil, w.err
+	}
+	return meta, nil
+}
+
+func (w *Writer) commit(embedding json.RawMessage) (*Meta, error) {
+	switch {
+	case w.tmp == "":
+		return nil, errors.New("the writer has ended")
+	case w.rows == 0:
+		return nil, errors.New("it has no rows")
+	case embedding != nil && !json.Valid(embedding):
+		return nil, errors.New("the description of the embedding is not JSON")
+	}
+	if err := w.finish(); err != nil {
+		return nil, err
+	}
+	meta := &Meta{
+		Version: metaVersion, Rows: w.rows, Dim: w.dim, Thumbs: w.count,
+		Digest: w.digester.digest(w.rows, w.dim), Embedding: embedding,
+	}
+	if err := writeJSON(filepath.Join(w.tmp, metaFile), meta); err != nil {
+		return nil, err
+	}
+	if err := publish(w.tmp, w.dir); err != nil {
+		return nil, err
+	}
+	w.tmp = ""
+	return meta, nil
+}
+
+// finish closes the files, synced.
+func (w *Writer) finish() error {
+	var err error
+	if w.vectors != nil {
+		err = w.vectors.finish()
+	}
+	if w.items != nil {
+		err = errors.Join(err, w.items.finish())
+	}
+	if w.zip != nil {
+		err = errors.Join(err, w.zip.Close(), w.thumbs.Sync())
+	}
+	if w.thumbs != nil {
+		err = errors.Join(err, w.thumbs.Close())
+	}
+	w.vectors, w.items, w.zip, w.thumbs = nil, nil, nil, nil
+	return err
+}
+
+// Abort drops what was written. After Commit has succeeded it does nothing, so it can be deferred.
+func (w *Writer) Abort() {
+	if w.tmp == "" {
+		return
+	}
+	if w.vectors != nil {
+		w.vectors.f.Close()
+	}
+	if w.items != nil {
+		w.items.f.Close()
+	}
+	if w.thumbs != nil {
+		w.thumbs.Close()
+	}
+	os.RemoveAll(w.tmp)
+	w.tmp = ""
+}

@@ -1,0 +1,453 @@
+package dataset
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"annbench/indexes/vec"
+)
+
+// The files of a set's folder.
+const (
+	baseFile        = "base.npy" // float32, one vector a row
+	queriesFile     = "queries.npy"
+	baseItemsFile   = "base-items.jsonl" // one Item a line
+	queryItemsFile  = "query-items.jsonl"
+	baseLabelsFile  = "base-labels.npy" // int32, indexes of the labels in set.json, -1 for none
+	queryLabelsFile = "query-labels.npy"
+	baseRowsFile    = "base-rows.npy" // int32, row numbers of the collection
+	queryRowsFile   = "query-rows.npy"
+	setFile         = "set.json" // setMeta; written last
+)
+
+// setVersion is the version of the folder's form and of the way queries are drawn. It is part of the
+// digest.
+const setVersion = 1
+
+// defaultQueries is how many queries are held out of a large collection where nothing else is asked
+// for: the mean recall of 1,000 queries is good to about ±0.01.
+const defaultQueries = 1000
+
+// SplitConfig says how a collection is divided.
+type SplitConfig struct {
+	// Queries is how many vectors are held out. 0 is a fifth of the rows, but no more than 1,000
+	// and no fewer than 1.
+	Queries int
+	// Seed decides which.
+	Seed uint64
+}
+
+// setMeta is what set.json holds.
+type setMeta struct {
+	Version    int      `json:"version"`
+	Digest     string   `json:"digest"`
+	Collection string   `json:"collection"` // the digest of what was divided
+	Base       int      `json:"base"`
+	Queries    int      `json:"queries"`
+	Dim        int      `json:"dim"`
+	Seed       uint64   `json:"seed"`
+	Labels     []string `json:"labels"`
+}
+
+// Split divides a collection into base and queries, and returns the folder of the set, below
+// cacheDir. A set that is there already is used again.
+//
+// Queries are drawn uniformly at random without replacement: every row gets a random number, out of
+// PCG with the seed, in row order, and the rows with the smallest numbers are the queries. Base and
+// queries both keep the order of the collection. The same collection, count and seed give the same
+// set on every machine, and the same digest.
+//
+// The folder has its name from its digest; several processes may split at once. It is an error if
+// there are not at least one query and one base vector.
+func Split(ctx context.Context, c *Collection, cfg SplitConfig, cacheDir string) (dir string, err error) {
+	rows := c.Vectors.Rows
+	if rows < 2 {
+		return "", fmt.Errorf("%s: %d vectors cannot be divided into base and queries", c.Name, rows)
+	}
+	if cfg.Queries < 0 || cfg.Queries >= rows {
+		return "", fmt.Errorf("%s: %d queries cannot be held out of %d vectors: 1 to %d can", c.Name, cfg.Queries, rows, rows-1)
+	}
+	if cfg.Queries == 0 {
+		cfg.Queries = max(1, min(defaultQueries, rows/5))
+	}
+	if err := os.MkdirAll(cacheDir, 0o755); err != nil {
+		return "", err
+	}
+	digest, err := c.cachedDigest(ctx, cacheDir)
+	if err != nil {
+		return "", err
+	}
+	meta := setMeta{
+		Version: setVersion, Collection: digest, Base: rows - cfg.Queries, Queries: cfg.Queries,
+		Dim: c.Vectors.Dim, Seed: cfg.Seed,
+	}
+	meta.Digest = meta.digest()
+	dir = filepath.Join(cacheDir, "set-"+meta.Digest[:16])
+	if have, err := readSetMeta(dir); err == nil && have.Digest == meta.Digest {
+		return dir, nil
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	tmp, err := tempDir(dir)
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp)
+	if err := writeSet(ctx, tmp, c, meta); err != nil {
+		return "", fmt.Errorf("splitting %s: %w", c.Name, err)
+	}
+	if err := publish(tmp, dir); err != nil {
+		// Another process may have been faster; what it wrote is the same.
+		if have, again := readSetMeta(dir); again != nil || have.Digest != meta.Digest {
+			return "", fmt.Errorf("splitting %s: %s is there, but is not a complete set; delete it: %w", c.Name, dir, err)
+		}
+	}
+	return dir, nil
+}
+
+// digest identifies the set: the collection's content, and all that decides how it was divided.
+func (m *setMeta) digest() string {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "annbench set %d\ncollection %s\nqueries %d\nseed %d\n", m.Version, m.Collection, m.Queries, m.Seed)
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+func readSetMeta(dir string) (*setMeta, error) {
+	var m setMeta
+	path := filepath.Join(dir, setFile)
+	if err := readJSON(path, &m); err != nil {
+		return nil, err
+	}
+	if m.Version != setVersion {
+		return nil, fmt.Errorf("%s: version %d of a set, this annbench reads %d: delete the folder", path, m.Version, setVersion)
+	}
+	if m.Digest != m.digest() {
+		return nil, fmt.Errorf("%s: damaged: its digest is not that of what it says; delete the folder", path)
+	}
+	return &m, nil
+}
+
+// held reports which rows are queries.
+func held(rows, queries int, seed uint64) []bool {
+	pcg := rand.NewPCG(seed, 0)
+	draws := make([]uint64, rows)
+	order := make([]int32, rows)
+	for i := range draws {
+		draws[i], order[i] = pcg.Uint64(), int32(i)
+	}
+	slices.SortFunc(order, func(a, b int32) int {
+		switch {
+		case draws[a] < draws[b]:
+			return -1
+		case draws[a] > draws[b]:
+			return 1
+		}
+		return int(a) - int(b)
+	})
+	out := make([]bool, rows)
+	for _, row := range order[:queries] {
+		out[row] = true
+	}
+	return out
+}
+
+// setHalf is the base or the queries of a set that is being written.
+type setHalf struct {
+	vectors      *npyWriter[float32]
+	items        *lineWriter
+	rows, labels []int32
+}
+
+func newSetHalf(dir, vectors, items string, dim int) (*setHalf, error) {
+	w, err := createNPY[float32](filepath.Join(dir, vectors), dim, nil)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := createLines(filepath.Join(dir, items))
+	if err != nil {
+		w.f.Close()
+		return nil, err
+	}
+	return &setHalf{vectors: w, items: lines}, nil
+}
+
+func (h *setHalf) finish(dir, labels, rows string) error {
+	return errors.Join(
+		h.vectors.finish(),
+		h.items.finish(),
+		writeNPY(filepath.Join(dir, labels), h.labels, 0),
+		writeNPY(filepath.Join(dir, rows), h.rows, 0),
+	)
+}
+
+func writeSet(ctx context.Context, dir string, c *Collection, meta setMeta) error {
+	meta.Labels = c.labels()
+	number := make(map[string]int32, len(meta.Labels)+1)
+	for i, label := range meta.Labels {
+		number[label] = int32(i)
+	}
+	number[""] = -1
+	base, err := newSetHalf(dir, baseFile, baseItemsFile, meta.Dim)
+	if err != nil {
+		return err
+	}
+	queries, err := newSetHalf(dir, queriesFile, queryItemsFile, meta.Dim)
+	if err != nil {
+		base.vectors.f.Close()
+		base.items.f.Close()
+		return err
+	}
+	err = func() error {
+		query := held(c.Vectors.Rows, meta.Queries, meta.Seed)
+		const most = 4096 // rows between two looks at ctx
+		var line []byte
+		for from := 0; from < len(query); {
+			to := from + 1
+			for to < len(query) && to-from < most && query[to] == query[from] {
+				to++
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			half := base
+			if query[from] {
+				half = queries
+			}
+			if err := half.vectors.write(c.Vectors.Slice(from, to).Data); err != nil {
+				return err
+			}
+			for row := from; row < to; row++ {
+				half.rows = append(half.rows, int32(row))
+				half.labels = append(half.labels, number[c.Items[row].Label])
+				line = appendItem(line[:0], c.Items[row])
+				if _, err := half.items.Write(line); err != nil {
+					return err
+				}
+			}
+			from = to
+		}
+		return nil
+	}()
+	if err := errors.Join(
+		err,
+		base.finish(dir, baseLabelsFile, baseRowsFile),
+		queries.finish(dir, queryLabelsFile, queryRowsFile),
+	); err != nil {
+		return err
+	}
+	return writeJSON(filepath.Join(dir, setFile), meta)
+}
+
+// labels are the categories of all items, sorted, each once.
+func (c *Collection) labels() []string {
+	seen := make(map[string]bool)
+	for _, item := range c.Items {
+		if item.Label != "" {
+			seen[item.Label] = true
+		}
+	}
+	labels := make([]string, 0, len(seen))
+	for label := range seen {
+		labels = append(labels, label)
+	}
+	slices.Sort(labels)
+	return labels
+}
+
+// cachedDigest is Digest, and remembers it below cacheDir by the names, sizes and times of the files,
+// so that a large file is read through once and not with every run.
+func (c *Collection) cachedDigest(ctx context.Context, cacheDir string) (string, error) {
+	if c.Meta.Digest != "" {
+		return c.Meta.Digest, nil
+	}
+	key, settled, err := stamp(c.files)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(cacheDir, "digest-"+key[:32])
+	if b, err := os.ReadFile(path); err == nil {
+		if digest, ok := strings.CutSuffix(string(b), "\n"); ok && len(digest) == 2*sha256.Size {
+			return digest, nil
+		}
+	}
+	digest, err := c.Digest(ctx)
+	if err != nil {
+		return "", err
+	}
+	// A file that was written a moment ago may be written again without a new time.
+	if again, _, err := stamp(c.files); err != nil || again != key || !settled {
+		return digest, nil
+	}
+	return digest, replaceFile(path, func(tmp string) error { return writeFile(tmp, []byte(digest+"\n")) })
+}
+
+// stamp is a hash of what the system says of the files, without their content; settled is whether
+// none has been changed within two seconds.
+func stamp(files []string) (key string, settled bool, err error) {
+	sum := sha256.New()
+	settled = true
+	for _, path := range files {
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return "", false, err
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return "", false, err
+		}
+		fmt.Fprintf(sum, "%q %d %d\n", abs, info.Size(), info.ModTime().UnixNano())
+		settled = settled && time.Since(info.ModTime()) > 2*time.Second
+	}
+	return hex.EncodeToString(sum.Sum(nil)), settled, nil
+}
+
+// Set is what a sweep runs on: vectors that are searched, and vectors that are searched for. Its
+// methods may be called by many goroutines at once; nothing of it may be used after Close. Slices are
+// mapped: read them, never write to them.
+type Set struct {
+	Dir    string
+	Digest string // 64 hexadecimal digits; names the content, the queries and the seed
+
+	Base    vec.Matrix
+	Queries vec.Matrix
+
+	Labels      []string // the categories, sorted; empty where there are none
+	BaseLabels  []int32  // of each base vector, an index of Labels; -1 for none
+	QueryLabels []int32
+
+	BaseRows  []int32 // of each base vector, its row in the collection; ascending
+	QueryRows []int32
+
+	closers []interface{ Close() error }
+	counts  []int // base vectors by label
+
+	baseItems, queryItems func() ([]Item, error) // read once
+}
+
+// OpenSet opens a set's folder. Counts are checked against each other; [Set.Check] looks at the
+// values.
+func OpenSet(dir string) (*Set, error) {
+	meta, err := readSetMeta(dir)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s is not a complete set: it has no %s", dir, setFile)
+		}
+		return nil, err
+	}
+	s := &Set{Dir: dir, Digest: meta.Digest, Labels: meta.Labels}
+	if err := s.open(meta); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.counts = make([]int, len(s.Labels))
+	for _, label := range s.BaseLabels {
+		if label >= 0 {
+			s.counts[label]++
+		}
+	}
+	s.baseItems = sync.OnceValues(func() ([]Item, error) {
+		return readItems(filepath.Join(dir, baseItemsFile), meta.Base)
+	})
+	s.queryItems = sync.OnceValues(func() ([]Item, error) {
+		return readItems(filepath.Join(dir, queryItemsFile), meta.Queries)
+	})
+	return s, nil
+}
+
+func (s *Set) open(meta *setMeta) error {
+	if !slices.IsSorted(meta.Labels) {
+		return fmt.Errorf("%s: the labels are not sorted", filepath.Join(s.Dir, setFile))
+	}
+	for _, part := range []struct {
+		name string
+		rows int
+		to   *vec.Matrix
+	}{{baseFile, meta.Base, &s.Base}, {queriesFile, meta.Queries, &s.Queries}} {
+		path := filepath.Join(s.Dir, part.name)
+		m, err := MapMatrix(path)
+		if err != nil {
+			return err
+		}
+		s.closers = append(s.closers, m)
+		if m.Rows != part.rows || m.Dim != meta.Dim {
+			return fmt.Errorf("%s has %d vectors of %d dimensions, %s says %d of %d", path, m.Rows, m.Dim, setFile, part.rows, meta.Dim)
+		}
+		*part.to = m.Matrix
+	}
+	for _, part := range []struct {
+		name  string
+		rows  int
+		low   int32
+		bound int
+		to    *[]int32
+	}{
+		{baseLabelsFile, meta.Base, -1, len(meta.Labels), &s.BaseLabels},
+		{queryLabelsFile, meta.Queries, -1, len(meta.Labels), &s.QueryLabels},
+		{baseRowsFile, meta.Base, 0, meta.Base + meta.Queries, &s.BaseRows},
+		{queryRowsFile, meta.Queries, 0, meta.Base + meta.Queries, &s.QueryRows},
+	} {
+		path := filepath.Join(s.Dir, part.name)
+		a, err := mapNPY[int32](path, 1)
+		if err != nil {
+			return err
+		}
+		s.closers = append(s.closers, a)
+		if len(a.data) != part.rows {
+			return fmt.Errorf("%s has %d values, %s says %d", path, len(a.data), setFile, part.rows)
+		}
+		for i, v := range a.data {
+			if v < part.low || int(v) >= part.bound {
+				return fmt.Errorf("%s: value %d is %d, of %d", path, i, v, part.bound)
+			}
+		}
+		*part.to = a.data
+	}
+	return nil
+}
+
+// Relevant is how many base vectors have the category of query q: 0 where it has none.
+func (s *Set) Relevant(q int) int {
+	if label := s.QueryLabels[q]; label >= 0 {
+		return s.counts[label]
+	}
+	return 0
+}
+
+// LabelCounts gives the number of base vectors and of queries by index of Labels.
+func (s *Set) LabelCounts() (base, queries []int) {
+	queries = make([]int, len(s.Labels))
+	for _, label := range s.QueryLabels {
+		if label >= 0 {
+			queries[label]++
+		}
+	}
+	return slices.Clone(s.counts), queries
+}
+
+// BaseItems gives the items of the base. The first call reads them; the slice is shared.
+func (s *Set) BaseItems() ([]Item, error) { return s.baseItems() }
+
+// QueryItems gives the items of the queries, as BaseItems does.
+func (s *Set) QueryItems() ([]Item, error) { return s.queryItems() }
+
+// Close unmaps everything. A second call does nothing.
+func (s *Set) Close() error {
+	var errs []error
+	for _, c := range s.closers {
+		errs = append(errs, c.Close())
+	}
+	s.closers = nil
+	s.Base.Data, s.Queries.Data = nil, nil
+	s.BaseLabels, s.QueryLabels, s.BaseRows, s.QueryRows = nil, nil, nil, nil
+	return errors.Join(errs...)
+}

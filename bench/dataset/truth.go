@@ -1,0 +1,300 @@
+package dataset
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"annbench/indexes/vec"
+)
+
+// The files of a truth's folder.
+const (
+	truthIDsFile       = "ids.npy"       // int32, one row a query, nearest first
+	truthDistancesFile = "distances.npy" // float64, metric distances
+	truthFile          = "truth.json"    // truthMeta; written last
+)
+
+// truthVersion is the version of the folder's form and of the search.
+const truthVersion = 1
+
+// truthMeta is what truth.json holds.
+type truthMeta struct {
+	Version int        `json:"version"`
+	Set     string     `json:"set"` // the digest of the set
+	Metric  vec.Metric `json:"metric"`
+	K       int        `json:"k"`
+	Queries int        `json:"queries"`
+	// IDs and Distances are the SHA-256 of the values in the files.
+	IDs       string `json:"ids"`
+	Distances string `json:"distances"`
+}
+
+// Truth is the exact neighbours of a set's queries. Nothing of it may be used after Close.
+type Truth struct {
+	K      int // neighbours of each query: those asked for, or all of the base if it has fewer
+	Metric vec.Metric
+
+	stride    int // at least K
+	ids       *array[int32]
+	distances *array[float64]
+}
+
+// IDs gives the K exact neighbours of query q as row numbers of the base, nearest first, equal
+// distances by id. Read it, never write to it.
+func (t *Truth) IDs(q int) []int32 {
+	from := q * t.stride
+	return t.ids.data[from : from+t.K : from+t.K]
+}
+
+// Distances gives the metric distances of IDs(q), ascending. Read it, never write to it.
+func (t *Truth) Distances(q int) []float64 {
+	from := q * t.stride
+	return t.distances.data[from : from+t.K : from+t.K]
+}
+
+// All gives IDs and Distances of all queries in order, as package metric wants them.
+func (t *Truth) All() (ids [][]int32, distances [][]float64) {
+	queries := t.ids.shape[0]
+	ids, distances = make([][]int32, queries), make([][]float64, queries)
+	for q := range queries {
+		ids[q], distances[q] = t.IDs(q), t.Distances(q)
+	}
+	return ids, distances
+}
+
+// Close unmaps the neighbours. A second call does nothing.
+func (t *Truth) Close() error {
+	return errors.Join(t.ids.Close(), t.distances.Close())
+}
+
+// FindTruth gives the k exact neighbours of every query of set under metric: out of dir, where an
+// earlier call has left k or more of them for a set of this digest, or by exact search on threads
+// threads, and then they are left there ("truth-METRIC-K"). dir is for one set; empty is its own folder. k is
+// no more than the base has vectors; less than 1 is an error.
+//
+// The search is that of [vec.Exact], in float32. To be right where float32 is not fine enough, it
+// finds more than k, and of these the k with the smallest distance by [vec.Metric.Distance], in
+// float64, are the neighbours; equal distances go by id.
+//
+// progress, where not nil, is called with the number of queries that are done, from one goroutine,
+// and not at all where nothing has to be searched. The error is ctx's when it ends first. Several
+// processes may look for the same truth at once.
+func FindTruth(ctx context.Context, set *Set, metric vec.Metric, k, threads int, dir string, progress func(done int)) (*Truth, error) {
+	switch {
+	case k < 1:
+		return nil, fmt.Errorf("exact neighbours: k is %d, it must be at least 1", k)
+	case !slices.Contains(vec.Metrics, metric):
+		return nil, fmt.Errorf("exact neighbours: no metric %q", metric)
+	}
+	k = min(k, set.Base.Rows)
+	if dir == "" {
+		dir = set.Dir
+	}
+	t, err := cachedTruth(set, metric, k, dir)
+	if t != nil || err != nil {
+		return t, err
+	}
+	ids, distances, err := searchTruth(ctx, set, metric, k, max(1, threads), progress)
+	if err != nil {
+		return nil, err
+	}
+	path := truthPath(dir, metric, k)
+	if err := writeTruth(path, set, metric, k, ids, distances); err != nil {
+		return nil, fmt.Errorf("writing %s: %w", path, err)
+	}
+	return openTruth(path, set, metric, k)
+}
+
+func truthPath(dir string, metric vec.Metric, k int) string {
+	return filepath.Join(dir, fmt.Sprintf("truth-%s-%d", metric, k))
+}
+
+// cachedTruth opens the truth with the smallest sufficient k in dir. It returns nil where there is
+// none.
+func cachedTruth(set *Set, metric vec.Metric, k int, dir string) (*Truth, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	var have []int
+	for _, e := range entries {
+		rest, ok := strings.CutPrefix(e.Name(), "truth-"+string(metric)+"-")
+		if n, err := strconv.Atoi(rest); ok && err == nil && n >= k {
+			have = append(have, n)
+		}
+	}
+	slices.Sort(have)
+	for _, n := range have {
+		t, err := openTruth(truthPath(dir, metric, n), set, metric, k)
+		if t != nil || err != nil {
+			return t, err
+		}
+	}
+	return nil, nil
+}
+
+var errOtherTruth = errors.New("it is of another set")
+
+// openTruth opens the folder at path for the first k neighbours. The content is checked against its
+// digests: a wrong truth would make every measurement wrong without a sign.
+func openTruth(path string, set *Set, metric vec.Metric, k int) (*Truth, error) {
+	t := &Truth{K: k, Metric: metric}
+	if err := t.open(path, set); err != nil {
+		return nil, fmt.Errorf("%s cannot be used: %w; delete it, and it will be made again", path, errors.Join(err, t.Close()))
+	}
+	return t, nil
+}
+
+func (t *Truth) open(path string, set *Set) (err error) {
+	var m truthMeta
+	if err := readJSON(filepath.Join(path, truthFile), &m); err != nil {
+		return err
+	}
+	switch {
+	case m.Version != truthVersion:
+		return fmt.Errorf("it has version %d, this annbench has %d", m.Version, truthVersion)
+	case m.Set != set.Digest:
+		return errOtherTruth
+	case m.Metric != t.Metric || m.K < t.K || m.Queries != set.Queries.Rows:
+		return fmt.Errorf("it holds %d neighbours of %d queries under %q", m.K, m.Queries, m.Metric)
+	}
+	if t.ids, err = mapNPY[int32](filepath.Join(path, truthIDsFile), 2); err != nil {
+		return err
+	}
+	if t.distances, err = mapNPY[float64](filepath.Join(path, truthDistancesFile), 2); err != nil {
+		return err
+	}
+	shape := []int{m.Queries, m.K}
+	if !slices.Equal(t.ids.shape, shape) || !slices.Equal(t.distances.shape, shape) {
+		return fmt.Errorf("%s has shape %v and %s %v, they should have %v", truthIDsFile, t.ids.shape, truthDistancesFile, t.distances.shape, shape)
+	}
+	if sumOf(t.ids.data) != m.IDs || sumOf(t.distances.data) != m.Distances {
+		return errors.New("it has changed since it was written")
+	}
+	t.stride = m.K
+	return nil
+}
+
+func sumOf[T number](values []T) string {
+	sum := sha256.Sum256(fileBytes(values))
+	return hex.EncodeToString(sum[:])
+}
+
+func writeTruth(path string, set *Set, metric vec.Metric, k int, ids []int32, distances []float64) error {
+	tmp, err := tempDir(path)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	if err := errors.Join(
+		writeNPY(filepath.Join(tmp, truthIDsFile), ids, k),
+		writeNPY(filepath.Join(tmp, truthDistancesFile), distances, k),
+	); err != nil {
+		return err
+	}
+	if err := writeJSON(filepath.Join(tmp, truthFile), truthMeta{
+		Version: truthVersion, Set: set.Digest, Metric: metric, K: k, Queries: set.Queries.Rows,
+		IDs: sumOf(ids), Distances: sumOf(distances),
+	}); err != nil {
+		return err
+	}
+	// Where another process was faster, its folder is as good; opening it says if it is not.
+	if err := publish(tmp, path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// truthBlock is how many queries are searched for between two calls of progress.
+const truthBlock = 256
+
+// searchTruth finds ids and distances, k for each query.
+func searchTruth(ctx context.Context, set *Set, metric vec.Metric, k, threads int, progress func(done int)) ([]int32, []float64, error) {
+	queries := set.Queries.Rows
+	if uint64(queries)*uint64(k) > math.MaxInt/8 {
+		return nil, nil, fmt.Errorf("exact neighbours: %d for each of %d queries are too many", k, queries)
+	}
+	ids, distances := make([]int32, 0, queries*k), make([]float64, 0, queries*k)
+	// What float32 ranks beyond k although float64 does not is within its rounding of the k-th, and
+	// that as many again lie so close is for exact copies only, where the order is by id anyway.
+	fetch := min(set.Base.Rows, k+max(k, 32))
+	for from := 0; from < queries; from += truthBlock {
+		to := min(queries, from+truthBlock)
+		answers, err := exact(ctx, set.Base, set.Queries.Slice(from, to), metric, fetch, threads)
+		if err != nil {
+			return nil, nil, fmt.Errorf("exact neighbours: %w", err)
+		}
+		for i, found := range answers {
+			nearest := refine(set.Base, set.Queries.Row(from+i), metric, found)
+			if len(nearest) < k {
+				return nil, nil, fmt.Errorf("exact neighbours: query %d has %d instead of %d", from+i, len(nearest), k)
+			}
+			for _, n := range nearest[:k] {
+				ids, distances = append(ids, n.id), append(distances, n.distance)
+			}
+		}
+		if progress != nil {
+			progress(to)
+		}
+	}
+	return ids, distances, nil
+}
+
+// near is a neighbour with its metric distance.
+type near struct {
+	id       int32
+	distance float64
+}
+
+// refine puts what exact search found for q into the order of metric distances, equal ones by id.
+func refine(base vec.Matrix, q []float32, metric vec.Metric, found []vec.Neighbor) []near {
+	out := make([]near, len(found))
+	for i, n := range found {
+		out[i] = near{n.ID, metric.Distance(q, base.Row(int(n.ID)))}
+	}
+	slices.SortFunc(out, func(a, b near) int {
+		switch {
+		case a.distance < b.distance:
+			return -1
+		case a.distance > b.distance:
+			return 1
+		}
+		return int(a.id) - int(b.id)
+	})
+	return out
+}
+
+// exact gives the k nearest of base for every query, one query after another.
+func exact(ctx context.Context, base, queries vec.Matrix, metric vec.Metric, k, threads int) ([][]vec.Neighbor, error) {
+	out := make([][]vec.Neighbor, queries.Rows)
+	for q := range out {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		all := make([]vec.Neighbor, base.Rows)
+		for i := range all {
+			all[i] = vec.Neighbor{ID: int32(i), Dist: float32(metric.Distance(queries.Row(q), base.Row(i)))}
+		}
+		slices.SortFunc(all, func(a, b vec.Neighbor) int {
+			if a.Less(b) {
+				return -1
+			}
+			return 1
+		})
+		out[q] = all[:k]
+	}
+	return out, nil
+}
