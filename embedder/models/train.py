@@ -16,8 +16,8 @@ test split chooses nothing: it is looked at once, after the export.
 Contract of the exported graph: `images` uint8 [batch, SIZE, SIZE, 3] RGB in; `embedding` float32
 [batch, 512] (the mean over the last feature map, not normalised) and `logits` float32 [batch, classes]
 out. Casting, normalising and transposing happen in the graph. Weights are stored as float16 behind
-Cast nodes, which halves the file; arithmetic is float32. ONNX Runtime 1.27 runs the
-graph on its CPU provider, and on its WebGPU provider without leaving a node to the CPU.
+Cast nodes, which halves the file; arithmetic is float32. ONNX Runtime 1.27 runs the graph on its CPU
+provider, and on its WebGPU provider without leaving a node to the CPU.
 
 Written for torch 1.13 and torchvision 0.14 (newer ones are untried), Pillow and numpy; onnxruntime too
 for --evaluate.
@@ -369,6 +369,8 @@ def train(args):
     val = Split(args.val, SIZE, data.classes)
     test = Split(args.test, SIZE, data.classes)
     classes, seconds_before = data.classes, 0.0
+    if len(data) < 2:
+        sys.exit(f"training on {args.train}: it has one image; at least two are needed")
     warn_shared_files({"train": data, "val": val, "test": test})
     print(
         f"train {len(data)}, val {len(val)}, test {len(test)} images of {len(classes)} categories "
@@ -384,8 +386,10 @@ def train(args):
         [{"params": decay, "weight_decay": args.weight_decay}, {"params": plain, "weight_decay": 0}]
     )
     steps = max(1, len(data) // args.batch)
+    total_steps = args.epochs * steps
+    rising = 0.2 if total_steps > 5 else 0.3  # torch divides by rising * total_steps - 1
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, args.lr, total_steps=args.epochs * steps, pct_start=0.2, final_div_factor=1e3
+        optimizer, args.lr, total_steps=total_steps, pct_start=rising, final_div_factor=1e3
     )
     history, best, first = [], -1.0, 0
 
