@@ -27,15 +27,49 @@ func (m Metric) Distance(a, b []float32) float64 {
 	panic(fmt.Sprintf("vec: no metric %q", m))
 }
 
-// oneMinusCos is 1 - cos as half the squared difference of the normalised vectors. A scale that is a
-// little off (relative error e) changes the answer by a factor 1+e and by e²/2, so near-duplicates
-// are safe; a float64 neither overflows nor vanishes for any finite float32 vector.
+// Rank is the rank value of b as an answer to query a; see [Neighbor]. It is what a [Ranker] gives, up
+// to rounding. a and b must be of one length.
+func (m Metric) Rank(a, b []float32) float32 {
+	switch m {
+	case L2:
+		return SquaredL2(a, b)
+	case Cosine:
+		s, t := Norm(a), Norm(b)
+		if s == 0 || t == 0 {
+			return 1
+		}
+		return float32(halfSquaredChord(a, b, 1/s, 1/t))
+	case InnerProduct:
+		v := -Dot(a, b)
+		if v != v { // products beyond the range of a float32, of both signs
+			return float32(-dotFloat64(a, b))
+		}
+		return v
+	}
+	panic(fmt.Sprintf("vec: no metric %q", m))
+}
+
+// Norm is the Euclidean length of a, with a relative error of at most 1e-5, whatever the magnitudes.
+func Norm(a []float32) float64 {
+	s := Dot(a, a)
+	if s > 1e-30 && s < 1e38 {
+		return math.Sqrt(float64(s))
+	}
+	return math.Sqrt(dotFloat64(a, a)) // squares beyond the range of a float32
+}
+
 func oneMinusCos(a, b []float32) float64 {
 	aa, bb := dotFloat64(a, a), dotFloat64(b, b)
 	if aa == 0 || bb == 0 {
 		return 1
 	}
-	s, t := 1/math.Sqrt(aa), 1/math.Sqrt(bb)
+	return halfSquaredChord(a, b, 1/math.Sqrt(aa), 1/math.Sqrt(bb))
+}
+
+// halfSquaredChord is 1 - cos as half the squared difference of the vectors, scaled to length 1 by s
+// and t. Scales with a relative error of e change the answer by a factor of about 1+e and by e²/2 at
+// most, so near-duplicates are safe.
+func halfSquaredChord(a, b []float32, s, t float64) float64 {
 	b = b[:len(a)]
 	var sum0, sum1 float64
 	i := 0

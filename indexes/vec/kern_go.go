@@ -1,0 +1,158 @@
+package vec
+
+import "unsafe"
+
+// goKernels are the kernels in portable Go: eight sums a pair, which the processor can run side by
+// side; the remainder of a vector goes to the first.
+//
+// The conversions float32(x*y) forbid the compiler to fuse the multiplication with the addition, as
+// it does on arm64, so that this level gives the same bits on every machine.
+func goKernels() kernels {
+	return kernels{
+		level: "go",
+		dot: pairKernels{
+			one: dotGo,
+			rows: func(q, base *float32, groups, dim int, out *float32) {
+				rowsGo(dotGo, q, base, groups, dim, out)
+			},
+			scattered: func(q, base *float32, ids *int32, groups, dim int, out *float32) {
+				scatteredGo(dotGo, q, base, ids, groups, dim, out)
+			},
+			tile: func(q, base *float32, groups, dim int, out *float32) {
+				tileGo(dotGo, q, base, groups, dim, out)
+			},
+		},
+		l2: pairKernels{
+			one: l2Go,
+			rows: func(q, base *float32, groups, dim int, out *float32) {
+				rowsGo(l2Go, q, base, groups, dim, out)
+			},
+			scattered: func(q, base *float32, ids *int32, groups, dim int, out *float32) {
+				scatteredGo(l2Go, q, base, ids, groups, dim, out)
+			},
+			tile: func(q, base *float32, groups, dim int, out *float32) {
+				tileGo(l2Go, q, base, groups, dim, out)
+			},
+		},
+		scaled: scaledKernels{
+			one: scaledGo,
+			rows: func(q, base, scales *float32, groups, dim int, out *float32) {
+				rows := unsafe.Slice(base, 4*groups*dim)
+				scale := unsafe.Slice(scales, 4*groups)
+				for i, o := 0, unsafe.Slice(out, 4*groups); i < len(o); i++ {
+					o[i] = scaledGo(q, &rows[i*dim], dim, scale[i])
+				}
+			},
+			scattered: func(q, base, scales *float32, ids *int32, groups, dim int, out *float32) {
+				o := unsafe.Slice(out, 4*groups)
+				for i, id := range unsafe.Slice(ids, 4*groups) {
+					row := (*float32)(unsafe.Add(unsafe.Pointer(base), 4*int(id)*dim))
+					scale := (*float32)(unsafe.Add(unsafe.Pointer(scales), 4*int(id)))
+					o[i] = scaledGo(q, row, dim, *scale)
+				}
+			},
+		},
+		tileQueries: goTile,
+		tileRows:    goTile,
+	}
+}
+
+// goTile queries and rows make a tile of the portable kernels: few enough for the first-level cache.
+const goTile = 4
+
+func rowsGo(one func(a, b *float32, n int) float32, q, base *float32, groups, dim int, out *float32) {
+	rows, o := unsafe.Slice(base, 4*groups*dim), unsafe.Slice(out, 4*groups)
+	for i := range o {
+		o[i] = one(q, &rows[i*dim], dim)
+	}
+}
+
+func scatteredGo(one func(a, b *float32, n int) float32, q, base *float32, ids *int32, groups, dim int, out *float32) {
+	o := unsafe.Slice(out, 4*groups)
+	for i, id := range unsafe.Slice(ids, 4*groups) {
+		o[i] = one(q, (*float32)(unsafe.Add(unsafe.Pointer(base), 4*int(id)*dim)), dim)
+	}
+}
+
+func tileGo(one func(a, b *float32, n int) float32, q, base *float32, groups, dim int, out *float32) {
+	queries, rows := unsafe.Slice(q, groups*goTile*dim), unsafe.Slice(base, goTile*dim)
+	o := unsafe.Slice(out, groups*goTile*goTile)
+	for g := range groups {
+		for r := range goTile {
+			for j := range goTile {
+				o[(g*goTile+r)*goTile+j] = one(&queries[(g*goTile+j)*dim], &rows[r*dim], dim)
+			}
+		}
+	}
+}
+
+func dotGo(pa, pb *float32, n int) float32 {
+	a, b := unsafe.Slice(pa, n), unsafe.Slice(pb, n)
+	var s0, s1, s2, s3, s4, s5, s6, s7 float32
+	for len(a) >= 8 && len(b) >= 8 {
+		x, y := (*[8]float32)(a), (*[8]float32)(b)
+		s0 += float32(x[0] * y[0])
+		s1 += float32(x[1] * y[1])
+		s2 += float32(x[2] * y[2])
+		s3 += float32(x[3] * y[3])
+		s4 += float32(x[4] * y[4])
+		s5 += float32(x[5] * y[5])
+		s6 += float32(x[6] * y[6])
+		s7 += float32(x[7] * y[7])
+		a, b = a[8:], b[8:]
+	}
+	for i, x := range a {
+		s0 += float32(x * b[i])
+	}
+	return (s0 + s1) + (s2 + s3) + ((s4 + s5) + (s6 + s7))
+}
+
+func l2Go(pa, pb *float32, n int) float32 {
+	a, b := unsafe.Slice(pa, n), unsafe.Slice(pb, n)
+	var s0, s1, s2, s3, s4, s5, s6, s7 float32
+	for len(a) >= 8 && len(b) >= 8 {
+		x, y := (*[8]float32)(a), (*[8]float32)(b)
+		d0, d1, d2, d3 := x[0]-y[0], x[1]-y[1], x[2]-y[2], x[3]-y[3]
+		d4, d5, d6, d7 := x[4]-y[4], x[5]-y[5], x[6]-y[6], x[7]-y[7]
+		s0 += float32(d0 * d0)
+		s1 += float32(d1 * d1)
+		s2 += float32(d2 * d2)
+		s3 += float32(d3 * d3)
+		s4 += float32(d4 * d4)
+		s5 += float32(d5 * d5)
+		s6 += float32(d6 * d6)
+		s7 += float32(d7 * d7)
+		a, b = a[8:], b[8:]
+	}
+	for i, x := range a {
+		d := x - b[i]
+		s0 += float32(d * d)
+	}
+	return (s0 + s1) + (s2 + s3) + ((s4 + s5) + (s6 + s7))
+}
+
+func scaledGo(pa, pb *float32, n int, scale float32) float32 {
+	a, b := unsafe.Slice(pa, n), unsafe.Slice(pb, n)
+	var s0, s1, s2, s3, s4, s5, s6, s7 float32
+	for len(a) >= 8 && len(b) >= 8 {
+		x, y := (*[8]float32)(a), (*[8]float32)(b)
+		d0, d1 := x[0]-float32(scale*y[0]), x[1]-float32(scale*y[1])
+		d2, d3 := x[2]-float32(scale*y[2]), x[3]-float32(scale*y[3])
+		d4, d5 := x[4]-float32(scale*y[4]), x[5]-float32(scale*y[5])
+		d6, d7 := x[6]-float32(scale*y[6]), x[7]-float32(scale*y[7])
+		s0 += float32(d0 * d0)
+		s1 += float32(d1 * d1)
+		s2 += float32(d2 * d2)
+		s3 += float32(d3 * d3)
+		s4 += float32(d4 * d4)
+		s5 += float32(d5 * d5)
+		s6 += float32(d6 * d6)
+		s7 += float32(d7 * d7)
+		a, b = a[8:], b[8:]
+	}
+	for i, x := range a {
+		d := x - float32(scale*b[i])
+		s0 += float32(d * d)
+	}
+	return (s0 + s1) + (s2 + s3) + ((s4 + s5) + (s6 + s7))
+}

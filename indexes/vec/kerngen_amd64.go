@@ -1,0 +1,410 @@
+//go:build ignore
+
+// This program writes kern_amd64.s and kern_amd64.go: the distance kernels for AVX2 and AVX-512, from
+// one description, so that every shape of kernel sums a pair in the same order. Run it with go
+// generate in this folder.
+//
+// The order: a pair's components are cut into vectors of
+// as many lanes as a register has, the last one filled up with zeros; vector i is added to
+// accumulator i mod 2; the two accumulators are added; the lanes are folded.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/format"
+	"log"
+	"os"
+	"strings"
+)
+
+type level struct {
+	name string
+	reg  string // register name: Y or Z
+	size int    // bytes of a register
+	// The tile of a tile kernel. Two accumulators a pair, a register a query, one for the row, and
+	// the rest for differences: that is what 16 registers and 32 registers hold.
+	tileQueries, tileRows int
+	regs                  int
+}
+
+var levels = []level{
+	{"AVX2", "Y", 32, 2, 2, 16},
+	{"AVX512", "Z", 64, 4, 3, 32},
+}
+
+type op string
+
+const (
+	dot    op = "dot"
+	l2     op = "l2"
+	scaled op = "scaled" // l2 to a row that is multiplied by a number of its own
+)
+
+var (
+	asm    bytes.Buffer
+	goFile bytes.Buffer
+)
+
+func emit(format string, args ...any)  { fmt.Fprintf(&asm, "\t"+format+"\n", args...) }
+func label(format string, args ...any) { fmt.Fprintf(&asm, format+":\n", args...) }
+func text(name string, bytes int) {
+	fmt.Fprintf(&asm, "\nTEXT ·%s(SB), NOSPLIT, $0-%d\n", name, bytes)
+}
+func comment(line string) { fmt.Fprintf(&asm, "\n// %s", line) }
+func declare(doc, signature string) {
+	fmt.Fprintf(&goFile, "%s\n//go:noescape\nfunc %s\n\n", doc, signature)
+}
+func (l level) r(i int) string { return fmt.Sprintf("%s%d", l.reg, i) }
+func (l level) zero(from, to int) {
+	for i := from; i < to; i++ {
+		l.zeroOne(i)
+	}
+}
+func (l level) lanes() int { return l.size / 4 }
+
+func (l level) zeroOne(i int) {
+	if l.reg == "Z" {
+		emit("VPXORD Z%d, Z%d, Z%d", i, i, i)
+	} else {
+		emit("VXORPS Y%d, Y%d, Y%d", i, i, i)
+	}
+}
+
+// load reads a register from memory, the lanes of the mask only where masked; nothing beyond them is
+// touched, so that no kernel reads past its slices.
+func (l level) load(mem string, to int, masked bool) {
+	switch {
+	case !masked:
+		emit("VMOVUPS %s, %s", mem, l.r(to))
+	case l.reg == "Z":
+		emit("VMOVUPS.Z %s, K1, Z%d", mem, to)
+	default:
+		emit("VMASKMOVPS %s, Y15, Y%d", mem, to)
+	}
+}
+
+// mask makes the mask of the first CX lanes, 0 < CX < lanes, in K1 or Y15. It spoils AX and DX.
+func (l level) mask() {
+	if l.reg == "Z" {
+		emit("MOVL $1, DX")
+		emit("SHLL CX, DX")
+		emit("DECL DX")
+		emit("KMOVW DX, K1")
+		return
+	}
+	emit("LEAQ ·tailMask<>(SB), DX")
+	emit("SHLQ $2, CX")
+	emit("SUBQ CX, DX")
+	emit("VMOVUPS 32(DX), Y15")
+}
+
+// pair adds one vector of a pair to acc. t is free; row is spoilt by scaled.
+func (l level) pair(o op, q, row, t, scale, acc int) {
+	switch o {
+	case dot:
+		emit("VFMADD231PS %s, %s, %s", l.r(row), l.r(q), l.r(acc))
+	case l2:
+		emit("VSUBPS %s, %s, %s", l.r(row), l.r(q), l.r(t))
+		emit("VFMADD231PS %s, %s, %s", l.r(t), l.r(t), l.r(acc))
+	case scaled:
+		emit("VMULPS %s, %s, %s", l.r(row), l.r(scale), l.r(t))
+		emit("VSUBPS %s, %s, %s", l.r(t), l.r(q), l.r(t))
+		emit("VFMADD231PS %s, %s, %s", l.r(t), l.r(t), l.r(acc))
+	}
+}
+
+// fold4 adds up the lanes of the accumulator pairs (a[i], b[i]), all a[i] below 16, and leaves the
+// four sums in X of a[0]. t is free and below 16.
+func (l level) fold4(a, b [4]int, t int) {
+	for i := range a {
+		emit("VADDPS %s, %s, %s", l.r(b[i]), l.r(a[i]), l.r(a[i]))
+		if l.reg == "Z" {
+			// The upper half goes to the register of b, which is free from here on.
+			emit("VEXTRACTF64X4 $1, Z%d, Y%d", a[i], b[i])
+			emit("VADDPS Y%d, Y%d, Y%d", b[i], a[i], a[i])
+		}
+	}
+	emit("VHADDPS Y%d, Y%d, Y%d", a[1], a[0], a[0])
+	emit("VHADDPS Y%d, Y%d, Y%d", a[3], a[2], a[2])
+	emit("VHADDPS Y%d, Y%d, Y%d", a[2], a[0], a[0])
+	emit("VEXTRACTF128 $1, Y%d, X%d", a[0], t)
+	emit("VADDPS X%d, X%d, X%d", t, a[0], a[0])
+}
+
+// loop writes the loop over the CX components of the vectors: step(offset in bytes, accumulator 0 or
+// 1, masked) with the byte offset of the current two vectors in AX. It spoils AX, CX, DX.
+func (l level) loop(name string, step func(offset, half int, masked bool)) {
+	emit("XORQ AX, AX")
+	emit("SUBQ $%d, CX", 2*l.lanes())
+	emit("JLT %s_rest", name)
+	label("%s_two", name)
+	step(0, 0, false)
+	step(l.size, 1, false)
+	emit("ADDQ $%d, AX", 2*l.size)
+	emit("SUBQ $%d, CX", 2*l.lanes())
+	emit("JGE %s_two", name)
+	label("%s_rest", name)
+	emit("ADDQ $%d, CX", 2*l.lanes())
+	emit("JEQ %s_sum", name)
+	emit("SUBQ $%d, CX", l.lanes())
+	emit("JLT %s_part0", name)
+	step(0, 0, false)
+	emit("TESTQ CX, CX")
+	emit("JEQ %s_sum", name)
+	l.mask()
+	step(l.size, 1, true)
+	emit("JMP %s_sum", name)
+	label("%s_part0", name)
+	emit("ADDQ $%d, CX", l.lanes())
+	l.mask()
+	step(0, 0, true)
+	label("%s_sum", name)
+}
+
+// one writes func name(a, b *float32, n int) float32, or with a scale for b.
+func (l level) one(o op) {
+	name := string(o) + l.name
+	args, bytes, ret := "a, b *float32, n int", 28, "ret+24(FP)"
+	if o == scaled {
+		args, bytes, ret = "a, b *float32, n int, scale float32", 36, "ret+32(FP)"
+	}
+	comment(fmt.Sprintf("func %s(%s) float32", name, args))
+	text(name, bytes)
+	declare("", fmt.Sprintf("%s(%s) float32", name, args))
+	emit("MOVQ a+0(FP), SI")
+	emit("MOVQ b+8(FP), DI")
+	emit("MOVQ n+16(FP), CX")
+	if o == scaled {
+		emit("VBROADCASTSS scale+24(FP), %s", l.r(8))
+	}
+	l.zero(0, 2)
+	l.loop(name, func(offset, half int, masked bool) {
+		l.load(fmt.Sprintf("%d(SI)(AX*1)", offset), 2+half, masked)
+		l.load(fmt.Sprintf("%d(DI)(AX*1)", offset), 4+half, masked)
+		l.pair(o, 2+half, 4+half, 6+half, 8, half)
+	})
+	emit("VADDPS %s, %s, %s", l.r(1), l.r(0), l.r(0))
+	if l.reg == "Z" {
+		emit("VEXTRACTF64X4 $1, Z0, Y1")
+		emit("VADDPS Y1, Y0, Y0")
+	}
+	emit("VHADDPS Y0, Y0, Y0")
+	emit("VHADDPS Y0, Y0, Y0")
+	emit("VEXTRACTF128 $1, Y0, X1")
+	emit("VADDPS X1, X0, X0")
+	emit("VMOVSS X0, %s", ret)
+	emit("VZEROUPPER")
+	emit("RET")
+}
+
+// four writes the one-to-many kernel over groups of four rows: scattered ones by number, or
+// consecutive ones.
+//
+//	func name(q, base *float32, ids *int32, groups, dim int, out *float32)
+//	func name(q, base *float32, groups, dim int, out *float32)
+//
+// with scales *float32 after base where there are any: by row number for scattered rows, beside the
+// rows for consecutive ones.
+func (l level) four(o op, scattered bool) {
+	name := string(o) + "Rows" + l.name
+	if scattered {
+		name = string(o) + "Scattered" + l.name
+	}
+	names := []string{"q", "base"}
+	sig := "q, base *float32"
+	if o == scaled {
+		names = append(names, "scales")
+		sig = "q, base, scales *float32"
+	}
+	if scattered {
+		names = append(names, "ids")
+		sig += ", ids *int32"
+	}
+	names = append(names, "groups", "dim", "out")
+	sig += ", groups, dim int, out *float32"
+	at := map[string]string{}
+	for i, n := range names {
+		at[n] = fmt.Sprintf("%s+%d(FP)", n, 8*i)
+	}
+	comment(fmt.Sprintf("func %s(%s)", name, sig))
+	text(name, 8*len(names))
+	declare("", fmt.Sprintf("%s(%s)", name, sig))
+	emit("MOVQ %s, SI", at["q"])
+	emit("MOVQ %s, R12", at["groups"])
+	emit("MOVQ %s, R13", at["out"])
+	if scattered {
+		emit("MOVQ %s, DI", at["ids"])
+	} else {
+		emit("MOVQ %s, R8", at["base"])
+		if o == scaled {
+			emit("MOVQ %s, DI", at["scales"])
+		}
+	}
+	label("%s_group", name)
+	emit("MOVQ %s, CX", at["dim"])
+	emit("LEAQ (CX*4), BX") // bytes of a row
+	if scattered {
+		if o == scaled {
+			emit("MOVQ %s, DX", at["scales"])
+		}
+		for i := range 4 {
+			emit("MOVLQSX %d(DI), R%d", 4*i, 8+i)
+			if o == scaled {
+				emit("VBROADCASTSS (DX)(R%d*4), %s", 8+i, l.r(l.scaleReg(i)))
+			}
+			emit("IMULQ BX, R%d", 8+i)
+			emit("ADDQ %s, R%d", at["base"], 8+i)
+		}
+		// Where the next four rows begin: their first cache lines are asked for now, as the
+		// hardware cannot guess them. The last group asks for its own again.
+		emit("XORQ DX, DX")
+		emit("CMPQ R12, $1")
+		emit("SETHI DX")
+		emit("SHLQ $4, DX")
+		emit("ADDQ DX, DI")
+		for i := range 4 {
+			emit("MOVLQSX %d(DI), DX", 4*i)
+			emit("IMULQ BX, DX")
+			emit("ADDQ %s, DX", at["base"])
+			for j := range 4 {
+				// A prefetch never faults, so a short row may be overshot.
+				emit("PREFETCHT0 %d(DX)", 64*j)
+			}
+		}
+	} else {
+		for i := 1; i < 4; i++ {
+			emit("LEAQ (R%d)(BX*1), R%d", 7+i, 8+i)
+		}
+		if o == scaled {
+			for i := range 4 {
+				emit("VBROADCASTSS %d(DI), %s", 4*i, l.r(l.scaleReg(i)))
+			}
+			emit("ADDQ $16, DI")
+		}
+	}
+	l.zero(0, 8)
+	l.loop(name, func(offset, half int, masked bool) {
+		// Registers 0..7 accumulate (a pair's two are i and 4+i), 8 holds the query; scales are in
+		// 11..14 and the mask in 15, so 9 and 10 are left for the row and the difference.
+		l.load(fmt.Sprintf("%d(SI)(AX*1)", offset), 8, masked)
+		for i := range 4 {
+			l.load(fmt.Sprintf("%d(R%d)(AX*1)", offset, 8+i), 9, masked)
+			l.pair(o, 8, 9, 10, l.scaleReg(i), i+4*half)
+		}
+	})
+	l.fold4([4]int{0, 1, 2, 3}, [4]int{4, 5, 6, 7}, 8)
+	emit("VMOVUPS X0, (R13)")
+	emit("ADDQ $16, R13")
+	if !scattered {
+		emit("LEAQ (R11)(BX*1), R8")
+	}
+	emit("DECQ R12")
+	emit("JNE %s_group", name)
+	emit("VZEROUPPER")
+	emit("RET")
+}
+
+func (l level) scaleReg(i int) int { return 11 + i }
+
+// tile writes func name(q, base *float32, groups, dim int, out *float32): groups × tileQueries
+// consecutive queries against tileRows consecutive rows.
+func (l level) tile(o op) {
+	name := string(o) + "Tile" + l.name
+	sig := "q, base *float32, groups, dim int, out *float32"
+	comment(fmt.Sprintf("func %s(%s)", name, sig))
+	text(name, 40)
+	declare("", fmt.Sprintf("%s(%s)", name, sig))
+	pairs := l.tileQueries * l.tileRows
+	queryReg, rowReg, diffReg := 2*pairs, 2*pairs+l.tileQueries, 2*pairs+l.tileQueries+1
+	mask := l.reg == "Y"
+	diffs := l.regs - diffReg
+	if mask {
+		diffs-- // Y15 is the mask
+	}
+	emit("MOVQ q+0(FP), SI")
+	emit("MOVQ base+8(FP), R8")
+	emit("MOVQ groups+16(FP), R12")
+	emit("MOVQ out+32(FP), R13")
+	emit("MOVQ dim+24(FP), CX")
+	emit("LEAQ (CX*4), BX")
+	rows := []string{"R8", "R9", "R10"}[:l.tileRows]
+	queries := []string{"SI", "DI", "R11", "R14"}[:l.tileQueries]
+	for i := 1; i < len(rows); i++ {
+		emit("LEAQ (%s)(BX*1), %s", rows[i-1], rows[i])
+	}
+	label("%s_group", name)
+	emit("MOVQ dim+24(FP), CX")
+	for i := 1; i < len(queries); i++ {
+		emit("LEAQ (%s)(BX*1), %s", queries[i-1], queries[i])
+	}
+	l.zero(0, 2*pairs)
+	l.loop(name, func(offset, half int, masked bool) {
+		for i, p := range queries {
+			l.load(fmt.Sprintf("%d(%s)(AX*1)", offset, p), queryReg+i, masked)
+		}
+		n := 0
+		for r, p := range rows {
+			l.load(fmt.Sprintf("%d(%s)(AX*1)", offset, p), rowReg, masked)
+			for q := range queries {
+				l.pair(o, queryReg+q, rowReg, diffReg+n%diffs, 0, r*len(queries)+q+half*pairs)
+				n++
+			}
+		}
+	})
+	for p := 0; p < pairs; p += 4 {
+		var a, b [4]int
+		for i := range a {
+			a[i], b[i] = p+i, pairs+p+i
+		}
+		t := 12 // below 16, and no sum that is still wanted: accumulators of 12 and above are b's of the first four
+		l.fold4(a, b, t)
+		emit("VMOVUPS X%d, %d(R13)", a[0], 4*p)
+	}
+	emit("ADDQ $%d, R13", 4*pairs)
+	emit("LEAQ (%s)(BX*1), SI", queries[len(queries)-1])
+	emit("DECQ R12")
+	emit("JNE %s_group", name)
+	emit("VZEROUPPER")
+	emit("RET")
+}
+
+func main() {
+	log.SetFlags(0)
+	const generated = "// Code generated by kerngen_amd64.go. DO NOT EDIT.\n\n"
+	asm.WriteString(generated + "#include \"textflag.h\"\n\n")
+	asm.WriteString("// Eight lanes on, eight lanes off: read from 4*n bytes before the middle, the first n are on.\n")
+	for i := range 8 {
+		fmt.Fprintf(&asm, "DATA ·tailMask<>+%d(SB)/4, $0xffffffff\n", 4*i)
+	}
+	for i := range 8 {
+		fmt.Fprintf(&asm, "DATA ·tailMask<>+%d(SB)/4, $0\n", 32+4*i)
+	}
+	asm.WriteString("GLOBL ·tailMask<>(SB), RODATA|NOPTR, $64\n")
+	goFile.WriteString(generated + "package vec\n\n")
+	comments := "// What each of these does stands at the fields of pairKernels and scaledKernels.\n\n"
+	goFile.WriteString(comments)
+	for _, l := range levels {
+		for _, o := range []op{dot, l2, scaled} {
+			l.one(o)
+			l.four(o, true)
+			l.four(o, false)
+		}
+		l.tile(dot)
+		l.tile(l2)
+		fmt.Fprintf(&goFile, "const tileQueries%s, tileRows%s = %d, %d\n\n", l.name, l.name, l.tileQueries, l.tileRows)
+	}
+	src, err := format.Source(bytes.TrimSpace(goFile.Bytes()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	src = append(bytes.TrimSpace(bytes.ReplaceAll(src, []byte("\n\n\n"), []byte("\n\n"))), '\n')
+	write("kern_amd64.go", src)
+	write("kern_amd64.s", []byte(strings.TrimRight(asm.String(), "\n")+"\n"))
+}
+
+func write(path string, data []byte) {
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		log.Fatal(err)
+	}
+}

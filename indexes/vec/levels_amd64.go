@@ -1,0 +1,30 @@
+package vec
+
+import "github.com/klauspost/cpuid/v2"
+
+// levels lists what this machine can run, best last.
+func levels() []kernels {
+	have := []kernels{goKernels()}
+	if !cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3) {
+		return have
+	}
+	have = append(have, kernels{
+		level:       "avx2",
+		dot:         pairKernels{dotAVX2, dotRowsAVX2, dotScatteredAVX2, dotTileAVX2},
+		l2:          pairKernels{l2AVX2, l2RowsAVX2, l2ScatteredAVX2, l2TileAVX2},
+		scaled:      scaledKernels{scaledAVX2, scaledRowsAVX2, scaledScatteredAVX2},
+		tileQueries: tileQueriesAVX2,
+		tileRows:    tileRowsAVX2,
+	})
+	if !cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512VL) {
+		return have
+	}
+	return append(have, kernels{
+		level:       "avx512",
+		dot:         pairKernels{dotAVX512, dotRowsAVX512, dotScatteredAVX512, dotTileAVX512},
+		l2:          pairKernels{l2AVX512, l2RowsAVX512, l2ScatteredAVX512, l2TileAVX512},
+		scaled:      scaledKernels{scaledAVX512, scaledRowsAVX512, scaledScatteredAVX512},
+		tileQueries: tileQueriesAVX512,
+		tileRows:    tileRowsAVX512,
+	})
+}
