@@ -1,0 +1,153 @@
+package catalog
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"image"
+	"image/draw"
+	"image/jpeg"
+	"io"
+	"math/rand/v2"
+
+	"annbench/embedder/catalog/boards"
+)
+
+// Config says which boards to render.
+type Config struct {
+	Boards int    // how many; each has boards.Pieces items
+	Seed   uint64 // board i is the same for every number of boards
+
+	// Quality is the lowest quality of the JPEG coding, 1 to 95; each board's is drawn between it
+	// and 95. 0 is 60.
+	Quality int
+
+	// Drawing says how hard the pictures are.
+	Drawing boards.Config
+}
+
+// Rendered is a collection of fashion boards that are drawn when they are asked for. Make one with
+// [RenderedBoards].
+type Rendered struct {
+	config Config // with defaults filled in
+}
+
+// RenderedBoards returns the collection of boards that c describes. Nothing is drawn yet, and
+// nothing drawn is kept: decoding a group twice draws its board twice.
+//
+// A board is drawn, encoded as JPEG, decoded again, and cropped by its boxes: the items are what
+// they would be had the boards come from files with annotations. The pixels are the same on every
+// machine, for one release of Go's JPEG coder.
+func RenderedBoards(c Config) (*Rendered, error) {
+	if c.Quality == 0 {
+		c.Quality = 60
+	}
+	if c.Boards < 1 {
+		return nil, fmt.Errorf("rendering boards: %d boards: at least 1 is needed", c.Boards)
+	}
+	if c.Quality < 1 || c.Quality > maxQuality {
+		return nil, fmt.Errorf("rendering boards: JPEG quality %d is not in 1 to %d", c.Quality, maxQuality)
+	}
+	if err := c.Drawing.Validate(); err != nil {
+		return nil, fmt.Errorf("rendering boards: %w", err)
+	}
+	c.Drawing = c.Drawing.WithDefaults()
+	return &Rendered{c}, nil
+}
+
+const maxQuality = 95
+
+// Name is "rendered boards", with their number and seed.
+func (r *Rendered) Name() string {
+	return fmt.Sprintf("%d rendered boards, seed %d", r.config.Boards, r.config.Seed)
+}
+
+// Labels are the categories of all boards, whether they occur in these or not.
+func (r *Rendered) Labels() []string { return boards.Categories() }
+
+// Len is five times the number of boards.
+func (r *Rendered) Len() int { return r.config.Boards * boards.Pieces }
+
+// Groups is the number of boards.
+func (r *Rendered) Groups() int { return r.config.Boards }
+
+// Items names the pieces of board g, without drawing it.
+func (r *Rendered) Items(g int) []Item {
+	r.check(g)
+	items := make([]Item, boards.Pieces)
+	for i, label := range boards.Labels(r.config.Seed, uint64(g)) {
+		items[i] = Item{ID: fmt.Sprintf("b%06d#%d", g, i), Label: label}
+	}
+	return items
+}
+
+// Group draws board g and cuts it up.
+func (r *Rendered) Group(g int) []Picture {
+	items := r.Items(g)
+	file, boxes, err := r.File(g)
+	if err != nil {
+		return crops(items, boxes, nil, err)
+	}
+	img, err := decode(file)
+	return crops(items, boxes, img, err)
+}
+
+// File draws board g as a file: a JPEG, and the boxes of its items in their order. Boxes and files
+// read back give the pictures of Group.
+func (r *Rendered) File(g int) (file []byte, boxes []boards.Box, err error) {
+	r.check(g)
+	board := boards.Draw(r.config.Drawing, r.config.Seed, uint64(g))
+	chance := rand.New(rand.NewPCG(r.config.Seed^jpegStream, uint64(g)))
+	quality := r.config.Quality + chance.IntN(maxQuality-r.config.Quality+1)
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, board.Image, &jpeg.Options{Quality: quality}); err != nil {
+		return nil, nil, fmt.Errorf("encoding board %d: %w", g, err)
+	}
+	return b.Bytes(), board.Boxes, nil
+}
+
+// jpegStream sets the draws of the qualities apart from those of the boards.
+const jpegStream = 0x6a70656720717561
+
+func (r *Rendered) check(g int) {
+	if g < 0 || g >= r.config.Boards {
+		panic(fmt.Sprintf("catalog: board %d of %d", g, r.config.Boards))
+	}
+}
+
+// probes is how many boards Digest draws.
+const probes = 3
+
+// Digest hashes the configuration, the version of the renderer, and the decoded pixels of the first
+// three boards: these tell whether the JPEG coder of this release of Go is another one.
+func (r *Rendered) Digest(ctx context.Context) (string, error) {
+	h := sha256.New()
+	c := r.config
+	fmt.Fprintf(h, "annbench catalog rendered 1\nrenderer %d\nboards %d\nseed %d\nquality %d\ndrawing %+v\n",
+		boards.Version, c.Boards, c.Seed, c.Quality, c.Drawing)
+	for g := range min(probes, c.Boards) {
+		if err := ctx.Err(); err != nil {
+			return "", fmt.Errorf("hashing %s: %w", r.Name(), err)
+		}
+		for _, p := range r.Group(g) {
+			if p.Err != nil {
+				return "", p.Err
+			}
+			hashPicture(h, p)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// hashPicture hashes an item and its pixels.
+func hashPicture(w io.Writer, p Picture) {
+	hashString(w, p.ID)
+	hashString(w, p.Label)
+	b := p.Image.Bounds()
+	rgba := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
+	draw.Draw(rgba, rgba.Rect, p.Image, b.Min, draw.Src)
+	fmt.Fprintf(w, "%d %d\n", b.Dx(), b.Dy())
+	w.Write(rgba.Pix)
+}
