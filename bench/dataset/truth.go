@@ -86,8 +86,8 @@ func (t *Truth) Close() error {
 // finds more than k, and of these the k with the smallest distance by [vec.Metric.Distance], in
 // float64, are the neighbours; equal distances go by id.
 //
-// progress, where not nil, is called with the number of queries that are done, from one goroutine,
-// and not at all where nothing has to be searched. The error is ctx's when it ends first. Several
+// progress, where not nil, is called with the number of queries that are done, rising, from several
+// goroutines but one at a time, and not at all where nothing has to be searched. The error is ctx's when it ends first. Several
 // processes may look for the same truth at once.
 func FindTruth(ctx context.Context, set *Set, metric vec.Metric, k, threads int, dir string, progress func(done int)) (*Truth, error) {
 	switch {
@@ -104,7 +104,7 @@ func FindTruth(ctx context.Context, set *Set, metric vec.Metric, k, threads int,
 	if t != nil || err != nil {
 		return t, err
 	}
-	ids, distances, err := searchTruth(ctx, set, metric, k, max(1, threads), progress)
+	ids, distances, err := searchTruth(ctx, set, metric, k, threads, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -218,8 +218,8 @@ func writeTruth(path string, set *Set, metric vec.Metric, k int, ids []int32, di
 	return nil
 }
 
-// truthBlock is how many queries are searched for between two calls of progress.
-const truthBlock = 256
+// truthBlock is how many neighbours are held in memory at once, in their rough order: 128 MiB.
+const truthBlock = 1 << 24
 
 // searchTruth finds ids and distances, k for each query.
 func searchTruth(ctx context.Context, set *Set, metric vec.Metric, k, threads int, progress func(done int)) ([]int32, []float64, error) {
@@ -231,23 +231,22 @@ func searchTruth(ctx context.Context, set *Set, metric vec.Metric, k, threads in
 	// What float32 ranks beyond k although float64 does not is within its rounding of the k-th, and
 	// that as many again lie so close is for exact copies only, where the order is by id anyway.
 	fetch := min(set.Base.Rows, k+max(k, 32))
-	for from := 0; from < queries; from += truthBlock {
-		to := min(queries, from+truthBlock)
-		answers, err := exact(ctx, set.Base, set.Queries.Slice(from, to), metric, fetch, threads)
+	block := max(1, truthBlock/fetch)
+	for from := 0; from < queries; from += block {
+		to := min(queries, from+block)
+		tell := progress
+		if tell != nil {
+			tell = func(done int) { progress(from + done) }
+		}
+		found, err := vec.Exact(ctx, set.Base, set.Queries.Slice(from, to), metric, fetch, threads, tell)
 		if err != nil {
 			return nil, nil, fmt.Errorf("exact neighbours: %w", err)
 		}
-		for i, found := range answers {
-			nearest := refine(set.Base, set.Queries.Row(from+i), metric, found)
-			if len(nearest) < k {
-				return nil, nil, fmt.Errorf("exact neighbours: query %d has %d instead of %d", from+i, len(nearest), k)
-			}
+		for q := from; q < to; q++ {
+			nearest := refine(set.Base, set.Queries.Row(q), metric, found[(q-from)*fetch:(q-from+1)*fetch])
 			for _, n := range nearest[:k] {
 				ids, distances = append(ids, n.id), append(distances, n.distance)
 			}
-		}
-		if progress != nil {
-			progress(to)
 		}
 	}
 	return ids, distances, nil
@@ -275,26 +274,4 @@ func refine(base vec.Matrix, q []float32, metric vec.Metric, found []vec.Neighbo
 		return int(a.id) - int(b.id)
 	})
 	return out
-}
-
-// exact gives the k nearest of base for every query, one query after another.
-func exact(ctx context.Context, base, queries vec.Matrix, metric vec.Metric, k, threads int) ([][]vec.Neighbor, error) {
-	out := make([][]vec.Neighbor, queries.Rows)
-	for q := range out {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		all := make([]vec.Neighbor, base.Rows)
-		for i := range all {
-			all[i] = vec.Neighbor{ID: int32(i), Dist: float32(metric.Distance(queries.Row(q), base.Row(i)))}
-		}
-		slices.SortFunc(all, func(a, b vec.Neighbor) int {
-			if a.Less(b) {
-				return -1
-			}
-			return 1
-		})
-		out[q] = all[:k]
-	}
-	return out, nil
 }

