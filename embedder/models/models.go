@@ -284,6 +284,11 @@ func digestFile(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
+func digestBytes(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
 func sameFile(a, b string) (bool, error) {
 	infoA, err := os.Stat(a)
 	if err != nil {

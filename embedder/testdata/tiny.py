@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 
 
 def write(name, nodes, image, outputs, constants, card):
-    graph = helper.make_graph(nodes, name, [image], outputs, [numpy_helper.from_array(v, k) for k, v in constants.items()])
+    graph = helper.make_graph(nodes, name, [image], outputs, [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
     data = model.SerializeToString()
@@ -35,14 +35,15 @@ value = helper.make_tensor_value_info
 write(
     "tiny",
     [
-        helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+        # not Cast: ONNX Runtime's WebGPU provider has none of uint8, and the model would be refused
+        helper.make_node("DequantizeLinear", ["images", "one"], ["floats"]),
         helper.make_node("Transpose", ["floats"], ["planes"], perm=[0, 3, 1, 2]),
         helper.make_node("ReduceMean", ["planes"], ["logits"], axes=[2, 3], keepdims=0),
         helper.make_node("MatMul", ["logits", "sum"], ["embedding"]),
     ],
     value("images", TensorProto.UINT8, ["batch", 8, 8, 3]),
     [value("embedding", TensorProto.FLOAT, ["batch", 4]), value("logits", TensorProto.FLOAT, ["batch", 3])],
-    {"sum": np.float32([[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]])},
+    {"one": np.float32(1), "sum": np.float32([[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]])},
     {
         "doc": "Means of red, green and blue, and their sum.",
         "licence": "Apache-2.0",
