@@ -1,0 +1,478 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+
+	"annbench/indexes"
+	"annbench/indexes/vec"
+)
+
+// Sweep is what a sweep file asks for: which vectors, which families with which settings, and how
+// to measure. The zero value of every field but Data and Families has a meaning, given with it.
+type Sweep struct {
+	// Name of the run, and of its folder below results/. Default: the file's name without extension.
+	Name string `yaml:"name"`
+	// Data says where the vectors come from.
+	Data Data `yaml:"data"`
+	// Queries is how many vectors are held out, at random, to search for. Default: a fifth of all,
+	// at most 1000.
+	Queries int `yaml:"queries"`
+	// Metric is one or several of l2, cosine, ip. Default: cosine.
+	Metric OneOrMany[vec.Metric] `yaml:"metric"`
+	// K is one or several numbers of answers. Default: 10.
+	K OneOrMany[int] `yaml:"k"`
+	// Threads that a build may use. Searches are timed on one thread. Default: 1.
+	Threads int `yaml:"threads"`
+	// Repetitions of every cell, each with a build of its own, interleaved. Default: 3.
+	Repetitions int `yaml:"repetitions"`
+	// Seed of every random choice: the queries, the order, the indexes. Default: 1.
+	Seed uint64 `yaml:"seed"`
+	// Measure is how long the timed passes over the queries go on at least, for each cell and for
+	// each of latency and QPS. Default: 300ms.
+	Measure time.Duration `yaml:"measure"`
+	// Timeout ends the process that builds and measures one build. Default: 10m.
+	Timeout time.Duration `yaml:"timeout"`
+	// Memory ends that process when it holds more than so much of its own. Default: no limit.
+	Memory Size `yaml:"memory"`
+	// Gallery is how many queries are shown in the report with what each family answered.
+	// Default: 12; none: -1.
+	Gallery int `yaml:"gallery"`
+	// Families to compare.
+	Families []FamilySweep `yaml:"families"`
+
+	source *source
+}
+
+// Data says where the vectors come from: exactly one of Images, Rendered and Vectors.
+type Data struct {
+	// Images is a folder of labelled images, CATEGORY/x.jpg or .png.
+	Images string `yaml:"images"`
+	// Rendered are fashion boards that annbench draws itself, cropped to garments.
+	Rendered *Rendered `yaml:"rendered"`
+	// Vectors is a file of vectors (.npy), or a folder that `annbench embed` wrote.
+	Vectors string `yaml:"vectors"`
+	// Labels is a text file with the category of each vector, a line each, for Vectors without.
+	Labels string `yaml:"labels"`
+	// Model is the ONNX model that embeds the images, by its card. Default: the one that ships.
+	Model string `yaml:"model"`
+	// Device is one or several of cuda, webgpu, cpu, tried in this order. Default: all three.
+	Device OneOrMany[string] `yaml:"device"`
+}
+
+// Rendered says how many boards to draw; each has five garments of five categories.
+type Rendered struct {
+	Boards int    `yaml:"boards"` // Default: 1000.
+	Seed   uint64 `yaml:"seed"`   // Default: 1.
+}
+
+// FamilySweep is one family with the settings to try: every combination of the values given.
+// Settings that are not given have the family's defaults.
+type FamilySweep struct {
+	Family string `yaml:"family"`
+	Build  Grid   `yaml:"build"`
+	Search Grid   `yaml:"search"`
+}
+
+// Grid holds the values to try of each setting.
+type Grid map[string]OneOrMany[any]
+
+// OneOrMany is a list that may be written as a single value.
+type OneOrMany[T any] []T
+
+// UnmarshalYAML reads a single value or a list.
+func (l *OneOrMany[T]) UnmarshalYAML(decode func(any) error) error {
+	var many []T
+	if decode(&many) == nil {
+		*l = many
+		return nil
+	}
+	var one T
+	if err := decode(&one); err != nil {
+		return err
+	}
+	*l = OneOrMany[T]{one}
+	return nil
+}
+
+// Size is a number of bytes, written as people write it: 300MB, 4GiB, 1048576.
+type Size int64
+
+// UnmarshalYAML reads a size.
+func (s *Size) UnmarshalYAML(decode func(any) error) error {
+	var text string
+	if err := decode(&text); err != nil {
+		return err
+	}
+	n, err := ParseSize(text)
+	*s = Size(n)
+	return err
+}
+
+// ParseSize reads a number of bytes: a number with kB, MB, GB (powers of 1000), KiB, MiB, GiB
+// (powers of 1024), B or nothing after it.
+func ParseSize(s string) (int64, error) {
+	number, factor := strings.TrimSpace(s), 1.0
+	for _, unit := range []struct {
+		suffix string
+		factor float64
+	}{
+		{"KiB", 1 << 10},
+		{"MiB", 1 << 20},
+		{"GiB", 1 << 30},
+		{"kB", 1e3},
+		{"MB", 1e6},
+		{"GB", 1e9},
+		{"B", 1},
+	} {
+		if rest, ok := strings.CutSuffix(number, unit.suffix); ok {
+			number, factor = strings.TrimSpace(rest), unit.factor
+			break
+		}
+	}
+	x, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(x >= 0 && x*factor < 1<<62) {
+		return 0, fmt.Errorf("%q is not a size: write it like 300MB or 4GiB", s)
+	}
+	return int64(x * factor), nil
+}
+
+// source is the file that a sweep was read from, kept to say where in it something is wrong.
+type source struct {
+	path string
+	text []byte
+	file *ast.File
+}
+
+// A FileError is something wrong at a place in a file. Its text is one message: place, reason and
+// fix, then the line itself with a mark under the place.
+type FileError struct {
+	Path         string
+	Line, Column int // from 1
+	Reason       string
+	Text         string // the line
+}
+
+func (e *FileError) Error() string {
+	at := fmt.Sprintf("%s:%d:%d: %s", e.Path, e.Line, e.Column, e.Reason)
+	if e.Text == "" {
+		return at
+	}
+	return fmt.Sprintf("%s\n    %s\n    %s^", at, e.Text, strings.Repeat(" ", max(0, e.Column-1)))
+}
+
+// ReadSweep reads the sweep file at path and checks all that can be checked without the data: names,
+// values, and that the files it names are there. Paths in it are relative to its own folder. An
+// error about the file's contents is a [*FileError].
+func ReadSweep(path string) (*Sweep, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("no sweep file %s; configs/ has examples", path)
+		}
+		return nil, err
+	}
+	return parseSweep(path, text)
+}
+
+func parseSweep(path string, text []byte) (*Sweep, error) {
+	src := &source{path: path, text: text}
+	var err error
+	if src.file, err = parser.ParseBytes(text, 0); err != nil {
+		return nil, src.decodeError(err)
+	}
+	s := &Sweep{source: src}
+	if err := yaml.UnmarshalWithOptions(text, s, yaml.Strict()); err != nil {
+		return nil, src.decodeError(err)
+	}
+	if s.Name == "" {
+		s.Name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	}
+	s.defaults()
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Sweep) defaults() {
+	if len(s.Metric) == 0 {
+		s.Metric = OneOrMany[vec.Metric]{vec.Cosine}
+	}
+	if len(s.K) == 0 {
+		s.K = OneOrMany[int]{10}
+	}
+	setDefault(&s.Threads, 1)
+	setDefault(&s.Repetitions, 3)
+	setDefault(&s.Seed, 1)
+	setDefault(&s.Measure, 300*time.Millisecond)
+	setDefault(&s.Timeout, 10*time.Minute)
+	setDefault(&s.Gallery, 12)
+	if r := s.Data.Rendered; r != nil {
+		setDefault(&r.Boards, 1000)
+		setDefault(&r.Seed, 1)
+	}
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// check reports the first thing that is wrong, in the order of the file's documentation.
+func (s *Sweep) check() error {
+	if strings.ContainsAny(s.Name, `/\`) || s.Name == "." || s.Name == ".." {
+		return s.errorf("$.name", "name %q must be the name of a folder, not a path", s.Name)
+	}
+	if err := s.checkData(); err != nil {
+		return err
+	}
+	if s.Queries < 0 {
+		return s.errorf("$.queries", "queries must be at least 1, not %d", s.Queries)
+	}
+	for i, m := range s.Metric {
+		metric, err := vec.ParseMetric(string(m))
+		if err != nil {
+			return s.errorf(s.listPath("$.metric", i), "%v", err)
+		}
+		s.Metric[i] = metric
+	}
+	for i, k := range s.K {
+		if k < 1 {
+			return s.errorf(s.listPath("$.k", i), "k must be at least 1, not %d", k)
+		}
+	}
+	for _, at := range []struct {
+		path string
+		bad  bool
+		rule string
+	}{
+		{"$.threads", s.Threads < 1, "threads must be at least 1"},
+		{"$.repetitions", s.Repetitions < 1, "repetitions must be at least 1"},
+		{"$.measure", s.Measure < 0, "measure must be a time like 300ms"},
+		{"$.timeout", s.Timeout < 0, "timeout must be a time like 10m"},
+	} {
+		if at.bad {
+			return s.errorf(at.path, "%s", at.rule)
+		}
+	}
+	if len(s.Families) == 0 {
+		return s.errorf("$.families", "no families to compare: list some under families, `annbench families` shows them")
+	}
+	for i := range s.Families {
+		if err := s.checkFamily(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Sweep) checkData() error {
+	d := &s.Data
+	given := 0
+	for _, is := range []bool{d.Images != "", d.Rendered != nil, d.Vectors != ""} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
+		return s.errorf("$.data", "data must have exactly one of images, rendered and vectors; it has %d", given)
+	}
+	if d.Rendered != nil && d.Rendered.Boards < 1 {
+		return s.errorf("$.data.rendered.boards", "boards must be at least 1, not %d", d.Rendered.Boards)
+	}
+	if d.Labels != "" && d.Vectors == "" {
+		return s.errorf("$.data.labels", "labels belong to vectors; images have theirs from their folders")
+	}
+	dir := filepath.Dir(s.source.path)
+	for _, at := range []struct {
+		path  string
+		field *string
+	}{
+		{"$.data.images", &d.Images},
+		{"$.data.vectors", &d.Vectors},
+		{"$.data.labels", &d.Labels},
+		{"$.data.model", &d.Model},
+	} {
+		if *at.field == "" {
+			continue
+		}
+		if !filepath.IsAbs(*at.field) {
+			*at.field = filepath.Join(dir, *at.field)
+		}
+		if _, err := os.Stat(*at.field); err != nil {
+			name := at.path[strings.LastIndexByte(at.path, '.')+1:]
+			return s.errorf(at.path, "%s: there is no %s (paths are relative to the sweep file's folder)", name, *at.field)
+		}
+	}
+	return nil
+}
+
+func (s *Sweep) checkFamily(i int) error {
+	at := fmt.Sprintf("$.families[%d]", i)
+	fs := s.Families[i]
+	if fs.Family == "" {
+		return s.errorf(at, "an entry of families needs a family: its name")
+	}
+	family, err := indexes.Lookup(fs.Family)
+	if err != nil {
+		return s.errorf(at+".family", "%v", err)
+	}
+	for _, part := range []struct {
+		name          string
+		grid          Grid
+		params, other []indexes.Param
+	}{
+		{"build", fs.Build, family.Build, family.Search},
+		{"search", fs.Search, family.Search, family.Build},
+	} {
+		for _, name := range sortedKeys(part.grid) {
+			values := part.grid[name]
+			path := at + "." + part.name + "." + name
+			if len(values) == 0 {
+				return s.errorf(path, "%s has no values to try", name)
+			}
+			for j, v := range values {
+				if _, err := family.Settings(part.params, indexes.Params{name: v}); err != nil {
+					if hasParam(part.other, name) {
+						err = fmt.Errorf("%s: %s is a setting of the other kind: move it under %s", family.Name, name, otherPart(part.name))
+					}
+					return s.errorf(s.listPath(path, j), "%v", err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func hasParam(params []indexes.Param, name string) bool {
+	for _, p := range params {
+		if p.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func otherPart(part string) string {
+	if part == "build" {
+		return "search"
+	}
+	return "build"
+}
+
+// listPath is the path of element i of the list at path, or path itself where a single value stands
+// there.
+func (s *Sweep) listPath(path string, i int) string {
+	element := fmt.Sprintf("%s[%d]", path, i)
+	if s.source.node(element) != nil {
+		return element
+	}
+	return path
+}
+
+// errorf makes an error about the value at a YAML path such as "$.data.images"; where the file has
+// no such value, the place is that of the nearest one around it.
+func (s *Sweep) errorf(path, format string, args ...any) error {
+	reason := fmt.Sprintf(format, args...)
+	for {
+		if n := s.source.node(path); n != nil {
+			return s.source.errorAt(n.GetToken(), reason)
+		}
+		cut := strings.LastIndexAny(path, ".[")
+		if cut <= 0 {
+			return s.source.errorAt(nil, reason)
+		}
+		path = path[:cut]
+	}
+}
+
+func (src *source) node(path string) ast.Node {
+	p, err := yaml.PathString(path)
+	if err != nil {
+		return nil
+	}
+	n, err := p.FilterFile(src.file)
+	if err != nil {
+		return nil
+	}
+	return first(n)
+}
+
+// first is the node at which a person would point to show n: the first key of a mapping, the value
+// itself elsewhere.
+func first(n ast.Node) ast.Node {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		if len(n.Values) > 0 && !n.IsFlowStyle {
+			return n.Values[0].Key
+		}
+	case *ast.MappingValueNode:
+		return n.Key
+	}
+	return n
+}
+
+func (src *source) errorAt(t *token.Token, reason string) error {
+	e := &FileError{Path: src.path, Line: 1, Column: 1, Reason: reason}
+	if t != nil {
+		e.Line, e.Column = t.Position.Line, t.Position.Column
+	}
+	if lines := strings.Split(string(src.text), "\n"); e.Line <= len(lines) {
+		// Tabs would shift the mark.
+		e.Text = strings.ReplaceAll(strings.TrimRight(lines[e.Line-1], "\r"), "\t", " ")
+	}
+	return e
+}
+
+// decodeError turns an error of the YAML library into one that names the file, the place and, for
+// an unknown key, the key that was meant.
+func (src *source) decodeError(err error) error {
+	var at yaml.Error
+	if !errors.As(err, &at) {
+		return src.errorAt(nil, err.Error())
+	}
+	reason, t := at.GetMessage(), at.GetToken()
+	var unknown *yaml.UnknownFieldError
+	if errors.As(err, &unknown) && t != nil {
+		known := yamlKeys(reflect.TypeFor[Sweep]())
+		reason = fmt.Sprintf("unknown key %q", t.Value)
+		if near := indexes.Nearest(t.Value, known); near != "" {
+			reason += fmt.Sprintf("; did you mean %q?", near)
+		} else {
+			reason += "; configs/README.md lists them all"
+		}
+	}
+	return src.errorAt(t, reason)
+}
+
+// yamlKeys lists the keys of t and of the structs within it.
+func yamlKeys(t reflect.Type) []string {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		return yamlKeys(t.Elem())
+	case reflect.Struct:
+		var keys []string
+		for f := range t.Fields() {
+			if key := f.Tag.Get("yaml"); key != "" {
+				keys = append(append(keys, key), yamlKeys(f.Type)...)
+			}
+		}
+		return keys
+	}
+	return nil
+}
