@@ -1,0 +1,176 @@
+package indexes
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+
+	"annbench/indexes/vec"
+)
+
+// A saved index of a family without a file format of its own that can be checked is one file:
+//
+//	magic (8) | length of the label (4) | label in JSON | payload | CRC-32C of all before (4)
+//
+// Numbers are little-endian. The checksum is compared before anything else is believed, so a damaged
+// file is an error and never an index with other answers; it does not protect against a file that was
+// made to do harm.
+const (
+	savedMagic   = "annbidx1"
+	savedMinimum = len(savedMagic) + 4 + 4
+)
+
+// saved is the label of a saved index.
+type saved struct {
+	Family string     `json:"family"`
+	Metric vec.Metric `json:"metric"`
+	Rows   int        `json:"rows"`
+	Dim    int        `json:"dim"`
+	// Build holds the build settings.
+	Build Params `json:"build,omitempty"`
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// save writes a file that load reads. What stood at path is replaced as a whole, or stays.
+func save(path string, label saved, payload func(io.Writer) error) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("saving %s: %s: %w", label.Family, path, err)
+		}
+	}()
+	text, err := json.Marshal(label)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return bare(err)
+	}
+	defer os.Remove(f.Name()) // after the rename there is nothing left to remove
+	defer f.Close()           // a second Close does no harm
+	sum := crc32.New(castagnoli)
+	buffered := bufio.NewWriterSize(f, 1<<20)
+	w := io.MultiWriter(buffered, sum)
+	header := binary.LittleEndian.AppendUint32([]byte(savedMagic), uint32(len(text)))
+	if _, err := w.Write(append(header, text...)); err != nil {
+		return bare(err)
+	}
+	if err := payload(w); err != nil {
+		return bare(err)
+	}
+	if err := binary.Write(buffered, binary.LittleEndian, sum.Sum32()); err != nil {
+		return bare(err)
+	}
+	if err := buffered.Flush(); err != nil {
+		return bare(err)
+	}
+	if err := f.Chmod(0o644); err != nil { // CreateTemp's 0600 is for secrets
+		return bare(err)
+	}
+	if err := f.Sync(); err != nil {
+		return bare(err)
+	}
+	if err := f.Close(); err != nil {
+		return bare(err)
+	}
+	return bare(os.Rename(f.Name(), path))
+}
+
+// load reads what save wrote for an index of family f, and compares its label with what in says: the
+// metric must be the file's, vectors where there are any must have its shape, and build settings where
+// they are given must be its settings. The errors name the file.
+func load(path string, f *Family, in BuildInput) (label saved, payload []byte, err error) {
+	defer func() {
+		if err != nil {
+			err = loadError(path, f, err)
+		}
+	}()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return label, nil, bare(err)
+	}
+	if len(data) < savedMinimum || string(data[:len(savedMagic)]) != savedMagic {
+		return label, nil, errors.New("not an index of this family that annbench saved")
+	}
+	body, sum := data[:len(data)-4], binary.LittleEndian.Uint32(data[len(data)-4:])
+	if crc32.Checksum(body, castagnoli) != sum {
+		return label, nil, errors.New("the file is damaged or cut short: its checksum does not agree; build and save the index again")
+	}
+	length, rest := int64(binary.LittleEndian.Uint32(body[len(savedMagic):])), body[len(savedMagic)+4:]
+	if length > int64(len(rest)) {
+		return label, nil, errors.New("the file's label is longer than the file")
+	}
+	if err := json.Unmarshal(rest[:length], &label); err != nil {
+		return label, nil, fmt.Errorf("the file's label: %w", err)
+	}
+	if label.Family != f.Name {
+		return label, nil, fmt.Errorf("the file holds an index of family %s", label.Family)
+	}
+	if label.Rows < 1 || label.Dim < 1 {
+		return label, nil, fmt.Errorf("the file's label says %d vectors of %d dimensions", label.Rows, label.Dim)
+	}
+	if label.Build, err = f.Settings(f.Build, label.Build); err != nil {
+		return label, nil, fmt.Errorf("the file's label: %w", err)
+	}
+	return label, rest[length:], agrees(f, label, in)
+}
+
+// agrees reports where the index that label describes is not the one that in asks for.
+func agrees(f *Family, label saved, in BuildInput) error {
+	if label.Metric != in.Metric {
+		return fmt.Errorf("the file's index is for metric %s, not %s", label.Metric, in.Metric)
+	}
+	if v := in.Vectors; v.Rows != 0 && (v.Rows != label.Rows || v.Dim != label.Dim) {
+		return fmt.Errorf("the file's index is of %d vectors of %d dimensions, not of %d of %d", label.Rows, label.Dim, v.Rows, v.Dim)
+	}
+	given, err := f.Settings(append(f.Build[:len(f.Build):len(f.Build)], f.Search...), in.Params)
+	if err != nil {
+		return err
+	}
+	for _, p := range f.Build {
+		if _, asked := in.Params[p.Name]; asked && given[p.Name] != label.Build[p.Name] {
+			return fmt.Errorf("the file's index was built with %s=%v, not %v", p.Name, label.Build[p.Name], given[p.Name])
+		}
+	}
+	return nil
+}
+
+// writeFloats writes a in pieces, so that saving takes no second copy of the vectors.
+func writeFloats(w io.Writer, a []float32) error {
+	const piece = 1 << 16
+	buf := make([]byte, 0, 4*piece)
+	for len(a) > 0 {
+		n := min(piece, len(a))
+		buf, _ = binary.Append(buf[:0], binary.LittleEndian, a[:n]) // a slice of numbers cannot fail
+		if _, err := w.Write(buf); err != nil {
+			return err
+		}
+		a = a[n:]
+	}
+	return nil
+}
+
+func loadError(path string, f *Family, err error) error {
+	return fmt.Errorf("loading %s: %s: %w", f.Name, path, err)
+}
+
+// bare takes the operation and the file name off an error of package os, where the caller names the
+// file.
+func bare(err error) error {
+	var pathError *os.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	var linkError *os.LinkError
+	if errors.As(err, &linkError) {
+		return linkError.Err
+	}
+	return err
+}
