@@ -1,0 +1,55 @@
+package vec
+
+import (
+	"os"
+	"syscall"
+	"testing"
+	"unsafe"
+)
+
+// beforeGuard returns n floats that end where memory that must not be touched begins.
+func beforeGuard(t *testing.T, n int) []float32 {
+	t.Helper()
+	page := os.Getpagesize()
+	bytes := (4*n + page - 1) / page * page
+	mem, err := syscall.Mmap(-1, 0, bytes+page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Skipf("no memory map: %v", err)
+	}
+	t.Cleanup(func() { syscall.Munmap(mem) })
+	if err := syscall.Mprotect(mem[bytes:], syscall.PROT_NONE); err != nil {
+		t.Skipf("no protected page: %v", err)
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&mem[bytes-4*n])), n)
+}
+
+// A kernel that reads or writes one element too many crashes here.
+func TestKernelsStayInside(t *testing.T) {
+	withLevels(t, func(t *testing.T) {
+		for dim := 1; dim <= 70; dim++ {
+			const rows = 12
+			groups := 1
+			queries := beforeGuard(t, groups*kern.tileQueries*dim)
+			base := beforeGuard(t, rows*dim)
+			scales := beforeGuard(t, rows)
+			out := beforeGuard(t, rows)
+			ids := unsafe.Slice((*int32)(unsafe.Pointer(&beforeGuard(t, 8)[0])), 8)
+			for i := range ids {
+				ids[i] = rows - 1
+			}
+			q := queries[len(queries)-dim:]
+			lastRow := base[len(base)-dim:]
+			for _, k := range []pairKernels{kern.dot, kern.l2} {
+				k.one(&q[0], &lastRow[0], dim)
+				k.rows(&q[0], &base[0], rows/4, dim, &out[0])
+				k.scattered(&q[0], &base[0], &ids[0], 2, dim, &out[rows-8])
+				tile := beforeGuard(t, groups*kern.tileQueries*kern.tileRows)
+				k.tile(&queries[0], &base[len(base)-kern.tileRows*dim], groups, dim, &tile[0])
+			}
+			kern.scaled.one(&q[0], &lastRow[0], dim, 2)
+			kern.scaled.rows(&q[0], &base[0], &scales[0], rows/4, dim, &out[0])
+			kern.scaled.scattered(&q[0], &base[0], &scales[0], &ids[0], 2, dim, &out[rows-8])
+			FirstNonFinite(base)
+		}
+	})
+}
