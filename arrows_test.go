@@ -115,7 +115,7 @@ func TestArrowsHaveNoCycle(t *testing.T) {
 
 // TestReportsLinkNoCgo asks the go command, so that a dependency's dependency counts as well.
 func TestReportsLinkNoCgo(t *testing.T) {
-	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Standard,CgoFiles", "./reports/...", "./bench/record", "./bench/metric")
+	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Standard,CgoFiles", module+"/reports/...")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

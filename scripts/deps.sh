@@ -38,8 +38,8 @@ interrupted() {
   exit 130
 }
 
-# progress LOG: how far the build in LOG has come, as cmake counts it ("43%"), or nothing.
-progress() { tail -n 20 "$1" | sed -n 's/^\[ *\([0-9]*%\)\].*/\1/p' | tail -n 1; }
+# progress LOG: how far the build in LOG has come, as cmake counts it ("43%, "), or nothing.
+progress() { sed -n 's/^\[ *\([0-9]*%\)\].*/\1, /p' "$1" | sort -n | tail -n 1; }
 
 # step PART DOING COMMAND...: COMMAND in a process group of its own, its output at the end of PART's log.
 step() {
@@ -54,10 +54,10 @@ step() {
   while kill -0 "$child" 2>/dev/null; do
     sleep 0.2
     if [ -t 2 ]; then
-      printf '\r\033[Kdeps: %s: %s %s %d s (log: %s)' "$part" "$doing" "$(progress "$log")" $((SECONDS - begun)) "$log" >&2
+      printf '\r\033[Kdeps: %s: %s, %s%d s (log: %s)' "$part" "$doing" "$(progress "$log")" $((SECONDS - begun)) "$log" >&2
     elif [ $((SECONDS - told)) -ge 15 ]; then
       told=$SECONDS
-      say "$part: still $doing, $(progress "$log") after $((SECONDS - begun)) s"
+      say "$part: still $doing, $(progress "$log")$((SECONDS - begun)) s"
     fi
   done
   wait "$child" 2>/dev/null || status=$?
@@ -65,7 +65,7 @@ step() {
   [ ! -t 2 ] || printf '\r\033[K' >&2
   if [ "$status" != 0 ]; then
     say "$part: $doing failed (exit status $status). $log ends:"
-    tail -n 15 "$log" | sed 's/^/  | /' >&2
+    awk '/^== / { n = 0; next } { line[n++] = $0 } END { for (i = n > 15 ? n - 15 : 0; i < n; i++) print "  | " line[i] }' "$log" >&2
     say "Nothing half-made was kept. Mend what the log names, then run \`make deps\` again."
     case $part in
       faiss) say "Or set FAISS_PREFIX to a Faiss that you have: a folder with include/faiss/c_api and lib/libfaiss_c.so." ;;
@@ -158,11 +158,13 @@ if command -v flock >/dev/null; then
   [ -z "$make_faiss" ] || ! ready faiss "$faiss_recipe" || make_faiss=
   [ -z "$make_onnx" ] || ! ready onnxruntime "$onnx_recipe" || make_onnx=
 fi
-# From here on .deps/tmp is this run's own.
+# From here on .deps/tmp is this run's own. The folder in it has a new name each time, for the
+# compiler of a run that was killed may still be writing to the old one.
 trap interrupted INT TERM HUP
 trap 'rm -rf "$deps/tmp"' EXIT
-rm -rf "$deps/tmp"
+rm -rf "$deps/tmp" || rm -rf "$deps/tmp"
 mkdir -p "$deps/tmp"
+tmp=$(mktemp -d "$deps/tmp/XXXXXX")
 
 # ---- system packages
 
@@ -215,7 +217,7 @@ source_lists() {
 }
 
 fetch_faiss() {
-  local dir=$top/$deps/tmp/faiss
+  local dir=$top/$tmp/faiss
   mkdir -p "$dir/apt/sources" "$dir/apt/lists/partial" "$dir/apt/cache/archives/partial"
   source_lists "$dir/apt/sources"
   # The sandbox user may not enter this folder; what is fetched is checked by signature all the same.
@@ -227,12 +229,13 @@ fetch_faiss() {
   cd "$dir"
   # One source of several may be out of reach without harm.
   apt-get "${options[@]}" update || echo "apt-get update failed for some source"
+  compgen -G 'apt/lists/*_Sources*' >/dev/null || { echo "none of this system's package sources could be read for source packages: is there a network?"; return 1; }
   apt-get "${options[@]}" source --only-source faiss
   mv faiss-*/ source
 }
 
 configure_faiss() {
-  cmake -S "$deps/tmp/faiss/source" -B "$deps/tmp/faiss/build" \
+  cmake -S "$tmp/faiss/source" -B "$tmp/faiss/build" \
     -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=ON -DBUILD_TESTING=OFF \
     -DFAISS_ENABLE_C_API=ON -DFAISS_ENABLE_GPU=OFF -DFAISS_ENABLE_PYTHON=OFF \
     -DBLA_VENDOR=OpenBLAS -DCMAKE_DISABLE_FIND_PACKAGE_MKL=ON \
@@ -248,13 +251,13 @@ compile_faiss() {
     memory=$(awk '/^MemAvailable:/ { print int($2 / 1048576) }' /proc/meminfo)
     [ "$jobs" -le "$memory" ] || jobs=$((memory > 0 ? memory : 1))
   fi
-  cmake --build "$deps/tmp/faiss/build" --target faiss faiss_c --parallel "$jobs"
+  cmake --build "$tmp/faiss/build" --target faiss faiss_c --parallel "$jobs"
 }
 
 # Lays the libraries and the headers out, and searches an index through the C API: a library that
 # cannot be loaded must not be called ready.
 install_faiss() {
-  local dir=$deps/tmp/faiss stage=$deps/tmp/faiss/stage
+  local dir=$tmp/faiss stage=$tmp/faiss/stage
   mkdir -p "$stage/lib" "$stage/include/faiss"
   cp "$dir/build/faiss/libfaiss.so" "$dir/build/c_api/libfaiss_c.so" "$stage/lib/"
   cp -R "$dir/source/c_api" "$stage/include/faiss/c_api"
@@ -283,7 +286,7 @@ if [ -n "$make_faiss" ]; then
   : >"$deps/log/faiss.log"
   say "Faiss: about two minutes on two cores, once"
   step faiss "fetching Debian's source package" fetch_faiss
-  version=$(sed -n 's/^Version: *//p' "$deps"/tmp/faiss/faiss_*.dsc | head -n 1)
+  version=$(sed -n 's/^Version: *//p' "$tmp"/faiss/faiss_*.dsc | head -n 1)
   case $version in
     "$faiss_tested"*) ;;
     *) say "note: this system's Faiss is $version; annbench was measured with $faiss_tested" ;;
@@ -291,20 +294,20 @@ if [ -n "$make_faiss" ]; then
   step faiss "configuring" configure_faiss
   step faiss "compiling $version ($faiss_simd)" compile_faiss
   step faiss "trying it" install_faiss
-  publish faiss "$deps/tmp/faiss/stage" "$faiss_recipe" "$version"
+  publish faiss "$tmp/faiss/stage" "$faiss_recipe" "$version"
 fi
 
 # ---- ONNX Runtime
 
 fetch_onnx() {
-  mkdir -p "$deps/tmp/onnxruntime"
-  cd "$deps/tmp/onnxruntime"
-  npm pack "onnxruntime-node@$onnx_version" --cache "$PWD/cache" --no-update-notifier \
+  mkdir -p "$tmp/onnxruntime"
+  cd "$tmp/onnxruntime"
+  npm pack "onnxruntime-node@$onnx_version" --cache "$PWD/cache" --logs-max=0 --no-update-notifier \
     --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000
 }
 
 install_onnx() {
-  local dir=$deps/tmp/onnxruntime stage=$deps/tmp/onnxruntime/stage file got
+  local dir=$tmp/onnxruntime stage=$tmp/onnxruntime/stage file got
   mkdir -p "$stage/lib"
   file=$stage/lib/libonnxruntime.$library
   tar -xzOf "$dir/onnxruntime-node-$onnx_version.tgz" "package/bin/napi-v6/$onnx_file" >"$file"
@@ -317,7 +320,7 @@ if [ -n "$make_onnx" ]; then
   : >"$deps/log/onnxruntime.log"
   step onnxruntime "fetching $onnx_version (101 MB)" fetch_onnx
   step onnxruntime "unpacking" install_onnx
-  publish onnxruntime "$deps/tmp/onnxruntime/stage" "$onnx_recipe" "$onnx_version"
+  publish onnxruntime "$tmp/onnxruntime/stage" "$onnx_recipe" "$onnx_version"
 fi
 
 # ---- what go needs
@@ -335,8 +338,8 @@ write_env() {
   echo "export CGO_LDFLAGS='-O2 -g $link'"
   echo "export ONNXRUNTIME_LIB='$onnx_lib'"
 }
-write_env >"$deps/tmp/env.sh"
-cmp -s "$deps/tmp/env.sh" "$deps/env.sh" || mv "$deps/tmp/env.sh" "$deps/env.sh"
+write_env >"$tmp/env.sh"
+cmp -s "$tmp/env.sh" "$deps/env.sh" || mv "$tmp/env.sh" "$deps/env.sh"
 
 if [ -n "$faiss_prefix" ]; then
   faiss_from="Faiss from $faiss_prefix"
