@@ -68,6 +68,7 @@ step() {
     awk '/^== / { n = 0; next } { line[n++] = $0 } END { for (i = n > 15 ? n - 15 : 0; i < n; i++) print "  | " line[i] }' "$log" >&2
     say "Nothing half-made was kept. Mend what the log names, then run \`make deps\` again."
     case $part in
+      system) say "Or install the packages yourself, by these names or your system's own." ;;
       faiss) say "Or set FAISS_PREFIX to a Faiss that you have: a folder with include/faiss/c_api and lib/libfaiss_c.so." ;;
       onnxruntime) say "Or set ONNXRUNTIME_LIB to a libonnxruntime.so $onnx_version that you have." ;;
     esac
@@ -229,7 +230,7 @@ fetch_faiss() {
   cd "$dir"
   # One source of several may be out of reach without harm.
   apt-get "${options[@]}" update || echo "apt-get update failed for some source"
-  compgen -G 'apt/lists/*_Sources*' >/dev/null || { echo "none of this system's package sources could be read for source packages: is there a network?"; return 1; }
+  compgen -G 'apt/lists/*_Sources*' >/dev/null || { echo "none of this system's package sources could be read for source packages; the lines above say why"; return 1; }
   apt-get "${options[@]}" source --only-source faiss
   mv faiss-*/ source
 }
