@@ -1,0 +1,540 @@
+//go:build faiss
+
+package indexes
+
+// Building, training, adding, tuning, reading and writing go through the module go-faiss. Three things
+// go to the C API directly, because go-faiss does not reach them: the number of threads, which OpenMP
+// keeps for each operating-system thread and which must therefore be set in the same cgo call as the
+// work it is for; a search into buffers that are used again, with its error text fetched in the same
+// call; and the version.
+
+/*
+#cgo LDFLAGS: -lfaiss_c -lfaiss
+#cgo linux LDFLAGS: -ldl
+#cgo noescape annbench_search
+#cgo nocallback annbench_search
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE // for RTLD_DEFAULT
+#endif
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <faiss/c_api/Index_c.h>
+#include <faiss/c_api/error_c.h>
+
+const char *annbench_faiss_version(void);
+const char *annbench_faiss_options(void);
+
+// OpenMP and OpenBLAS come with Faiss and not with this program, so their setters are looked up and not
+// linked: a Faiss with another runtime or another BLAS still works, on the threads that it chooses.
+static void (*annbench_omp)(int);
+static void (*annbench_blas)(int);
+
+static void annbench_find_setters(void) {
+	*(void **)&annbench_omp = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
+	*(void **)&annbench_blas = dlsym(RTLD_DEFAULT, "openblas_set_num_threads");
+}
+
+// annbench_threads sets what the calling thread's next OpenMP region uses, and what every BLAS call of
+// the process uses.
+static void annbench_threads(int omp, int blas) {
+	if (annbench_omp) annbench_omp(omp);
+	if (annbench_blas) annbench_blas(blas);
+}
+
+// annbench_search returns NULL, or why it failed, for the caller to free. blas = 0 leaves BLAS alone.
+static char *annbench_search(const FaissIndex *index, int omp, int blas, idx_t n, const float *x, idx_t k,
+                             float *distances, idx_t *labels) {
+	if (annbench_omp) annbench_omp(omp);
+	if (blas > 0 && annbench_blas) annbench_blas(blas);
+	if (faiss_Index_search(index, n, x, k, distances, labels) == 0) return NULL;
+	const char *why = faiss_get_last_error();
+	return strdup(why ? why : "no reason given");
+}
+*/
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"unsafe"
+
+	"github.com/DataIntelligenceCrew/go-faiss"
+
+	"annbench/indexes/vec"
+)
+
+// faissMissing is why this build lacks the families of Faiss; it is empty where it has them.
+const faissMissing = ""
+
+// FaissVersion is the version of the Faiss in this build and what it was compiled for ("1.7.3 AVX2"),
+// or "" where there is none. The version is left out where Faiss was installed without its C++
+// headers, the only place where it stands.
+func FaissVersion() string {
+	options := C.GoString(C.annbench_faiss_options())
+	return strings.TrimSpace(C.GoString(C.annbench_faiss_version()) + " " +
+		strings.TrimSpace(strings.TrimPrefix(options, "OPTIMIZE")))
+}
+
+var findFaissSetters = sync.OnceFunc(func() { C.annbench_find_setters() })
+
+// faissIndex is one index inside Faiss. It owns C memory until Close.
+type faissIndex struct {
+	family *Family
+	metric vec.Metric
+	dim, n int
+	build  Params // complete build settings
+	index  *faiss.IndexImpl
+	c      *C.FaissIndex // what index points at; nil once closed
+	pool   sync.Pool     // of *faissScratch
+
+	estimates bool // the distances are those of product quantisation
+}
+
+// faissScratch is what one search needs beside its answer.
+type faissScratch struct {
+	distances []float32
+	labels    []int64
+	query     []float32 // scaled to length 1, under cosine
+}
+
+// faissAddBlock is how many vectors are added at a time to inverted lists, so that a build can be
+// stopped: it is the block that Faiss itself cuts such an addition into. The other kinds take all at
+// once: a flat index that grows keeps up to twice the memory, and a graph that grows is another graph.
+const faissAddBlock = 65536
+
+var errFaissClosed = errors.New("the index is closed")
+
+// openFaiss builds an index. ctx is looked at before training, before adding and between blocks of
+// inverted lists; one call into Faiss cannot be stopped.
+func openFaiss(ctx context.Context, f *Family, in BuildInput) (_ Index, err error) {
+	fail := func(err error) error { return fmt.Errorf("building %s: %w", f.Name, err) }
+	v := in.Vectors
+	if v.Rows < 1 || v.Dim < 1 || len(v.Data) != v.Rows*v.Dim {
+		return nil, fail(fmt.Errorf("%d values are not %d vectors of %d dimensions, at least one of each", len(v.Data), v.Rows, v.Dim))
+	}
+	if !f.Supports(in.Metric) {
+		return nil, fail(fmt.Errorf("metric %q is not supported: it has %v", in.Metric, f.Metrics))
+	}
+	params, err := f.Settings(slices.Concat(f.Build, f.Search), in.Params)
+	if err != nil {
+		return nil, err
+	}
+	if f.Fits != nil {
+		if err := f.Fits(v.Rows, v.Dim, params); err != nil {
+			return nil, fail(err)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fail(err)
+	}
+
+	// OpenMP counts threads, and Faiss keeps its last error, by operating-system thread.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	setFaissThreads(in.Threads)
+
+	index, err := faiss.IndexFactory(v.Dim, faissRecipe(f, params), faissMetric(in.Metric))
+	if err != nil {
+		return nil, fail(err)
+	}
+	x, err := newFaissIndex(f, in.Metric, params, index)
+	if err != nil {
+		index.Delete()
+		return nil, fail(err)
+	}
+	defer func() {
+		if err != nil {
+			err = fail(err)
+			x.Close()
+		}
+	}()
+	if faissHas(f.Build, "efConstruction") {
+		if err := x.set(Params{"efConstruction": params["efConstruction"]}); err != nil {
+			return nil, err
+		}
+	}
+	if !index.IsTrained() {
+		in.begin("train")
+		if err := x.train(v, trainRows(v.Rows, params)); err != nil {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	in.begin("add")
+	if err := x.add(ctx, v); err != nil {
+		return nil, err
+	}
+	if err := x.check(); err != nil {
+		return nil, err
+	}
+	if err := x.set(faissOnly(f.Search, params)); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// setFaissThreads sets how many threads Faiss and its BLAS use for what the calling operating-system
+// thread does next. BLAS has one number for the whole process: of two builds at once, the later wins.
+func setFaissThreads(n int) {
+	findFaissSetters()
+	n = max(1, n)
+	C.annbench_threads(C.int(n), C.int(n))
+}
+
+func faissMetric(m vec.Metric) int {
+	if m == vec.L2 {
+		return faiss.MetricL2
+	}
+	return faiss.MetricInnerProduct
+}
+
+// faissRecipe is the description that Faiss's factory takes. "np" is "no polysemous training".
+func faissRecipe(f *Family, p Params) string {
+	switch f.Name {
+	case "flat-faiss":
+		return "Flat"
+	case "ivfflat-faiss":
+		return fmt.Sprintf("IVF%d,Flat", p.Int("nlist"))
+	case "ivfpq-faiss":
+		return fmt.Sprintf("IVF%d,PQ%dx%dnp", p.Int("nlist"), p.Int("m"), p.Int("nbits"))
+	case "hnsw-faiss":
+		return fmt.Sprintf("HNSW%d", p.Int("M"))
+	}
+	panic("indexes: no Faiss recipe for " + f.Name)
+}
+
+// newFaissIndex takes index over, unless it fails. params holds the build settings, and may hold more.
+func newFaissIndex(f *Family, m vec.Metric, params Params, index *faiss.IndexImpl) (*faissIndex, error) {
+	// go-faiss keeps the pointer to the C index to itself. Its version is pinned, and one without this
+	// field is an error here.
+	inner := reflect.Indirect(reflect.ValueOf(index.Index))
+	if inner.Kind() != reflect.Struct || inner.NumField() != 1 || inner.Field(0).Kind() != reflect.Pointer {
+		return nil, errors.New("this version of go-faiss keeps its index in another way")
+	}
+	findFaissSetters()
+	return &faissIndex{
+		family: f,
+		metric: m,
+		dim:    index.D(),
+		n:      int(index.Ntotal()),
+		build:  faissOnly(f.Build, params),
+		index:  index,
+		c:      (*C.FaissIndex)(inner.Field(0).UnsafePointer()),
+		pool:   sync.Pool{New: func() any { return new(faissScratch) }},
+
+		estimates: faissHas(f.Build, "nbits"),
+	}, nil
+}
+
+func faissHas(params []Param, name string) bool { return find(params, name) != nil }
+
+// faissOnly returns the settings of p that are among params.
+func faissOnly(params []Param, p Params) Params {
+	out := make(Params, len(params))
+	for _, param := range params {
+		if v, ok := p[param.Name]; ok {
+			out[param.Name] = v
+		}
+	}
+	return out
+}
+
+// train trains on rows of v's vectors, at equal steps.
+func (x *faissIndex) train(v vec.Matrix, rows int) error {
+	if rows == v.Rows && x.metric != vec.Cosine {
+		return x.index.Train(v.Data)
+	}
+	s, free, err := faissBuffer(rows, v.Dim)
+	if err != nil {
+		return err
+	}
+	defer free()
+	for i := range rows {
+		row := v.Row(int(int64(i) * int64(v.Rows) / int64(rows)))
+		if x.metric == vec.Cosine {
+			faissUnit(s.Row(i), row)
+		} else {
+			copy(s.Row(i), row)
+		}
+	}
+	return x.index.Train(s.Data)
+}
+
+func (x *faissIndex) add(ctx context.Context, v vec.Matrix) error {
+	block := v.Rows
+	if faissHas(x.family.Build, "nlist") {
+		block = min(block, faissAddBlock)
+	}
+	var s vec.Matrix
+	if x.metric == vec.Cosine {
+		var free func()
+		var err error
+		if s, free, err = faissBuffer(block, v.Dim); err != nil {
+			return err
+		}
+		defer free()
+	}
+	for from := 0; from < v.Rows; from += block {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		part := v.Slice(from, min(from+block, v.Rows))
+		if x.metric == vec.Cosine {
+			for i := range part.Rows {
+				faissUnit(s.Row(i), part.Row(i))
+			}
+			part = s.Slice(0, part.Rows)
+		}
+		if err := x.index.Add(part.Data); err != nil {
+			return err
+		}
+	}
+	x.n = v.Rows
+	return nil
+}
+
+// faissBuffer is a matrix outside Go's heap, so that a copy that the build needs for a moment is given
+// back at once and does not count as the index's memory. The caller calls free.
+func faissBuffer(rows, dim int) (m vec.Matrix, free func(), err error) {
+	p := C.malloc(C.size_t(rows) * C.size_t(dim) * 4)
+	if p == nil {
+		return vec.Matrix{}, nil, fmt.Errorf("no memory for a copy of %d vectors of %d dimensions", rows, dim)
+	}
+	return vec.Matrix{Data: unsafe.Slice((*float32)(p), rows*dim), Rows: rows, Dim: dim}, func() { C.free(p) }, nil
+}
+
+// faissUnit writes a, scaled to length 1, to dst; a zero vector stays zero. The length is computed in
+// float64, where no finite float32 vector overflows or vanishes.
+func faissUnit(dst, a []float32) {
+	dst = dst[:len(a)]
+	var sum0, sum1, sum2, sum3 float64
+	i := 0
+	for ; i+4 <= len(a); i += 4 {
+		sum0 += float64(a[i]) * float64(a[i])
+		sum1 += float64(a[i+1]) * float64(a[i+1])
+		sum2 += float64(a[i+2]) * float64(a[i+2])
+		sum3 += float64(a[i+3]) * float64(a[i+3])
+	}
+	for ; i < len(a); i++ {
+		sum0 += float64(a[i]) * float64(a[i])
+	}
+	scale := 0.0
+	if sum := sum0 + sum1 + sum2 + sum3; sum > 0 {
+		scale = 1 / math.Sqrt(sum)
+	}
+	for i, y := range a {
+		dst[i] = float32(float64(y) * scale)
+	}
+}
+
+// check compares what Faiss holds with what it should hold.
+func (x *faissIndex) check() error {
+	switch {
+	case !x.index.IsTrained():
+		return errors.New("Faiss left the index untrained")
+	case x.index.D() != x.dim || x.index.Ntotal() != int64(x.n):
+		return fmt.Errorf("Faiss holds %d vectors of %d dimensions, not %d of %d", x.index.Ntotal(), x.index.D(), x.n, x.dim)
+	case x.index.MetricType() != faissMetric(x.metric):
+		return fmt.Errorf("Faiss holds an index of its metric %d, not %d", x.index.MetricType(), faissMetric(x.metric))
+	}
+	return nil
+}
+
+// set hands settings to Faiss, in order of their names.
+func (x *faissIndex) set(p Params) error {
+	if len(p) == 0 {
+		return nil
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	space, err := faiss.NewParameterSpace()
+	if err != nil {
+		return err
+	}
+	defer space.Delete()
+	names := make([]string, 0, len(p))
+	for name := range p {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if err := space.SetIndexParameter(x.index, name, float64(p.Int(name))); err != nil {
+			return fmt.Errorf("setting %s=%d: %w", name, p.Int(name), err)
+		}
+	}
+	return nil
+}
+
+// Tune implements [Tuner].
+func (x *faissIndex) Tune(p Params) error {
+	if x.c == nil {
+		return fmt.Errorf("tuning %s: %w", x.family.Name, errFaissClosed)
+	}
+	p, err := x.family.Settings(x.family.Search, p)
+	if err != nil {
+		return err
+	}
+	if err := x.set(p); err != nil {
+		return fmt.Errorf("tuning %s: %w", x.family.Name, err)
+	}
+	return nil
+}
+
+// Search implements [Index], on one thread.
+func (x *faissIndex) Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Neighbor, error) {
+	if err := x.askable(len(q), k); err != nil {
+		return dst, err
+	}
+	if i := vec.FirstNonFinite(q); i >= 0 {
+		return dst, fmt.Errorf("searching %s: the query holds %v in dimension %d", x.family.Name, q[i], i)
+	}
+	k = min(k, x.n)
+	s := x.pool.Get().(*faissScratch)
+	defer x.pool.Put(s)
+	s.grow(k)
+	if x.metric == vec.Cosine {
+		s.query = slices.Grow(s.query[:0], x.dim)[:x.dim]
+		faissUnit(s.query, q)
+		q = s.query
+	}
+	if err := x.search(1, 0, 1, q, k, s); err != nil {
+		return dst, err
+	}
+	return x.answer(dst, s.distances, s.labels)
+}
+
+// SearchBatch implements [BatchSearcher], on GOMAXPROCS threads. The rows of the answer share memory.
+func (x *faissIndex) SearchBatch(queries vec.Matrix, k int) ([][]vec.Neighbor, error) {
+	if err := x.askable(queries.Dim, k); err != nil {
+		return nil, err
+	}
+	if len(queries.Data) != queries.Rows*queries.Dim {
+		return nil, fmt.Errorf("searching %s: %d values are not %d queries of %d dimensions", x.family.Name, len(queries.Data), queries.Rows, queries.Dim)
+	}
+	if i := vec.FirstNonFinite(queries.Data); i >= 0 {
+		return nil, fmt.Errorf("searching %s: query %d holds %v in dimension %d", x.family.Name, i/x.dim, queries.Data[i], i%x.dim)
+	}
+	if queries.Rows == 0 {
+		return [][]vec.Neighbor{}, nil
+	}
+	k = min(k, x.n)
+	q := queries.Data
+	if x.metric == vec.Cosine {
+		scaled := vec.NewMatrix(queries.Rows, queries.Dim)
+		for i := range queries.Rows {
+			faissUnit(scaled.Row(i), queries.Row(i))
+		}
+		q = scaled.Data
+	}
+	var s faissScratch
+	s.grow(queries.Rows * k)
+	threads := runtime.GOMAXPROCS(0)
+	if err := x.search(threads, threads, queries.Rows, q, k, &s); err != nil {
+		return nil, err
+	}
+	out := make([][]vec.Neighbor, queries.Rows)
+	all := make([]vec.Neighbor, 0, queries.Rows*k)
+	for i := range out {
+		from := len(all)
+		var err error
+		if all, err = x.answer(all, s.distances[i*k:(i+1)*k], s.labels[i*k:(i+1)*k]); err != nil {
+			return nil, err
+		}
+		out[i] = all[from:len(all):len(all)]
+	}
+	return out, nil
+}
+
+// askable reports what is wrong with a question of dim dimensions.
+func (x *faissIndex) askable(dim, k int) error {
+	switch {
+	case x.c == nil:
+		return fmt.Errorf("searching %s: %w", x.family.Name, errFaissClosed)
+	case k < 1:
+		return fmt.Errorf("searching %s: k must be at least 1, not %d", x.family.Name, k)
+	case dim != x.dim:
+		return fmt.Errorf("searching %s: the query has %d dimensions, the index %d", x.family.Name, dim, x.dim)
+	}
+	return nil
+}
+
+func (s *faissScratch) grow(n int) {
+	s.distances = slices.Grow(s.distances[:0], n)[:n]
+	s.labels = slices.Grow(s.labels[:0], n)[:n]
+}
+
+// search asks Faiss n questions and leaves its own answers in s. blas = 0 leaves BLAS's threads alone.
+func (x *faissIndex) search(omp, blas, n int, q []float32, k int, s *faissScratch) error {
+	why := C.annbench_search(x.c, C.int(omp), C.int(blas), C.idx_t(n), (*C.float)(&q[0]), C.idx_t(k),
+		(*C.float)(&s.distances[0]), (*C.idx_t)(&s.labels[0]))
+	if why != nil {
+		defer C.free(unsafe.Pointer(why))
+		return fmt.Errorf("searching %s: %s", x.family.Name, C.GoString(why))
+	}
+	return nil
+}
+
+// answer appends to dst what Faiss said about one query: without the -1 of places that it did not
+// fill, as rank values, and in the order that the contract asks for, where Faiss leaves equal
+// distances in any order.
+func (x *faissIndex) answer(dst []vec.Neighbor, distances []float32, labels []int64) ([]vec.Neighbor, error) {
+	from := len(dst)
+	sorted := true
+	for i, id := range labels {
+		if id < 0 {
+			continue
+		}
+		n := vec.Neighbor{ID: int32(id), Dist: x.rank(distances[i])}
+		sorted = sorted && (len(dst) == from || dst[len(dst)-1].Less(n))
+		dst = append(dst, n)
+	}
+	if found := len(dst) - from; x.family.Exact && found < len(labels) {
+		return dst[:from], fmt.Errorf("searching %s: %d of %d answers: the other distances are too large for a float32; scale the vectors down", x.family.Name, found, len(labels))
+	}
+	if !sorted {
+		slices.SortFunc(dst[from:], func(a, b vec.Neighbor) int {
+			if a.Less(b) {
+				return -1
+			}
+			return 1
+		})
+	}
+	return dst, nil
+}
+
+// rank turns Faiss's squared distance, or its inner product, into the rank value of the metric. What
+// rounding has put below zero becomes zero, except under product quantisation, whose values are
+// estimates that may well be negative, and whose order would be lost.
+func (x *faissIndex) rank(d float32) float32 {
+	switch x.metric {
+	case vec.InnerProduct:
+		return 0 - d // not -d, which makes a negative zero
+	case vec.Cosine:
+		d = 1 - d
+	}
+	if x.estimates {
+		return d
+	}
+	return max(d, 0)
+}
+
+// Close implements [Index]. A second Close does nothing.
+func (x *faissIndex) Close() error {
+	if x.c != nil {
+		x.c = nil
+		x.index.Delete()
+		x.index = nil
+	}
+	return nil
+}
