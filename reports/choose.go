@@ -1,0 +1,107 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"annbench/bench/metric"
+)
+
+// Choice is the setting that speaks for its family: the fastest, by highest median QPS, of those whose
+// median recall is at least [Target]; where none reaches it, the one of highest median recall. Equal
+// QPS is decided by higher recall, equal recall by higher QPS, and both equal by the order of rows. A
+// setting without recall cannot be chosen; one without QPS comes after those that have it.
+type Choice struct {
+	Family  FamilyRows
+	Row     *Row // nil where no setting of the family has a recall
+	Reached bool // Row's recall is at least Target
+}
+
+// Choose makes the choice for every family under terms t, in their order.
+func (r *Report) Choose(t Terms) []Choice {
+	var out []Choice
+	for _, f := range r.FamiliesOf(t) {
+		out = append(out, choose(f))
+	}
+	return out
+}
+
+func choose(f FamilyRows) Choice {
+	c := Choice{Family: f}
+	var recall, qps float64
+	for _, row := range f.Rows {
+		rec, ok := row.Value(metric.Recall)
+		if !ok {
+			continue
+		}
+		q := -1.0
+		if v, ok := row.Value(metric.QPS); ok {
+			q = v.Median
+		}
+		reached := rec.Median >= Target
+		var better bool
+		switch {
+		case c.Row == nil:
+			better = true
+		case reached != c.Reached:
+			better = reached
+		case reached:
+			better = cmp.Or(cmp.Compare(q, qps), cmp.Compare(rec.Median, recall)) > 0
+		default:
+			better = cmp.Or(cmp.Compare(rec.Median, recall), cmp.Compare(q, qps)) > 0
+		}
+		if better {
+			c.Row, c.Reached, recall, qps = row, reached, rec.Median, q
+		}
+	}
+	return c
+}
+
+// choiceRule is said wherever a choice is shown.
+func choiceRule(k int) string {
+	return fmt.Sprintf("one setting a family: the fastest (highest median QPS) whose recall@%d is at least %.2f; where none reaches it, the one of highest recall", k, Target)
+}
+
+// ranked returns the choices that reached the target and have a value called name, best first; equal
+// medians stay in order.
+func ranked(choices []Choice, name string) []Choice {
+	info, _ := metric.Lookup(name)
+	var out []Choice
+	for _, c := range choices {
+		if c.Row == nil || !c.Reached {
+			continue
+		}
+		if _, ok := c.Row.Value(name); ok {
+			out = append(out, c)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Choice) int {
+		x, _ := a.Row.Value(name)
+		y, _ := b.Row.Value(name)
+		if info.Lower {
+			return cmp.Compare(x.Median, y.Median)
+		}
+		return cmp.Compare(y.Median, x.Median)
+	})
+	return out
+}
+
+// tie says how sure the difference of two values is.
+type tie int
+
+const (
+	apart   tie = iota // the intervals do not overlap
+	tied               // they do
+	unknown            // one of them has no interval
+)
+
+func compareIntervals(a, b Value) tie {
+	switch {
+	case !a.HasInterval || !b.HasInterval:
+		return unknown
+	case a.Lo <= b.Hi && b.Lo <= a.Hi:
+		return tied
+	}
+	return apart
+}

@@ -1,0 +1,504 @@
+// Package reports turns results folders into what a person reads to decide: a table for the terminal,
+// Markdown, CSV, plots, and one page of HTML.
+//
+// Everything comes from the records alone. The package neither measures nor needs the indexes, the
+// model or the images: of annbench it imports packages metric (what a number means) and record (where
+// it stands), and no cgo, so that a report can be made on any machine.
+//
+// [Load] reads and groups, [Table] prints, [Write] writes the files. Which cells are compared with
+// each other is a [Terms]; which setting speaks for its family is a [Choice].
+package reports
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+)
+
+// Confidence is asked of every interval over repetitions. Few repetitions cannot give it: see
+// [metric.MedianInterval] and [Value.Level].
+const Confidence = 0.95
+
+// Target is the recall from which a setting is taken to find what exact search finds; see [Choice].
+const Target = 0.95
+
+// Report is one or more results folders, grouped by cell.
+type Report struct {
+	// Sources are the folders in the order in which they were given.
+	Sources []*record.Results
+	// Rows are the cells, in the order of [Terms], then exact families before others and by name,
+	// then build and search settings with numbers in numeric order.
+	Rows []*Row
+	// Terms are all terms under which something was measured or tried, in order.
+	Terms []Terms
+	// Focus is the one of Terms that headline, pictures and gallery are about; every other is in the
+	// tables. Load chooses the terms under which most families were measured, among these the largest
+	// k, then the first. A caller may set it to another of Terms.
+	Focus Terms
+	// Envs are the environments that records were measured in, in order of first use.
+	Envs []EnvUse
+	// Notes are doubts about the results as a whole: environments or data sets that are mixed, lines
+	// that were torn, records that were left out.
+	Notes []string
+
+	hues map[string]hue
+}
+
+// Terms is what cells must share to be compared: everything in a cell but family and settings.
+type Terms struct {
+	Dataset string // digest
+	Metric  string
+	K       int
+	Threads int
+	Mode    string
+}
+
+// TermsOf returns the terms of a cell.
+func TermsOf(c record.Cell) Terms {
+	return Terms{c.Dataset, c.Metric, c.K, c.Threads, c.Mode}
+}
+
+// EnvUse is an environment and how many records were measured in it.
+type EnvUse struct {
+	Env     record.Env
+	Records int
+	// Engines are the versions of what measured there, in order of first use.
+	Engines []string
+}
+
+// Row is one cell over its repetitions.
+type Row struct {
+	Cell    record.Cell
+	Library string
+	Exact   bool
+	// Reps are the records that count, in order of repetition. A repetition that was measured twice in
+	// one folder counts as it was measured last, and only the engine version that measured the cell
+	// last counts.
+	Reps []*record.Record
+	// Notes are doubts about this row: warnings of its records, each once, and residue: what differs
+	// between its repetitions although it should not.
+	Notes []string
+
+	values map[string]Value
+}
+
+// Value is a measured quantity over repetitions.
+type Value struct {
+	Median float64
+	// Lo and Hi hold the median of what was drawn from with probability Level; they are of use only
+	// where HasInterval says so. With fewer than six repetitions they are the range of the values.
+	Lo, Hi, Level float64
+	HasInterval   bool
+	N             int // repetitions that have the value
+}
+
+// OK is the number of repetitions that ended well.
+func (r *Row) OK() int {
+	n := 0
+	for _, rep := range r.Reps {
+		if rep.Status == record.OK {
+			n++
+		}
+	}
+	return n
+}
+
+// Status is OK where any repetition ended well, and otherwise how the last one ended.
+func (r *Row) Status() record.Status {
+	if r.OK() > 0 {
+		return record.OK
+	}
+	return r.Reps[len(r.Reps)-1].Status
+}
+
+// Failures are the repetitions that did not end well, each way and error once, in order.
+func (r *Row) Failures() []Failure {
+	var out []Failure
+	for _, rep := range r.Reps {
+		if rep.Status == record.OK {
+			continue
+		}
+		i := slices.IndexFunc(out, func(f Failure) bool { return f.Status == rep.Status && f.Error == rep.Error })
+		if i < 0 {
+			out = append(out, Failure{Status: rep.Status, Error: rep.Error})
+			i = len(out) - 1
+		}
+		out[i].N++
+	}
+	return out
+}
+
+// Failure is one way in which repetitions of a cell ended without values.
+type Failure struct {
+	Status record.Status
+	Error  string
+	N      int // repetitions
+}
+
+func (f Failure) String() string {
+	s := string(f.Status)
+	if f.N > 1 {
+		s += fmt.Sprintf(" (%d repetitions)", f.N)
+	}
+	if f.Error != "" {
+		s += ": " + f.Error
+	}
+	return s
+}
+
+// Value returns the quantity called name in package metric's table; ok is false where no repetition
+// has it.
+func (r *Row) Value(name string) (v Value, ok bool) {
+	if v, ok := r.values[name]; ok {
+		return v, v.N > 0
+	}
+	var xs []float64
+	for _, rep := range r.Reps {
+		if x, ok := rep.Values[name]; ok && rep.Status == record.OK {
+			xs = append(xs, x)
+		}
+	}
+	v = summarize(xs)
+	r.values[name] = v
+	return v, v.N > 0
+}
+
+// ByLabel returns the quantity called name for the queries of one category.
+func (r *Row) ByLabel(name, label string) (v Value, ok bool) {
+	var xs []float64
+	for _, rep := range r.Reps {
+		if x, ok := rep.ByLabel[name][label]; ok && rep.Status == record.OK {
+			xs = append(xs, x)
+		}
+	}
+	v = summarize(xs)
+	return v, v.N > 0
+}
+
+// Answers are what the queries of the gallery were given, or nil where no repetition holds them.
+func (r *Row) Answers() [][]int32 {
+	for _, rep := range r.Reps {
+		if rep.Status == record.OK && len(rep.Answers) > 0 {
+			return rep.Answers
+		}
+	}
+	return nil
+}
+
+func summarize(xs []float64) Value {
+	if len(xs) == 0 {
+		return Value{}
+	}
+	v := Value{Median: metric.Median(xs), N: len(xs)}
+	if in, ok := metric.MedianInterval(xs, Confidence); ok {
+		v.Lo, v.Hi, v.Level, v.HasInterval = in.Lo, in.Hi, in.Level, true
+	}
+	return v
+}
+
+// Load reads results folders and groups their records by cell. It is an error if a folder cannot be
+// read, or if none of them holds a record. Several folders are read as one: the same cell measured in
+// two of them has the repetitions of both.
+func Load(dirs ...string) (*Report, error) {
+	if len(dirs) == 0 {
+		return nil, errors.New("reading results: no folder was named")
+	}
+	r := &Report{}
+	for _, dir := range dirs {
+		src, err := record.Open(dir)
+		if err != nil {
+			return nil, fmt.Errorf("reading results: %w", err)
+		}
+		r.Sources = append(r.Sources, src)
+	}
+	if err := r.group(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *Report) group() error {
+	rows := map[record.Cell]*Row{}
+	type reading struct{ source, superseded int }
+	var read reading
+	for _, src := range r.Sources {
+		name := baseName(src.Dir)
+		if src.Torn > 0 {
+			r.Notes = append(r.Notes, fmt.Sprintf("%s: the last %d bytes are an unfinished record and were left out; run the sweep again to measure it", name, src.Torn))
+		}
+		// Within a folder a key that comes again was measured again: the later record counts.
+		last := make(map[string]int, len(src.Records))
+		keys := make([]string, len(src.Records))
+		for i := range src.Records {
+			keys[i] = src.Records[i].Key()
+			last[keys[i]] = i
+		}
+		for i := range src.Records {
+			rec := &src.Records[i]
+			if last[keys[i]] != i {
+				read.superseded++
+				continue
+			}
+			row := rows[rec.Cell]
+			if row == nil {
+				row = &Row{Cell: rec.Cell, values: map[string]Value{}}
+				rows[rec.Cell] = row
+				r.Rows = append(r.Rows, row)
+			}
+			row.Reps = append(row.Reps, rec)
+		}
+	}
+	if len(r.Rows) == 0 {
+		return fmt.Errorf("reading results: %s holds no records yet: the sweep has measured nothing", baseName(r.Sources[0].Dir))
+	}
+	old := 0
+	for _, row := range r.Rows {
+		old += row.settle()
+	}
+	if read.superseded > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s measured again later; the later one counts", plural(read.superseded, "record was", "records were")))
+	}
+	if old > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s of an older version of annbench and left out", plural(old, "record is", "records are")))
+	}
+	r.order()
+	r.environments()
+	r.focus()
+	r.hues = assignHues(r.Rows)
+	return nil
+}
+
+// settle leaves in the row only the records of the engine that measured last, in order of repetition,
+// and returns how many it left out.
+func (r *Row) settle() (old int) {
+	latest := r.Reps[0]
+	for _, rep := range r.Reps[1:] {
+		if !rep.Time.Before(latest.Time) {
+			latest = rep
+		}
+	}
+	all := len(r.Reps)
+	r.Reps = slices.DeleteFunc(r.Reps, func(rep *record.Record) bool { return rep.Engine != latest.Engine })
+	slices.SortStableFunc(r.Reps, func(a, b *record.Record) int { return cmp.Compare(a.Rep, b.Rep) })
+	r.Library, r.Exact = latest.Library, latest.Exact
+	seen := map[string]bool{}
+	envs := map[string]bool{}
+	for _, rep := range r.Reps {
+		for _, w := range rep.Warnings {
+			if !seen[w] {
+				seen[w] = true
+				r.Notes = append(r.Notes, w)
+			}
+		}
+		envs[envKey(rep.Env)] = true
+	}
+	if len(envs) > 1 {
+		r.Notes = append(r.Notes, fmt.Sprintf("its repetitions come from %d different environments", len(envs)))
+	}
+	return all - len(r.Reps)
+}
+
+func (r *Report) order() {
+	slices.SortStableFunc(r.Rows, func(a, b *Row) int {
+		return cmp.Or(
+			r.compareTerms(TermsOf(a.Cell), TermsOf(b.Cell)),
+			compareFamilies(a, b),
+			compareSettings(a.Cell.Build, b.Cell.Build),
+			compareSettings(a.Cell.Search, b.Cell.Search),
+		)
+	})
+	for _, row := range r.Rows {
+		if t := TermsOf(row.Cell); len(r.Terms) == 0 || r.Terms[len(r.Terms)-1] != t {
+			r.Terms = append(r.Terms, t)
+		}
+	}
+	var digests []string
+	for _, t := range r.Terms {
+		if !slices.Contains(digests, t.Dataset) {
+			digests = append(digests, t.Dataset)
+		}
+	}
+	if len(digests) > 1 {
+		var names []string
+		for _, d := range digests {
+			names = append(names, r.DatasetName(d))
+		}
+		r.Notes = append(r.Notes, fmt.Sprintf("these results are of %d data sets (%s): numbers compare within one of them only", len(digests), strings.Join(names, ", ")))
+	}
+}
+
+func (r *Report) compareTerms(a, b Terms) int {
+	return cmp.Or(
+		cmp.Compare(r.datasetRank(a.Dataset), r.datasetRank(b.Dataset)),
+		cmp.Compare(a.Dataset, b.Dataset),
+		cmp.Compare(a.Metric, b.Metric),
+		cmp.Compare(b.K, a.K), // the largest first
+		cmp.Compare(a.Mode, b.Mode),
+		cmp.Compare(a.Threads, b.Threads),
+	)
+}
+
+func (r *Report) datasetRank(digest string) int {
+	for i, src := range r.Sources {
+		if src.Dataset.Digest == digest {
+			return i
+		}
+	}
+	return len(r.Sources)
+}
+
+func compareFamilies(a, b *Row) int {
+	if a.Exact != b.Exact {
+		if a.Exact {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Compare(a.Cell.Family, b.Cell.Family)
+}
+
+// compareSettings orders canonical settings by their names and values in turn; values that are both
+// numbers compare as numbers.
+func compareSettings(a, b string) int {
+	return slices.CompareFunc(strings.Fields(a), strings.Fields(b), func(a, b string) int {
+		an, av, _ := strings.Cut(a, "=")
+		bn, bv, _ := strings.Cut(b, "=")
+		x, xerr := strconv.ParseFloat(av, 64)
+		y, yerr := strconv.ParseFloat(bv, 64)
+		if xerr == nil && yerr == nil {
+			return cmp.Or(cmp.Compare(an, bn), cmp.Compare(x, y))
+		}
+		return cmp.Or(cmp.Compare(an, bn), cmp.Compare(av, bv))
+	})
+}
+
+func (r *Report) environments() {
+	index := map[string]int{}
+	for _, row := range r.Rows {
+		for _, rep := range row.Reps {
+			key := envKey(rep.Env)
+			i, ok := index[key]
+			if !ok {
+				i = len(r.Envs)
+				index[key] = i
+				r.Envs = append(r.Envs, EnvUse{Env: rep.Env})
+			}
+			r.Envs[i].Records++
+			if !slices.Contains(r.Envs[i].Engines, rep.Engine) {
+				r.Envs[i].Engines = append(r.Envs[i].Engines, rep.Engine)
+			}
+		}
+	}
+	if len(r.Envs) > 1 {
+		r.Notes = append(r.Notes, fmt.Sprintf("these results were measured in %d different environments: differences of speed may be the machines'", len(r.Envs)))
+	}
+}
+
+// envKey is equal for equal environments. Map keys encode in order.
+func envKey(e record.Env) string {
+	b, err := json.Marshal(e)
+	if err != nil {
+		panic(err) // strings and integers always encode
+	}
+	return string(b)
+}
+
+func (r *Report) focus() {
+	best := -1
+	for _, t := range r.Terms {
+		families := 0
+		for _, f := range r.FamiliesOf(t) {
+			if f.Measured() {
+				families++
+			}
+		}
+		if families > best || families == best && t.K > r.Focus.K {
+			best, r.Focus = families, t
+		}
+	}
+}
+
+// FamilyRows are the rows of one family under the same terms.
+type FamilyRows struct {
+	Name, Library string
+	Exact         bool
+	Rows          []*Row
+}
+
+// Measured reports whether any row has values.
+func (f FamilyRows) Measured() bool {
+	return slices.ContainsFunc(f.Rows, func(r *Row) bool { return r.OK() > 0 })
+}
+
+// FamiliesOf returns the families under terms t, in the order of the rows.
+func (r *Report) FamiliesOf(t Terms) []FamilyRows {
+	var out []FamilyRows
+	for _, row := range r.Rows {
+		if TermsOf(row.Cell) != t {
+			continue
+		}
+		if len(out) == 0 || out[len(out)-1].Name != row.Cell.Family {
+			out = append(out, FamilyRows{Name: row.Cell.Family, Library: row.Library, Exact: row.Exact})
+		}
+		f := &out[len(out)-1]
+		f.Rows = append(f.Rows, row)
+	}
+	return out
+}
+
+// Source returns the first folder whose data set has the digest, or nil.
+func (r *Report) Source(digest string) *record.Results {
+	for _, src := range r.Sources {
+		if src.Dataset.Digest == digest {
+			return src
+		}
+	}
+	return nil
+}
+
+// DatasetName is what people call the data set with the digest: its name, or the digest's beginning
+// where no folder describes it.
+func (r *Report) DatasetName(digest string) string {
+	if src := r.Source(digest); src != nil && src.Dataset.Name != "" {
+		return src.Dataset.Name
+	}
+	return shortDigest(digest)
+}
+
+func shortDigest(d string) string {
+	if _, hex, ok := strings.Cut(d, ":"); ok {
+		d = hex
+	}
+	if len(d) > 12 {
+		d = d[:12]
+	}
+	return d
+}
+
+// Describe is terms in words, without the data set: "cosine, k = 10, 1 thread, latency".
+func (t Terms) Describe() string {
+	return fmt.Sprintf("%s, k = %d, %s, %s mode", t.Metric, t.K, plural(t.Threads, "thread", "threads"), t.Mode)
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return count(n) + " " + many
+}
+
+// baseName is a folder's name without the path to it, which is of this machine.
+func baseName(dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	return filepath.Base(dir)
+}

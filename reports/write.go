@@ -1,0 +1,138 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+)
+
+// The files of a report.
+const (
+	SummaryFile = "summary.md"
+	CSVFile     = "records.csv"
+)
+
+// Width of the pictures that are written as files, in CSS pixels without their margins.
+const (
+	barWidth   = 620
+	pointWidth = 860
+)
+
+// Write writes the report into the folder dir, which it makes if it is missing, and returns the paths
+// of the files. They are the summary in Markdown, every record as CSV, and
+// each picture as PNG and SVG; a picture for which nothing was measured is left out. The same results
+// give the same bytes.
+func Write(dir string, r *Report) (files []string, err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("writing the report: %w", err)
+	}
+	write := func(name string, b []byte, err error) error {
+		path := filepath.Join(dir, name)
+		if err == nil {
+			err = record.WriteFile(path, b)
+		}
+		if err != nil {
+			return fmt.Errorf("writing the report: %s: %w", name, err)
+		}
+		files = append(files, path)
+		return nil
+	}
+	pictures := r.pictures()
+	summary, err := r.summary(pictures)
+	if err := write(SummaryFile, summary, err); err != nil {
+		return files, err
+	}
+	table, err := r.csv()
+	if err := write(CSVFile, table, err); err != nil {
+		return files, err
+	}
+	for _, p := range pictures {
+		png, err := picturePNG(p.figure, p.width, r.hue)
+		if err := write(p.file+".png", png, err); err != nil {
+			return files, err
+		}
+		svg, err := pictureSVG(p.figure, p.width, r.hue)
+		if err := write(p.file+".svg", svg, err); err != nil {
+			return files, err
+		}
+	}
+	return files, nil
+}
+
+type picture struct {
+	file, title string
+	figure      figure
+	width       float64
+}
+
+// pictures are those of the terms in focus for which something was measured.
+func (r *Report) pictures() []picture {
+	choices := r.Choose(r.Focus)
+	var out []picture
+	if f := r.points(r.Focus, choices); f.any() {
+		out = append(out, picture{"recall-qps", f.title, f, pointWidth})
+	}
+	for _, b := range fourBars {
+		if f := r.bars(r.Focus, choices, b.name, b.title); f.any() {
+			out = append(out, picture{b.file, f.title, f, barWidth})
+		}
+	}
+	return out
+}
+
+func (r *Report) summary(pictures []picture) ([]byte, error) {
+	var b bytes.Buffer
+	if err := Table(&b, r, TableOptions{Format: Markdown}); err != nil {
+		return nil, err
+	}
+	if len(pictures) > 0 {
+		fmt.Fprintf(&b, "## Pictures\n\nOf %s. %s\n\n", markdownText(r.describeTerms(r.Focus)), sentence(choiceRule(r.Focus.K)))
+		for _, p := range pictures {
+			fmt.Fprintf(&b, "![%s](%s.svg)\n\n", markdownText(p.title), p.file)
+		}
+	}
+	return bytes.TrimRight(b.Bytes(), "\n"), nil
+}
+
+// csv is every record that counts, one a line, in the order of rows: what the record says of itself,
+// and every value of package metric's table in base units; what was not measured is empty.
+func (r *Report) csv() ([]byte, error) {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	head := []string{"cell", "dataset", "metric", "family", "library", "build_settings", "search_settings", "k", "threads", "mode", "rep", "seed", "engine", "time", "status", "error"}
+	for _, info := range metric.Table {
+		head = append(head, info.Name)
+	}
+	if err := w.Write(head); err != nil {
+		return nil, err
+	}
+	for _, row := range r.Rows {
+		c := row.Cell
+		id := c.ID()
+		for _, rep := range row.Reps {
+			line := []string{
+				id, c.Dataset, c.Metric, c.Family, rep.Library, c.Build, c.Search, strconv.Itoa(c.K), strconv.Itoa(c.Threads), c.Mode,
+				strconv.Itoa(rep.Rep), strconv.FormatUint(rep.Seed, 10), rep.Engine, rep.Time.UTC().Format(time.RFC3339), string(rep.Status), rep.Error,
+			}
+			for _, info := range metric.Table {
+				s := ""
+				if v, ok := rep.Values[info.Name]; ok {
+					s = strconv.FormatFloat(v, 'g', -1, 64)
+				}
+				line = append(line, s)
+			}
+			if err := w.Write(line); err != nil {
+				return nil, err
+			}
+		}
+	}
+	w.Flush()
+	return b.Bytes(), w.Error()
+}
