@@ -326,8 +326,8 @@ func (s *Session) infer(f *filled) error {
 	if n == 0 {
 		return nil
 	}
-	// A GPU prepares itself for every shape that it meets, which takes it longer than the rows that
-	// would be saved: the last batch, too, is run at full size.
+	// On a GPU the last batch, too, is run at full size: the runtime's GPU providers choose and
+	// compile kernels anew for every shape that they meet.
 	rows := n
 	if s.fixed > 0 || s.device != CPU {
 		rows = f.pixels.rows()
