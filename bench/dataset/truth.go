@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"annbench/indexes/vec"
 )
@@ -82,9 +84,9 @@ func (t *Truth) Close() error {
 // threads, and then they are left there ("truth-METRIC-K"). dir is for one set; empty is its own folder. k is
 // no more than the base has vectors; less than 1 is an error.
 //
-// The search is that of [vec.Exact], in float32. To be right where float32 is not fine enough, it
-// finds more than k, and of these the k with the smallest distance by [vec.Metric.Distance], in
-// float64, are the neighbours; equal distances go by id.
+// The search is that of [vec.Exact], in float32. Where float32 is not fine enough it could be wrong,
+// so it finds k + max(k, 32), and of these the k with the smallest distance by [vec.Metric.Distance],
+// in float64, are the neighbours; equal distances go by id.
 //
 // progress, where not nil, is called with the number of queries that are done, rising, from several
 // goroutines but one at a time, and not at all where nothing has to be searched. The error is ctx's when it ends first. Several
@@ -227,9 +229,9 @@ func searchTruth(ctx context.Context, set *Set, metric vec.Metric, k, threads in
 	if uint64(queries)*uint64(k) > math.MaxInt/8 {
 		return nil, nil, fmt.Errorf("exact neighbours: %d for each of %d queries are too many", k, queries)
 	}
-	ids, distances := make([]int32, 0, queries*k), make([]float64, 0, queries*k)
-	// What float32 ranks beyond k although float64 does not is within its rounding of the k-th, and
-	// that as many again lie so close is for exact copies only, where the order is by id anyway.
+	ids, distances := make([]int32, queries*k), make([]float64, queries*k)
+	// What float32 ranks beyond k although float64 does not lies within its rounding of the k-th. More
+	// than this many that lie so close are copies of one another, and then any of them will do.
 	fetch := min(set.Base.Rows, k+max(k, 32))
 	block := max(1, truthBlock/fetch)
 	for from := 0; from < queries; from += block {
@@ -242,12 +244,23 @@ func searchTruth(ctx context.Context, set *Set, metric vec.Metric, k, threads in
 		if err != nil {
 			return nil, nil, fmt.Errorf("exact neighbours: %w", err)
 		}
-		for q := from; q < to; q++ {
-			nearest := refine(set.Base, set.Queries.Row(q), metric, found[(q-from)*fetch:(q-from+1)*fetch])
-			for _, n := range nearest[:k] {
-				ids, distances = append(ids, n.id), append(distances, n.distance)
-			}
+		var next atomic.Int64
+		var wait sync.WaitGroup
+		for range max(1, threads) {
+			wait.Go(func() {
+				for {
+					q := from + int(next.Add(1)) - 1
+					if q >= to {
+						return
+					}
+					nearest := refine(set.Base, set.Queries.Row(q), metric, found[(q-from)*fetch:(q-from+1)*fetch])
+					for i, n := range nearest[:k] {
+						ids[q*k+i], distances[q*k+i] = n.id, n.distance
+					}
+				}
+			})
 		}
+		wait.Wait()
 	}
 	return ids, distances, nil
 }
