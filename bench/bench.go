@@ -1,0 +1,15 @@
+// Package bench turns a sweep file into measurements: [ReadSweep], [MakePlan], and [Run.Do], which
+// measures every cell in processes of its own and appends a record for each to the results folder.
+//
+// It does not embed images (package embedder) and draws nothing (package reports). Both ends of the
+// worker process are here: [Run.Do] starts them, [Work] is what they do.
+//
+// Each build of an index costs two processes, one after the other. The first maps the vectors,
+// builds under the clock and saves the index. The second starts with nothing, loads the saved
+// index, answers every query once, reads its own memory, and then times and scores every search
+// setting. So memory is that of a server that loaded the index, free of what the build left behind,
+// and what is timed is what would be served.
+package bench
+
+// Engine is the version of the way of measuring. Records of another version are measured again.
+const Engine = "1"

@@ -1,0 +1,390 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"annbench/bench/dataset"
+	"annbench/bench/metric"
+	"annbench/bench/record"
+	"annbench/indexes"
+	"annbench/indexes/vec"
+)
+
+// Run measures a sweep on a data set, into a results folder.
+type Run struct {
+	Sweep *Sweep
+	Set   string // folder of the data set; see [dataset.Split]
+	// Collection is where the set's pictures are, for the gallery; nil where there are none.
+	Collection *dataset.Collection
+	Dataset    record.Dataset // Digest, counts and labels are filled in here
+	Out        string         // results folder; made if it is not there, continued if it is
+	// Worker is the command that runs [Work] on its standard input and file descriptor 3.
+	Worker []string
+	// Retry measures cells again that failed, timed out or ran out of memory in an earlier run.
+	Retry    bool
+	Log      *slog.Logger
+	Progress func(Progress) // may be nil
+}
+
+// Progress is how far a run is.
+type Progress struct {
+	What        string // what is being done, for people
+	Done, Total int    // cells, those of earlier runs left out
+	Left        time.Duration
+}
+
+// Summary is how a run ended.
+type Summary struct {
+	Measured map[record.Status]int // cells of this run by status
+	Present  int                   // cells that were there already
+	Warnings []string              // what the checks of the data found
+}
+
+// Failed is how many cells of this run failed, timed out or ran out of memory.
+func (s *Summary) Failed() int {
+	return s.Measured[record.Failed] + s.Measured[record.Timeout] + s.Measured[record.OOM]
+}
+
+// Do measures what is missing. Every cell ends as a record, also where its process crashed, hung or
+// held too much; the error is about what keeps the run as a whole from going on, or that of ctx,
+// when all that was measured is on the disk.
+func (r *Run) Do(ctx context.Context) (Summary, error) {
+	sum := Summary{Measured: map[record.Status]int{}}
+	if err := os.MkdirAll(r.Out, 0o755); err != nil {
+		return sum, err
+	}
+	unlock, err := lock(r.Out)
+	if err != nil {
+		return sum, err
+	}
+	defer unlock()
+	set, err := dataset.OpenSet(r.Set)
+	if err != nil {
+		return sum, err
+	}
+	defer set.Close()
+	r.describe(set)
+	path := filepath.Join(r.Out, record.RecordsFile)
+	present, _, err := record.Read(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return sum, err
+	}
+	for _, p := range present {
+		if p.Cell.Dataset != set.Digest {
+			return sum, fmt.Errorf("%s holds results for another data set: name another folder with --out, or move this one away", r.Out)
+		}
+	}
+	plan, err := MakePlan(r.Sweep, Shape{set.Digest, set.Base.Rows, set.Base.Dim})
+	if err != nil {
+		return sum, err
+	}
+	c := &coordinator{Run: r, set: set, sum: &sum, env: environment(), gallery: r.galleryQueries(set), done: r.doneKeys(present), warned: map[vec.Metric][]string{}}
+	if c.records, err = record.Append(path); err != nil {
+		return sum, err
+	}
+	defer c.records.Close()
+	if c.scratch, err = os.MkdirTemp(r.Out, ".work-"); err != nil {
+		return sum, err
+	}
+	defer os.RemoveAll(c.scratch)
+
+	err = c.run(ctx, plan)
+	if c.sum.Warnings != nil {
+		r.Dataset.Warnings = c.sum.Warnings
+	}
+	// What was measured can be looked at, however the run ended.
+	if e := record.WriteJSON(filepath.Join(r.Out, record.DatasetFile), r.Dataset); e != nil {
+		return sum, errors.Join(err, e)
+	}
+	if e := c.writeGallery(context.WithoutCancel(ctx)); e != nil {
+		return sum, errors.Join(err, e)
+	}
+	return sum, err
+}
+
+// lock keeps a second run out of the folder, until unlock or until this process ends.
+func lock(dir string) (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("another run is writing to %s: wait for it, or name another folder with --out", dir)
+		}
+		return nil, fmt.Errorf("locking %s: %w", dir, err)
+	}
+	return func() { f.Close() }, nil
+}
+
+func (r *Run) describe(set *dataset.Set) {
+	d := &r.Dataset
+	d.Digest, d.Base, d.Queries, d.Dim = set.Digest, set.Base.Rows, set.Queries.Rows, set.Base.Dim
+	base, queries := set.LabelCounts()
+	d.Labels = nil
+	for i, label := range set.Labels {
+		d.Labels = append(d.Labels, record.LabelCount{Label: label, Base: base[i], Queries: queries[i]})
+	}
+}
+
+// galleryQueries draws the queries that the report shows.
+func (r *Run) galleryQueries(set *dataset.Set) []int {
+	n := min(max(0, r.Sweep.Gallery), set.Queries.Rows)
+	// The second word keeps this draw apart from the others that the sweep's seed decides.
+	perm := rand.New(rand.NewPCG(r.Sweep.Seed, 0x67616c6c657279)).Perm(set.Queries.Rows)
+	return perm[:n]
+}
+
+// doneKeys are the keys of records that need not be measured again. A skipped cell is looked at
+// again every time: another build or other data may be able to do it.
+func (r *Run) doneKeys(present []record.Record) map[string]record.Status {
+	done := map[string]record.Status{}
+	for i := range present {
+		p := &present[i]
+		if r.Retry && p.Status != record.OK && p.Status != record.Skipped {
+			delete(done, p.Key())
+			continue
+		}
+		done[p.Key()] = p.Status
+	}
+	return done
+}
+
+// coordinator carries a run from job to job.
+type coordinator struct {
+	*Run
+	set     *dataset.Set
+	sum     *Summary
+	env     record.Env
+	records *record.Writer
+	scratch string
+	gallery []int
+	done    map[string]record.Status
+	warned  map[vec.Metric][]string // metrics whose truth is at hand
+
+	total, finished int
+	began           time.Time
+}
+
+func (c *coordinator) run(ctx context.Context, plan *Plan) error {
+	if err := c.skip(plan.Skipped); err != nil {
+		return err
+	}
+	jobs, cells := plan.without(c.set.Digest, func(cell record.Cell, rep int) bool {
+		status, ok := c.done[record.Key(cell, rep, Engine)]
+		return ok && status != record.Skipped
+	})
+	planned := 0
+	for _, job := range plan.Jobs {
+		planned += len(job.Searches) * len(job.Ks)
+	}
+	c.sum.Present = planned - cells
+	c.total = cells
+	// The gallery wants exact neighbours even where all cells are there.
+	for _, m := range c.Sweep.Metric {
+		if err := c.truth(ctx, m); err != nil {
+			return err
+		}
+	}
+	// A collection while a child is being timed would disturb it; there is little to collect.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	c.began = time.Now()
+	for _, job := range jobs {
+		if err := c.job(ctx, job); err != nil {
+			return err
+		}
+	}
+	c.report("done")
+	return nil
+}
+
+func (c *coordinator) report(what string) {
+	if c.Progress == nil {
+		return
+	}
+	p := Progress{What: what, Done: c.finished, Total: c.total}
+	if c.finished > 0 {
+		p.Left = time.Duration(float64(time.Since(c.began)) / float64(c.finished) * float64(c.total-c.finished))
+	}
+	c.Progress(p)
+}
+
+// skip records cells that cannot be measured, once.
+func (c *coordinator) skip(skips []Skip) error {
+	for _, s := range skips {
+		if c.done[record.Key(s.Cell, 0, Engine)] == record.Skipped {
+			continue
+		}
+		if err := c.write(s.Cell, s.Family, 0, c.Sweep.Seed, func(r *record.Record) {
+			r.Status, r.Error = record.Skipped, s.Reason
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *coordinator) maxK() int { return max(100, slices.Max(c.Sweep.K)) }
+
+// truth checks the data and finds the exact neighbours under a metric, in a process of its own.
+func (c *coordinator) truth(ctx context.Context, m vec.Metric) error {
+	if _, ok := c.warned[m]; ok {
+		return nil
+	}
+	p := &process{command: c.Worker, log: c.Log}
+	var warnings []string
+	err := p.run(ctx, order{Do: doTruth, Set: c.Run.Set, Metric: m, Threads: c.env.Cores, MaxK: c.maxK()}, func(r reply) {
+		warnings = append(warnings, r.Warnings...)
+		c.report(fmt.Sprintf("exact neighbours (%s): %.0f %%", m, 100*r.Progress))
+	})
+	if err != nil {
+		return fmt.Errorf("finding exact neighbours under %s: %w", m, err)
+	}
+	c.warned[m] = warnings
+	for _, w := range warnings {
+		if !slices.Contains(c.sum.Warnings, w) {
+			c.sum.Warnings = append(c.sum.Warnings, w)
+		}
+	}
+	return nil
+}
+
+// job builds and measures, and leaves a record for every cell of j. The error is ctx's, or about
+// writing records.
+func (c *coordinator) job(ctx context.Context, j Job) error {
+	cells := j.Cells(c.set.Digest)
+	written := make([]bool, len(cells))
+	shared := map[string]float64{} // values of all cells of the build
+	var warnings []string
+	var writeErr error
+	note := func(r reply) {
+		if r.Cell == nil {
+			maps.Copy(shared, r.Values)
+			warnings = append(warnings, r.Warnings...)
+			return
+		}
+		i := *r.Cell
+		if i < 0 || i >= len(cells) || written[i] || writeErr != nil {
+			return
+		}
+		written[i] = true
+		writeErr = c.write(cells[i], j.Family, j.Rep, j.Seed, func(rec *record.Record) {
+			rec.Status = record.OK
+			rec.Values = maps.Clone(shared)
+			maps.Copy(rec.Values, r.Values)
+			rec.ByLabel = r.ByLabel
+			rec.Warnings = append(append(rec.Warnings, warnings...), r.Warnings...)
+			rec.Warnings = append(rec.Warnings, memoryDoubts(rec.Values)...)
+			if j.Rep == 0 {
+				rec.Answers = r.Answers
+			}
+		})
+		c.report(describe(j))
+	}
+
+	o := order{
+		Set: c.Run.Set, Metric: j.Metric, Threads: j.Threads, MaxK: c.maxK(),
+		Family: j.Family.Name, Build: j.Build, Searches: j.Searches, Ks: j.Ks, Seed: j.Seed,
+		Index: filepath.Join(c.scratch, "index"), Measure: c.Sweep.Measure,
+	}
+	var err error
+	if o.Index, err = filepath.Abs(o.Index); err != nil {
+		return err
+	}
+	defer removeIndex(o.Index)
+	if j.Rep == 0 {
+		o.Gallery = c.gallery
+	}
+	p := &process{command: c.Worker, timeout: c.Sweep.Timeout, memory: int64(c.Sweep.Memory), log: c.Log}
+	c.report(describe(j))
+	o.Do = doBuild
+	err = p.run(ctx, o, note)
+	if err == nil {
+		o.Do = doSearch
+		err = p.run(ctx, o, note)
+	}
+	if writeErr != nil {
+		return writeErr
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	for i, cell := range cells {
+		if written[i] {
+			continue
+		}
+		failure := &processError{status: record.Failed, reason: "the worker process said that it was done, but left this cell out"}
+		if err != nil && !errors.As(err, &failure) {
+			return err
+		}
+		if err := c.write(cell, j.Family, j.Rep, j.Seed, func(rec *record.Record) {
+			rec.Status, rec.Error = failure.status, failure.Error()
+		}); err != nil {
+			return err
+		}
+		c.Log.Warn("cell "+string(failure.status), "family", j.Family.Name, "settings", cell.Settings(), "reason", failure.reason)
+	}
+	c.report(describe(j))
+	return nil
+}
+
+// removeIndex removes a saved index, with the files that some libraries put beside it.
+func removeIndex(path string) {
+	files, _ := filepath.Glob(path + "*")
+	for _, f := range files {
+		_ = os.RemoveAll(f)
+	}
+}
+
+func describe(j Job) string {
+	if len(j.Build) == 0 {
+		return j.Family.Name
+	}
+	return j.Family.Name + " " + j.Build.String()
+}
+
+// memoryDoubts says where the columns of memory contradict each other so far that one must be wrong.
+func memoryDoubts(v map[string]float64) (doubts []string) {
+	resident, ok := v[metric.Resident]
+	if !ok {
+		return nil
+	}
+	serialized, analytic := v[metric.Serialized], v[metric.Analytic]
+	const slack = 1 << 20 // what a process gains and loses by itself
+	if resident < 0 {
+		doubts = append(doubts, "resident memory is negative")
+	} else if resident+slack < 0.8*min(serialized, analytic) {
+		doubts = append(doubts, fmt.Sprintf("resident memory (%.1f MiB) is far below the saved index (%.1f MiB)", resident/(1<<20), serialized/(1<<20)))
+	}
+	return doubts
+}
+
+func (c *coordinator) write(cell record.Cell, f *indexes.Family, rep int, seed uint64, fill func(*record.Record)) error {
+	r := record.Record{
+		Cell: cell, Library: f.Library, Exact: f.Exact, Rep: rep, Seed: seed,
+		Engine: Engine, Time: time.Now().UTC(), Env: c.env,
+	}
+	fill(&r)
+	if err := c.records.Write(&r); err != nil {
+		return err
+	}
+	c.sum.Measured[r.Status]++
+	if r.Status != record.Skipped {
+		c.finished++
+	}
+	return nil
+}

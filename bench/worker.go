@@ -1,0 +1,304 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"annbench/bench/dataset"
+	"annbench/bench/metric"
+	"annbench/indexes"
+	"annbench/indexes/vec"
+)
+
+// order is what a worker process is told, as JSON on its standard input.
+type order struct {
+	Do  task   `json:"do"`
+	Set string `json:"set"` // folder of the data set
+
+	Metric  vec.Metric `json:"metric"`
+	Threads int        `json:"threads"`
+
+	MaxK int `json:"max_k,omitempty"` // neighbours that truth must have
+
+	Family   string           `json:"family,omitempty"`
+	Build    indexes.Params   `json:"build,omitempty"`
+	Searches []indexes.Params `json:"searches,omitempty"`
+	Ks       []int            `json:"ks,omitempty"`
+	Seed     uint64           `json:"seed,omitempty"`
+	Index    string           `json:"index,omitempty"` // file of the saved index: written by build, read by search
+	Measure  time.Duration    `json:"measure,omitempty"`
+	Gallery  []int            `json:"gallery,omitempty"` // queries whose answers are wanted
+}
+
+// task is one of the things that a worker process does.
+type task string
+
+const (
+	doTruth  task = "truth"  // check the data, find the exact neighbours
+	doBuild  task = "build"  // build an index and save it
+	doSearch task = "search" // load it, measure memory, time and score every setting
+)
+
+// reply is a line that a worker writes to file descriptor 3. Standard output is not used, because C
+// libraries write to it.
+type reply struct {
+	Progress float64 `json:"progress,omitempty"` // share of the work that is done
+
+	Warnings []string           `json:"warnings,omitempty"`
+	Values   map[string]float64 `json:"values,omitempty"`
+
+	// Of one cell: its place in [Job.Cells].
+	Cell    *int                          `json:"cell,omitempty"`
+	ByLabel map[string]map[string]float64 `json:"by_label,omitempty"`
+	Answers [][]int32                     `json:"answers,omitempty"`
+
+	Error string `json:"error,omitempty"`
+	Done  bool   `json:"done,omitempty"` // the last line of a worker that did all that it was told
+}
+
+// Work is the worker's end: it reads one order from in, does it, and writes replies to out. Errors
+// of the work itself are replies; the error returned is about in and out alone.
+func Work(ctx context.Context, in io.Reader, out io.Writer) error {
+	var o order
+	dec := json.NewDecoder(in)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&o); err != nil {
+		return fmt.Errorf("reading the order of a worker process: %w", err)
+	}
+	w := &worker{order: o, out: json.NewEncoder(out)}
+	if err := w.do(ctx); err != nil {
+		return w.out.Encode(reply{Error: err.Error()})
+	}
+	return w.out.Encode(reply{Done: true})
+}
+
+type worker struct {
+	order
+	out *json.Encoder
+	set *dataset.Set
+}
+
+func (w *worker) do(ctx context.Context) error {
+	var err error
+	if w.set, err = dataset.OpenSet(w.Set); err != nil {
+		return err
+	}
+	defer w.set.Close()
+	switch w.Do {
+	case doTruth:
+		return w.truth(ctx)
+	case doBuild:
+		return w.build(ctx)
+	case doSearch:
+		return w.search(ctx)
+	}
+	return fmt.Errorf("unknown task %q", w.Do)
+}
+
+func (w *worker) truth(ctx context.Context) error {
+	warnings, err := w.set.Check(w.Metric)
+	if err != nil {
+		return err
+	}
+	if err := w.out.Encode(reply{Warnings: warnings}); err != nil {
+		return err
+	}
+	truth, err := dataset.FindTruth(ctx, w.set, w.Metric, w.MaxK, w.Threads, "", func(done int) {
+		_ = w.out.Encode(reply{Progress: float64(done) / float64(w.set.Queries.Rows)})
+	})
+	if err != nil {
+		return err
+	}
+	return truth.Close()
+}
+
+// input is what the index is built from, checked.
+func (w *worker) input() (*indexes.Family, indexes.BuildInput, error) {
+	family, err := indexes.Lookup(w.Family)
+	if err != nil {
+		return nil, indexes.BuildInput{}, err
+	}
+	params := maps.Clone(w.Build)
+	if len(w.Searches) > 0 {
+		maps.Copy(params, w.Searches[0])
+	}
+	// The check reads every vector, so their pages are in memory before the clock starts.
+	in, err := family.Check(indexes.BuildInput{
+		Vectors: w.set.Base, Metric: w.Metric, Params: params, Threads: w.Threads, Seed: w.Seed,
+	})
+	return family, in, err
+}
+
+func (w *worker) build(ctx context.Context) error {
+	family, in, err := w.input()
+	if err != nil {
+		return err
+	}
+	values := map[string]float64{}
+	phases := phaseClock{values: values}
+	in.Phase = phases.begin
+
+	before, peakKnown := resetPeak()
+	cpu := cpuSeconds()
+	start := time.Now()
+	ix, err := family.Open(ctx, in)
+	took := time.Since(start)
+	phases.end()
+	if err != nil {
+		return fmt.Errorf("building: %w", err)
+	}
+	defer ix.Close()
+	values[metric.Build] = took.Seconds()
+	values[metric.BuildCPU] = cpuSeconds() - cpu
+	if peak, ok := peakMemory(); ok && peakKnown {
+		values[metric.PeakBuild] = float64(max(0, peak-before))
+	}
+	values[metric.Analytic] = float64(family.Bytes(in.Vectors.Rows, in.Vectors.Dim, in.Params))
+
+	saver, ok := ix.(indexes.Saver)
+	if !ok {
+		return errors.New("the index cannot be saved, so it cannot be measured in a process of its own")
+	}
+	if err := saver.Save(w.Index); err != nil {
+		return fmt.Errorf("saving: %w", err)
+	}
+	info, err := os.Stat(w.Index)
+	if err != nil {
+		return fmt.Errorf("saving: %w", err)
+	}
+	values[metric.Serialized] = float64(info.Size())
+	return w.out.Encode(reply{Values: values})
+}
+
+// phaseClock times the parts of a build from the calls that mark their beginnings.
+type phaseClock struct {
+	values map[string]float64
+	name   string
+	since  time.Time
+}
+
+var phaseValues = map[string]string{"train": metric.Train, "add": metric.Add, "finish": metric.Finish}
+
+func (c *phaseClock) begin(name string) {
+	c.end()
+	c.name, c.since = phaseValues[name], time.Now()
+}
+
+func (c *phaseClock) end() {
+	if c.name != "" {
+		c.values[c.name] += time.Since(c.since).Seconds()
+		c.name = ""
+	}
+}
+
+// cpuSeconds is the processor time of this process so far, all threads, user and system.
+func cpuSeconds() float64 {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return seconds(u.Utime) + seconds(u.Stime)
+}
+
+func seconds(t unix.Timeval) float64 { return time.Duration(t.Nano()).Seconds() }
+
+func (w *worker) search(ctx context.Context) error {
+	family, err := indexes.Lookup(w.Family)
+	if err != nil {
+		return err
+	}
+	params, err := family.Settings(family.Build, w.Build)
+	if err != nil {
+		return err
+	}
+	maxK := 0
+	for _, k := range w.Ks {
+		maxK = max(maxK, k)
+	}
+	queries := w.set.Queries
+	before, known := ownMemory(w.Index)
+	start := time.Now()
+	ix, err := family.Load(w.Index, indexes.BuildInput{Metric: w.Metric, Params: params, Threads: w.Threads, Seed: w.Seed})
+	load := time.Since(start)
+	if err != nil {
+		return fmt.Errorf("loading: %w", err)
+	}
+	defer ix.Close()
+	shared := map[string]float64{metric.Load: load.Seconds()}
+	if _, _, err := answerAll(ix, queries, maxK); err != nil {
+		return err
+	}
+	if after, ok := ownMemory(w.Index); ok && known {
+		shared[metric.Resident] = float64(after - before)
+	}
+	if err := w.out.Encode(reply{Values: shared}); err != nil {
+		return err
+	}
+
+	truth, err := dataset.FindTruth(ctx, w.set, w.Metric, w.MaxK, 1, "", nil)
+	if err != nil {
+		return err
+	}
+	defer truth.Close()
+	cell := 0
+	for _, search := range w.Searches {
+		settings, err := family.Settings(family.Search, search)
+		if err != nil {
+			return err
+		}
+		if tuner, ok := ix.(indexes.Tuner); ok {
+			if err := tuner.Tune(settings); err != nil {
+				return fmt.Errorf("setting %v: %w", settings, err)
+			}
+		}
+		for _, k := range w.Ks {
+			r, err := w.cell(ix, truth, k)
+			if err != nil {
+				return err
+			}
+			place := cell
+			r.Cell = &place
+			if err := w.out.Encode(r); err != nil {
+				return err
+			}
+			cell++
+		}
+	}
+	return nil
+}
+
+// cell measures one operating point. Scoring comes after the clock has stopped.
+func (w *worker) cell(ix indexes.Index, truth *dataset.Truth, k int) (reply, error) {
+	queries := w.set.Queries
+	got, warm, err := answerAll(ix, queries, k)
+	if err != nil {
+		return reply{}, err
+	}
+	t, err := timeSearches(ix, queries, k, warm, w.Measure)
+	if err != nil {
+		return reply{}, err
+	}
+	ids, distances := truth.All()
+	values, byLabel, warnings, err := metric.Score(metric.ScoreInput{
+		Metric: w.Metric, K: k, Base: w.set.Base, Queries: queries,
+		Answers: got.all(), TruthIDs: ids, TruthDistances: distances,
+		Labels: w.set.Labels, BaseLabels: w.set.BaseLabels, QueryLabels: w.set.QueryLabels,
+	})
+	if err != nil {
+		return reply{}, fmt.Errorf("scoring: %w", err)
+	}
+	maps.Copy(values, t.values())
+	r := reply{Values: values, ByLabel: byLabel, Warnings: warnings}
+	for _, q := range w.Gallery {
+		r.Answers = append(r.Answers, got.of(q))
+	}
+	return r, nil
+}
