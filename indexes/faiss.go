@@ -111,8 +111,6 @@ type faissScratch struct {
 // once: a flat index that grows keeps up to twice the memory, and a graph that grows is another graph.
 const faissAddBlock = 65536
 
-var errFaissClosed = errors.New("the index is closed")
-
 // openFaiss builds an index. ctx is looked at before training, before adding and between blocks of
 // inverted lists; one call into Faiss cannot be stopped.
 func openFaiss(ctx context.Context, f *Family, in BuildInput) (_ Index, err error) {
@@ -379,7 +377,7 @@ func (x *faissIndex) set(p Params) error {
 // Tune implements [Tuner].
 func (x *faissIndex) Tune(p Params) error {
 	if x.c == nil {
-		return fmt.Errorf("tuning %s: %w", x.family.Name, errFaissClosed)
+		return errClosed(x.family)
 	}
 	p, err := x.family.Settings(x.family.Search, p)
 	if err != nil {
@@ -393,11 +391,11 @@ func (x *faissIndex) Tune(p Params) error {
 
 // Search implements [Index], on one thread.
 func (x *faissIndex) Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Neighbor, error) {
-	if err := x.askable(len(q), k); err != nil {
-		return dst, err
+	if x.c == nil {
+		return dst, errClosed(x.family)
 	}
-	if i := vec.FirstNonFinite(q); i >= 0 {
-		return dst, fmt.Errorf("searching %s: the query holds %v in dimension %d", x.family.Name, q[i], i)
+	if err := askable(x.family, x.dim, q, k); err != nil {
+		return dst, err
 	}
 	k = min(k, x.n)
 	s := x.pool.Get().(*faissScratch)
@@ -416,14 +414,16 @@ func (x *faissIndex) Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Neigh
 
 // SearchBatch implements [BatchSearcher], on GOMAXPROCS threads. The rows of the answer share memory.
 func (x *faissIndex) SearchBatch(queries vec.Matrix, k int) ([][]vec.Neighbor, error) {
-	if err := x.askable(queries.Dim, k); err != nil {
-		return nil, err
+	if x.c == nil {
+		return nil, errClosed(x.family)
 	}
 	if len(queries.Data) != queries.Rows*queries.Dim {
 		return nil, fmt.Errorf("searching %s: %d values are not %d queries of %d dimensions", x.family.Name, len(queries.Data), queries.Rows, queries.Dim)
 	}
-	if i := vec.FirstNonFinite(queries.Data); i >= 0 {
-		return nil, fmt.Errorf("searching %s: query %d holds %v in dimension %d", x.family.Name, i/x.dim, queries.Data[i], i%x.dim)
+	for i := range queries.Rows {
+		if err := askable(x.family, x.dim, queries.Row(i), k); err != nil {
+			return nil, fmt.Errorf("query %d: %w", i, err)
+		}
 	}
 	if queries.Rows == 0 {
 		return [][]vec.Neighbor{}, nil
@@ -454,19 +454,6 @@ func (x *faissIndex) SearchBatch(queries vec.Matrix, k int) ([][]vec.Neighbor, e
 		out[i] = all[from:len(all):len(all)]
 	}
 	return out, nil
-}
-
-// askable reports what is wrong with a question of dim dimensions.
-func (x *faissIndex) askable(dim, k int) error {
-	switch {
-	case x.c == nil:
-		return fmt.Errorf("searching %s: %w", x.family.Name, errFaissClosed)
-	case k < 1:
-		return fmt.Errorf("searching %s: k must be at least 1, not %d", x.family.Name, k)
-	case dim != x.dim:
-		return fmt.Errorf("searching %s: the query has %d dimensions, the index %d", x.family.Name, dim, x.dim)
-	}
-	return nil
 }
 
 func (s *faissScratch) grow(n int) {
