@@ -32,7 +32,7 @@ type skip struct{ pkg, test, reason string }
 
 // A result is what a run of go test -json amounts to.
 type result struct {
-	passed, failed int // tests and subtests
+	passed, failed int // tests and subtests; and packages that failed without a test, such as builds
 	skips          []skip
 }
 
@@ -77,6 +77,7 @@ func follow(w io.Writer, r io.Reader) (result, error) {
 	var res result
 	type key struct{ pkg, test string }
 	kept := map[key]*strings.Builder{}
+	failedTests := map[string]bool{} // by package
 	var order []key // of first output, so that what a crash left open is told in order
 	in := bufio.NewReader(r)
 	for {
@@ -119,8 +120,12 @@ func follow(w io.Writer, r io.Reader) (result, error) {
 				res.skips = append(res.skips, skip{e.Package, e.Test, reason(text)})
 			case e.Test != "":
 				res.failed++
+				failedTests[e.Package] = true
 				fmt.Fprint(w, text)
 			case e.Action == "fail":
+				if !failedTests[e.Package] {
+					res.failed++
+				}
 				for _, o := range order {
 					if b := kept[o]; b != nil && o.pkg == e.Package {
 						fmt.Fprint(w, b)

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// The lines are go test -json's own, of two packages: one that skips, one that fails and then crashes.
+// The lines are go test -json's own, of three packages: one that skips, one that fails and
+// then crashes, one that does not build.
 const stream = `{"Action":"start","Package":"p"}
 {"Action":"run","Package":"p","Test":"TestA"}
 {"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}
@@ -26,6 +27,8 @@ const stream = `{"Action":"start","Package":"p"}
 {"Action":"output","Package":"q","Output":"FAIL\tq\t0.01s\n"}
 {"Action":"fail","Package":"q","Elapsed":0.01}
 not an event
+{"Action":"output","Package":"r","Output":"FAIL\tr [build failed]\n"}
+{"Action":"fail","Package":"r","Elapsed":0}
 `
 
 const want = `ok  	p	0.002s
@@ -34,9 +37,10 @@ q/q.go:3: undefined: x
 FAIL	q	0.01s
 panic: out of range
 not an event
+FAIL	r [build failed]
 left out:
   p: no photographs: set ANNBENCH_DATA (TestA, TestB)
-1 passed, 1 failed, 2 skipped
+1 passed, 2 failed, 2 skipped
 `
 
 func TestFollow(t *testing.T) {
