@@ -86,7 +86,7 @@ func (t *Truth) Close() error {
 //
 // The search is that of [vec.Exact], in float32. Where float32 is not fine enough it could be wrong,
 // so it finds k + max(k, 32), and of these the k with the smallest distance by [vec.Metric.Distance],
-// in float64, are the neighbours; equal distances go by id.
+// in float64, are the neighbours; equal distances go by id, as far as float32 has them equal too.
 //
 // progress, where not nil, is called with the number of queries that are done, rising, from several
 // goroutines but one at a time, and not at all where nothing has to be searched. The error is ctx's when it ends first. Several

@@ -161,13 +161,13 @@ func TestMistakesPanic(t *testing.T) {
 		"recall by id":             func() { RecallIDAt(nil, nil, 0) },
 		"average precision":        func() { AveragePrecision(nil, 0, 1) },
 		"more hits than items":     func() { AveragePrecision([]bool{true}, 1, 0) },
-		"percentile of nothing":    func() { Percentile(nil, 50) },
-		"percentile beyond 100":    func() { Percentile([]float64{1}, 101) },
+		"percentile of nothing":    func() { Percentile(nil, 0.5) },
+		"percentile in percent":    func() { Percentile([]float64{1}, 50) },
 		"percentile of NaN":        func() { Percentile([]float64{1}, math.NaN()) },
 		"median of nothing":        func() { Median(nil) },
 		"mean of nothing":          func() { Average(nil) },
 		"bootstrap of nothing":     func() { BootstrapMean(nil, 1) },
-		"distribution of no value": func() { Distribution(nil, 50) },
+		"distribution of no value": func() { Distribution(nil, 0.5) },
 	} {
 		func() {
 			defer func() {

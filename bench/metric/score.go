@@ -53,7 +53,7 @@ type ScoreInput struct {
 // another metric, and no value would mean anything.
 func Score(in ScoreInput) (values map[string]float64, byLabel map[string]map[string]float64, warnings []string, err error) {
 	if err := in.check(); err != nil {
-		return nil, nil, nil, fmt.Errorf("scoring: %w", err)
+		return nil, nil, nil, err
 	}
 	var (
 		n     = in.Queries.Rows
@@ -106,7 +106,7 @@ func Score(in ScoreInput) (values map[string]float64, byLabel map[string]map[str
 		recall[q] = RecallAt(distances, truth[k-1], k)
 		recallID += RecallIDAt(ids, in.TruthIDs[q], k)
 		if err := in.checkTruth(q, ids, distances); err != nil {
-			return nil, nil, nil, fmt.Errorf("scoring: %w", err)
+			return nil, nil, nil, err
 		}
 		if in.Metric != vec.InnerProduct {
 			slices.Sort(distances) // an index may have them in the order of its own, rougher distances
@@ -132,7 +132,7 @@ func Score(in ScoreInput) (values map[string]float64, byLabel map[string]map[str
 		}
 	}
 
-	p := Distribution(recall, 1, 5, 50)
+	p := Distribution(recall, 0.01, 0.05, 0.5)
 	values = map[string]float64{
 		Recall: Average(recall), RecallID: recallID / float64(n),
 		RecallP1: p[0], RecallP5: p[1], RecallP50: p[2],

@@ -17,23 +17,22 @@ func Average(values []float64) float64 {
 	return sum / float64(len(values))
 }
 
-// Percentile is the p-th percentile by nearest rank: of n values in ascending order, the one at
-// place ⌈p/100 · n⌉, counted from 1. It is always one of the values, and at least p % of them are
-// no larger. p is in percent, 99.9 and not 0.999; 0 gives the smallest value. No values, or a p
-// outside of 0 to 100, panic.
+// Percentile is the value that a share p of the values does not exceed, by nearest rank: of n values
+// in ascending order, the one at place ⌈p·n⌉, counted from 1. It is always one of the values. p is a
+// share: 0.999 for what is printed as p99.9; 0 gives the smallest value. No values, or a p outside of
+// 0 to 1, panic.
 func Percentile(sorted []float64, p float64) float64 {
 	mustHave(sorted)
-	if !(p >= 0 && p <= 100) {
-		panic("metric: a percentile is between 0 and 100")
+	if !(p >= 0 && p <= 1) {
+		panic("metric: a percentile is asked for by a share from 0 to 1")
 	}
-	// Subtle: 99.9·41000/100 is 40959.00000000001 in float64; without the slack, that would be place
-	// 40960.
-	place := int(math.Ceil(p*float64(len(sorted))/100 - 1e-9))
+	// Subtle: 0.07·100 is 7.000000000000001 in float64; without the slack, that would be place 8.
+	place := int(math.Ceil(p*float64(len(sorted)) - 1e-9))
 	return sorted[max(place, 1)-1]
 }
 
-// Distribution gives the percentiles ps of values, in that order, each as [Percentile] has it. The
-// values may be in any order and stay as they are.
+// Distribution gives the percentiles of values for the shares ps, in that order, each as [Percentile]
+// has it. The values may be in any order and stay as they are.
 func Distribution(values []float64, ps ...float64) []float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	out := make([]float64, len(ps))
@@ -123,7 +122,7 @@ func BootstrapMean(values []float64, seed uint64) (lo, hi float64) {
 		means[i] = sum / float64(n)
 	}
 	slices.Sort(means)
-	return Percentile(means, 2.5), Percentile(means, 97.5)
+	return Percentile(means, 0.025), Percentile(means, 0.975)
 }
 
 func mustHave(values []float64) {

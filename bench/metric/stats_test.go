@@ -15,34 +15,30 @@ func TestPercentile(t *testing.T) {
 	for i := range thousand {
 		thousand[i] = float64(i + 1)
 	}
-	large := make([]float64, 41000)
-	for i := range large {
-		large[i] = float64(i + 1)
-	}
 	for _, c := range []struct {
 		sorted  []float64
 		p, want float64
 	}{
-		{five, 5, 15},   // ⌈0.25⌉ = 1
-		{five, 30, 20},  // ⌈1.5⌉ = 2
-		{five, 40, 20},  // ⌈2⌉ = 2
-		{five, 50, 35},  // ⌈2.5⌉ = 3
-		{five, 100, 50}, // the last
+		{five, 0.05, 15}, // ⌈0.25⌉ = 1
+		{five, 0.3, 20},  // ⌈1.5⌉ = 2
+		{five, 0.4, 20},  // ⌈2⌉ = 2
+		{five, 0.5, 35},  // ⌈2.5⌉ = 3
+		{five, 1, 50},    // the last
 		{five, 0, 15},
-		{[]float64{7}, 99.9, 7},
-		{thousand, 99.9, 999},
-		{large, 99.9, 40959}, // float64 makes 40959.00000000001 of 99.9·41000/100
-		{thousand, 99.91, 1000},
-		{thousand, 1, 10},
-		{thousand, 7, 70}, // 0.07·1000 is 70.00000000000001 in float64
-		{thousand, 29, 290},
+		{[]float64{7}, 0.999, 7},
+		{thousand, 0.999, 999},
+		{thousand, 0.9991, 1000},
+		{thousand, 0.01, 10},
+		{thousand, 0.07, 70}, // 0.07·1000 is 70.00000000000001 in float64
+		{thousand[:100], 0.07, 7},
+		{thousand, 0.29, 290},
 	} {
 		if got := Percentile(c.sorted, c.p); got != c.want {
-			t.Errorf("p%v of %d values: %v, want %v", c.p, len(c.sorted), got, c.want)
+			t.Errorf("share %v of %d values: %v, want %v", c.p, len(c.sorted), got, c.want)
 		}
 	}
 	values := []float64{50, 15, 40, 20, 35}
-	if got := Distribution(values, 50, 5); !slices.Equal(got, []float64{35, 15}) || values[0] != 50 {
+	if got := Distribution(values, 0.5, 0.05); !slices.Equal(got, []float64{35, 15}) || values[0] != 50 {
 		t.Errorf("distribution %v of %v", got, values)
 	}
 }
@@ -52,7 +48,7 @@ func TestPercentileIsTheSmallestValueThatCoversP(t *testing.T) {
 		values := rapid.SliceOfN(rapid.Float64Range(-5, 5), 1, 50).Draw(t, "values")
 		p := rapid.IntRange(1, 100).Draw(t, "p")
 		slices.Sort(values)
-		got := Percentile(values, float64(p))
+		got := Percentile(values, float64(p)/100)
 		for _, v := range values { // ascending: the first that p % of the values do not exceed
 			n := 0
 			for _, w := range values {
