@@ -355,7 +355,7 @@ func TestFolderOfPhotographs(t *testing.T) {
 	var wg sync.WaitGroup
 	for w := range 4 {
 		wg.Go(func() {
-			for g := w; g < 80; g += 4 {
+			for g := w; g < 40; g += 4 {
 				if p := f.Group(g)[0]; p.Err != nil {
 					t.Error(p.Err)
 				}

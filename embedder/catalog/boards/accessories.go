@@ -40,14 +40,14 @@ func hats(p *piece) {
 		p.add(m.times(.5), .02, outline(round(-crown*1.12, .07), round(0, .0), round(crown*1.12, .07), round(0, .125)))
 		p.add(m.with(p.folds(.008)), .14, outline(corner(-crown*1.03, .07), round(-crown*.98, -high*.55), round(-crown*.62, -high), round(0, -high+dent), round(crown*.62, -high*1.02), round(crown*.98, -high*.55), corner(crown*1.03, .07), round(0, .115)))
 		if kind == fedora {
-			p.seam(m, .6, .02, .35, point{-.01, -high + dent + .01}, point{.0, -high*.5 + .02})
+			p.seam(m, .6, .02, .35, point{-.01, -high + dent + .01}, point{.0, float64(-high*.5) + .02})
 		}
 		if p.chance(.8) {
 			d := p.between(.05, .085)
 			p.add(ribbonM, .03, outline(corner(-crown*1.035, .07), corner(-crown*1.02, .07-d), round(0, .112-d), corner(crown*1.02, .07-d), corner(crown*1.035, .07), round(0, .118)))
 			switch p.IntN(4) {
 			case 0:
-				x := crown * .8 * p.sign()
+				x := float64(crown * .8 * p.sign())
 				p.add(ribbonM.times(.8), .02, outline(corner(x, .05), round(x-.06, .01), round(x-.06, .09)), outline(corner(x, .05), round(x+.06, .09), round(x+.06, .01)))
 			case 1: // a feather
 				p.add(plain(p.colour()), .02, outline(corner(crown*.6, .06), round(crown*.85, -.12), corner(crown*1.2, -.24), round(crown*1.05, -.06)))
@@ -106,7 +106,7 @@ func hats(p *piece) {
 }
 
 func sunglasses(p *piece) {
-	p.tilt = .025
+	p.tilt = .045
 	frame := plain(p.colour())
 	frame.gloss = .4
 	switch p.weighted(4, 3, 3, 3) {
@@ -128,12 +128,12 @@ func sunglasses(p *piece) {
 	fade := p.between(0, 1.3)
 	mirror := p.chance(.25)
 	lens := material{at: func(u, v, px float64) rgb {
-		c := tint.times(1 + float64(fade*clamp(v*4+.3, 0, 1)))
+		c := tint.times(1 + float64(fade*clamp(float64(v*4)+.3, 0, 1)))
 		// The sky in the glass: one pale stripe aslant.
 		s := u + float64(v*.7)
 		g := smooth(.02, .05, frac(s*2.4)) * (1 - smooth(.14, .2, frac(s*2.4)))
 		if mirror {
-			c = mix(c, rgb{.75, .82, .9}, clamp(.5-v*3, 0, .6))
+			c = mix(c, rgb{.75, .82, .9}, clamp(.5-float64(v*3), 0, .6))
 		}
 		return mix(c, rgb{.9, .93, .96}, .22*g)
 	}, gloss: .5}
@@ -146,13 +146,13 @@ func sunglasses(p *piece) {
 		shield
 	)
 	kind := p.weighted(3, 4, 3, 5, 3, 1)
-	rx, ry := p.between(.19, .215), p.between(.13, .16)
+	rx, ry := p.between(.165, .19), p.between(.13, .17)
 	thick := p.between(.022, .045)
 	if kind == circle || kind == aviator {
 		thick = p.between(.014, .024)
 	}
 	form := func(x, s float64) ring { // s is the outer side
-		q := func(dx, dy float64) (float64, float64) { return x + dx*rx*s, dy * ry }
+		q := func(dx, dy float64) (float64, float64) { return x + float64(dx*rx*s), dy * ry }
 		k := func(dx, dy float64) knot { a, b := q(dx, dy); return round(a, b) }
 		c := func(dx, dy float64) knot { a, b := q(dx, dy); return corner(a, b) }
 		switch kind {
@@ -188,27 +188,27 @@ func sunglasses(p *piece) {
 	}
 	// The temples go back, behind the lenses.
 	up := p.between(-.03, .1)
-	long := p.between(.05, .22)
+	long := p.between(.03, .13)
 	if persp < 1 {
-		long = p.between(.2, .4)
+		long = p.between(.14, .28)
 	}
 	arm := frame.times(.75)
 	folded := p.chance(.3) && persp == 1
-	y := -ry * .55
+	y := float64(-ry * .55)
 	for _, s := range [2]float64{-1, 1} {
-		e := (x + rx*.96) * s
+		e := float64((x + float64(rx*.96)) * s)
 		if s > 0 {
-			e *= persp
+			e = float64(e * persp)
 		}
 		if folded {
 			p.add(arm, .01, ribbon(curve(false, round(e, y), round(e*.6, ry*.9), round(-e*.4, ry*1.05)), thick*.8))
 			continue
 		}
-		d := long * s
+		d := float64(long * s)
 		if s > 0 && persp < 1 {
 			d = .03
 		}
-		p.add(arm, .015, taper(curve(false, round(e, y), round(e+d*.7, y-up), round(e+d, y-up*.8), round(e+d+.025*s, y+.1)), thick*1.1, thick*.9))
+		p.add(arm, .015, taper(curve(false, round(e, y), round(e+float64(d*.7), y-up), round(e+d, y-float64(up*.8)), round(e+d+float64(.025*s), y+.1)), thick*1.1, thick*.9))
 	}
 	for _, s := range [2]float64{-1, 1} {
 		g := p.add(lens, .02, squeeze(form(x*s, s)))
@@ -259,16 +259,13 @@ func jewelry(p *piece) {
 	switch p.weighted(7, 6, 4, 5) {
 	case 0: // a necklace
 		w, drop := p.between(.26, .38), p.between(.55, .85)
-		line := curve(false, round(-w*.55, -.5), round(-w, -.5+drop*.35), round(-w*.72, -.5+drop*.75), round(0, -.5+drop), round(w*.72, -.5+drop*.75), round(w, -.5+drop*.35), round(w*.55, -.5))
-		if p.chance(.4) { // closed at the back
-			line = append(line, point{0, -.54}, line[0])
-		}
+		line := curve(false, round(-w*.55, -.5), round(-w, -.5+float64(drop*.35)), round(-w*.72, -.5+float64(drop*.75)), round(0, -.5+drop), round(w*.72, -.5+float64(drop*.75)), round(w, -.5+float64(drop*.35)), round(w*.55, -.5))
 		low := point{0, -.5 + drop}
 		switch p.IntN(4) {
 		case 0: // beads that grow towards the middle
 			g, other := p.gem(), p.gem()
 			for i := 0; i < len(line); i++ {
-				t := 1 - abs(float64(i)/float64(len(line)-1)*2-1)
+				t := 1 - abs(float64(float64(i)/float64(len(line)-1)*2)-1)
 				r := lerp(.017, .034, t)
 				if i%2 == 0 || t < .5 {
 					if i%4 == 0 {
@@ -286,12 +283,12 @@ func jewelry(p *piece) {
 				p.add(metal, .02, ellipse(0, low.y+r, r*1.15, r*1.15))
 				bead(g, 0, low.y+r, r*.85)
 			case 1: // a drop
-				p.add(g, .05, outline(corner(0, low.y), round(r*.8, low.y+r*1.5), round(0, low.y+r*2.1), round(-r*.8, low.y+r*1.5)))
+				p.add(g, .05, outline(corner(0, low.y), round(r*.8, low.y+float64(r*1.5)), round(0, low.y+float64(r*2.1)), round(-r*.8, low.y+float64(r*1.5))))
 			case 2: // a bar
 				p.add(metal, .02, roundedBox(-r*1.6, low.y-.012, r*1.6, low.y+.03, .01))
 			case 3: // a heart
-				y := low.y + r*.8
-				p.add(metal, .04, outline(corner(0, y-r*.4), round(r*.6, y-r*.8), round(r, y-r*.2), corner(0, y+r), round(-r, y-r*.2), round(-r*.6, y-r*.8)))
+				y := low.y + float64(r*.8)
+				p.add(metal, .04, outline(corner(0, y-float64(r*.4)), round(r*.6, y-float64(r*.8)), round(r, y-float64(r*.2)), corner(0, y+r), round(-r, y-float64(r*.2)), round(-r*.6, y-float64(r*.8))))
 			}
 		case 2: // a bib of stones
 			p.add(metal, .01, ribbon(line, .02))
@@ -300,7 +297,7 @@ func jewelry(p *piece) {
 			for i := -9; i <= 9; i += 3 {
 				q := line[clampInt(mid+i, 0, len(line)-1)]
 				r := lerp(.062, .034, abs(float64(i))/9)
-				p.add(g, .04, outline(corner(q.x, q.y-r*.2), round(q.x+r*.75, q.y+r*.9), round(q.x, q.y+r*2), round(q.x-r*.75, q.y+r*.9)))
+				p.add(g, .04, outline(corner(q.x, q.y-float64(r*.2)), round(q.x+float64(r*.75), q.y+float64(r*.9)), round(q.x, q.y+float64(r*2)), round(q.x-float64(r*.75), q.y+float64(r*.9))))
 				bead(other, q.x, q.y-.01, r*.5)
 			}
 		case 3: // a chain of links
@@ -316,14 +313,15 @@ func jewelry(p *piece) {
 		thick := p.between(.018, .04)
 		squeeze := p.between(.7, 1)
 		n := 2 + p.IntN(3)
+		tassel := plain(p.colour()).with(func(u, v float64) float64 { return .006 * sin(u*60) })
 		for _, s := range [2]float64{-1, 1} {
-			x, y := gap*s, p.between(-.03, .03)
+			x, y := float64(gap*s), p.between(-.03, .03)
 			hook := func(y float64) {
 				p.add(metal, .008, ribbon(curve(false, round(x+.035, y-.06), round(x+.035, y-.13), round(x, y-.15), round(x-.006, y-.08), round(x, y)), .013))
 			}
 			switch kind {
 			case 0: // hoops
-				hook(y - r*1.2)
+				hook(y - float64(r*1.2))
 				p.add(metal, .02, band(ellipse(x, y, r*squeeze*1.2, r*1.25), thick)...)
 			case 1: // studs
 				p.add(metal, .03, ellipse(x, y, r*1.05, r*1.05))
@@ -334,28 +332,27 @@ func jewelry(p *piece) {
 				for i := range n {
 					q := lerp(.03, .075, float64(i)/float64(n-1))
 					p.add([]material{g, other}[i%2], q*.8, ellipse(x, at+q, q, q*1.15))
-					at += 2.2 * q
+					at += float64(2.2 * q)
 				}
 			case 3: // chandeliers
 				hook(y - .16)
 				p.add(metal, .02, outline(corner(x, y-.17), round(x+.1, y-.02), corner(x+.12, y+.04), round(x, y+.06), corner(x-.12, y+.04), round(x-.1, y-.02)))
 				bead(g, x, y-.03, .045)
 				for i := -2; i <= 2; i++ {
-					dx := .05 * float64(i)
-					l := .15 - .022*abs(float64(i))
+					dx := float64(.05 * float64(i))
+					l := .15 - float64(.022*abs(float64(i)))
 					p.add(metal, .005, ribbon([]point{{x + dx, y + .05}, {x + dx, y + .05 + l}}, .01))
 					bead(other, x+dx, y+.06+l, .024)
 				}
 			case 4: // tassels
 				hook(y - .16)
 				bead(metal, x, y-.14, .035)
-				m := plain(p.colour()).with(func(u, v float64) float64 { return .006 * sin(u*60) })
-				p.add(m, .03, outline(corner(x-.03, y-.12), corner(x+.03, y-.12), round(x+.05, y+.0), corner(x+.065, y+.2), corner(x-.065, y+.2), round(x-.05, y)))
+				p.add(tassel, .03, outline(corner(x-.03, y-.12), corner(x+.03, y-.12), round(x+.05, y+.0), corner(x+.065, y+.2), corner(x-.065, y+.2), round(x-.05, y)))
 			}
 		}
 	case 2: // a ring
 		rx := p.between(.24, .3)
-		ry := rx * p.between(.8, 1.05)
+		ry := float64(rx * p.between(.8, 1.05))
 		p.add(metal, .04, band(ellipse(0, .12, rx, ry), p.between(.035, .07))...)
 		g, r, y := p.gem(), p.between(.09, .16), .12-ry
 		switch p.IntN(4) {
@@ -363,21 +360,21 @@ func jewelry(p *piece) {
 			p.add(metal, .03, ellipse(0, y, r*1.15, r*.95))
 			bead(g, 0, y-.015, r*.9)
 		case 1: // cut: a brilliant from the side
-			p.add(g, .03, polygon(-r, y-r*.3, -r*.6, y-r*.75, r*.6, y-r*.75, r, y-r*.3, 0, y+r*.55))
-			p.add(metal, .01, ribbon([]point{{-r * .75, y - r*.1}, {-r * .3, y + r*.4}}, .018), ribbon([]point{{r * .75, y - r*.1}, {r * .3, y + r*.4}}, .018))
+			p.add(g, .03, polygon(-r, y-float64(r*.3), -r*.6, y-float64(r*.75), r*.6, y-float64(r*.75), r, y-float64(r*.3), 0, y+float64(r*.55)))
+			p.add(metal, .01, ribbon([]point{{-r * .75, y - float64(r*.1)}, {-r * .3, y + float64(r*.4)}}, .018), ribbon([]point{{r * .75, y - float64(r*.1)}, {r * .3, y + float64(r*.4)}}, .018))
 		case 2: // square
-			p.add(metal, .03, roundedBox(-r*1.1, y-r*.9, r*1.1, y+r*.7, .02))
-			p.add(g, .04, roundedBox(-r*.88, y-r*.72, r*.88, y+r*.52, .02))
+			p.add(metal, .03, roundedBox(-r*1.1, y-float64(r*.9), r*1.1, y+float64(r*.7), .02))
+			p.add(g, .04, roundedBox(-r*.88, y-float64(r*.72), r*.88, y+float64(r*.52), .02))
 		case 3: // three stones
-			bead(p.gem(), -r*.9, y+r*.1, r*.55)
-			bead(p.gem(), r*.9, y+r*.1, r*.55)
-			bead(g, 0, y-r*.1, r*.75)
+			bead(p.gem(), -r*.9, y+float64(r*.1), r*.55)
+			bead(p.gem(), r*.9, y+float64(r*.1), r*.55)
+			bead(g, 0, y-float64(r*.1), r*.75)
 		}
 	case 3: // bracelets
 		rx, ry := p.between(.36, .42), p.between(.17, .32)
 		n := 1 + p.IntN(4)
 		for i := range n {
-			y := -.065*float64(i) + .065*float64(n-1)/2
+			y := float64(-.065*float64(i)) + float64(.0325*float64(n-1))
 			switch p.weighted(3, 4, 2) {
 			case 0: // beads
 				g, other := p.gem(), p.gem()
@@ -399,8 +396,8 @@ func jewelry(p *piece) {
 					m = p.leather()
 				}
 				d := p.between(.1, .16)
-				p.add(m.times(.5), .01, band(ellipse(0, y-d*.5, rx, ry), .03)...)
-				p.add(m, .06, outline(corner(-rx, y-d*.5), round(-rx*.7, y+ry*.65-d*.5), round(0, y+ry*.95-d*.5), round(rx*.7, y+ry*.65-d*.5), corner(rx, y-d*.5), corner(rx, y+d*.5), round(rx*.7, y+ry*.7+d*.5), round(0, y+ry+d*.5), round(-rx*.7, y+ry*.7+d*.5), corner(-rx, y+d*.5)))
+				p.add(m.times(.5), .01, band(ellipse(0, y-float64(d*.5), rx, ry), .03)...)
+				p.add(m, .06, outline(corner(-rx, y-float64(d*.5)), round(-rx*.7, y+float64(ry*.65)-float64(d*.5)), round(0, y+float64(ry*.95)-float64(d*.5)), round(rx*.7, y+float64(ry*.65)-float64(d*.5)), corner(rx, y-float64(d*.5)), corner(rx, y+float64(d*.5)), round(rx*.7, y+float64(ry*.7)+float64(d*.5)), round(0, y+ry+float64(d*.5)), round(-rx*.7, y+float64(ry*.7)+float64(d*.5)), corner(-rx, y+float64(d*.5))))
 			}
 		}
 		if p.chance(.35) { // a charm
@@ -447,7 +444,7 @@ func watches(p *piece) {
 		p.add(strap, .06, outline(corner(-sw, r*.6), corner(sw, r*.6), corner(sw*.74, long), round(0, long+.05), corner(-sw*.74, long)))
 		if !links {
 			for i := range 5 {
-				p.add(strap.times(.35), 0, ellipse(0, long-.02-.05*float64(i), .01, .013))
+				p.add(strap.times(.35), 0, ellipse(0, long-.02-float64(.05*float64(i)), .01, .013))
 			}
 			p.add(body, .02, band(roundedBox(-sw*.9, -long-.05, sw*.9, -long+.02, .015), .02)...)
 			p.add(strap.times(.85), .01, roundedBox(-sw*.95, -long+.08, sw*.95, -long+.115, .006))
@@ -460,7 +457,7 @@ func watches(p *piece) {
 	}
 	// Lugs, crown, case, dial.
 	for _, x := range [2]float64{-.86, .86} {
-		p.add(body, .02, roundedBox(x*sw-.028, -r*1.16, x*sw+.028, r*1.16, .015))
+		p.add(body, .02, roundedBox(float64(x*sw)-.028, -r*1.16, float64(x*sw)+.028, r*1.16, .015))
 	}
 	p.add(body, .02, roundedBox(r*.9, -.03, r*1.17, .03, .01))
 	if p.chance(.25) {
@@ -512,7 +509,7 @@ func scarves(p *piece) {
 		t := m.times(.88)
 		for i := range n {
 			f := (float64(i) + .5) / float64(n)
-			x, y := lerp(x0, x1, f), y+slope*(f-.5)
+			x, y := lerp(x0, x1, f), y+float64(slope*(f-.5))
 			p.add(t, .01, ribbon([]point{{x, y - .01}, {x + p.between(-.012, .012), y + p.between(.055, .085)}}, .014))
 		}
 	}
@@ -523,10 +520,10 @@ func scarves(p *piece) {
 		ends := p.weighted(2, 5) + 1
 		for i := range ends {
 			s := float64(1 - 2*i)
-			x, l, w := p.between(.06, .11)*s, p.between(.28, .52), p.between(.085, .12)
-			p.add(hang(), .08, outline(corner(x-w*.6, -.24), corner(x+w*.6, -.24), round(x+w, .05), corner(x+w+.03*s, l), corner(x-w+.03*s, l+.015), round(x-w, .05))).turned(.01*s, point{})
+			x, l, w := float64(p.between(.06, .11)*s), p.between(.28, .52), p.between(.085, .12)
+			p.add(hang(), .08, outline(corner(x-float64(w*.6), -.24), corner(x+float64(w*.6), -.24), round(x+w, .05), corner(x+w+float64(.03*s), l), corner(x-w+float64(.03*s), l+.015), round(x-w, .05))).turned(.01*s, point{})
 			if p.chance(.65) {
-				fringe(x-w+.03*s, x+w+.03*s, l+.01, -.015)
+				fringe(x-w+float64(.03*s), x+w+float64(.03*s), l+.01, -.015)
 			}
 		}
 		p.add(m.times(.94).with(p.folds(.03)), .09, outline(round(-.24, -.4), round(-.16, -.36), round(0, -.3), round(.16, -.36), round(.24, -.4), round(.245, -.26), round(.12, -.13), round(0, -.1), round(-.12, -.13), round(-.245, -.26)))
@@ -543,9 +540,9 @@ func scarves(p *piece) {
 		d := p.between(.36, .46)
 		n := 15
 		for i := range n {
-			f := float64(i)/float64(n-1)*2 - 1
+			f := float64(float64(i)/float64(n-1)*2) - 1
 			y := lerp(d, -.3, abs(f))
-			p.add(m.times(.85), .01, ribbon([]point{{w * f, y - .02}, {w*f*1.03 + p.between(-.01, .01), y + .07}}, .012))
+			p.add(m.times(.85), .01, ribbon([]point{{w * f, y - .02}, {float64(w*f*1.03) + p.between(-.01, .01), y + .07}}, .012))
 		}
 		p.add(m.with(p.folds(.03)), .07, outline(corner(-w, -.34), round(-w*.4, -.3), round(0, -.27), round(w*.4, -.3), corner(w, -.34), round(w*.52, .03), corner(0, d), round(-w*.52, .03)))
 		p.add(m.times(.8), .04, outline(corner(-w, -.34), round(-w*.4, -.305), round(0, -.28), round(w*.4, -.305), corner(w, -.34), round(w*.4, -.24), round(0, -.2), round(-w*.4, -.24)))
@@ -554,9 +551,9 @@ func scarves(p *piece) {
 		p.add(m.times(.4), .02, ellipse(0, -.13, .2, .1))
 		for i := n - 1; i >= 0; i-- {
 			k := float64(i)
-			rx, ry := .27+.045*k, .17+.1*k
-			y := -.1 + .055*k
-			p.add(m.times(1-.06*k).with(p.folds(.035)), .11, band(outline(round(rx, y), round(rx*.75, y+ry*.85), round(0, y+ry*1.15), round(-rx*.75, y+ry*.85), round(-rx, y), round(-rx*.7, y-ry*.35), round(0, y-ry*.45), round(rx*.7, y-ry*.35)), .13+.01*k)...)
+			rx, ry := .27+float64(.045*k), .17+float64(.1*k)
+			y := -.1 + float64(.055*k)
+			p.add(m.times(1-float64(.06*k)).with(p.folds(.035)), .11, band(outline(round(rx, y), round(rx*.75, y+float64(ry*.85)), round(0, y+float64(ry*1.15)), round(-rx*.75, y+float64(ry*.85)), round(-rx, y), round(-rx*.7, y-float64(ry*.35)), round(0, y-float64(ry*.45)), round(rx*.7, y-float64(ry*.35))), .13+float64(.01*k))...)
 		}
 	case 4: // a square of silk, knotted
 		p.add(m.with(p.folds(.03)), .06, outline(corner(-.02, -.08), round(-.2, .06), corner(-.36, .4), round(-.18, .42), corner(-.04, .34), round(-.02, .15)))

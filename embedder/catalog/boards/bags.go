@@ -27,7 +27,7 @@ func handbags(p *piece) {
 	chain := p.chance(.35)
 	w, h := p.between(.36, .46), p.between(.24, .34)
 	handle := func(x, y, up, width float64, k float64) {
-		line := curve(false, round(-x, y), round(-x*.9, y-up*.65), round(-x*.4, y-up), round(x*.4, y-up), round(x*.9, y-up*.65), round(x, y))
+		line := curve(false, round(-x, y), round(-x*.9, y-float64(up*.65)), round(-x*.4, y-up), round(x*.4, y-up), round(x*.9, y-float64(up*.65)), round(x, y))
 		p.add(trim.times(k), .025, ribbon(line, width))
 	}
 	rings := func(x, y float64) {
@@ -88,8 +88,8 @@ func handbags(p *piece) {
 		case 0: // belts over the flap
 			p.add(m.times(.92), .03, outline(corner(-w*.87, -h), corner(w*.87, -h), corner(w*.9, -h*.2), round(0, -h*.1), corner(-w*.9, -h*.2)))
 			for _, s := range [2]float64{-1, 1} {
-				p.add(trim.times(.9), .015, roundedBox(w*.42*s-.022, -h*.9, w*.42*s+.022, h*.15, .01))
-				p.add(metal, .01, band(roundedBox(w*.42*s-.03, -h*.2, w*.42*s+.03, -h*.02, .008), .012)...)
+				p.add(trim.times(.9), .015, roundedBox(float64(w*.42*s)-.022, -h*.9, float64(w*.42*s)+.022, h*.15, .01))
+				p.add(metal, .01, band(roundedBox(float64(w*.42*s)-.03, -h*.2, float64(w*.42*s)+.03, -h*.02, .008), .012)...)
 			}
 		case 1: // a zip and seams
 			p.add(metal, .005, ribbon([]point{{-w * .75, -h * .82}, {w * .75, -h * .82}}, .013))
@@ -106,13 +106,13 @@ func handbags(p *piece) {
 		h = p.between(.22, .3)
 		up := p.between(.35, .62)
 		lean := p.between(-.12, .12)
-		links(curve(false, round(-w*.9, -h+.04), round(-w*.85+lean*.4, -h-up*.55), round(-w*.3+lean, -h-up*.97), round(w*.3+lean, -h-up), round(w*.85+lean*.4, -h-up*.6), round(w*.9, -h+.04)), p.between(.018, .028))
+		links(curve(false, round(-w*.9, -h+.04), round(float64(-w*.85)+float64(lean*.4), -h-float64(up*.55)), round(float64(-w*.3)+lean, -h-float64(up*.97)), round(float64(w*.3)+lean, -h-up), round(float64(w*.85)+float64(lean*.4), -h-float64(up*.6)), round(w*.9, -h+.04)), p.between(.018, .028))
 		body := m
 		if p.chance(.3) {
 			body = m.with(quiltedBag(p.between(5, 8)))
 		}
 		p.add(body, .1, roundedBox(-w, -h, w, h, p.between(.04, .16)))
-		depth := p.between(-.1, .55) * h
+		depth := float64(p.between(-.1, .55) * h)
 		p.add(body.times(.93).with(body.relief), .06, outline(corner(-w*.97, -h), round(0, -h-.012), corner(w*.97, -h), round(w*.9, lerp(-h, depth, .7)), round(w*.5, depth), round(-w*.5, depth), round(-w*.9, lerp(-h, depth, .7))))
 		closing(0, depth-.02)
 		rings(w*.9, -h+.04)
@@ -121,7 +121,7 @@ func handbags(p *piece) {
 		}
 	case clutch:
 		h = p.between(.2, .28)
-		w *= 1.1
+		w = float64(w * 1.1)
 		p.add(m, .09, roundedBox(-w, -h, w, h, p.between(.02, .06)))
 		switch p.IntN(4) {
 		case 0: // an envelope
@@ -156,7 +156,7 @@ func handbags(p *piece) {
 		h = p.between(.32, .4)
 		w = p.between(.28, .34)
 		up := p.between(.25, .5)
-		links(curve(false, round(-w*.85, -h+.06), round(-w*.8, -h-up*.6), round(0, -h-up), round(w*.8, -h-up*.6), round(w*.85, -h+.06)), .025)
+		links(curve(false, round(-w*.85, -h+.06), round(-w*.8, -h-float64(up*.6)), round(0, -h-up), round(w*.8, -h-float64(up*.6)), round(w*.85, -h+.06)), .025)
 		p.add(m.times(.4), .01, ellipse(0, -h+.01, w*.84, .045))
 		p.add(m.with(waves(7, .012, h*.2, -h, w, w)), .13, outline(corner(-w*.86, -h), round(0, -h+.045), corner(w*.86, -h), round(w*.95, 0), round(w, h*.75), round(w*.75, h), round(-w*.75, h), round(-w, h*.75), round(-w*.95, 0)))
 		p.add(trim, .02, ribbon(curve(false, round(-w*.89, -h*.72), round(0, -h*.6), round(w*.89, -h*.72)), .018))
@@ -166,7 +166,7 @@ func handbags(p *piece) {
 	case hobo:
 		up := p.between(.3, .5)
 		width := p.between(.045, .075)
-		p.add(trim, .04, taper(curve(false, round(-w*.86, -h*.55), round(-w*.6, -h-up*.6), round(0, -h-up), round(w*.6, -h-up*.6), round(w*.86, -h*.55)), width, width))
+		p.add(trim, .04, taper(curve(false, round(-w*.86, -h*.55), round(-w*.6, -h-float64(up*.6)), round(0, -h-up), round(w*.6, -h-float64(up*.6)), round(w*.86, -h*.55)), width, width))
 		p.add(m.with(p.folds(.016)), .14, outline(corner(-w*.95, -h*.75), round(-w*.5, -h*.42), round(0, -h*.3), round(w*.5, -h*.42), corner(w*.95, -h*.75), round(w*1.12, h*.2), round(w*.75, h*.95), round(0, h*1.06), round(-w*.75, h*.95), round(-w*1.12, h*.2)))
 		p.seam(m, .5, .01, .7, point{-w * .9, -h * .68}, point{-w * .5, -h * .36}, point{0, -h * .24}, point{w * .5, -h * .36}, point{w * .9, -h * .68})
 		rings(w*.88, -h*.62)
@@ -180,7 +180,7 @@ func handbags(p *piece) {
 		p.add(m.with(p.folds(.008)), .16, outline(round(0, -h*1.02), round(w*.8, -h*.97), round(w, -h*.3), round(w, h*.6), round(w*.85, h), round(-w*.85, h), round(-w, h*.6), round(-w, -h*.3), round(-w*.8, -h*.97)))
 		p.add(metal, .005, ribbon(curve(false, round(-w*.88, -h*.75), round(0, -h*.86), round(w*.88, -h*.75)), .014))
 		for _, s := range [2]float64{-1, 1} {
-			p.add(trim, .02, roundedBox(w*.36*s-.024, -h*.85, w*.36*s+.024, h, .004))
+			p.add(trim, .02, roundedBox(float64(w*.36*s)-.024, -h*.85, float64(w*.36*s)+.024, h, .004))
 		}
 		handle(w*.36, -h*.7, up, .036, 1)
 	}

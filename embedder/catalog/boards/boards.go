@@ -165,7 +165,7 @@ func Draw(c Config, seed, n uint64) *Board {
 	img.ground(d, cluttered)
 	l := d.light()
 	if cluttered {
-		img.captions(d, l)
+		img.captions(d)
 	}
 	// Small pieces lie on large ones.
 	order := make([]int, Pieces)
@@ -203,7 +203,8 @@ func cmpFloat(a, b float64) int {
 // inside the board.
 func (d dice) annotate(x0, y0, x1, y1, jitter float64, label string) Box {
 	w, h := x1-x0, y1-y0
-	off := func() float64 { return clamp(d.normal(), -3, 3) * jitter }
+	// Never so far that half of the piece is left out.
+	off := func() float64 { return clamp(d.normal()*jitter, -.24, .24) }
 	x0, x1 = clamp(x0+float64(off()*w), 0, 1), clamp(x1+float64(off()*w), 0, 1)
 	y0, y1 = clamp(y0+float64(off()*h), 0, 1), clamp(y1+float64(off()*h), 0, 1)
 	return Box{X: x0, Y: y0, W: x1 - x0, H: y1 - y0, Label: label}

@@ -250,7 +250,7 @@ func (c *canvas) fill(rings []ring, s *shape, local affine, size float64, l ligh
 				nz := 1 / math.Sqrt(1+float64(gx*gx)+float64(gy*gy))
 				nx, ny := -gx*nz, -gy*nz
 				d := float64(nx*l.x) + float64(ny*l.y) + float64(nz*l.z)
-				bright = l.ambient*(.55+float64(.45*nz)) + float64(diffuse*max(d, 0))
+				bright = float64(l.ambient*(.55+float64(.45*nz))) + float64(diffuse*max(d, 0))
 				if s.gloss > 0 {
 					k := float64(nx*hx) + float64(ny*hy) + float64(nz*hz)
 					if k > .5 {
@@ -258,7 +258,7 @@ func (c *canvas) fill(rings []ring, s *shape, local affine, size float64, l ligh
 						k *= k
 						k *= k
 						k *= k
-						shine = k * s.gloss * .55
+						shine = float64(k * s.gloss * .55)
 						k *= k
 						k *= k
 						shine += float64(k * s.gloss * .45)
@@ -280,7 +280,7 @@ func (c *canvas) fill(rings []ring, s *shape, local affine, size float64, l ligh
 
 // blend lays v, in [0, 1] or beyond, over the channel with coverage a of 255.
 func blend(p *uint8, v float64, a int32) {
-	s := int32(clamp(v, 0, 1)*255 + .5)
+	s := int32(float64(clamp(v, 0, 1)*255) + .5)
 	*p = uint8((int32(*p)*(255-a) + s*a + 127) / 255)
 }
 

@@ -94,7 +94,7 @@ func (d dice) place(items []item, overlap float64) {
 		best := math.Inf(1)
 		for range tries {
 			it.x, it.y = d.between(.01, .99-it.w), d.between(.01, .99-it.h)
-			score := .12 * abs(it.y+it.h/2-it.zone)
+			score := float64(.12 * abs(it.y+float64(it.h*.5)-it.zone))
 			for _, o := range order[:i] {
 				score += max(0, it.covers(o)-overlap)
 			}

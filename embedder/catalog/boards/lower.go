@@ -25,44 +25,44 @@ func (p *piece) trousers(t trousers) {
 	const top = -.5
 	crotch := top + t.rise
 	hem := crotch + t.length
-	hipY := top + t.rise*.62
-	kneeY := crotch + t.length*.46
+	hipY := top + float64(t.rise*.62)
+	kneeY := crotch + float64(t.length*.46)
 	if p.worn {
 		p.legs(hem+.1, t.spread+t.hem)
-		w := t.waist * .95
+		w := float64(t.waist * .95)
 		shirt := p.textile().with(p.folds(.012))
 		p.add(shirt, .08, mirrored(corner(0, top-.25), corner(w*1.05, top-.25), corner(w, top+.02), corner(0, top+.02))).loose = true
 	}
 	// The thigh starts as wide as the seat leaves room for.
-	thigh := (t.hip - .004) / 2
+	thigh := float64((t.hip - .004) / 2)
 	stitch := t.m.times(.55)
 	if t.denim {
 		stitch = plain(rgb{.75, .52, .25})
 	}
 	for _, side := range [2]float64{-1, 1} {
-		mid := (t.spread + t.hem) * side // the middle of the hem
+		mid := float64((t.spread + t.hem) * side) // the middle of the hem
 		if side > 0 {
 			mid -= t.crossing
 		}
-		km := lerp(thigh+.002, (t.spread+t.hem), .55) * side
+		km := float64(lerp(thigh+.002, (t.spread+t.hem), .55) * side)
 		if side > 0 {
-			km -= t.crossing * .4
+			km -= float64(t.crossing * .4)
 		}
 		slope := p.between(-.006, .006)
 		knots := []knot{
 			corner(-.004*side, top), corner(t.waist*side, top), round(t.hip*side, hipY),
-			round(km+t.knee*side, kneeY), corner(mid+t.hem*side, hem+slope),
+			round(km+float64(t.knee*side), kneeY), corner(mid+float64(t.hem*side), hem+slope),
 		}
 		if t.ragged {
 			for i := range 7 {
-				knots = append(knots, corner(mid+lerp(t.hem, -t.hem, (float64(i)+.5)/7)*side, hem+p.between(-.012, .014)))
+				knots = append(knots, corner(mid+float64(lerp(t.hem, -t.hem, (float64(i)+.5)/7)*side), hem+p.between(-.012, .014)))
 			}
 		} else {
 			knots = append(knots, round(mid, hem+.006))
 		}
-		knots = append(knots, corner(mid-t.hem*side, hem-slope))
+		knots = append(knots, corner(mid-float64(t.hem*side), hem-slope))
 		if t.length > .2 {
-			knots = append(knots, round(km-t.knee*side, kneeY))
+			knots = append(knots, round(km-float64(t.knee*side), kneeY))
 		}
 		knots = append(knots, round(.012*side, crotch+.02), corner(-.004*side, crotch-.004))
 		m := t.m.with(p.legFolds(side, t.rise, p.between(.008, .018)))
@@ -70,13 +70,13 @@ func (p *piece) trousers(t trousers) {
 		if t.cuffs {
 			d := min(.05, t.length*.3)
 			// Along the hem: across the leg's own direction.
-			a0, a1 := mid+t.hem*side*1.04, mid-t.hem*side*1.04
+			a0, a1 := mid+float64(t.hem*side*1.04), mid-float64(t.hem*side*1.04)
 			y := hem - d
-			b0 := a0 + (km+t.knee*side-(mid+t.hem*side))*d/max(t.length*.54, .1)
-			b1 := a1 + (km-t.knee*side-(mid-t.hem*side))*d/max(t.length*.54, .1)
+			b0 := a0 + (km+float64(t.knee*side)-(mid+float64(t.hem*side)))*d/max(t.length*.54, .1)
+			b1 := a1 + (km-float64(t.knee*side)-(mid-float64(t.hem*side)))*d/max(t.length*.54, .1)
 			p.add(t.m.times(p.between(.82, 1.12)), .03, polygon(b0, y+slope, a0, hem+slope, a1, hem-slope, b1, y-slope))
 		} else if !t.ragged {
-			p.seam(stitch, 1, .004, .5, point{mid + t.hem*side*.98, hem - .018 + slope}, point{mid - t.hem*side*.98, hem - .018 - slope})
+			p.seam(stitch, 1, .004, .5, point{mid + float64(t.hem*side*.98), hem - .018 + slope}, point{mid - float64(t.hem*side*.98), hem - .018 - slope})
 		}
 		if t.crease {
 			p.seam(t.m, .7, .006, .5, point{t.waist * .55 * side, top + .08}, point{km, kneeY}, point{mid, hem - .005})
@@ -94,10 +94,10 @@ func (p *piece) trousers(t trousers) {
 	// The fly, and the seam down to the crotch.
 	p.seam(t.m, .5, .006, .8, point{0, top + .02}, point{.002, crotch})
 	if !t.elastic {
-		p.add(stitch, 0, ribbon(curve(false, corner(.035, top+.03), round(.033, top+t.rise*.5), round(.005, top+t.rise*.68)), .004)).alpha = .7
+		p.add(stitch, 0, ribbon(curve(false, corner(.035, top+.03), round(.033, top+float64(t.rise*.5)), round(.005, top+float64(t.rise*.68))), .004)).alpha = .7
 	}
 	// The waistband, with loops, a button or a cord.
-	w := t.waist * 1.012
+	w := float64(t.waist * 1.012)
 	bandM := t.m.times(p.between(.86, 1))
 	if !t.denim && p.chance(.25) {
 		bandM = p.leather()
@@ -117,7 +117,7 @@ func (p *piece) trousers(t trousers) {
 		}
 	default:
 		for _, x := range [4]float64{-.62, -.3, .3, .62} {
-			p.add(bandM.times(.85), .01, roundedBox(x*w-.008, top-.034, x*w+.008, top+.028, .003))
+			p.add(bandM.times(.85), .01, roundedBox(float64(x*w)-.008, top-.034, float64(x*w)+.008, top+.028, .003))
 		}
 		p.add(p.metal(), .01, ellipse(.006, top+.003, .012, .012))
 	}
@@ -131,8 +131,8 @@ func (p *piece) legFolds(side, rise, depth float64) relief {
 	return func(u, v float64) float64 {
 		h := hang(u, v)
 		dx, dy := u*side, v-y0
-		if near := 1 - hypot(dx, dy)*4; near > 0 {
-			h += depth * .8 * near * sin(float64(9*angle(dx, dy))+noise(u*6, v*6, seed))
+		if near := 1 - float64(hypot(dx, dy)*4); near > 0 {
+			h += float64(depth * .8 * near * sin(float64(9*angle(dx, dy))+noise(u*6, v*6, seed)))
 		}
 		return h
 	}
@@ -199,10 +199,10 @@ func pants(p *piece) {
 	}
 	p.trousers(t)
 	if t.denim && p.chance(.25) { // torn knees
-		y := -.5 + t.rise + t.length*p.between(.3, .5)
+		y := -.5 + t.rise + float64(t.length*p.between(.3, .5))
 		for _, s := range []float64{-1, 1}[:1+p.IntN(2)] {
-			x := half * s
-			w := t.knee * .6
+			x := float64(half * s)
+			w := float64(t.knee * .6)
 			p.add(plain(rgb{.86, .85, .84}), .01, outline(corner(x-w, y), round(x, y-.012), corner(x+w, y+.004), round(x, y+.014)))
 		}
 	}
@@ -254,12 +254,12 @@ func shorts(p *piece) {
 		t.length = p.between(.07, .12)
 		t.cuffs = p.chance(.4)
 	}
-	t.knee = (t.hem + t.hip/2) / 2
+	t.knee = (t.hem + float64(t.hip/2)) / 2
 	p.trousers(t)
 	if kind == sport && p.chance(.6) { // stripes down the sides
 		c := plain(rgb{.92, .91, .9})
 		for _, s := range [2]float64{-1, 1} {
-			p.add(c, .01, ribbon([]point{{t.hip * .99 * s, -.5 + t.rise*.62}, {(t.spread + 2*t.hem - .012) * s, -.5 + t.rise + t.length - .01}}, .018))
+			p.add(c, .01, ribbon([]point{{t.hip * .99 * s, -.5 + float64(t.rise*.62)}, {(t.spread + float64(2*t.hem) - .012) * s, -.5 + t.rise + t.length - .01}}, .018))
 		}
 	}
 }
@@ -285,7 +285,7 @@ func skirts(p *piece) {
 	}
 	const top = -.5
 	waist := p.between(.16, .2)
-	length := [...]float64{p.between(.5, .66), p.between(.4, .58), p.between(.38, .64), p.between(.36, .5), p.between(.76, .98), p.between(.28, .38), p.between(.42, .6)}[kind]
+	length := [...]float64{p.between(.52, .74), p.between(.42, .66), p.between(.4, .72), p.between(.36, .56), p.between(.76, 1.02), p.between(.28, .42), p.between(.44, .66)}[kind]
 	hip := waist * p.between(1.3, 1.42)
 	hem := hip * [...]float64{p.between(.78, .95), p.between(1.15, 1.5), p.between(1.2, 1.7), p.between(1.7, 2.2), p.between(1.1, 1.7), p.between(1, 1.2), p.between(1.5, 1.9)}[kind]
 	bottom := top + length
@@ -323,8 +323,8 @@ func skirts(p *piece) {
 	}
 	form := func(k, up float64) ring {
 		return outline(
-			corner(waist, top), round(side.x*k, side.y), corner(hem*k, bottom-up+aslant), round(hem*.5*k, bottom-up+sag+aslant*.5), round(0, bottom-up+sag*1.25),
-			round(-hem*.5*k, bottom-up+sag-aslant*.5), corner(-hem*k, bottom-up-aslant), round(-side.x*k, side.y), corner(-waist, top))
+			corner(waist, top), round(side.x*k, side.y), corner(hem*k, bottom-up+aslant), round(hem*.5*k, bottom-up+sag+float64(aslant*.5)), round(0, bottom-up+float64(sag*1.25)),
+			round(-hem*.5*k, bottom-up+sag-float64(aslant*.5)), corner(-hem*k, bottom-up-aslant), round(-side.x*k, side.y), corner(-waist, top))
 	}
 	if kind == tulle {
 		p.add(m.times(.8), .1, form(.93, 0)).alpha = 1
@@ -335,7 +335,7 @@ func skirts(p *piece) {
 	across := func(t, k, width float64) {
 		w := lerp(waist, hem, t)
 		y := lerp(top, bottom, t)
-		p.add(m.times(k), 0, ribbon(curve(false, round(-w, y-aslant*t), round(0, y+sag*t), round(w, y+aslant*t)), width)).alpha = .5
+		p.add(m.times(k), 0, ribbon(curve(false, round(-w, y-float64(aslant*t)), round(0, y+float64(sag*t)), round(w, y+float64(aslant*t))), width)).alpha = .5
 	}
 	switch {
 	case kind == maxi && p.chance(.4):
@@ -356,11 +356,11 @@ func skirts(p *piece) {
 		p.seam(m, .5, .006, .7, point{0, top + .03}, point{0, bottom + sag})
 		p.buttons(p.metal(), .012, top+.06, bottom-.05, 5+p.IntN(3), .012)
 		for _, s := range [2]float64{-1, 1} {
-			p.add(m.times(.92), .012, roundedBox(hip*.5*s-.055, top+.1, hip*.5*s+.055, top+.2, .012))
-			p.seam(m, .5, .005, .6, point{hip*.5*s - .055, top + .115}, point{hip*.5*s + .055, top + .115})
+			p.add(m.times(.92), .012, roundedBox(float64(hip*.5*s)-.055, top+.1, float64(hip*.5*s)+.055, top+.2, .012))
+			p.seam(m, .5, .005, .6, point{float64(hip*.5*s) - .055, top + .115}, point{float64(hip*.5*s) + .055, top + .115})
 		}
 	}
-	w := waist * 1.015
+	w := float64(waist * 1.015)
 	belt := m.times(p.between(.72, .92))
 	if !denim && p.chance(.35) {
 		belt = plain(p.colour())

@@ -11,9 +11,10 @@ import (
 // architectures, and so does the tail of rand.NormFloat64.
 //
 // Subtle: a compiler may fuse x*y + z into one operation that rounds once (on arm64 it does; on
-// amd64 from GOAMD64=v3 on), but not across an explicit conversion. Hence the conversions in
-// float64(x*y) + z all over this package. TestNoFusedOperations looks into the machine code for
-// one that was forgotten.
+// amd64 from GOAMD64=v3 on), also across variables and inlined calls, but not across an explicit
+// conversion. Hence the conversions in float64(x*y) + z all over this package; a linter that calls
+// them redundant is wrong. TestNoFusedOperations looks into the machine code for one that was
+// forgotten.
 
 // sin is the sine of t turns, within 1e-6.
 func sin(t float64) float64 {
@@ -32,15 +33,15 @@ func sin(t float64) float64 {
 	p = 1 - float64(x2/42*p)
 	p = 1 - float64(x2/20*p)
 	p = 1 - float64(x2/6*p)
-	return sign * x * p
+	return float64(sign * x * p)
 }
 
 // cos is the cosine of t turns.
-func cos(t float64) float64 { return sin(t + .25) }
+func cos(t float64) float64 { return sin(float64(t) + .25) }
 
 // exp is e^x for |x| < 16, within 1e-4 of itself: (1 + x/n)^n by squaring.
 func exp(x float64) float64 {
-	y := 1 + x/(1<<20)
+	y := 1 + float64(x/(1<<20))
 	for range 20 {
 		y *= y
 	}
@@ -49,21 +50,31 @@ func exp(x float64) float64 {
 
 func hypot(x, y float64) float64 { return math.Sqrt(float64(x*x) + float64(y*y)) }
 
-func lerp(a, b, t float64) float64 { return a + float64((b-a)*t) }
+// lerp is a where t is 0 and b where t is 1.
+func lerp(a, b, t float64) float64 {
+	a, b = float64(a), float64(b) // where it is inlined these may be products
+	return a + float64((b-a)*t)
+}
 
 func clamp(x, lo, hi float64) float64 { return max(lo, min(hi, x)) }
 
 // smooth rises from 0 at x <= a to 1 at x >= b.
 func smooth(a, b, x float64) float64 {
 	t := clamp((x-a)/(b-a), 0, 1)
-	return t * t * (3 - float64(2*t))
+	return float64(t * t * (3 - float64(2*t)))
 }
 
 // frac is x - floor(x).
-func frac(x float64) float64 { return x - math.Floor(x) }
+func frac(x float64) float64 {
+	x = float64(x) // where it is inlined this may be a product
+	return x - math.Floor(x)
+}
 
 // dice are a generator with the draws that this package needs.
 type dice struct{ *rand.Rand }
+
+// Float64 is uniform in [0, 1).
+func (d dice) Float64() float64 { return float64(d.Rand.Float64()) }
 
 // between is uniform in [a, b).
 func (d dice) between(a, b float64) float64 { return lerp(a, b, d.Float64()) }
@@ -109,7 +120,7 @@ func hash(x, y int, seed uint32) float64 {
 	h = (h ^ h>>15) * 0x2c1b3c6d
 	h = (h ^ h>>12) * 0x297a2d39
 	h ^= h >> 15
-	return float64(h>>8) / (1 << 24)
+	return float64(float64(h>>8) / (1 << 24))
 }
 
 // noise is value noise in [0, 1): smooth, with features about 1 wide.
@@ -118,8 +129,8 @@ func noise(x, y float64, seed uint32) float64 {
 	i, j := int(fx), int(fy)
 	x -= fx
 	y -= fy
-	x = x * x * (3 - float64(2*x))
-	y = y * y * (3 - float64(2*y))
+	x = float64(x * x * (3 - float64(2*x)))
+	y = float64(y * y * (3 - float64(2*y)))
 	a, b := hash(i, j, seed), hash(i+1, j, seed)
 	c, d := hash(i, j+1, seed), hash(i+1, j+1, seed)
 	return lerp(lerp(a, b, x), lerp(c, d, x), y)

@@ -42,10 +42,10 @@ func curve(closed bool, knots ...knot) []point {
 		}
 		const steps = 8
 		for s := range steps {
-			t := float64(s) / steps
-			h2 := t * t * (3 - float64(2*t))
-			h3 := t * (1 - t) * (1 - t)
-			h4 := t * t * (t - 1)
+			t := float64(float64(s) / steps)
+			h2 := float64(t * t * (3 - float64(2*t)))
+			h3 := float64(t * (1 - t) * (1 - t))
+			h4 := float64(t * t * (t - 1))
 			out = append(out, point{
 				a.x + float64(h2*dx) + float64(h3*ta.x) + float64(h4*tb.x),
 				a.y + float64(h2*dy) + float64(h3*ta.y) + float64(h4*tb.y),
@@ -94,7 +94,7 @@ func ellipse(x, y, rx, ry float64) ring {
 	const n = 28
 	r := make(ring, n)
 	for i := range r {
-		t := float64(i) / n
+		t := float64(float64(i) / n)
 		r[i] = point{x + float64(rx*cos(t)), y + float64(ry*sin(t))}
 	}
 	return r
@@ -106,7 +106,7 @@ func roundedBox(x0, y0, x1, y1, radius float64) ring {
 	r := make(ring, 0, 20)
 	for q, c := range [4]point{{x1 - radius, y1 - radius}, {x0 + radius, y1 - radius}, {x0 + radius, y0 + radius}, {x1 - radius, y0 + radius}} {
 		for i := range 5 {
-			t := (float64(q) + float64(i)/4) / 4
+			t := float64(4*q+i) / 16
 			r = append(r, point{c.x + float64(radius*cos(t)), c.y + float64(radius*sin(t))})
 		}
 	}
@@ -130,16 +130,16 @@ func taper(line []point, from, to float64) ring {
 			continue
 		}
 		w := lerp(from, to, float64(i)/float64(max(n-1, 1))) / 2
-		ux, uy := dx/l*w, dy/l*w
+		ux, uy := float64(dx/l*w), float64(dy/l*w)
 		if i == 0 {
-			left = append(left, point{p.x - ux*.7 + uy*.7, p.y - uy*.7 - ux*.7})
-			right = append(right, point{p.x - ux*.7 - uy*.7, p.y - uy*.7 + ux*.7})
+			left = append(left, point{p.x - float64(ux*.7) + float64(uy*.7), p.y - float64(uy*.7) - float64(ux*.7)})
+			right = append(right, point{p.x - float64(ux*.7) - float64(uy*.7), p.y - float64(uy*.7) + float64(ux*.7)})
 		}
 		left = append(left, point{p.x + uy, p.y - ux})
 		right = append(right, point{p.x - uy, p.y + ux})
 		if i == n-1 {
-			left = append(left, point{p.x + ux*.7 + uy*.7, p.y + uy*.7 - ux*.7})
-			right = append(right, point{p.x + ux*.7 - uy*.7, p.y + uy*.7 + ux*.7})
+			left = append(left, point{p.x + float64(ux*.7) + float64(uy*.7), p.y + float64(uy*.7) - float64(ux*.7)})
+			right = append(right, point{p.x + float64(ux*.7) - float64(uy*.7), p.y + float64(uy*.7) + float64(ux*.7)})
 		}
 	}
 	for i := len(right) - 1; i >= 0; i-- {
@@ -159,7 +159,7 @@ func band(r ring, width float64) []ring {
 		if l == 0 {
 			l = 1
 		}
-		ux, uy := dx/l*width/2, dy/l*width/2
+		ux, uy := float64(dx/l*width/2), float64(dy/l*width/2)
 		outer[i] = point{p.x + uy, p.y - ux}
 		inner[n-1-i] = point{p.x - uy, p.y + ux}
 	}

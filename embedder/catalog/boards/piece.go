@@ -127,11 +127,11 @@ func (p *piece) aspect(q pose) float64 {
 func (c *canvas) draw(p *piece, q pose, x, y, w, h float64, l light) (x0, y0, x1, y1 float64) {
 	rings, m, lo, hi := p.posed(q)
 	pw, ph := hi.x-lo.x, hi.y-lo.y
-	sx, sy := w/pw, h/ph
+	sx, sy := float64(w/pw), float64(h/ph)
 	sx, sy = min(sx, sy*maxStretch), min(sy, sx*maxStretch)
 	fit := affine{
-		a: sx, c: x + (w-float64(sx*pw))/2 - float64(sx*lo.x),
-		e: sy, f: y + (h-float64(sy*ph))/2 - float64(sy*lo.y),
+		a: sx, c: x + float64((w-float64(sx*pw))/2) - float64(sx*lo.x),
+		e: sy, f: y + float64((h-float64(sy*ph))/2) - float64(sy*lo.y),
 	}
 	var cast []ring // what throws a shadow
 	for i := range rings {

@@ -64,10 +64,10 @@ func (c *canvas) ground(d dice, cluttered bool) {
 	}
 }
 
-func level(v float64) uint8 { return uint8(clamp(v, 0, 1)*255 + .5) }
+func level(v float64) uint8 { return uint8(float64(clamp(v, 0, 1)*255) + .5) }
 
 // captions puts lines of print and frames on the ground, below the pieces.
-func (c *canvas) captions(d dice, l light) {
+func (c *canvas) captions(d dice) {
 	flat := light{z: 1, exposure: 1, ambient: 1, tint: rgb{1, 1, 1}}
 	w, h := float64(c.img.Rect.Dx()), float64(c.img.Rect.Dy())
 	put := func(m material, alpha float64, rings ...ring) {
@@ -76,24 +76,24 @@ func (c *canvas) captions(d dice, l light) {
 	}
 	for range d.IntN(3) {
 		m := plain(d.colour())
-		x0, y0 := d.between(.05, .6)*w, d.between(.03, .95)*h
+		x0, y0 := float64(d.between(.05, .6)*w), float64(d.between(.03, .95)*h)
 		size := d.between(5, 13)
 		for line := range 1 + d.IntN(3) {
-			x, y := x0, y0+float64(line)*size*1.6
+			x, y := x0, y0+float64(float64(line)*size*1.6)
 			for range 3 + d.IntN(14) {
-				k := size * d.between(.3, .8)
-				put(m, .8, roundedBox(x, y, x+k, y+size*d.between(.55, 1), size*.15))
-				x += k + size*.18
+				k := float64(size * d.between(.3, .8))
+				put(m, .8, roundedBox(x, y, x+k, y+float64(size*d.between(.55, 1)), size*.15))
+				x += k + float64(size*.18)
 				if d.chance(.18) {
-					x += size * .5
+					x += float64(size * .5)
 				}
 			}
 		}
 	}
 	if d.chance(.3) { // a frame, or a patch of colour
 		m := plain(mix(d.colour(), rgb{1, 1, 1}, d.between(.2, .7)))
-		x, y := d.between(0, .5)*w, d.between(0, .5)*h
-		r := roundedBox(x, y, x+d.between(.25, .5)*w, y+d.between(.25, .5)*h, 2)
+		x, y := float64(d.between(0, .5)*w), float64(d.between(0, .5)*h)
+		r := roundedBox(x, y, x+float64(d.between(.25, .5)*w), y+float64(d.between(.25, .5)*h), 2)
 		if d.chance(.5) {
 			put(m, .9, band(r, d.between(2, 8))...)
 		} else {

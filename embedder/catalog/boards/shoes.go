@@ -18,7 +18,7 @@ func shoes(p *piece) {
 		fromAbove
 		flipFlops
 	)
-	kind := p.weighted(6, 5, 3, 5, 2, 5, 3, 3, 3, 3, 2)
+	kind := p.weighted(6, 5, 3, 4, 3, 6, 4, 3, 3, 4, 3)
 	m := p.leather()
 	sole := plain([...]rgb{{.15, .12, .1}, {.85, .82, .76}, {.55, .38, .22}}[p.IntN(3)])
 	var draw func()
@@ -38,7 +38,7 @@ func shoes(p *piece) {
 			a := arch{heel, platform}
 			p.heel(other, a, thin)
 			if platform > 0 {
-				p.add(other.times(.85), .03, outline(corner(.04, -platform), corner(.47, -platform-.004), round(.49, -platform*.5), corner(.46, 0), corner(.1, 0)))
+				p.add(other.times(.85), .03, outline(corner(-.04, a.y(-.04)), round(.08, a.y(.08)), corner(.2, -platform), corner(.48, -platform), round(.5, -platform*.5), corner(.46, 0), corner(.06, 0)))
 			}
 			toe := .5
 			tip := round(toe, -platform-.02)
@@ -77,17 +77,17 @@ func shoes(p *piece) {
 				p.heel(m, a, thin)
 			}
 			// The far halves of the straps, the footbed, the near halves.
-			x := func(i int) float64 { return .12 + .115*float64(i) }
-			rise := func(i int) float64 { return .15 - .028*float64(i) }
+			x := func(i int) float64 { return .12 + float64(.115*float64(i)) }
+			rise := func(i int) float64 { return .15 - float64(.028*float64(i)) }
 			for i := range straps {
-				p.add(m.times(.55), .01, ribbon(curve(false, round(x(i)+.03, a.y(x(i))-rise(i)+.02), round(x(i)+.1, a.y(x(i))-rise(i)*.5), round(x(i)+.12, a.y(x(i))-.03)), width*.7))
+				p.add(m.times(.55), .01, ribbon(curve(false, round(x(i)+.03, a.y(x(i))-rise(i)+.02), round(x(i)+.1, a.y(x(i))-float64(rise(i)*.5)), round(x(i)+.12, a.y(x(i))-.03)), width*.7))
 			}
 			p.add(sole, .02, outline(
 				corner(-.5, a.y(-.5)-.03), round(-.3, a.y(-.3)-.028), round(-.1, a.y(-.1)-.03), round(.14, a.y(.14)-.03), round(.3, -.05), corner(.5, -.045),
 				round(.51, -.02), corner(.46, 0), round(.14, 0), round(-.1, a.y(-.1)+.01), round(-.3, a.y(-.3)+.01), corner(-.49, a.y(-.49)+.01)))
 			for i := range straps {
 				y := a.y(x(i))
-				p.add(m, .04, taper(curve(false, round(x(i)-.06, y-.02), round(x(i)-.025, y-rise(i)*.7), round(x(i)+.04, y-rise(i))), width*1.15, width))
+				p.add(m, .04, taper(curve(false, round(x(i)-.06, y-.02), round(x(i)-.025, y-float64(rise(i)*.7)), round(x(i)+.04, y-rise(i))), width*1.15, width))
 			}
 			// The counter at the heel and the strap around the ankle.
 			y := a.y(-.45)
@@ -150,7 +150,7 @@ func shoes(p *piece) {
 				p.add(accent, .01, outline(corner(-.36, -.2), round(-.2, -.13), corner(.12, -.22), round(-.12, -.1), round(-.3, -.11)))
 			case 1: // three bars
 				for i := range 3 {
-					x := -.2 + .085*float64(i)
+					x := -.2 + float64(.085*float64(i))
 					p.add(accent, .01, polygon(x, -.2, x+.035, -.2, x-.005, -.1, x-.04, -.1))
 				}
 			case 2: // a patch at the heel
@@ -204,12 +204,12 @@ func shoes(p *piece) {
 			}
 			instep := a.y(-.02)
 			p.add(m.with(folds), .13, outline(
-				corner(back, top), round(back+calf, top+.02), corner(back+2*calf, top), round(-.16, -heel-.27), round(-.1, instep-.2), round(.12, a.y(.12)-.14),
+				corner(back, top), round(back+calf, top+.02), corner(back+float64(2*calf), top), round(-.16, -heel-.27), round(-.1, instep-.2), round(.12, a.y(.12)-.14),
 				round(.35, -.13-lift), tip, corner(.46, -lift), corner(.14, -lift), round(-.08, a.y(-.08)), round(-.28, a.y(-.28)), corner(-.48, a.y(-.48)), round(-.49, a.y(-.48)-.1), round(-.455, -heel-.24)))
-			p.add(soleDark, .01, ribbon(curve(false, round(-.47, a.y(-.47)), round(-.28, a.y(-.28)+.004), round(-.08, a.y(-.08)), round(.14, -lift*.6), round(.3, -lift*.5), round(.48, -lift*.6)), lift*.8+.014))
+			p.add(soleDark, .01, ribbon(curve(false, round(-.47, a.y(-.47)), round(-.28, a.y(-.28)+.004), round(-.08, a.y(-.08)), round(.14, -lift*.6), round(.3, -lift*.5), round(.48, -lift*.6)), float64(lift*.8)+.014))
 			switch detail {
 			case 0: // a zip
-				p.add(metal, .005, ribbon([]point{{back + calf*1.1, top + .03}, {-.26, -heel - .06}}, .012))
+				p.add(metal, .005, ribbon([]point{{back + float64(calf*1.1), top + .03}, {-.26, -heel - .06}}, .012))
 			case 1: // elastic at the side
 				p.add(m.times(.6).with(func(u, v float64) float64 { return .005 * sin(u*35) }), .01, outline(corner(-.36, -heel-.3), corner(-.22, -heel-.3), corner(-.26, -heel-.09), corner(-.31, -heel-.09)))
 			case 2: // a strap with a buckle

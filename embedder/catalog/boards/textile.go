@@ -17,7 +17,7 @@ func (c rgb) luma() float64 {
 
 // hue turns a hue in turns, a saturation and a value into a colour.
 func hue(h, s, v float64) rgb {
-	h = frac(h) * 6
+	h = float64(frac(h) * 6)
 	part := func(shift float64) float64 {
 		k := math.Mod(shift+h, 6)
 		return v * (1 - float64(s*clamp(min(k, 4-k), 0, 1)))
@@ -146,7 +146,7 @@ func (d dice) textile() material {
 	case 3: // tartan
 		g := d.contrast(c)
 		at = func(u, v, px float64) rgb {
-			x, y, w := u*f*.6, v*f*.6, px*f*.6
+			x, y, w := float64(u*f*.6), float64(v*f*.6), float64(px*f*.6)
 			o := mix(c, e, .5*stripe(x, .4, w))
 			o = mix(o, e, .5*stripe(y, .4, w))
 			o = mix(o, g, .6*stripe(x+.3, .07, w))
@@ -155,8 +155,8 @@ func (d dice) textile() material {
 	case 4: // dots
 		radius := d.between(.16, .36)
 		at = func(u, v, px float64) rgb {
-			y := v * f * 1.3
-			x := float64(u*f*1.3) + .5*math.Mod(math.Floor(y)+1000, 2)
+			y := float64(v * f * 1.3)
+			x := float64(u*f*1.3) + float64(.5*math.Mod(math.Floor(y)+1000, 2))
 			x, y = frac(x)-.5, frac(y)-.5
 			return mix(c, e, edge(radius-hypot(x, y), px*f*1.3))
 		}
@@ -169,7 +169,7 @@ func (d dice) textile() material {
 			p := cells(u*f, v*f, seed)
 			w := px * f
 			if p.id > .75 { // a leaf
-				return mix(c, leaf, edge(.3-math.Abs(p.dx+float64(.7*p.dy))-math.Abs(p.dy)*.3, w))
+				return mix(c, leaf, edge(.3-math.Abs(p.dx+float64(.7*p.dy))-float64(math.Abs(p.dy)*.3), w))
 			}
 			// A rose curve, its angle by a rational stand-in for the arc tangent.
 			a := angle(p.dx, p.dy)
@@ -190,9 +190,9 @@ func (d dice) textile() material {
 	case 8: // knit: columns of Vs
 		f = d.between(14, 30)
 		at = func(u, v, px float64) rgb {
-			x := u * f
+			x := float64(u * f)
 			y := float64(v*f*1.2) + math.Abs(frac(x)-.5)
-			k := math.Abs(frac(x)-.5) * 2 * math.Abs(frac(y)-.5) * 2
+			k := math.Abs(frac(x)-.5) * math.Abs(frac(y)-.5) * 4
 			if px*f > .7 {
 				k = .25
 			}
@@ -229,7 +229,7 @@ func (d dice) textile() material {
 		f *= .5
 		x0, y0 := d.between(-.2, .2), d.between(-.2, .2)
 		at = func(u, v, px float64) rgb {
-			q := hypot(u-x0, v-y0)*f + float64(2.5*noise(u*5, v*5, seed))
+			q := float64(hypot(u-x0, v-y0)*f) + float64(2.5*noise(u*5, v*5, seed))
 			return mix(c, e, .5+float64(.5*sin(q*.5)))
 		}
 	case 16: // tweed
@@ -264,7 +264,7 @@ func angle(x, y float64) float64 {
 	if sum == 0 {
 		return 0
 	}
-	t := y / sum / 4
+	t := float64(y / sum / 4)
 	if x < 0 {
 		t = .5 - t
 	}
@@ -382,11 +382,11 @@ func (d dice) skin() material {
 
 // folds are the irregular ones of cloth that hangs: long along v, depth in lengths of the piece.
 func (d dice) folds(depth float64) relief {
-	seed, f := d.Uint32(), d.between(1.6, 3.2)
+	seed, f := d.Uint32(), d.between(2.2, 4.5)
 	lean := d.between(-.5, .5)
 	return func(u, v float64) float64 {
 		n := noise(u*2.3, v*1.7, seed)
-		a := noise(u*3+7, v*2.5, seed+5)
+		a := noise(float64(u*3)+7, v*2.5, seed+5)
 		return float64(depth * a * a * sin(float64(f*u)+float64(lean*v)+float64(1.6*n)))
 	}
 }

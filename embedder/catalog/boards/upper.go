@@ -14,8 +14,8 @@ func (p *piece) bodice(loose float64) bodice {
 	b.tip = b.top + p.between(.045, .075)
 	b.armpit = b.tip + p.between(.17, .21)
 	b.chest = b.shoulder * p.between(.88, .98) * loose
-	b.waist = b.chest * p.between(.84, 1)
-	b.hips = b.chest * p.between(.95, 1.12)
+	b.waist = float64(b.chest * p.between(.84, 1))
+	b.hips = float64(b.chest * p.between(.95, 1.12))
 	b.middle = b.armpit + p.between(.16, .22)
 	return b
 }
@@ -38,7 +38,7 @@ const (
 
 // collar are the knots from the middle of the neckline to the neck.
 func (p *piece) collar(b bodice, n neckline) []knot {
-	w := b.neck * p.between(1, 1.25)
+	w := float64(b.neck * p.between(1, 1.25))
 	y := b.top
 	switch n {
 	case vNeck:
@@ -52,7 +52,7 @@ func (p *piece) collar(b bodice, n neckline) []knot {
 		return []knot{corner(0, y-.045), corner(b.neck*.8, y-.05), corner(b.neck, y+.005)}
 	}
 	d := p.between(.05, .12)
-	return []knot{round(0, y+d), round(w*.75, y+d*.62), corner(w, y)}
+	return []knot{round(0, y+d), round(w*.75, y+float64(d*.62)), corner(w, y)}
 }
 
 // sleeve is how an arm is clothed.
@@ -70,7 +70,7 @@ type sleeve struct {
 func (p *piece) sleeve(length float64) sleeve {
 	s := sleeve{
 		length: length,
-		angle:  p.between(.03, .075),
+		angle:  p.between(.015, .06),
 		elbow:  p.between(.68, .8),
 		wrist:  p.between(.5, .62),
 	}
@@ -95,25 +95,25 @@ func (p *piece) sleeve(length float64) sleeve {
 func (p *piece) arms(m material, b bodice, s sleeve, volume float64) {
 	skin := p.skin()
 	for _, side := range [2]float64{-1, 1} {
-		angle := s.angle * p.between(.85, 1.15)
+		angle := float64(s.angle * p.between(.85, 1.15))
 		bend := p.between(-.02, .012)
 		if s.length < .3 {
 			bend = 0
 		}
 		// The arm's own directions: along it (a), and outwards across it (n), at the elbow and below.
-		ax, ay := sin(angle)*side, cos(angle)
-		bx, by := sin(angle+bend)*side, cos(angle+bend)
-		nx, ny := ay*side, -ax*side
-		mx, my := by*side, -bx*side
-		w := hypot(b.shoulder-b.chest, b.armpit-b.tip) / 2
-		x0, y0 := side*(b.shoulder+b.chest)/2, (b.tip+b.armpit)/2
-		half := s.length * .5
+		ax, ay := float64(sin(angle)*side), cos(angle)
+		bx, by := float64(sin(angle+bend)*side), cos(angle+bend)
+		nx, ny := float64(ay*side), float64(-ax*side)
+		mx, my := float64(by*side), float64(-bx*side)
+		w := float64(hypot(b.shoulder-b.chest, b.armpit-b.tip) / 2)
+		x0, y0 := float64(side*(b.shoulder+b.chest)/2), float64((b.tip+b.armpit)/2)
+		half := float64(s.length * .5)
 		ex, ey := x0+float64(ax*half), y0+float64(ay*half)
 		hx, hy := ex+float64(bx*half), ey+float64(by*half)
 		at := func(x, y, nx, ny, k float64) point { return point{x + float64(nx*k), y + float64(ny*k)} }
 		kn := func(q point) knot { return knot{q, false} }
 		co := func(q point) knot { return knot{q, true} }
-		we, wh := w*s.elbow, w*s.wrist
+		we, wh := float64(w*s.elbow), float64(w*s.wrist)
 		if s.hand {
 			r := p.add(skin, .04, outline(co(at(hx, hy, mx, my, .03)), kn(at(hx+float64(bx*.05), hy+float64(by*.05), mx, my, .035)), kn(point{hx + float64(bx*.12), hy + float64(by*.12)}), kn(at(hx+float64(bx*.05), hy+float64(by*.05), mx, my, -.035)), co(at(hx, hy, mx, my, -.03))))
 			r.loose = true
@@ -154,13 +154,6 @@ func (p *piece) inside(m material, b bodice, w float64) {
 	p.add(m.times(.5), 0, outline(corner(-w, b.top+.004), round(0, b.top+.03), corner(w, b.top+.004), corner(b.chest*.7, b.armpit+.03), corner(-b.chest*.7, b.armpit+.03)))
 }
 
-func insideWidth(b bodice, n neckline) float64 {
-	if n == boatNeck {
-		return b.shoulder * .7
-	}
-	return b.neck
-}
-
 // head draws the neck and head of who wears it.
 func (p *piece) head(b bodice) {
 	skin := p.skin()
@@ -198,11 +191,11 @@ func (p *piece) print(x, y, size float64) {
 		}
 	case 1: // lettering
 		for i := range 1 + p.IntN(3) {
-			ly := y + (float64(i)-.5)*size*.55
-			for lx := x - size; lx < x+size*.9; {
-				w := size * p.between(.12, .26)
-				p.add(m, 0, roundedBox(lx, ly, lx+w, ly+size*.32, size*.04))
-				lx += w + size*.07
+			ly := y + float64((float64(i)-.5)*size*.55)
+			for lx := x - size; lx < x+float64(size*.9); {
+				w := float64(size * p.between(.12, .26))
+				p.add(m, 0, roundedBox(lx, ly, lx+w, ly+float64(size*.32), size*.04))
+				lx += w + float64(size*.07)
 			}
 		}
 	case 2: // a star
@@ -218,9 +211,9 @@ func (p *piece) print(x, y, size float64) {
 		}
 		p.add(m, 0, r)
 	case 3: // a picture
-		p.add(p.textile(), 0, roundedBox(x-size*.85, y-size*.7, x+size*.85, y+size*.8, size*.05))
+		p.add(p.textile(), 0, roundedBox(x-float64(size*.85), y-float64(size*.7), x+float64(size*.85), y+float64(size*.8), size*.05))
 	case 4: // a heart
-		p.add(m, 0, outline(corner(x, y-size*.35), round(x+size*.5, y-size*.75), round(x+size*.85, y-size*.2), corner(x, y+size*.85), round(x-size*.85, y-size*.2), round(x-size*.5, y-size*.75)))
+		p.add(m, 0, outline(corner(x, y-float64(size*.35)), round(x+float64(size*.5), y-float64(size*.75)), round(x+float64(size*.85), y-float64(size*.2)), corner(x, y+float64(size*.85)), round(x-float64(size*.85), y-float64(size*.2)), round(x-float64(size*.5), y-float64(size*.75))))
 	}
 }
 
@@ -287,14 +280,16 @@ func tops(p *piece) {
 	default:
 		p.arms(m.with(p.folds(p.between(.006, .016))), b, s, .09)
 	}
+	front := p.collar(b, neck)
 	if !p.worn && neck != highNeck && kind != camisole {
-		p.inside(m, b, insideWidth(b, neck))
+		p.inside(m, b, front[len(front)-1].x)
 	}
 
 	var side []knot
 	switch kind {
 	case tank:
-		x := b.shoulder * p.between(.68, .85)
+		x := float64(b.shoulder * p.between(.68, .85))
+		x = max(x, front[len(front)-1].x+.025)
 		side = []knot{corner(x, b.top+.02), round(x-.01, b.armpit-.09), corner(b.chest*.97, b.armpit), round(b.waist, b.middle)}
 	case camisole:
 		for _, s := range [2]float64{-1, 1} {
@@ -304,19 +299,18 @@ func tops(p *piece) {
 	default:
 		side = b.flank()
 	}
-	var front []knot
 	if kind == camisole {
 		front = []knot{corner(0, b.armpit-p.between(-.03, .05))}
-	} else {
-		front = p.collar(b, neck)
 	}
 	right := append(front, side...)
+	straight := false
 	switch {
-	case kind == shirt || p.chance(.2): // shirt tails
+	case kind == shirt || kind != sweater && kind != hoodie && p.chance(.2): // shirt tails
 		right = append(right, corner(b.hips, b.hem-.06), round(b.hips*.55, b.hem), round(0, b.hem+.01))
 	case kind == blouse && p.chance(.3): // peplum
 		right = append(right[:len(right)-1], corner(b.waist*.92, b.middle), corner(b.hips*1.2, b.hem), round(0, b.hem+.03))
 	default:
+		straight = true
 		right = append(right, corner(b.hips, b.hem), round(0, b.hem+p.between(.005, .02)))
 	}
 	p.add(body, .12, mirrored(right...))
@@ -325,7 +319,7 @@ func tops(p *piece) {
 	switch {
 	case kind == sweater || kind == hoodie: // ribbing
 		p.add(hem, .02, outline(corner(-b.hips*.99, b.hem-.05), round(0, b.hem-.042), corner(b.hips*.99, b.hem-.05), corner(b.hips*.93, b.hem+.01), round(0, b.hem+.022), corner(-b.hips*.93, b.hem+.01)))
-	case kind == tee || kind == tank:
+	case straight && (kind == tee || kind == tank):
 		p.seam(m, .6, .005, .5, point{-b.hips * .98, b.hem - .022}, point{0, b.hem - .012}, point{b.hips * .98, b.hem - .022})
 	}
 	if neck == roundNeck && (kind == tee || kind == sweater) {
@@ -353,7 +347,7 @@ func tops(p *piece) {
 			p.add(c, .02, ellipse(0, y, .018, .02))
 		case 2: // ruffles
 			for i := range 2 {
-				y := b.armpit - .06 + .1*float64(i)
+				y := b.armpit - .06 + float64(.1*float64(i))
 				p.ruffle(m, -b.chest*.9, b.chest*.9, y, .05)
 			}
 		}
@@ -373,8 +367,8 @@ func tops(p *piece) {
 		if p.chance(.45) {
 			p.print(0, b.armpit+.03, p.between(.06, .11))
 		} else if p.chance(.25) {
-			p.add(m.times(.95), .01, roundedBox(b.chest*.3, b.armpit-.02, b.chest*.3+.09, b.armpit+.09, .012))
-			p.seam(m, .6, .005, .6, point{b.chest * .3, b.armpit - .01}, point{b.chest*.3 + .09, b.armpit - .01})
+			p.add(m.times(.95), .01, roundedBox(b.chest*.3, b.armpit-.02, float64(b.chest*.3)+.09, b.armpit+.09, .012))
+			p.seam(m, .6, .005, .6, point{b.chest * .3, b.armpit - .01}, point{float64(b.chest*.3) + .09, b.armpit - .01})
 		}
 	case tunic:
 		if p.chance(.5) {
@@ -393,13 +387,14 @@ func (p *piece) placket(m material, b bodice) {
 		c = m.times(.5)
 	}
 	p.buttons(c, 0, b.top+.13, b.hem-.06, n, .009)
+	p.add(m.times(.55), .01, outline(corner(-b.neck-.012, b.top-.028), round(0, b.top-.045), corner(b.neck+.012, b.top-.028), corner(b.neck*.9, b.top+.02), round(0, b.top+.035), corner(-b.neck*.9, b.top+.02)))
 	for _, s := range [2]float64{-1, 1} {
 		p.add(m, .025, polygon(0, b.top+.1, .01*s, b.top-.015, (b.neck+.015)*s, b.top-.03, (b.neck+.035)*s, b.top+.05, .062*s, b.top+.125))
 		p.seam(m, .5, .005, .6, point{0, b.top + .1}, point{.062 * s, b.top + .125}, point{(b.neck + .035) * s, b.top + .05})
 	}
 	if p.chance(.4) {
 		for _, s := range []float64{-1, 1}[:1+p.IntN(2)] {
-			x := b.chest * .5 * s
+			x := float64(b.chest * .5 * s)
 			p.add(m.times(.97), .012, polygon(x-.05, b.armpit-.02, x+.05, b.armpit-.02, x+.05, b.armpit+.07, x, b.armpit+.09, x-.05, b.armpit+.07))
 			p.seam(m, .55, .004, .6, point{x - .05, b.armpit}, point{x + .05, b.armpit})
 		}
@@ -455,14 +450,14 @@ func coats(p *piece) {
 	}
 	b := p.bodice(p.between(1, 1.12))
 	b.shoulder *= 1.06
-	b.hem = [...]float64{p.between(.14, .26), p.between(.4, .58), p.between(.36, .64), p.between(0, .08), p.between(.02, .1), p.between(.08, .3), p.between(.24, .4), p.between(.12, .42), p.between(.04, .12), p.between(.06, .2)}[kind]
-	b.hips = b.chest * p.between(1, 1.18)
+	b.hem = [...]float64{p.between(.14, .26), p.between(.4, .58), p.between(.4, .76), p.between(0, .08), p.between(.02, .1), p.between(.08, .3), p.between(.24, .4), p.between(.12, .42), p.between(.04, .12), p.between(.06, .2)}[kind]
+	b.hips = float64(b.chest * p.between(1, 1.18))
 	if b.hem > .3 {
 		b.hips *= p.between(1.05, 1.25)
 	}
 	switch kind {
 	case bomber, biker, jeans:
-		b.hips = b.chest * p.between(.88, .98)
+		b.hips = float64(b.chest * p.between(.88, .98))
 	}
 	closed := p.chance(.5)
 	open := p.between(.03, .1) // half of the gap at the hem
@@ -477,7 +472,7 @@ func coats(p *piece) {
 	}
 	body := m.with(folds)
 	s := p.sleeve(p.between(.56, .66))
-	s.puff = 0
+	s.puff, s.angle = 0, p.between(.008, .045)
 	s.elbow, s.wrist = p.between(.76, .88), p.between(.6, .74)
 	s.cuff = 0
 	switch kind {
@@ -552,19 +547,19 @@ func coats(p *piece) {
 			break
 		}
 		for _, side := range [2]float64{-1, 1} {
-			x := edge * .6 * side
+			x := float64(edge * .6 * side)
 			if closed {
-				x = -edge * .6 * side
+				x = float64(-edge * .6 * side)
 			}
 			// The lapel with its notch, then the collar above it.
-			p.add(l, .03, polygon(x, v, b.neck*.82*side, b.top+.02, (b.neck+big*.55)*side, b.top+.075, (b.neck+big)*side, b.top+.115, (b.neck+big*.35)*side, b.top+.15))
-			p.add(l.times(.97), .03, outline(corner(b.neck*.5*side, b.top-.035), corner(b.neck*1.05*side, b.top-.035), corner((b.neck+big*.85)*side, b.top+.045), corner((b.neck+big*.5)*side, b.top+.085), corner(b.neck*.7*side, b.top+.02)))
-			p.seam(m, .45, .005, .6, point{x, v}, point{(b.neck + big*.35) * side, b.top + .15}, point{(b.neck + big) * side, b.top + .115})
+			p.add(l, .03, polygon(x, v, b.neck*.82*side, b.top+.02, (b.neck+float64(big*.55))*side, b.top+.075, (b.neck+big)*side, b.top+.115, (b.neck+float64(big*.35))*side, b.top+.15))
+			p.add(l.times(.97), .03, outline(corner(b.neck*.5*side, b.top-.035), corner(b.neck*1.05*side, b.top-.035), corner((b.neck+float64(big*.85))*side, b.top+.045), corner((b.neck+float64(big*.5))*side, b.top+.085), corner(b.neck*.7*side, b.top+.02)))
+			p.seam(m, .45, .005, .6, point{x, v}, point{(b.neck + float64(big*.35)) * side, b.top + .15}, point{(b.neck + big) * side, b.top + .115})
 		}
 	case jeans:
 		for _, side := range [2]float64{-1, 1} {
 			p.add(m.times(.93), .03, polygon(.005*side, b.top+.075, .02*side, b.top-.03, (b.neck+.01)*side, b.top-.035, (b.neck+.05)*side, b.top+.05, .08*side, b.top+.12))
-			x := b.chest * .52 * side
+			x := float64(b.chest * .52 * side)
 			p.add(m.times(.9), .012, polygon(x-.055, b.armpit-.05, x+.055, b.armpit-.05, x+.055, b.armpit, x, b.armpit+.025, x-.055, b.armpit))
 			p.seam(m, 1.3, .004, .6, point{x - .05, b.armpit}, point{x - .03, b.hem - .03})
 			p.seam(m, 1.3, .004, .6, point{x + .05, b.armpit}, point{x + .03, b.hem - .03})
@@ -615,7 +610,7 @@ func coats(p *piece) {
 		}
 		end := lerp(v, b.hem, .75)
 		if kind == blazer {
-			end = v + .07*float64(n)
+			end = v + float64(.07*float64(n))
 		}
 		p.buttons(button, x, v+.02, end, n, .014)
 	}
@@ -633,12 +628,12 @@ func coats(p *piece) {
 	py := lerp(b.middle, b.hem, .45)
 	if b.hem-b.middle > .16 {
 		for _, side := range [2]float64{-1, 1} {
-			x := b.hips * .52 * side
+			x := float64(b.hips * .52 * side)
 			if kind == parka || p.chance(.4) {
 				p.add(m.times(.94), .015, roundedBox(x-.06, py-.02, x+.06, py+.03, .005))
 				p.seam(m, .5, .005, .7, point{x - .06, py + .03}, point{x + .06, py + .03})
 			} else {
-				p.seam(m, .45, .012, .7, point{x - .05*side, py - .01}, point{x + .05*side, py + p.between(.0, .05)})
+				p.seam(m, .45, .012, .7, point{x - float64(.05*side), py - .01}, point{x + float64(.05*side), py + p.between(.0, .05)})
 			}
 		}
 	}
@@ -668,9 +663,9 @@ func dresses(p *piece) {
 	b.hem = [...]float64{p.between(.36, .55), p.between(.26, .5), p.between(.7, .95), p.between(.3, .7), p.between(.32, .55), p.between(.25, .4)}[kind]
 	hipY := b.middle + .2
 	hip := b.chest * p.between(1.05, 1.18)
-	hem := hip * [...]float64{p.between(.82, 1), p.between(1.6, 2.6), p.between(1.15, 1.9), p.between(1, 1.3), p.between(1.1, 1.5), p.between(1, 1.25)}[kind]
+	hem := float64(hip * [...]float64{p.between(.82, 1), p.between(1.6, 2.6), p.between(1.15, 1.9), p.between(1, 1.3), p.between(1.1, 1.5), p.between(1, 1.25)}[kind])
 	if kind == shift {
-		b.waist = b.chest * .97
+		b.waist = float64(b.chest * .97)
 	}
 	folds := p.folds(p.between(.006, .016))
 
@@ -689,8 +684,9 @@ func dresses(p *piece) {
 		s.hand = p.worn && s.length > .2
 		p.arms(m.with(p.folds(.01)), b, s, .08)
 	}
+	front := p.collar(b, neck)
 	if !p.worn && neck != highNeck && !straps {
-		p.inside(m, b, insideWidth(b, neck))
+		p.inside(m, b, front[len(front)-1].x)
 	}
 	var right []knot
 	switch {
@@ -700,11 +696,11 @@ func dresses(p *piece) {
 		}
 		right = []knot{corner(0, b.armpit-p.between(-.03, .03)), corner(b.neck*1.15, b.armpit-.07), corner(b.chest*.95, b.armpit)}
 	case sleeveless:
-		x := b.shoulder * .85
-		right = append(p.collar(b, neck), corner(x, b.top+.03), round(x-.01, b.armpit-.08), corner(b.chest*.97, b.armpit))
+		x := float64(b.shoulder * .85)
+		right = append(front, corner(max(x, front[len(front)-1].x+.02), b.top+.03), round(x-.01, b.armpit-.08), corner(b.chest*.97, b.armpit))
 	default:
 		f := b.flank()
-		right = append(p.collar(b, neck), f[:3]...)
+		right = append(front, f[:3]...)
 	}
 	upper := m
 	if kind == flared && p.chance(.3) {
@@ -722,7 +718,7 @@ func dresses(p *piece) {
 		p.add(m.with(r), .1, mirrored(low...))
 		if kind == maxi && p.chance(.35) { // tiers
 			for _, t := range [2]float64{.4, .7} {
-				w := lerp(b.waist, hem, t) * 1.02
+				w := float64(lerp(b.waist, hem, t) * 1.02)
 				p.seam(m, .5, .01, .5, point{-w, lerp(b.middle, b.hem, t)}, point{0, lerp(b.middle, b.hem, t) + .02}, point{w, lerp(b.middle, b.hem, t)})
 			}
 		}
@@ -746,7 +742,7 @@ func dresses(p *piece) {
 			p.seam(m, .5, .007, .6, point{-b.waist, b.middle}, point{b.waist, b.middle})
 		}
 	case kind == sheath && p.chance(.4): // a slit
-		x := hem * .45
+		x := float64(hem * .45)
 		p.add(m.times(.3), 0, polygon(x, b.hem-.16, x+.025, b.hem+.008, x-.02, b.hem+.01))
 	case kind == slip && p.chance(.5): // draped to one side
 		p.seam(m, .6, .006, .4, point{-b.waist, b.middle}, point{b.waist * .4, b.middle + .1}, point{b.waist, b.middle + .05})
@@ -765,7 +761,7 @@ func dresses(p *piece) {
 func waves(n, depth, top, bottom, a, b float64) relief {
 	return func(u, v float64) float64 {
 		t := clamp((v-top)/(bottom-top), 0, 1)
-		x := u / lerp(a, b, t) * n / 2
-		return depth * (.35 + float64(.65*t)) * sin(x+float64(.25*sin(x*.37+.2)))
+		x := float64(u / lerp(a, b, t) * n / 2)
+		return depth * (.35 + float64(.65*t)) * sin(x+float64(.25*sin(float64(x*.37)+.2)))
 	}
 }
