@@ -184,10 +184,11 @@ func ReadSweep(path string) (*Sweep, error) {
 		}
 		return nil, err
 	}
-	return parseSweep(path, text)
+	return ParseSweep(path, text)
 }
 
-func parseSweep(path string, text []byte) (*Sweep, error) {
+// ParseSweep reads a sweep from text as [ReadSweep] does; path is what errors and relative paths go by.
+func ParseSweep(path string, text []byte) (*Sweep, error) {
 	src := &source{path: path, text: text}
 	var err error
 	if src.file, err = parser.ParseBytes(text, 0); err != nil {

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"annbench/embedder/catalog"
+)
+
+type embedCmd struct {
+	Images     string   `arg:"" help:"Folder of labelled images: IMAGES/CATEGORY/x.jpg or .png."`
+	Out        string   `help:"Folder for the vectors; must not be there yet." required:"" placeholder:"DIR"`
+	Model      string   `help:"Card (.json) of an ONNX model. Default: the model that ships." placeholder:"CARD"`
+	Device     []string `help:"Devices to try, in this order: cuda, webgpu, cpu." default:"cuda,webgpu,cpu"`
+	Batch      int      `help:"Images in one run of the model." default:"32"`
+	Strict     bool     `help:"End with an error at the first image that cannot be read."`
+	Thumbnails int      `help:"Longest side of the pictures kept for galleries; 0 keeps none." default:"96"`
+	JSON       bool     `help:"Print what was done as JSON."`
+}
+
+// Help is printed below the flags.
+func (embedCmd) Help() string {
+	return `Images that cannot be read are named, left out and counted. The vectors are vectors.npy in the
+folder, which NumPy reads; items.jsonl has id and category of each row.
+
+Examples:
+  annbench embed photos --out photos.vectors
+  annbench embed photos --out photos.vectors --device cpu --strict`
+}
+
+func (c *embedCmd) Run(ctx context.Context, s *surface) error {
+	if c.Batch < 1 || c.Thumbnails < 0 {
+		return misuse{fmt.Errorf("--batch must be at least 1, and --thumbnails at least 0")}
+	}
+	src, err := catalog.OpenFolder(c.Images)
+	if err != nil {
+		return misuse{err}
+	}
+	e := embedJob{source: src, model: c.Model, devices: c.Device, batch: c.Batch, strict: c.Strict, thumbnails: c.Thumbnails}
+	card, err := e.card()
+	if err != nil {
+		return err
+	}
+	result, err := e.into(ctx, s, card, c.Out)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		enc := json.NewEncoder(s.out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(result)
+	}
+	for _, f := range result.Skipped {
+		fmt.Fprintf(s.out, "left out: %s\n", f.Reason)
+	}
+	fmt.Fprintln(s.out, c.Out)
+	return nil
+}

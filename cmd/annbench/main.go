@@ -1,0 +1,173 @@
+// Command annbench tells which nearest-neighbour index to put behind a visual search or a
+// recommender: it embeds images, builds every index family under one contract, and reports build
+// time, latency, memory, recall and mAP.
+//
+//	annbench quickstart                    compare all families on drawn fashion boards
+//	annbench quickstart --images DIR       ... on the photographs in DIR/CATEGORY/*.jpg
+//	annbench run sweep.yaml                measure what a sweep file asks for; stop and go on at will
+//	annbench plan sweep.yaml               what that would measure
+//	annbench report results/NAME           tables, plots and a page from what was measured
+//	annbench embed DIR --out FOLDER        images to vectors
+//	annbench families                      the index families and their settings
+//
+// Exit codes: 0 all done; 1 something could not be measured or done; 2 misuse: a wrong flag, or a
+// sweep file that is wrong; 130 and 143 when interrupted, with all that was measured on the disk.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"annbench/bench"
+)
+
+// exit codes of the command.
+const (
+	exitFailed = 1
+	exitMisuse = 2
+)
+
+// cli is the command line.
+type cli struct {
+	Quiet   bool `short:"q" help:"Print results and errors, no progress."`
+	Verbose bool `short:"v" help:"Log what is done, and what worker processes write."`
+
+	Quickstart quickstartCmd `cmd:"" help:"Compare all index families on a folder of images, or on drawn boards."`
+	Run        runCmd        `cmd:"" help:"Measure what a sweep file asks for, and report."`
+	Plan       planCmd       `cmd:"" help:"Show what a sweep file would measure."`
+	Report     reportCmd     `cmd:"" help:"Tables, plots and a page from results folders."`
+	Embed      embedCmd      `cmd:"" help:"Turn labelled images into vectors."`
+	Families   familiesCmd   `cmd:"" help:"List index families and their settings."`
+	Worker     workerCmd     `cmd:"" hidden:"" help:"Measure one build; started by run."`
+}
+
+// A misuse is an error that the user mends by asking otherwise: exit code 2.
+type misuse struct{ error }
+
+func (m misuse) Unwrap() error { return m.error }
+
+// errFailedCells says that a run ended well but not every cell did; it has been told already.
+var errFailedCells = errors.New("some cells failed")
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is main with its surroundings as arguments; it returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("annbench"),
+		kong.Description("Which nearest-neighbour index, with which settings, for your visual search or recommender."),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { panic(exitCode(code)) }),
+	)
+	if err != nil {
+		panic(err) // the struct above is wrong
+	}
+	code := 0
+	func() {
+		defer func() {
+			if r := recover(); r != nil {
+				c, ok := r.(exitCode)
+				if !ok {
+					panic(r)
+				}
+				code, parser = int(c), nil
+			}
+		}()
+		if len(args) == 0 {
+			args = []string{"--help"}
+		}
+		ctx, err := parser.Parse(args)
+		if err != nil {
+			fmt.Fprintf(stderr, "annbench: %v\nRun \"annbench --help\" for what there is.\n", err)
+			code = exitMisuse
+			return
+		}
+		code = c.dispatch(ctx, stdout, stderr)
+	}()
+	return code
+}
+
+// exitCode carries kong's wish to exit (after --help) up to run.
+type exitCode int
+
+func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
+	level := slog.LevelInfo
+	switch {
+	case c.Verbose:
+		level = slog.LevelDebug
+	case c.Quiet:
+		level = slog.LevelError
+	}
+	ctx, stop, signalled := interruptible()
+	defer stop()
+	s := &surface{out: stdout, err: stderr, quiet: c.Quiet}
+	s.log = slog.New(slog.NewTextHandler(s.logWriter(), &slog.HandlerOptions{Level: level, ReplaceAttr: dropTime}))
+	k.BindTo(ctx, (*context.Context)(nil))
+	err := k.Run(s)
+	s.clear()
+	if code := signalled(); code != 0 {
+		fmt.Fprintln(stderr, "annbench: interrupted; what was measured is kept, and the same command goes on from there")
+		return code
+	}
+	var wrong *bench.FileError
+	var asked misuse
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errFailedCells):
+		return exitFailed
+	case errors.As(err, &wrong), errors.As(err, &asked):
+		fmt.Fprintf(stderr, "annbench: %v\n", err)
+		return exitMisuse
+	}
+	fmt.Fprintf(stderr, "annbench: %v\n", err)
+	return exitFailed
+}
+
+// interruptible gives a context that ends with SIGINT or SIGTERM, and a function that tells the exit
+// code such an end asks for, 0 if there was none. A second signal ends the program at once.
+func interruptible() (ctx context.Context, stop func(), signalled func() int) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	code := make(chan int, 1)
+	go func() {
+		s, ok := <-signals
+		if !ok {
+			return
+		}
+		code <- 128 + int(s.(syscall.Signal))
+		signal.Stop(signals)
+		cancel()
+	}()
+	stop = func() {
+		signal.Stop(signals)
+		cancel()
+	}
+	return ctx, stop, func() int {
+		select {
+		case c := <-code:
+			return c
+		default:
+			return 0
+		}
+	}
+}
+
+func dropTime(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// surface is where a command shows what it does: results on out, progress and log on err.
+type surface struct {
+	out, err io.Writer
+	quiet    bool
+	log      *slog.Logger
+
+	mu   sync.Mutex
+	bar  *progressbar.ProgressBar
+	last time.Time // of the last progress line off a terminal
+}
+
+// every is how often progress is logged off a terminal.
+const every = 10 * time.Second
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// progress shows that done of total units are done. On a terminal it is a bar with the time left;
+// elsewhere a line every ten seconds. left is the time left, 0 where unknown.
+func (s *surface) progress(what string, done, total int, left time.Duration) {
+	if s.quiet || total == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !isTerminal(s.err) {
+		if now := time.Now(); now.Sub(s.last) >= every {
+			s.last = now
+			line := fmt.Sprintf("%s: %d of %d", what, done, total)
+			if left > 0 {
+				line += fmt.Sprintf(", about %v left", left.Round(time.Second))
+			}
+			fmt.Fprintln(s.err, line)
+		}
+		return
+	}
+	if s.bar == nil || s.bar.GetMax() != total {
+		s.bar = progressbar.NewOptions(total,
+			progressbar.OptionSetWriter(s.err), progressbar.OptionSetWidth(30),
+			progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(),
+			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(true),
+			progressbar.OptionFullWidth())
+	}
+	s.bar.Describe(what)
+	_ = s.bar.Set(done)
+}
+
+// clear takes the progress bar off the terminal.
+func (s *surface) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bar != nil {
+		_ = s.bar.Clear()
+		s.bar = nil
+	}
+}
+
+// say prints a line that is part of the progress of a command: not with --quiet.
+func (s *surface) say(format string, args ...any) {
+	if s.quiet {
+		return
+	}
+	s.clear()
+	fmt.Fprintf(s.err, format+"\n", args...)
+}
+
+// logWriter writes log lines beside the progress bar.
+func (s *surface) logWriter() io.Writer { return barAware{s} }
+
+type barAware struct{ s *surface }
+
+func (b barAware) Write(line []byte) (int, error) {
+	b.s.clear()
+	return b.s.err.Write(line)
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+
+	"annbench/bench"
+	"annbench/configs"
+)
+
+type quickstartCmd struct {
+	Images string `help:"Folder of labelled images, IMAGES/CATEGORY/x.jpg or .png. Default: drawn fashion boards." placeholder:"DIR"`
+	Out    string `help:"Results folder. Default: results/default, or results/ and the name of the images' folder." placeholder:"DIR"`
+}
+
+// Help is printed below the flags.
+func (quickstartCmd) Help() string {
+	return `Runs configs/default.yaml, which is part of the program, on the images.
+
+Examples:
+  annbench quickstart
+  annbench quickstart --images photos`
+}
+
+func (c *quickstartCmd) Run(ctx context.Context, s *surface) error {
+	sweep, err := bench.ParseSweep("configs/default.yaml", configs.Default)
+	if err != nil {
+		return err
+	}
+	if c.Images != "" {
+		sweep.Data = bench.Data{Images: c.Images}
+		sweep.Name = filepath.Base(filepath.Clean(c.Images))
+	}
+	if c.Out == "" {
+		c.Out = filepath.Join("results", sweep.Name)
+	}
+	return measure(ctx, s, sweep, c.Out, false)
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"annbench/bench"
+	"annbench/bench/dataset"
+	"annbench/bench/record"
+	"annbench/reports"
+)
+
+type runCmd struct {
+	Sweep string `arg:"" help:"Sweep file (YAML); configs/ has examples, configs/README.md every key."`
+	Out   string `help:"Results folder. Default: results/NAME, by the sweep's name." placeholder:"DIR"`
+	Retry bool   `help:"Measure cells again that failed, timed out or ran out of memory."`
+}
+
+// Help is printed below the flags.
+func (runCmd) Help() string {
+	return `Measures only what is missing in the results folder, so a run that was stopped goes on, and a
+finished one ends at once.
+
+Examples:
+  annbench run configs/default.yaml
+  annbench run my.yaml --out /data/results/my`
+}
+
+func (c *runCmd) Run(ctx context.Context, s *surface) error {
+	sweep, err := bench.ReadSweep(c.Sweep)
+	if err != nil {
+		return misuse{err}
+	}
+	if c.Out == "" {
+		c.Out = filepath.Join("results", sweep.Name)
+	}
+	return measure(ctx, s, sweep, c.Out, c.Retry)
+}
+
+// measure runs a sweep into the folder out and reports on it.
+func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, retry bool) error {
+	set, all, err := prepare(ctx, s, sweep)
+	if err != nil {
+		return err
+	}
+	defer all.Close()
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	run := &bench.Run{
+		Sweep: sweep, Set: set, Collection: all, Out: out, Worker: []string{self, "worker"}, Retry: retry, Log: s.log,
+		Dataset: record.Dataset{Name: all.Name},
+		Progress: func(p bench.Progress) {
+			s.progress(p.What, p.Done, p.Total, p.Left)
+		},
+	}
+	if all.Meta.Embedding != nil {
+		run.Dataset.Embedding = &record.Embedding{}
+		if err := json.Unmarshal(all.Meta.Embedding, run.Dataset.Embedding); err != nil {
+			return fmt.Errorf("reading how %s was embedded: %w", all.Name, err)
+		}
+		run.Dataset.Name = run.Dataset.Embedding.Source
+	}
+	began := time.Now()
+	sum, err := run.Do(ctx)
+	s.clear()
+	if err != nil {
+		return err
+	}
+	for _, w := range sum.Warnings {
+		s.say("note: %s", w)
+	}
+	s.say("measured %d cells in %v; %d were there already, %d failed, %d skipped",
+		sum.Measured[record.OK], time.Since(began).Round(time.Second), sum.Present, sum.Failed(), sum.Measured[record.Skipped])
+	if err := report(s, filepath.Join(out, "report"), out); err != nil {
+		return err
+	}
+	if sum.Failed() > 0 {
+		fmt.Fprintf(s.err, "annbench: %d cells failed; the report says how. `annbench run --retry` measures them again\n", sum.Failed())
+		return errFailedCells
+	}
+	return nil
+}
+
+// prepare makes the data set of a sweep, and opens the collection that it is of.
+func prepare(ctx context.Context, s *surface, sweep *bench.Sweep) (set string, all *dataset.Collection, err error) {
+	all, err = collection(ctx, s, &sweep.Data)
+	if err != nil {
+		return "", nil, err
+	}
+	cache, err := cacheDir()
+	if err == nil {
+		set, err = dataset.Split(ctx, all, dataset.SplitConfig{Queries: sweep.Queries, Seed: sweep.Seed}, filepath.Join(cache, "sets"))
+	}
+	if err != nil {
+		all.Close()
+		return "", nil, err
+	}
+	return set, all, nil
+}
+
+// report writes the files and prints the table of some results folders.
+func report(s *surface, dir string, results ...string) error {
+	r, err := reports.Load(results...)
+	if err != nil {
+		return err
+	}
+	if err := reports.Table(s.out, r, reports.TableOptions{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}); err != nil {
+		return err
+	}
+	if _, err := reports.Write(dir, r); err != nil {
+		return err
+	}
+	fmt.Fprintln(s.out)
+	for _, d := range results {
+		fmt.Fprintln(s.out, filepath.Join(d, record.RecordsFile))
+	}
+	fmt.Fprintln(s.out, filepath.Join(dir, "index.html"))
+	return nil
+}
+
+func secondsLeft(done, total int, elapsed time.Duration) time.Duration {
+	if done == 0 {
+		return 0
+	}
+	return time.Duration(float64(elapsed) / float64(done) * float64(total-done))
+}
+
+type planCmd struct {
+	Sweep string `arg:"" help:"Sweep file (YAML)."`
+	JSON  bool   `help:"One JSON object instead of a table."`
+}
+
+// Help is printed below the flags.
+func (planCmd) Help() string {
+	return `Embeds the images first if that has not been done, because what fits depends on their number.
+
+Examples:
+  annbench plan configs/default.yaml`
+}
+
+func (c *planCmd) Run(ctx context.Context, s *surface) error {
+	sweep, err := bench.ReadSweep(c.Sweep)
+	if err != nil {
+		return misuse{err}
+	}
+	dir, all, err := prepare(ctx, s, sweep)
+	if err != nil {
+		return err
+	}
+	defer all.Close()
+	set, err := dataset.OpenSet(dir)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	plan, err := bench.MakePlan(sweep, bench.Shape{Digest: set.Digest, Base: set.Base.Rows, Dim: set.Base.Dim})
+	if err != nil {
+		return err
+	}
+	return printPlan(s.out, sweep, set, plan, c.JSON)
+}
+
+type reportCmd struct {
+	Results []string `arg:"" help:"Results folders; several are shown together."`
+	Out     string   `help:"Folder for the files. Default: report/ in the first results folder." placeholder:"DIR"`
+}
+
+// Help is printed below the flags.
+func (reportCmd) Help() string {
+	return `Needs the results folders alone: neither indexes nor model nor images.
+
+Examples:
+  annbench report results/default`
+}
+
+func (c *reportCmd) Run(s *surface) error {
+	if c.Out == "" {
+		c.Out = filepath.Join(c.Results[0], "report")
+	}
+	return report(s, c.Out, c.Results...)
+}
