@@ -309,7 +309,11 @@ func (c *coordinator) job(ctx context.Context, j Job) error {
 	if j.Rep == 0 {
 		o.Gallery = c.gallery
 	}
-	p := &process{command: c.Worker, timeout: c.Sweep.Timeout, memory: int64(c.Sweep.Memory), log: c.Log}
+	limit, err := c.Sweep.memoryLimit()
+	if err != nil {
+		return err
+	}
+	p := &process{command: c.Worker, timeout: c.Sweep.Timeout, memory: limit, log: c.Log}
 	c.report(describe(j))
 	o.Do = doBuild
 	err = p.run(ctx, o, note)

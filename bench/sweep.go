@@ -45,8 +45,9 @@ type Sweep struct {
 	Measure time.Duration `yaml:"measure"`
 	// Timeout ends the process that builds and measures one build. Default: 10m.
 	Timeout time.Duration `yaml:"timeout"`
-	// Memory ends that process when it holds more than so much of its own. Default: no limit.
-	Memory Size `yaml:"memory"`
+	// Memory ends that process when it holds more than so much of its own: a size as [ParseSize]
+	// reads it. Default: no limit.
+	Memory string `yaml:"memory"`
 	// Gallery is how many queries are shown in the report with what each family answered.
 	// Default: 12; none: -1.
 	Gallery int `yaml:"gallery"`
@@ -105,20 +106,6 @@ func (l *OneOrMany[T]) UnmarshalYAML(decode func(any) error) error {
 	}
 	*l = OneOrMany[T]{one}
 	return nil
-}
-
-// Size is a number of bytes, written as people write it: 300MB, 4GiB, 1048576.
-type Size int64
-
-// UnmarshalYAML reads a size.
-func (s *Size) UnmarshalYAML(decode func(any) error) error {
-	var text string
-	if err := decode(&text); err != nil {
-		return err
-	}
-	n, err := ParseSize(text)
-	*s = Size(n)
-	return err
 }
 
 // ParseSize reads a number of bytes: a number with kB, MB, GB (powers of 1000), KiB, MiB, GiB
@@ -194,10 +181,11 @@ func ParseSweep(path string, text []byte) (*Sweep, error) {
 	if src.file, err = parser.ParseBytes(text, 0); err != nil {
 		return nil, src.decodeError(err)
 	}
-	s := &Sweep{source: src}
+	s := &Sweep{}
 	if err := yaml.UnmarshalWithOptions(text, s, yaml.Strict()); err != nil {
 		return nil, src.decodeError(err)
 	}
+	s.source = src // after decoding, which clears everything where the file says nothing
 	if s.Name == "" {
 		s.Name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	}
@@ -271,6 +259,9 @@ func (s *Sweep) check() error {
 			return s.errorf(at.path, "%s", at.rule)
 		}
 	}
+	if _, err := s.memoryLimit(); err != nil {
+		return s.errorf("$.memory", "memory: %v", err)
+	}
 	if len(s.Families) == 0 {
 		return s.errorf("$.families", "no families to compare: list some under families, `annbench families` shows them")
 	}
@@ -280,6 +271,14 @@ func (s *Sweep) check() error {
 		}
 	}
 	return nil
+}
+
+// memoryLimit is Memory in bytes, 0 for no limit.
+func (s *Sweep) memoryLimit() (int64, error) {
+	if s.Memory == "" {
+		return 0, nil
+	}
+	return ParseSize(s.Memory)
 }
 
 func (s *Sweep) checkData() error {
@@ -448,6 +447,10 @@ func (src *source) decodeError(err error) error {
 		return src.errorAt(nil, err.Error())
 	}
 	reason, t := at.GetMessage(), at.GetToken()
+	var mistyped *yaml.TypeError
+	if errors.As(err, &mistyped) && t != nil {
+		reason = fmt.Sprintf("%q is not %s", t.Value, kindName(mistyped.DstType))
+	}
 	var unknown *yaml.UnknownFieldError
 	if errors.As(err, &unknown) && t != nil {
 		known := yamlKeys(reflect.TypeFor[Sweep]())
@@ -459,6 +462,23 @@ func (src *source) decodeError(err error) error {
 		}
 	}
 	return src.errorAt(t, reason)
+}
+
+// kindName is what a value of type t is called in a sweep file.
+func kindName(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		return "a time like 300ms or 10m"
+	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64:
+		return "a whole number"
+	case t.Kind() == reflect.String:
+		return "a text"
+	case t.Kind() == reflect.Struct || t.Kind() == reflect.Map:
+		return "a mapping of keys to values"
+	case t.Kind() == reflect.Slice:
+		return "a list"
+	}
+	return "a " + t.String()
 }
 
 // yamlKeys lists the keys of t and of the structs within it.

@@ -1,0 +1,222 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+)
+
+const flatAndForest = `
+- family: flat
+- family: forest
+  build: {trees: [5, 20]}
+  search: {search_k: [50, 2000]}
+`
+
+func TestRunMeasuresEveryCellOnceAndGoesOn(t *testing.T) {
+	r := testRun(t, testSet(t, 600, 24, 50), testSweep(t, flatAndForest))
+	sum, err := r.Do(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	records := readRecords(t, r.Out)
+	const cells = (1 + 2*2) * 2 * 2 // settings × k × repetitions
+	if sum.Measured[record.OK] != cells || len(records) != cells {
+		t.Fatalf("measured %v, %d records; want %d", sum.Measured, len(records), cells)
+	}
+	seen := map[string]bool{}
+	for _, rec := range records {
+		if seen[rec.Key()] {
+			t.Errorf("%v repetition %d is there twice", rec.Cell, rec.Rep)
+		}
+		seen[rec.Key()] = true
+		for _, name := range []string{metric.Recall, metric.MAP, metric.Mean, metric.P99, metric.QPS, metric.Build, metric.Serialized, metric.Analytic, metric.Load} {
+			v, ok := rec.Values[name]
+			if !ok || math.IsNaN(v) || v <= 0 {
+				t.Errorf("%v: %s is %v, %v", rec.Cell, name, v, ok)
+			}
+		}
+		if rec.Exact && rec.Values[metric.Recall] != 1 {
+			t.Errorf("%v: exact search has recall %v", rec.Cell, rec.Values[metric.Recall])
+		}
+		if v := rec.Values; v[metric.P50] > v[metric.P99] || v[metric.P99] > v[metric.P999] {
+			t.Errorf("%v: percentiles fall: %v", rec.Cell, v)
+		}
+		if want := 3; rec.Rep == 0 && len(rec.Answers) != want {
+			t.Errorf("%v: answers to %d queries of the gallery, want %d", rec.Cell, len(rec.Answers), want)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(r.Out, ".work-*")); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	results, err := record.Open(r.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if results.Dataset.Base != 550 || results.Dataset.Queries != 50 || len(results.Dataset.Labels) != 10 {
+		t.Errorf("data set is described as %+v", results.Dataset)
+	}
+	if g := results.Gallery; g == nil || len(g.Queries) != 3 || len(g.Truth["l2"][0]) != 10 {
+		t.Errorf("gallery is %+v", g)
+	}
+
+	sum, err = r.Do(t.Context())
+	if err != nil || sum.Present != cells || len(sum.Measured) != 0 {
+		t.Fatalf("a second run: %+v, %v; want everything there already", sum, err)
+	}
+
+	// What is missing, and only that, is measured: cut the last three records and half a line.
+	path := filepath.Join(r.Out, record.RecordsFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(text), "\n")
+	kept := strings.Join(lines[:cells-3], "") + lines[cells-3][:40]
+	if err := os.WriteFile(path, []byte(kept), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if sum, err = r.Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	again := map[string]bool{}
+	for _, rec := range readRecords(t, r.Out) {
+		again[rec.Key()] = true
+	}
+	if len(again) != cells {
+		t.Errorf("after the repair there are %d cells, want %d", len(again), cells)
+	}
+	// A setting's k are measured together: three lost records are at most two settings of two k, or three.
+	if n := sum.Measured[record.OK]; n < 3 || n > 6 {
+		t.Errorf("%d cells were measured again, for 3 that were lost", n)
+	}
+}
+
+func TestFaultsAreRecordsAndTheSweepGoesOn(t *testing.T) {
+	set := testSet(t, 300, 8, 20)
+	for _, tt := range []struct {
+		fault  string
+		status record.Status
+		says   string
+		change func(*Sweep)
+	}{
+		{fault: "kill", status: record.Failed, says: "killed"},
+		{fault: "silent", status: record.Failed, says: "without saying why"},
+		{fault: "garbage", status: record.Failed, says: "Segmentation fault"},
+		{fault: "hang", status: record.Timeout, says: "not done after 1s", change: func(s *Sweep) { s.Timeout = time.Second }},
+		{fault: "eat", status: record.OOM, says: "limit of 256 MiB", change: func(s *Sweep) { s.Memory = "256MiB" }},
+	} {
+		for _, do := range []task{doBuild, doSearch} {
+			t.Run(tt.fault+" in "+string(do), func(t *testing.T) {
+				s := testSweep(t, "- family: flat\n- family: forest\n")
+				s.Repetitions = 1
+				if tt.change != nil {
+					tt.change(s)
+				}
+				r := testRun(t, set, s)
+				// Both texts stand in the order of one process of the run alone.
+				t.Setenv(faultVariable, tt.fault+`@{"do":"`+string(do)+`","set":"`+set+`","metric":"l2","threads":1,"max_k":100,"family":"forest"`)
+				sum, err := r.Do(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if sum.Measured[record.OK] != 2 || sum.Measured[tt.status] != 2 || sum.Failed() != 2 {
+					t.Errorf("cells by status: %v", sum.Measured)
+				}
+				for _, rec := range readRecords(t, r.Out) {
+					switch {
+					case rec.Cell.Family == "flat":
+						if rec.Status != record.OK {
+							t.Errorf("flat: %s: %s", rec.Status, rec.Error)
+						}
+					case rec.Status != tt.status || !strings.Contains(rec.Error, tt.says) || rec.Values != nil:
+						t.Errorf("forest: %s, %q, %v", rec.Status, rec.Error, rec.Values)
+					case tt.fault == "kill" && !strings.Contains(rec.Error, "about to go"):
+						t.Errorf("the worker's last words are missing: %q", rec.Error)
+					}
+				}
+
+				// A failure is not tried again for ever, only when asked.
+				t.Setenv(faultVariable, "")
+				if sum, err = r.Do(t.Context()); err != nil || len(sum.Measured) != 0 {
+					t.Errorf("the next run measured %v, %v", sum.Measured, err)
+				}
+				r.Retry = true
+				if sum, err = r.Do(t.Context()); err != nil || sum.Measured[record.OK] != 2 {
+					t.Errorf("with Retry: %v, %v", sum.Measured, err)
+				}
+			})
+		}
+	}
+}
+
+func TestCancelKeepsWhatWasMeasured(t *testing.T) {
+	r := testRun(t, testSet(t, 300, 8, 20), testSweep(t, flatAndForest))
+	ctx, cancel := context.WithCancel(t.Context())
+	r.Progress = func(p Progress) {
+		if p.Done >= 4 {
+			cancel()
+		}
+	}
+	if _, err := r.Do(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error is %v", err)
+	}
+	before := len(readRecords(t, r.Out))
+	if before < 4 {
+		t.Fatalf("%d records after four cells", before)
+	}
+	r.Progress = nil
+	sum, err := r.Do(t.Context())
+	if err != nil || sum.Present == 0 || sum.Failed() != 0 {
+		t.Fatalf("going on: %+v, %v", sum, err)
+	}
+}
+
+func TestTwoRunsInOneFolder(t *testing.T) {
+	set := testSet(t, 300, 8, 20)
+	r := testRun(t, set, testSweep(t, "- family: flat\n"))
+	if err := os.MkdirAll(r.Out, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := lock(r.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Do(t.Context()); err == nil || !strings.Contains(err.Error(), "another run is writing") {
+		t.Errorf("a second run: %v", err)
+	}
+	unlock()
+	if _, err := r.Do(t.Context()); err != nil {
+		t.Errorf("after the first has ended: %v", err)
+	}
+
+	other := testRun(t, testSet(t, 200, 8, 20), r.Sweep)
+	other.Out = r.Out
+	if _, err := other.Do(t.Context()); err == nil || !strings.Contains(err.Error(), "another data set") {
+		t.Errorf("other data in the same folder: %v", err)
+	}
+}
+
+// An index that answers from a list, to see what the timed loop itself costs.
+func TestTimedLoopAllocatesNothing(t *testing.T) {
+	ix, queries := listIndex{}, testMatrix(64, 4)
+	allocs := func(passes int) float64 {
+		return testing.AllocsPerRun(5, func() {
+			if _, err := timeSearches(ix, queries, 3, time.Duration(int(time.Millisecond)/passes), time.Millisecond-1); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	// Slices are made once a cell, whatever the number of passes.
+	if one, many := allocs(1), allocs(50); many > one {
+		t.Errorf("%v allocations in one pass over the queries, %v in fifty", one, many)
+	}
+}
