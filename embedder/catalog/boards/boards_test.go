@@ -130,7 +130,7 @@ func TestBoxes(t *testing.T) {
 // are inside. The first half is what can be tested.
 func TestBoxesAreTight(t *testing.T) {
 	c := Config{Jitter: -1, Worn: -1, Clutter: -1}
-	for n := range uint64(12) {
+	for n := range uint64(26) {
 		d := boardDice(4, n)
 		k := categories[int(n)%len(categories)]
 		it := d.item(c.WithDefaults(), &k, 1)
