@@ -78,7 +78,7 @@ func follow(w io.Writer, r io.Reader) (result, error) {
 	type key struct{ pkg, test string }
 	kept := map[key]*strings.Builder{}
 	failedTests := map[string]bool{} // by package
-	var order []key // of first output, so that what a crash left open is told in order
+	var order []key                  // of first output, so that what a crash left open is told in order
 	in := bufio.NewReader(r)
 	for {
 		line, err := in.ReadString('\n')
@@ -144,7 +144,7 @@ func verdict(line string) bool {
 	return strings.HasPrefix(line, "ok  \t") || strings.HasPrefix(line, "FAIL\t")
 }
 
-var position = regexp.MustCompile(`^\S+\.go:\d+: `)
+var position = regexp.MustCompile(`^\S+\.go:\d+:\s*`)
 
 // reason is what a skipped test printed, less the frame that go test puts around it.
 func reason(text string) string {
