@@ -11,7 +11,8 @@
 // processes that open one file share its pages. Whoever shortens a mapped file makes the processes
 // that read it crash; this package never changes a file that it has published. Everything is written
 // under a temporary name, synced and renamed, so a folder is complete or it is not there, also when
-// several processes write the same one.
+// several processes write the same one. What a process that was ended has left (".NAME.tmp-...") is
+// never used and can be deleted.
 //
 // The package neither embeds (package embedder) nor measures (package bench), and the description of
 // an embedding is opaque to it. It imports package vec and nothing else of annbench.

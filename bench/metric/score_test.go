@@ -98,7 +98,7 @@ func TestScoreByHand(t *testing.T) {
 	// odd ones are at places 2 and 3: P@2 = 1/2, P@3 = 2/3; exact at 1 and 3: 1 and 2/3.
 	in.ask(8.9, 2, 8, 9, 7)
 	values, byLabel, warnings := score(t, in)
-	ratio := (0.1/0.1 + 0.9/0.9 + 2.9/1.1 + 3) / 6
+	ratio := (1 + 1 + 2.9/1.1 + 3) / 6
 	want(t, roundRatio(values, ratio), map[string]float64{
 		Recall: 5. / 6, RecallID: 5. / 6, RecallP1: 2. / 3, RecallP5: 2. / 3, RecallP50: 2. / 3, RecallZero: 0,
 		DistRatio: ratio, AnswerCount: 3,
