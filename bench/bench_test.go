@@ -22,7 +22,7 @@ const (
 // benchSettings are settings other than the defaults, which are for larger sets.
 var benchSettings = map[string]indexes.Params{
 	"ivfflat-faiss": {"nlist": 64, "nprobe": 8},
-	"ivfpq-faiss":   {"nlist": 64, "nprobe": 8, "m": 16},
+	"ivfpq-faiss":   {"nlist": 64, "nprobe": 8, "m": 16, "nbits": 6},
 }
 
 func benchSet(b *testing.B) *dataset.Set {

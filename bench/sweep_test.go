@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +97,30 @@ func TestParseSize(t *testing.T) {
 	for _, text := range []string{"", "GiB", "-1MB", "4 gibs", "NaN", "1e30GB"} {
 		if got, err := ParseSize(text); err == nil {
 			t.Errorf("ParseSize(%q) = %d, want an error", text, got)
+		}
+	}
+}
+
+func TestReferenceNamesEveryKey(t *testing.T) {
+	text, err := os.ReadFile("../configs/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range yamlKeys(reflect.TypeFor[Sweep]()) {
+		if !strings.Contains(string(text), "`"+key+"`") {
+			t.Errorf("configs/README.md does not mention `%s`", key)
+		}
+	}
+}
+
+func TestShippedConfigsAreRight(t *testing.T) {
+	files, err := filepath.Glob("../configs/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("configs: %v, %v", files, err)
+	}
+	for _, f := range files {
+		if _, err := ReadSweep(f); err != nil {
+			t.Error(err)
 		}
 	}
 }
