@@ -13,5 +13,5 @@ func Families() []*Family { return slices.Clone(families()) }
 var families = sync.OnceValue(func() []*Family {
 	table := []*Family{flatFamily()}
 	table = append(table, faissFamilies()...)
-	return table
+	return append(table, coderFamily(), forestFamily())
 })

@@ -114,7 +114,7 @@ func (x *flat) Save(path string) error {
 }
 
 func loadFlat(path string, f *Family, in BuildInput) (Index, error) {
-	label, payload, err := load(path, f, in)
+	label, _, payload, err := load(path, f, in)
 	if err != nil {
 		return nil, err
 	}

@@ -85,8 +85,9 @@ func save(path string, label saved, payload func(io.Writer) error) (err error) {
 
 // load reads what save wrote for an index of family f, and compares its label with what in says: the
 // metric must be the file's, vectors where there are any must have its shape, and build settings where
-// they are given must be its settings. The errors name the file.
-func load(path string, f *Family, in BuildInput) (label saved, payload []byte, err error) {
+// they are given must be its settings. It returns the settings of both kinds, complete. The errors name
+// the file.
+func load(path string, f *Family, in BuildInput) (label saved, params Params, payload []byte, err error) {
 	defer func() {
 		if err != nil {
 			err = loadError(path, f, err)
@@ -94,52 +95,55 @@ func load(path string, f *Family, in BuildInput) (label saved, payload []byte, e
 	}()
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return label, nil, bare(err)
+		return label, nil, nil, bare(err)
 	}
 	if len(data) < savedMinimum || string(data[:len(savedMagic)]) != savedMagic {
-		return label, nil, errors.New("not an index of this family that annbench saved")
+		return label, nil, nil, errors.New("not an index of this family that annbench saved")
 	}
 	body, sum := data[:len(data)-4], binary.LittleEndian.Uint32(data[len(data)-4:])
 	if crc32.Checksum(body, castagnoli) != sum {
-		return label, nil, errors.New("the file is damaged or cut short: its checksum does not agree; build and save the index again")
+		return label, nil, nil, errors.New("the file is damaged or cut short: its checksum does not agree; build and save the index again")
 	}
 	length, rest := int64(binary.LittleEndian.Uint32(body[len(savedMagic):])), body[len(savedMagic)+4:]
 	if length > int64(len(rest)) {
-		return label, nil, errors.New("the file's label is longer than the file")
+		return label, nil, nil, errors.New("the file's label is longer than the file")
 	}
 	if err := json.Unmarshal(rest[:length], &label); err != nil {
-		return label, nil, fmt.Errorf("the file's label: %w", err)
+		return label, nil, nil, fmt.Errorf("the file's label: %w", err)
 	}
 	if label.Family != f.Name {
-		return label, nil, fmt.Errorf("the file holds an index of family %s", label.Family)
+		return label, nil, nil, fmt.Errorf("the file holds an index of family %s", label.Family)
 	}
 	if label.Rows < 1 || label.Dim < 1 {
-		return label, nil, fmt.Errorf("the file's label says %d vectors of %d dimensions", label.Rows, label.Dim)
+		return label, nil, nil, fmt.Errorf("the file's label says %d vectors of %d dimensions", label.Rows, label.Dim)
 	}
 	if label.Build, err = f.Settings(f.Build, label.Build); err != nil {
-		return label, nil, fmt.Errorf("the file's label: %w", err)
+		return label, nil, nil, fmt.Errorf("the file's label: %w", err)
 	}
-	return label, rest[length:], agrees(f, label, in)
+	params, err = agrees(f, label, in)
+	return label, params, rest[length:], err
 }
 
-// agrees reports where the index that label describes is not the one that in asks for.
-func agrees(f *Family, label saved, in BuildInput) error {
+// agrees reports where the index that label describes is not the one that in asks for. It returns the
+// settings of both kinds, complete; build settings are those of the label.
+func agrees(f *Family, label saved, in BuildInput) (Params, error) {
 	if label.Metric != in.Metric {
-		return fmt.Errorf("the file's index is for metric %s, not %s", label.Metric, in.Metric)
+		return nil, fmt.Errorf("the file's index is for metric %s, not %s", label.Metric, in.Metric)
 	}
 	if v := in.Vectors; v.Rows != 0 && (v.Rows != label.Rows || v.Dim != label.Dim) {
-		return fmt.Errorf("the file's index is of %d vectors of %d dimensions, not of %d of %d", label.Rows, label.Dim, v.Rows, v.Dim)
+		return nil, fmt.Errorf("the file's index is of %d vectors of %d dimensions, not of %d of %d", label.Rows, label.Dim, v.Rows, v.Dim)
 	}
 	given, err := f.Settings(append(f.Build[:len(f.Build):len(f.Build)], f.Search...), in.Params)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, p := range f.Build {
 		if _, asked := in.Params[p.Name]; asked && given[p.Name] != label.Build[p.Name] {
-			return fmt.Errorf("the file's index was built with %s=%v, not %v", p.Name, label.Build[p.Name], given[p.Name])
+			return nil, fmt.Errorf("the file's index was built with %s=%v, not %v", p.Name, label.Build[p.Name], given[p.Name])
 		}
+		given[p.Name] = label.Build[p.Name]
 	}
-	return nil
+	return given, nil
 }
 
 // writeFloats writes a in pieces, so that saving takes no second copy of the vectors.

@@ -1,0 +1,335 @@
+package rpforest
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+
+	"annbench/indexes/vec"
+)
+
+// How a node is split, after Annoy (annoylib.h: two_means, _make_tree).
+const (
+	steps    = 200 // of 2-means
+	attempts = 3   // to find a cut whose larger side has at most the share lopsided
+	lopsided = 0.95
+	hopeless = 0.99 // the share up to which the last attempt is taken; beyond it the halves are random
+)
+
+// tree is one tree while the forest is built; references and places are its own.
+type tree struct {
+	root     int32
+	normals  []float32
+	offsets  []float32
+	extras   []float32
+	children [][2]int32
+	leaves   []int // where each leaf begins in ids
+	ids      []int32
+}
+
+// space is how a metric sees the base while trees grow: as points, of one component more than the base
+// has under InnerProduct.
+type space struct {
+	base   vec.Matrix
+	metric vec.Metric
+	scale  float64 // under L2, a power of 2 that brings all components to at most 1
+	most   float64 // under InnerProduct, the greatest length of all
+	extra  []float32
+}
+
+func newSpace(base vec.Matrix, metric vec.Metric) *space {
+	s := &space{base: base, metric: metric, scale: 1}
+	switch metric {
+	case vec.L2:
+		var greatest float32
+		for _, x := range base.Data {
+			greatest = max(greatest, x, -x)
+		}
+		if greatest > 0 {
+			_, exponent := math.Frexp(float64(greatest))
+			s.scale = math.Ldexp(1, -exponent)
+		}
+	case vec.InnerProduct:
+		lengths := make([]float64, base.Rows)
+		for i := range lengths {
+			lengths[i] = vec.Norm(base.Row(i))
+			s.most = max(s.most, lengths[i])
+		}
+		s.extra = make([]float32, base.Rows)
+		for i, length := range lengths {
+			// (most - length)(most + length) does not cancel as the difference of the squares does.
+			s.extra[i] = float32(math.Sqrt((s.most - length) * (s.most + length)))
+		}
+	}
+	return s
+}
+
+// dim is the number of components of a point.
+func (s *space) dim() int {
+	if s.metric == vec.InnerProduct {
+		return s.base.Dim + 1
+	}
+	return s.base.Dim
+}
+
+// point writes row id as a point: of length 1, unless the metric is L2. It reports false for a zero
+// vector, which has no direction.
+func (s *space) point(dst []float32, id int32) bool {
+	row := s.base.Row(int(id))
+	scale := s.scale
+	switch s.metric {
+	case vec.Cosine:
+		length := vec.Norm(row)
+		if length == 0 {
+			return false
+		}
+		scale = 1 / length
+	case vec.InnerProduct:
+		if s.most == 0 {
+			return false
+		}
+		scale = 1 / s.most
+		dst[len(row)] = float32(float64(s.extra[id]) * scale)
+	}
+	if f := float32(scale); f >= 0x1p-126 && f <= math.MaxFloat32 {
+		for i, x := range row {
+			dst[i] = x * f
+		}
+		return true
+	}
+	for i, x := range row {
+		dst[i] = float32(float64(x) * scale)
+	}
+	return true
+}
+
+// grow builds the trees, each from a generator of its own, so that it does not matter which thread
+// takes which.
+func grow(ctx context.Context, base vec.Matrix, metric vec.Metric, o Options) ([]tree, error) {
+	s := newSpace(base, metric)
+	trees := make([]tree, o.Trees)
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range min(o.Threads, o.Trees) {
+		wait.Go(func() {
+			g := newGrower(ctx, s, o.LeafSize)
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(trees) || ctx.Err() != nil {
+					return
+				}
+				g.rng = rand.New(rand.NewPCG(o.Seed, uint64(i)))
+				trees[i] = g.tree()
+			}
+		})
+	}
+	wait.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return trees, nil
+}
+
+// block rows are given to a kernel at once.
+const block = 256
+
+// grower is what one thread builds trees with.
+type grower struct {
+	*space
+	ctx      context.Context
+	leafSize int
+	rng      *rand.Rand
+	t        tree
+
+	p, q, x []float32 // points
+	normal  []float32 // of dim() components
+	offset  float32
+	margins [block]float32
+	right   []int32
+}
+
+func newGrower(ctx context.Context, s *space, leafSize int) *grower {
+	points := vec.NewMatrix(4, s.dim())
+	return &grower{
+		space: s, ctx: ctx, leafSize: leafSize,
+		p: points.Row(0), q: points.Row(1), x: points.Row(2), normal: points.Row(3),
+		right: make([]int32, 0, s.base.Rows),
+	}
+}
+
+// tree grows one tree.
+func (g *grower) tree() tree {
+	g.t = tree{ids: make([]int32, g.base.Rows)}
+	for i := range g.t.ids {
+		g.t.ids[i] = int32(i)
+	}
+	g.t.root = g.node(0, len(g.t.ids))
+	return g.t
+}
+
+// node makes a node of ids[from:to] and all below it, and returns a reference. Leaves come in the
+// order of their places.
+func (g *grower) node(from, to int) int32 {
+	if to-from <= g.leafSize || g.ctx.Err() != nil {
+		g.t.leaves = append(g.t.leaves, from)
+		return ^int32(len(g.t.leaves) - 1)
+	}
+	middle := from + g.split(g.t.ids[from:to])
+	dim := g.base.Dim
+	cut := int32(len(g.t.offsets))
+	g.t.normals = append(g.t.normals, g.normal[:dim]...)
+	g.t.offsets = append(g.t.offsets, g.offset)
+	if g.metric == vec.InnerProduct {
+		g.t.extras = append(g.t.extras, g.normal[dim])
+	}
+	g.t.children = append(g.t.children, [2]int32{})
+	left := g.node(from, middle)
+	right := g.node(middle, to)
+	g.t.children[cut] = [2]int32{left, right}
+	return cut
+}
+
+// split finds a cut, leaves it in g.normal and g.offset, and brings ids into the order of its sides.
+// It returns how many stand on the left, neither none nor all. len(ids) must be at least 2.
+func (g *grower) split(ids []int32) int {
+	for attempt := range attempts {
+		g.cut(ids)
+		left := g.partition(ids)
+		larger := max(left, len(ids)-left)
+		enough := lopsided
+		if attempt == attempts-1 {
+			enough = hopeless
+		}
+		if larger < len(ids) && float64(larger) <= enough*float64(len(ids)) {
+			return left
+		}
+	}
+	g.rng.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	clear(g.normal)
+	g.offset = 0
+	return len(ids) / 2
+}
+
+// cut runs 2-means over ids and puts the plane half-way between the means.
+func (g *grower) cut(ids []int32) {
+	clear(g.normal)
+	g.offset = 0
+	i := g.rng.IntN(len(ids))
+	j := g.rng.IntN(len(ids) - 1)
+	if j >= i {
+		j++
+	}
+	if !g.point(g.p, ids[i]) || !g.point(g.q, ids[j]) {
+		return // a zero vector has no direction: every margin is 0, and the sides are random
+	}
+	var (
+		np, nq = 1, 1
+		lp, lq = float32(1), float32(1) // the means' lengths, where they matter
+	)
+	for range steps {
+		id := ids[g.rng.IntN(len(ids))]
+		if !g.point(g.x, id) {
+			continue
+		}
+		// Annoy weighs the distances by the sizes, which keeps the two balanced.
+		var dp, dq float32
+		if g.metric == vec.L2 {
+			dp, dq = vec.SquaredL2(g.p, g.x), vec.SquaredL2(g.q, g.x)
+		} else {
+			dp, dq = angle(g.p, g.x, lp), angle(g.q, g.x, lq)
+		}
+		dp, dq = dp*float32(np), dq*float32(nq)
+		switch {
+		case dp < dq:
+			average(g.p, g.x, np)
+			np++
+			if g.metric != vec.L2 {
+				lp = float32(vec.Norm(g.p))
+			}
+		case dq < dp:
+			average(g.q, g.x, nq)
+			nq++
+			if g.metric != vec.L2 {
+				lq = float32(vec.Norm(g.q))
+			}
+		}
+	}
+	if g.metric != vec.L2 {
+		shrink(g.p, lp)
+		shrink(g.q, lq)
+	}
+	for i, p := range g.p {
+		g.normal[i] = p - g.q[i]
+	}
+	length := vec.Norm(g.normal)
+	if length == 0 {
+		return
+	}
+	inverse := 1 / length
+	for i, v := range g.normal {
+		g.normal[i] = float32(float64(v) * inverse)
+	}
+	if g.metric == vec.L2 {
+		var sum float64
+		for i, v := range g.normal {
+			sum += float64(v) * (float64(g.p[i]) + float64(g.q[i]))
+		}
+		g.offset = float32(-sum / 2 / g.scale)
+	}
+}
+
+// angle is 1 - cos of the angle between a mean of the given length and a point of length 1.
+func angle(mean, x []float32, length float32) float32 {
+	if length == 0 {
+		return 1
+	}
+	return 1 - vec.Dot(mean, x)/length
+}
+
+// average moves the mean of n points to that of n+1, x being the new one.
+func average(mean, x []float32, n int) {
+	old, share := float32(n)/float32(n+1), 1/float32(n+1)
+	x = x[:len(mean)]
+	for i, m := range mean {
+		mean[i] = m*old + x[i]*share
+	}
+}
+
+func shrink(mean []float32, length float32) {
+	if length == 0 {
+		return
+	}
+	for i := range mean {
+		mean[i] /= length
+	}
+}
+
+// partition brings ids into the order left, right of the cut, and returns how many are left. A vector
+// on the cut goes either way.
+func (g *grower) partition(ids []int32) int {
+	g.right = g.right[:0]
+	left := 0
+	dim := g.base.Dim
+	for from := 0; from < len(ids); from += block {
+		part := ids[from:min(from+block, len(ids))]
+		margins := g.margins[:len(part)]
+		vec.DotScattered(margins, g.normal[:dim], g.base, part)
+		for i, margin := range margins {
+			id := part[i]
+			margin += g.offset
+			if g.metric == vec.InnerProduct {
+				margin += g.normal[dim] * g.extra[id]
+			}
+			if margin > 0 || !(margin < 0) && g.rng.Uint64()&1 == 1 { // NaN, beyond float32, is on the cut
+				g.right = append(g.right, id)
+				continue
+			}
+			ids[left] = id
+			left++
+		}
+	}
+	copy(ids[left:], g.right)
+	return left
+}

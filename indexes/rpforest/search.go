@@ -1,0 +1,179 @@
+package rpforest
+
+import (
+	"fmt"
+	"math"
+
+	"annbench/indexes/vec"
+)
+
+// Searcher searches a forest. It holds the memory that a search needs, 4 bytes a vector of the base and
+// more, so it is worth keeping: a search allocates nothing once its buffers have grown. One goroutine
+// at a time may use it.
+type Searcher struct {
+	f      *Forest
+	queue  []visit
+	seen   []uint32 // the search that saw a row last
+	search uint32
+	found  []int32 // rows seen in this search
+	values [block]float32
+	unit   []float32
+	top    vec.TopK
+}
+
+// visit is a node in the queue.
+type visit struct {
+	margin float32 // the smallest on the way to the node
+	node   int32
+}
+
+// NewSearcher returns a Searcher of f.
+func (f *Forest) NewSearcher() *Searcher {
+	return &Searcher{
+		f:    f,
+		seen: make([]uint32, f.base.Rows),
+		unit: make([]float32, f.base.Dim),
+	}
+}
+
+// Search appends to dst the k nearest of the vectors that it sees, nearest first, equal ones by ID; see
+// [vec.Neighbor] for their rank values. It visits leaves until they hold searchK entries, where a
+// vector counts once for every tree it is found in; searchK <= 0 means k × trees, as in Annoy, and
+// fewer than k means k. With searchK at least rows × trees it sees all vectors, and is exact. It may
+// find fewer than min(k, rows) where searchK is small.
+//
+// It is an error if k < 1, or if q has another number of dimensions than the base, or is not finite;
+// dst is then returned as it was.
+func (s *Searcher) Search(dst []vec.Neighbor, q []float32, k, searchK int) ([]vec.Neighbor, error) {
+	f := s.f
+	if k < 1 {
+		return dst, fmt.Errorf("searching a forest: k = %d: it must be at least 1", k)
+	}
+	if len(q) != f.base.Dim {
+		return dst, fmt.Errorf("searching a forest: the query has %d dimensions, the forest %d", len(q), f.base.Dim)
+	}
+	if i := vec.FirstNonFinite(q); i >= 0 {
+		return dst, fmt.Errorf("searching a forest: the query holds %v in dimension %d", q[i], i)
+	}
+	k = min(k, f.base.Rows)
+	if searchK <= 0 {
+		searchK = k * len(f.roots)
+	}
+	s.collect(q, max(searchK, k))
+
+	query := f.ranker.Query(q, s.unit)
+	s.top.Reset(k)
+	for from := 0; from < len(s.found); from += block {
+		ids := s.found[from:min(from+block, len(s.found))]
+		values := s.values[:len(ids)]
+		query.Scattered(values, ids)
+		bound := s.top.Bound()
+		for i, v := range values {
+			if v > bound {
+				continue
+			}
+			s.top.Push(vec.Neighbor{ID: ids[i], Dist: v})
+			bound = s.top.Bound()
+		}
+	}
+	return s.top.AppendTo(dst), nil
+}
+
+// collect sets s.found to the rows of the leaves that are visited first, each once.
+func (s *Searcher) collect(q []float32, searchK int) {
+	f := s.f
+	s.search++
+	if s.search == 0 { // after 2³² searches, old marks would look new
+		clear(s.seen)
+		s.search = 1
+	}
+	s.found = s.found[:0]
+	s.queue = s.queue[:0]
+	for _, root := range f.roots {
+		s.push(visit{float32(math.Inf(1)), root})
+	}
+	for entries := 0; entries < searchK && len(s.queue) > 0; {
+		v := s.pop()
+		// Down the query's own side, without a detour through the queue: the child on that side
+		// counts for no more than its parent, but for at least as much as its sibling.
+		node, margin := v.node, v.margin
+		for node >= 0 {
+			m := vec.Dot(f.normals.Row(int(node)), q) + f.offsets[node]
+			if m != m {
+				m = 0 // beyond float32: on the cut
+			}
+			children := f.children[node]
+			near, far := children[0], children[1]
+			if m > 0 {
+				near, far = far, near
+			} else {
+				m = -m
+			}
+			s.push(visit{min(margin, -m), far})
+			margin = min(margin, m)
+			node = near
+			if len(s.queue) > 0 && s.queue[0].margin > margin {
+				// Another node is nearer by now.
+				s.push(visit{margin, near})
+				top := s.pop()
+				node, margin = top.node, top.margin
+			}
+		}
+		leaf := ^node
+		ids := f.ids[f.leaves[leaf]:f.leaves[leaf+1]]
+		entries += len(ids)
+		for _, id := range ids {
+			if s.seen[id] != s.search {
+				s.seen[id] = s.search
+				s.found = append(s.found, id)
+			}
+		}
+	}
+}
+
+// before orders the queue: widest margin first. Equal margins go by node, so that the order of visits
+// is one.
+func (a visit) before(b visit) bool {
+	return a.margin > b.margin || a.margin == b.margin && a.node < b.node
+}
+
+func (s *Searcher) push(v visit) {
+	s.queue = append(s.queue, v)
+	h := s.queue
+	i := len(h) - 1
+	for i > 0 {
+		parent := (i - 1) / 2
+		if !v.before(h[parent]) {
+			break
+		}
+		h[i] = h[parent]
+		i = parent
+	}
+	h[i] = v
+}
+
+func (s *Searcher) pop() visit {
+	h := s.queue
+	first, v := h[0], h[len(h)-1]
+	h = h[:len(h)-1]
+	s.queue = h
+	i := 0
+	for {
+		child := 2*i + 1
+		if child >= len(h) {
+			break
+		}
+		if child+1 < len(h) && h[child+1].before(h[child]) {
+			child++
+		}
+		if !h[child].before(v) {
+			break
+		}
+		h[i] = h[child]
+		i = child
+	}
+	if len(h) > 0 {
+		h[i] = v
+	}
+	return first
+}
