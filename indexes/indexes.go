@@ -96,6 +96,8 @@ const (
 
 func (k Kind) String() string { return [...]string{"integer", "number", "true or false"}[k] }
 
+func (k Kind) noun() string { return [...]string{"a whole number", "a number", "true or false"}[k] }
+
 // Param is one setting of a family: the only place where its name, default, range and meaning stand.
 type Param struct {
 	Name     string
@@ -201,11 +203,11 @@ func (p *Param) convert(v any) (any, error) {
 		if b, ok := v.(bool); ok {
 			return b, nil
 		}
-		return nil, fmt.Errorf("%s must be true or false, not %v", p.Name, v)
+		return nil, fmt.Errorf("%s must be %s, not %v", p.Name, p.Kind.noun(), v)
 	}
 	x, ok := number(v)
 	if !ok {
-		return nil, fmt.Errorf("%s must be a %s, not %v (%T)", p.Name, p.Kind, v, v)
+		return nil, fmt.Errorf("%s must be %s, not %v", p.Name, p.Kind.noun(), v)
 	}
 	if p.Kind == Int && x != math.Trunc(x) {
 		return nil, fmt.Errorf("%s must be a whole number, not %v", p.Name, v)

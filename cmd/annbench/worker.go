@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"os"
 
 	"annbench/bench"
@@ -10,10 +10,11 @@ import (
 
 type workerCmd struct{}
 
+// Run does one order. Errors of the work are replies; what is left is an order or a pipe that did
+// not come from annbench.
 func (workerCmd) Run(ctx context.Context) error {
-	out := os.NewFile(3, "replies")
-	if _, err := out.Stat(); err != nil {
-		return misuse{errors.New("worker is started by annbench itself, with an order on standard input and file descriptor 3 for replies")}
+	if err := bench.Work(ctx, os.Stdin, os.NewFile(3, "replies")); err != nil {
+		return misuse{fmt.Errorf("worker is started by annbench itself: %w", err)}
 	}
-	return bench.Work(ctx, os.Stdin, out)
+	return nil
 }
