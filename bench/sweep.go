@@ -178,11 +178,11 @@ func ReadSweep(path string) (*Sweep, error) {
 func ParseSweep(path string, text []byte) (*Sweep, error) {
 	src := &source{path: path, text: text}
 	var err error
-	if src.file, err = parser.ParseBytes(text, 0); err != nil {
+	if src.file, err = parse(text); err != nil {
 		return nil, src.decodeError(err)
 	}
 	s := &Sweep{}
-	if err := yaml.UnmarshalWithOptions(text, s, yaml.Strict()); err != nil {
+	if err := decode(text, s); err != nil {
 		return nil, src.decodeError(err)
 	}
 	s.source = src // after decoding, which clears everything where the file says nothing
@@ -194,6 +194,25 @@ func ParseSweep(path string, text []byte) (*Sweep, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// parse and decode call the YAML library, which panics on some damaged files (a tag without a value
+// where a list may stand, for one): that is an error of the file.
+
+func parse(text []byte) (file *ast.File, err error) {
+	defer unreadable(&err)
+	return parser.ParseBytes(text, 0)
+}
+
+func decode(text []byte, s *Sweep) (err error) {
+	defer unreadable(&err)
+	return yaml.UnmarshalWithOptions(text, s, yaml.Strict())
+}
+
+func unreadable(err *error) {
+	if r := recover(); r != nil {
+		*err = errors.New("this is not YAML that can be read: look for tags (!), anchors (&) and values that are missing")
+	}
 }
 
 func (s *Sweep) defaults() {
