@@ -66,7 +66,7 @@ func (r *Report) bars(t Terms, choices []Choice, name, title string) *barFigure 
 			b.value, b.ok = c.Row.Value(name)
 			b.instead = "not measured"
 			if b.ok {
-				b.title = fmt.Sprintf("%s\n%s\n%s %s", c.Family.Name, b.setting, info.Title, describeValue(name, b.value))
+				b.title = fmt.Sprintf("%s\n%s\n%s %s", c.Family.Name, b.setting, info.Title, describeValue(name, b.value, ""))
 			}
 			if v, ok := c.Row.Value(metric.MAPExact); ok && name == metric.MAP && math.IsNaN(f.ceiling) {
 				f.ceiling, f.ceilingName = v.Median, "exact search "+ratio(v.Median)
@@ -78,13 +78,17 @@ func (r *Report) bars(t Terms, choices []Choice, name, title string) *barFigure 
 	return f
 }
 
-// describeValue is a value with its interval and the number of repetitions, in words.
-func describeValue(name string, v Value) string {
-	s := formatNamed(name, v.Median)
-	if v.HasInterval {
-		return fmt.Sprintf("%s (%s %s, n = %d)", s, intervalName(v), between(name, v), v.N)
+// describeValue is a value with its interval and the number of repetitions, in words. noun follows the
+// number: " queries a second".
+func describeValue(name string, v Value, noun string) string {
+	s := formatNamed(name, v.Median) + noun
+	switch {
+	case !v.HasInterval:
+		return s + " (measured once)"
+	case v.Level < Confidence:
+		return fmt.Sprintf("%s (%s over %d repetitions)", s, between(name, v), v.N)
 	}
-	return fmt.Sprintf("%s (measured once)", s)
+	return fmt.Sprintf("%s (95 %% interval %s, %d repetitions)", s, between(name, v), v.N)
 }
 
 // any reports whether something is there to draw.
@@ -148,7 +152,7 @@ func (f *barFigure) draw(s surface, width float64) {
 	labels := 0.0
 	for _, b := range f.bars {
 		if b.ok {
-			labels = max(labels, textWidth(formatNamed(f.name, b.value.Median), 12, font.WeightBold))
+			labels = max(labels, s.slack()*textWidth(formatNamed(f.name, b.value.Median), 12, font.WeightBold))
 		}
 	}
 	unit := f.scale()
@@ -162,7 +166,7 @@ func (f *barFigure) draw(s surface, width float64) {
 	length := width - labels - 14
 	x := func(v float64) float64 { return v / unit.size / most * length }
 
-	ticks, label := linearTicks(most, max(2, int(length/90)))
+	ticks, label := linearTicks(most, max(2, int(length/75)))
 	for _, t := range ticks {
 		tx := t / most * length
 		for i := range f.bars { // behind the bars only, so that no line runs through a text
@@ -183,12 +187,7 @@ func (f *barFigure) draw(s surface, width float64) {
 	for i, b := range f.bars {
 		y := top + barRow*float64(i)
 		s.begin(b.family, b.title, b.ok)
-		name := fit(b.family, width*0.4, 12.5)
-		s.text(0, y+14, name, 12.5, left, paint{role: ink}, font.WeightBold)
-		if b.setting != "" {
-			after := textWidth(name, 12.5, font.WeightBold) + 8
-			s.text(after, y+14, fit(b.setting, width-after, 11), 11, left, paint{role: soft}, font.WeightNormal)
-		}
+		s.label(y+14, fit(b.family, width*0.4, 12.5), b.setting, width)
 		if !b.ok {
 			s.text(0, y+31, fit(b.instead, width, 11.5), 11.5, left, paint{role: soft}, font.WeightNormal)
 			s.end()
@@ -288,7 +287,7 @@ func (r *Report) points(t Terms, choices []Choice) *pointFigure {
 			if s := row.Cell.Settings(); s != "" {
 				title += "\n" + clean(s)
 			}
-			title += fmt.Sprintf("\nrecall@%d %s\n%s queries a second", t.K, describeValue(metric.Recall, recall), describeValue(metric.QPS, qps))
+			title += fmt.Sprintf("\nrecall@%d %s\n%s", t.K, describeValue(metric.Recall, recall, ""), describeValue(metric.QPS, qps, " queries a second"))
 			if v, ok := row.Value(metric.P99); ok {
 				title += "\np99 " + formatNamed(metric.P99, v.Median)
 			}

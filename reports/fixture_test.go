@@ -250,7 +250,7 @@ func (f fixture) makeGallery(rng *rand.Rand, counts map[string]int) (*record.Gal
 		var truth []int32
 		for len(truth) < slices.Max(f.ks) {
 			id := int32(rng.IntN(len(items)))
-			if slices.Contains(truth, id) || items[id].Label != q.Label && rng.Float64() < 0.94 {
+			if slices.Contains(truth, id) || items[id].Label != q.Label && rng.Float64() < 0.997 {
 				continue
 			}
 			truth = append(truth, id)

@@ -26,12 +26,22 @@ type surface interface {
 	rect(x, y, w, h float64, p paint)
 	line(pts []xy, width float64, p paint, dashes bool)
 	text(x, y float64, s string, size float64, a anchor, p paint, weight font.Weight)
+	// label is a line of text from the left edge that ends before width: strong, then faint.
+	label(y float64, strong, faint string, width float64)
+	// slack is how much wider than [textWidth] a text may come out.
+	slack() float64
 	point(x, y, r float64, m mark, p paint, hollow bool)
 	// begin opens a group that belongs to a family (or to none, ""), with a text that explains it;
 	// end closes it. Files show no such texts.
 	begin(family, title string, focusable bool)
 	end()
 }
+
+// Sizes of a label's two parts.
+const (
+	labelStrong = 12.5
+	labelFaint  = 11.0
+)
 
 type xy struct{ x, y float64 }
 
@@ -96,7 +106,7 @@ func fit(s string, width, size float64) string {
 // fileSurface draws on a canvas of gonum/plot, in the light theme.
 type fileSurface struct {
 	c      draw.Canvas
-	height float64
+	height float64 // of the sheet, margins included
 	hue    func(family string) hue
 }
 
@@ -119,7 +129,7 @@ func (f *fileSurface) color(p paint) color.Color {
 }
 
 func (f *fileSurface) at(x, y float64) vg.Point {
-	return vg.Point{X: vg.Length(x) * pixel, Y: vg.Length(f.height-y) * pixel}
+	return vg.Point{X: vg.Length(x+pictureMargin) * pixel, Y: vg.Length(f.height-pictureMargin-y) * pixel}
 }
 
 func (f *fileSurface) rect(x, y, w, h float64, p paint) {
@@ -148,6 +158,16 @@ func (f *fileSurface) text(x, y float64, s string, size float64, a anchor, p pai
 	at := f.at(x, y)
 	at.Y += depth
 	f.c.FillText(sty, at, s)
+}
+
+func (f *fileSurface) slack() float64 { return 1 }
+
+func (f *fileSurface) label(y float64, strong, faint string, width float64) {
+	f.text(0, y, strong, labelStrong, left, paint{role: ink}, font.WeightBold)
+	after := textWidth(strong, labelStrong, font.WeightBold) + 8
+	if faint != "" {
+		f.text(after, y, fit(faint, width-after, labelFaint), labelFaint, left, paint{role: soft}, font.WeightNormal)
+	}
 }
 
 func (f *fileSurface) depth(size float64, weight font.Weight) vg.Length {
@@ -223,7 +243,7 @@ type figure interface {
 func picturePNG(f figure, width float64, hues func(string) hue) ([]byte, error) {
 	w, h := width+2*pictureMargin, f.height(width)+2*pictureMargin
 	c := vgimg.NewWith(vgimg.UseWH(vg.Length(w)*pixel, vg.Length(h)*pixel), vgimg.UseDPI(192), vgimg.UseBackgroundColor(color.White))
-	pictureOn(f, draw.New(c), width, h, hues)
+	f.draw(&fileSurface{c: draw.New(c), height: h, hue: hues}, width)
 	var b bytes.Buffer
 	if _, err := (vgimg.PngCanvas{Canvas: c}).WriteTo(&b); err != nil {
 		return nil, fmt.Errorf("encoding a plot: %w", err)
@@ -236,7 +256,7 @@ func pictureSVG(f figure, width float64, hues func(string) hue) ([]byte, error) 
 	c := vgsvg.New(vg.Length(w)*pixel, vg.Length(h)*pixel)
 	d := draw.New(c)
 	d.FillPolygon(color.White, []vg.Point{d.Min, {X: d.Max.X, Y: d.Min.Y}, d.Max, {X: d.Min.X, Y: d.Max.Y}})
-	pictureOn(f, d, width, h, hues)
+	f.draw(&fileSurface{c: d, height: h, hue: hues}, width)
 	var b bytes.Buffer
 	if _, err := c.WriteTo(&b); err != nil {
 		return nil, fmt.Errorf("encoding a plot: %w", err)
@@ -246,37 +266,6 @@ func pictureSVG(f figure, width float64, hues func(string) hue) ([]byte, error) 
 }
 
 const pictureMargin = 24
-
-func pictureOn(f figure, c draw.Canvas, width, height float64, hues func(string) hue) {
-	c = draw.Crop(c, pictureMargin*pixel, -pictureMargin*pixel, pictureMargin*pixel, -pictureMargin*pixel)
-	s := &fileSurface{c: c, height: height - 2*pictureMargin, hue: hues}
-	// The canvas keeps the coordinates of the whole sheet.
-	s.height += pictureMargin
-	f.draw(shifted{s, pictureMargin, 0}, width)
-}
-
-// shifted moves everything that is drawn.
-type shifted struct {
-	surface
-	dx, dy float64
-}
-
-func (s shifted) rect(x, y, w, h float64, p paint) { s.surface.rect(x+s.dx, y+s.dy, w, h, p) }
-func (s shifted) line(pts []xy, width float64, p paint, dashes bool) {
-	moved := make([]xy, len(pts))
-	for i, q := range pts {
-		moved[i] = xy{q.x + s.dx, q.y + s.dy}
-	}
-	s.surface.line(moved, width, p, dashes)
-}
-
-func (s shifted) text(x, y float64, str string, size float64, a anchor, p paint, weight font.Weight) {
-	s.surface.text(x+s.dx, y+s.dy, str, size, a, p, weight)
-}
-
-func (s shifted) point(x, y, r float64, m mark, p paint, hollow bool) {
-	s.surface.point(x+s.dx, y+s.dy, r, m, p, hollow)
-}
 
 // pageSurface writes SVG whose colours are classes of the page's style sheet. Every text is escaped.
 type pageSurface struct {
@@ -345,6 +334,20 @@ func (s *pageSurface) text(x, y float64, str string, size float64, a anchor, p p
 		at = fmt.Sprintf(` text-anchor="%s"`, [...]string{"start", "middle", "end"}[a])
 	}
 	fmt.Fprintf(&s.b, `<text class="%s" x="%s" y="%s" font-size="%s"%s>%s</text>`, class, num(x), num(y), num(size), at, html.EscapeString(str))
+}
+
+// slack is for the fonts of other systems: DejaVu Sans is 15 % wider than Liberation Sans.
+func (s *pageSurface) slack() float64 { return 1.15 }
+
+// label puts both in one element, so that the faint part begins where the strong one ends in whatever
+// font there is.
+func (s *pageSurface) label(y float64, strong, faint string, width float64) {
+	room := width/s.slack() - textWidth(strong, labelStrong, font.WeightBold) - 8
+	fmt.Fprintf(&s.b, `<text class="t" y="%s"><tspan class="t ink b" font-size="%s">%s</tspan>`, num(y), num(labelStrong), html.EscapeString(strong))
+	if faint != "" {
+		fmt.Fprintf(&s.b, `<tspan class="t soft" dx="7" font-size="%s">%s</tspan>`, num(labelFaint), html.EscapeString(fit(faint, room, labelFaint)))
+	}
+	s.b.WriteString("</text>")
 }
 
 func (s *pageSurface) point(x, y, r float64, m mark, p paint, hollow bool) {

@@ -15,6 +15,7 @@ import (
 
 // The files of a report.
 const (
+	PageFile    = "index.html"
 	SummaryFile = "summary.md"
 	CSVFile     = "records.csv"
 )
@@ -26,7 +27,7 @@ const (
 )
 
 // Write writes the report into the folder dir, which it makes if it is missing, and returns the paths
-// of the files. They are the summary in Markdown, every record as CSV, and
+// of the files, the page first. They are the page, the summary in Markdown, every record as CSV, and
 // each picture as PNG and SVG; a picture for which nothing was measured is left out. The same results
 // give the same bytes.
 func Write(dir string, r *Report) (files []string, err error) {
@@ -43,6 +44,10 @@ func Write(dir string, r *Report) (files []string, err error) {
 		}
 		files = append(files, path)
 		return nil
+	}
+	page, err := Page(r)
+	if err := write(PageFile, page, err); err != nil {
+		return files, err
 	}
 	pictures := r.pictures()
 	summary, err := r.summary(pictures)

@@ -1,0 +1,595 @@
+package reports
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+)
+
+// Limits of the page. What lies beyond them is counted on the page and stands in records.csv.
+const (
+	maxPageCells  = 2000
+	maxPagePoints = 600
+	maxPageItems  = 60 // categories, failures of the embedding, entries of the model's card
+)
+
+var (
+	//go:embed page/page.html.tmpl
+	pageHTML string
+	//go:embed page/page.css
+	pageCSS string
+	//go:embed page/page.js
+	pageJS string
+)
+
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
+	"count":  func(n int) string { return count(n) },
+	"plural": plural,
+	"inc":    func(n int) int { return n + 1 },
+}).Parse(pageHTML))
+
+// Page is the report as one HTML file that fetches nothing: style, script, pictures and photographs
+// are in it, and its Content-Security-Policy allows no more than these. Every string of the results
+// is escaped for the place where it stands. The file is made for paper, phones and keyboards, too, and
+// loses only sorting, filtering and hovering where scripts are off.
+func Page(r *Report) ([]byte, error) {
+	d := newPage(r)
+	var b bytes.Buffer
+	if err := pageTemplate.Execute(&b, d); err != nil {
+		return nil, fmt.Errorf("making the page: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+type pageData struct {
+	r       *Report
+	classes map[string]string
+
+	Title, Subtitle string
+	Policy          string
+	Style           template.CSS
+	Script          template.JS
+	Notes           []string
+	Verdict         Verdict
+	AnswerClass     string
+	Class           func(family string) string
+	Rule            string
+	K               int
+	FocusName       string
+
+	Legend       []legendEntry
+	Wide, Narrow template.HTML // recall against QPS
+	PointNote    string
+	Bars         []template.HTML
+	BarsMissing  []string
+	Families     []familyLine
+	Labels       *labelTable
+	LabelsWhy    string
+	Gallery      gallery
+	Cells        cellTable
+	Failures     []lost
+	Warnings     []lost
+	Data         []dataBlock
+	Envs         []envBlock
+	Terms        []metric.Info
+}
+
+type legendEntry struct {
+	Name, Library, Class, ID string
+	Exact                    bool
+	Mark                     template.HTML
+}
+
+type familyLine struct {
+	Name, Library, Class, Setting, Status, Note string
+	Values                                      []shown
+	Speedup                                     string
+}
+
+// shown is a value as it is read, with what stands behind it: the number to sort by and a text that
+// explains it.
+type shown struct {
+	Text, Key, Title string
+}
+
+func show(row *Row, name string) shown {
+	v, ok := row.Value(name)
+	if !ok {
+		return shown{Text: missing, Title: "not measured"}
+	}
+	return shown{formatNamed(name, v.Median), sortKey(v.Median), describeValue(name, v, "")}
+}
+
+func sortKey(x float64) string { return strconv.FormatFloat(x, 'g', 6, 64) }
+
+type labelTable struct {
+	K        int
+	Families []familyLine
+	Rows     []labelRow
+	Left     int
+}
+
+type labelRow struct {
+	Label   string
+	Queries string
+	Cells   []labelCell
+}
+
+type labelCell struct {
+	shown
+	Heat string // 0 to 100
+}
+
+type cellTable struct {
+	Several bool // terms
+	Columns []column
+	Rows    []cellRow
+	Left    int
+	Names   []string // families, for the filter
+}
+
+type cellRow struct {
+	Family, Class, Setting, Terms, ID, Status, N string
+	Values                                       []shown
+	Chosen                                       bool
+}
+
+type lost struct{ Where, What string }
+
+type dataBlock struct {
+	Name      string
+	Facts     []fact
+	Labels    []labelBar
+	LabelLeft int
+	Warnings  []string
+	Embedding []fact
+	Refusals  []string
+	Skipped   []record.Failure
+	SkipLeft  int
+	Card      []fact
+	CardLeft  int
+}
+
+type fact struct{ Name, Value string }
+
+type labelBar struct {
+	Label         string
+	Base, Queries string
+	Percent       string
+}
+
+type envBlock struct {
+	Records string
+	Facts   []fact
+}
+
+func newPage(r *Report) *pageData {
+	d := &pageData{r: r, classes: map[string]string{}, K: r.Focus.K, Notes: r.Notes}
+	d.Class = d.class
+	for _, row := range r.Rows {
+		if _, ok := d.classes[row.Cell.Family]; !ok {
+			d.classes[row.Cell.Family] = fmt.Sprintf("f%d", len(d.classes))
+			d.Cells.Names = append(d.Cells.Names, row.Cell.Family)
+		}
+	}
+	choices := r.Choose(r.Focus)
+	d.Title = r.title()
+	d.FocusName = r.describeTerms(r.Focus)
+	d.Subtitle = d.FocusName
+	if src := r.Source(r.Focus.Dataset); src != nil {
+		d.Subtitle = fmt.Sprintf("%s of %d dimensions, %s; %s", plural(src.Dataset.Base, "vector", "vectors"), src.Dataset.Dim, plural(src.Dataset.Queries, "query", "queries"), d.FocusName)
+	}
+	d.Rule = sentence(choiceRule(d.K))
+	d.Verdict = r.Verdict()
+	d.AnswerClass = d.classes[d.Verdict.Answer]
+	d.pictures(choices)
+	d.families(choices)
+	d.labels(choices)
+	d.Gallery = r.gallery(choices, d.class)
+	d.cells(choices)
+	for _, src := range r.Sources {
+		d.data(src)
+	}
+	d.environments()
+	for _, info := range metric.Table {
+		if slices.ContainsFunc(r.Rows, func(row *Row) bool { _, ok := row.Value(info.Name); return ok }) {
+			d.Terms = append(d.Terms, info)
+		}
+	}
+	d.style()
+	return d
+}
+
+func (d *pageData) class(family string) string { return d.classes[family] }
+
+// style adds to the style sheet what depends on the results: the colours of the families and the
+// switches of the legend.
+func (d *pageData) style() {
+	var light, dark, classes strings.Builder
+	for i, name := range d.Cells.Names {
+		h := d.r.hue(name)
+		fmt.Fprintf(&light, "--f%d:%s;", i, h.light)
+		fmt.Fprintf(&dark, "--f%d:%s;", i, h.dark)
+		fmt.Fprintf(&classes, ".f%d{--c:var(--f%d)}body:has(#t%d:not(:checked)) .points .of.f%d{display:none}\n", i, i, i, i)
+	}
+	css := strings.NewReplacer("/*light*/", light.String(), "/*dark*/", dark.String()).Replace(pageCSS) + classes.String()
+	d.Style = template.CSS(css)
+	d.Script = template.JS(pageJS)
+	sum := sha256.Sum256([]byte(pageJS))
+	d.Policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
+}
+
+func (d *pageData) pictures(choices []Choice) {
+	f := d.r.points(d.Focus(), choices)
+	f.legend = false
+	if f.any() {
+		total, left := 0, 0
+		for _, fam := range f.families {
+			total += len(fam.points)
+		}
+		if total > maxPagePoints {
+			for i := range f.families {
+				before := len(f.families[i].points)
+				f.families[i].points = slices.DeleteFunc(f.families[i].points, func(p pointCell) bool { return !p.front && !p.chosen })
+				left += before - len(f.families[i].points)
+			}
+			d.PointNote = fmt.Sprintf("%s that another of the same family beats are left out of this picture; the table below has them.", plural(left, "setting", "settings"))
+		}
+		label := f.title + ". The table of every cell below holds the same numbers."
+		d.Wide = template.HTML(pageSVG(f, 920, label, "wide", d.class, d.r.hue))
+		d.Narrow = template.HTML(pageSVG(f, 400, label, "narrow", d.class, d.r.hue))
+		for _, fam := range f.families {
+			s := &pageSurface{class: d.class, hue: d.r.hue}
+			s.point(8, 8, 5, fam.hue.mark, of(fam.name), false)
+			id := "t" + strings.TrimPrefix(d.class(fam.name), "f")
+			d.Legend = append(d.Legend, legendEntry{Name: fam.name, Class: d.class(fam.name), ID: id, Mark: template.HTML(`<svg viewBox="0 0 16 16" aria-hidden="true">` + s.b.String() + `</svg>`)})
+		}
+		d.PointNote = strings.TrimSpace(f.caption + " " + d.PointNote)
+	}
+	for _, b := range fourBars {
+		bars := d.r.bars(d.Focus(), choices, b.name, b.title)
+		bars.rule = ""
+		if !bars.any() {
+			d.BarsMissing = append(d.BarsMissing, b.title)
+			continue
+		}
+		d.Bars = append(d.Bars, template.HTML(pageSVG(bars, 480, bars.title+", by family. The table below holds the same numbers.", "bars", d.class, d.r.hue)))
+	}
+}
+
+// Focus is the terms that the page is about.
+func (d *pageData) Focus() Terms { return d.r.Focus }
+
+// familyColumns are the values of the table that goes with the bars.
+var familyColumns = []column{
+	{metric.Recall, "recall"},
+	{metric.MAP, "mAP"},
+	{metric.QPS, "QPS"},
+	{metric.Mean, "mean"},
+	{metric.P99, "p99"},
+	{metric.Build, "build"},
+	{metric.Resident, "resident"},
+	{metric.Serialized, "serialized"},
+}
+
+// FamilyColumns heads the table of families.
+func (*pageData) FamilyColumns() []column { return familyColumns }
+
+// Title is a column's head.
+func (c column) Title() string { return c.title }
+
+// Doc explains a column.
+func (c column) Doc() string {
+	info, _ := metric.Lookup(c.name)
+	return info.Doc
+}
+
+func (d *pageData) families(choices []Choice) {
+	base := fastestExact(choices)
+	for _, c := range choices {
+		line := familyLine{Name: c.Family.Name, Library: c.Family.Library, Class: d.class(c.Family.Name)}
+		if c.Row == nil {
+			line.Status = "not measured"
+			if fails := c.Family.Rows[0].Failures(); len(fails) > 0 {
+				line.Status += ": " + clean(fails[0].String())
+			}
+			d.Families = append(d.Families, line)
+			continue
+		}
+		line.Setting = clean(c.Row.Cell.Settings())
+		for _, col := range familyColumns {
+			line.Values = append(line.Values, show(c.Row, col.name))
+		}
+		if !c.Reached {
+			line.Note = "at most"
+		}
+		line.Speedup = missing
+		if base != nil {
+			a, aok := c.Row.Value(metric.QPS)
+			b, bok := base.Value(metric.QPS)
+			if aok && bok && b.Median > 0 {
+				line.Speedup = times(a.Median, b.Median)
+			}
+		}
+		d.Families = append(d.Families, line)
+	}
+}
+
+func (d *pageData) labels(choices []Choice) {
+	src := d.r.Source(d.Focus().Dataset)
+	queries := map[string]int{}
+	if src != nil {
+		for _, l := range src.Dataset.Labels {
+			queries[l.Label] = l.Queries
+		}
+	}
+	t := &labelTable{K: d.K}
+	seen := map[string]bool{}
+	var labels []string
+	var shownChoices []Choice
+	for _, c := range choices {
+		if c.Row == nil {
+			continue
+		}
+		found := false
+		for _, rep := range c.Row.Reps {
+			for l := range rep.ByLabel[metric.MAP] {
+				found = true
+				if !seen[l] {
+					seen[l] = true
+					labels = append(labels, l)
+				}
+			}
+		}
+		if found {
+			shownChoices = append(shownChoices, c)
+			t.Families = append(t.Families, familyLine{Name: c.Family.Name, Class: d.class(c.Family.Name), Setting: clean(c.Row.Cell.Settings())})
+		}
+	}
+	if len(labels) == 0 {
+		d.LabelsWhy = "The results hold no values by category: the data set has no labels, so nobody can say which answers were right."
+		return
+	}
+	slices.Sort(labels)
+	if len(labels) > maxPageItems {
+		t.Left = len(labels) - maxPageItems
+		labels = labels[:maxPageItems]
+	}
+	lo, hi := math.Inf(1), math.Inf(-1)
+	for _, c := range shownChoices {
+		for _, l := range labels {
+			if v, ok := c.Row.ByLabel(metric.MAP, l); ok {
+				lo, hi = min(lo, v.Median), max(hi, v.Median)
+			}
+		}
+	}
+	for _, l := range labels {
+		row := labelRow{Label: l, Queries: missing}
+		if n, ok := queries[l]; ok {
+			row.Queries = count(n)
+		}
+		for _, c := range shownChoices {
+			v, ok := c.Row.ByLabel(metric.MAP, l)
+			if !ok {
+				row.Cells = append(row.Cells, labelCell{shown: shown{Text: missing, Title: "not measured"}, Heat: "0"})
+				continue
+			}
+			heat := 100.0
+			if hi > lo {
+				heat = 100 * (v.Median - lo) / (hi - lo)
+			}
+			row.Cells = append(row.Cells, labelCell{
+				shown: shown{ratio(v.Median), sortKey(v.Median), fmt.Sprintf("%s, %s: mAP@%d %s", c.Family.Name, l, d.K, describeValue(metric.MAP, v, ""))},
+				Heat:  strconv.FormatFloat(heat, 'f', 0, 64),
+			})
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	d.Labels = t
+}
+
+func (d *pageData) cells(choices []Choice) {
+	t := &d.Cells
+	t.Several = len(d.r.Terms) > 1
+	t.Columns = tableColumns
+	for _, terms := range d.r.focusFirst() {
+		name := d.r.describeTerms(terms)
+		for _, f := range d.r.FamiliesOf(terms) {
+			for _, row := range f.Rows {
+				where := strings.TrimSpace(f.Name + " " + clean(row.Cell.Settings()))
+				if t.Several {
+					where += " (" + name + ")"
+				}
+				for _, fail := range row.Failures() {
+					d.Failures = append(d.Failures, lost{where, fail.String()})
+				}
+				for _, n := range row.Notes {
+					d.Warnings = append(d.Warnings, lost{where, n})
+				}
+				if len(t.Rows) >= maxPageCells {
+					t.Left++
+					continue
+				}
+				line := cellRow{Family: f.Name, Class: d.class(f.Name), Setting: clean(row.Cell.Settings()), Terms: name, ID: row.Cell.ID(), N: nOf(row)}
+				line.Chosen = slices.ContainsFunc(choices, func(c Choice) bool { return c.Row == row })
+				if s := row.Status(); s != record.OK {
+					line.Status = string(s)
+				} else {
+					for _, col := range t.Columns {
+						line.Values = append(line.Values, show(row, col.name))
+					}
+				}
+				t.Rows = append(t.Rows, line)
+			}
+		}
+	}
+	d.Warnings = gather(d.Warnings)
+	d.Failures = gather(d.Failures)
+}
+
+// gather puts together those that say the same, and names the first of them and how many more.
+func gather(all []lost) []lost {
+	var out []lost
+	n := map[string]int{}
+	for _, l := range all {
+		if n[l.What]++; n[l.What] == 1 {
+			out = append(out, l)
+		}
+	}
+	for i := range out {
+		if more := n[out[i].What] - 1; more > 0 {
+			out[i].Where += " and " + plural(more, "cell more", "cells more")
+		}
+	}
+	return out
+}
+
+func (d *pageData) data(src *record.Results) {
+	ds := src.Dataset
+	if slices.ContainsFunc(d.Data, func(b dataBlock) bool { return b.Name == ds.Name }) && d.r.Source(ds.Digest) != src {
+		return // the same data set out of another folder
+	}
+	b := dataBlock{Name: ds.Name, Warnings: ds.Warnings}
+	b.Facts = []fact{
+		{"vectors searched", count(ds.Base)},
+		{"queries", count(ds.Queries)},
+		{"dimensions", count(ds.Dim)},
+		{"digest", ds.Digest},
+	}
+	most := 1
+	for _, l := range ds.Labels {
+		most = max(most, l.Base)
+	}
+	if len(ds.Labels) > 0 {
+		b.Facts = append(b.Facts, fact{"categories", count(len(ds.Labels))})
+	}
+	for i, l := range ds.Labels {
+		if i == maxPageItems {
+			b.LabelLeft = len(ds.Labels) - i
+			break
+		}
+		b.Labels = append(b.Labels, labelBar{l.Label, count(l.Base), count(l.Queries), strconv.FormatFloat(100*float64(l.Base)/float64(most), 'f', 1, 64)})
+	}
+	if e := ds.Embedding; e != nil {
+		b.Embedding = []fact{{"model", e.Model}, {"model digest", e.ModelDigest}, {"images from", e.Source}, {"device", e.Device}, {"images", count(e.Images)}}
+		if e.Seconds > 0 {
+			b.Embedding = append(b.Embedding,
+				fact{"time", format(metric.Seconds, e.Seconds)},
+				fact{"speed", significant(float64(e.Images)/e.Seconds) + " images a second, from file to vector"})
+		}
+		b.Embedding = append(b.Embedding, fact{"images skipped", count(len(e.Skipped))})
+		b.Refusals = e.Refusals
+		b.Skipped = e.Skipped
+		if len(b.Skipped) > maxPageItems {
+			b.SkipLeft = len(b.Skipped) - maxPageItems
+			b.Skipped = b.Skipped[:maxPageItems]
+		}
+		b.Card = cardFacts(e.Card)
+		if len(b.Card) > maxPageItems {
+			b.CardLeft = len(b.Card) - maxPageItems
+			b.Card = b.Card[:maxPageItems]
+		}
+	}
+	d.Data = append(d.Data, b)
+}
+
+// cardFacts is a model's card, whatever its shape, as names and values in the card's own order: names
+// of objects within objects are joined by dots, and arrays of plain values become one line. A card
+// that is not JSON gives what could be read of it.
+func cardFacts(card json.RawMessage) []fact {
+	var out []fact
+	dec := json.NewDecoder(bytes.NewReader(card))
+	dec.UseNumber()
+	// read takes the next value and appends what it holds; a plain value is returned instead.
+	var read func(name string) (plain string, ok bool, err error)
+	read = func(name string) (string, bool, error) {
+		tok, err := dec.Token()
+		if err != nil {
+			return "", false, err
+		}
+		switch tok {
+		case json.Delim('{'):
+			for dec.More() {
+				key, err := dec.Token()
+				if err != nil {
+					return "", false, err
+				}
+				inner := strings.TrimPrefix(name+"."+fmt.Sprint(key), ".")
+				plain, ok, err := read(inner)
+				if err != nil {
+					return "", false, err
+				}
+				if ok {
+					out = append(out, fact{inner, plain})
+				}
+			}
+			_, err = dec.Token()
+			return "", false, err
+		case json.Delim('['):
+			var words []string
+			for i := 0; dec.More(); i++ {
+				plain, ok, err := read(fmt.Sprintf("%s[%d]", name, i))
+				if err != nil {
+					return "", false, err
+				}
+				if ok {
+					words = append(words, plain)
+				}
+			}
+			_, err = dec.Token()
+			return strings.Join(words, ", "), len(words) > 0, err
+		}
+		if tok == nil {
+			return missing, true, nil
+		}
+		return fmt.Sprint(tok), true, nil
+	}
+	if _, _, err := read(""); err != nil && err != io.EOF {
+		out = append(out, fact{"card", "cannot be read to its end: " + err.Error()})
+	}
+	return out
+}
+
+func (d *pageData) environments() {
+	for _, e := range d.r.Envs {
+		b := envBlock{Records: plural(e.Records, "record", "records")}
+		add := func(name, value string) {
+			if value != "" {
+				b.Facts = append(b.Facts, fact{name, value})
+			}
+		}
+		add("processor", e.Env.CPU)
+		add("extensions", strings.Join(e.Env.Features, " "))
+		if e.Env.Cores > 0 {
+			add("logical cores", count(e.Env.Cores))
+		}
+		if e.Env.Memory > 0 {
+			add("memory", format(metric.Bytes, float64(e.Env.Memory)))
+		}
+		add("system", e.Env.OS)
+		add("Go", e.Env.Go)
+		add("commit", e.Env.Commit)
+		add("engine version", strings.Join(e.Engines, ", "))
+		var names []string
+		for name := range e.Env.Libraries {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			add(name, e.Env.Libraries[name])
+		}
+		d.Envs = append(d.Envs, b)
+	}
+}
