@@ -108,7 +108,7 @@ func loadFaiss(path string, f *Family, in BuildInput) (_ Index, err error) {
 	if label.Build, err = f.Settings(f.Build, label.Build); err != nil {
 		return nil, fmt.Errorf("the file's label: %w", err)
 	}
-	if err := agrees(f, label, in); err != nil {
+	if _, err := agrees(f, label, in); err != nil {
 		return nil, err
 	}
 	search, err := f.Settings(f.Search, faissOnly(f.Search, in.Params))
