@@ -173,6 +173,9 @@ func (f *Family) Settings(params []Param, p Params) (Params, error) {
 	return out, nil
 }
 
+// all lists the settings of both kinds.
+func (f *Family) all() []Param { return append(f.Build[:len(f.Build):len(f.Build)], f.Search...) }
+
 func (f *Family) unknown(params []Param, name string) string {
 	if len(params) == 0 {
 		return fmt.Sprintf("no setting %q: there are none here", name)
@@ -306,7 +309,7 @@ func (f *Family) Check(in BuildInput) (BuildInput, error) {
 	if !f.Supports(in.Metric) {
 		return in, fmt.Errorf("%s: metric %q is not supported: it has %v", f.Name, in.Metric, f.Metrics)
 	}
-	params, err := f.Settings(append(f.Build[:len(f.Build):len(f.Build)], f.Search...), in.Params)
+	params, err := f.Settings(f.all(), in.Params)
 	if err != nil {
 		return in, err
 	}

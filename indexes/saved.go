@@ -133,7 +133,7 @@ func agrees(f *Family, label saved, in BuildInput) (Params, error) {
 	if v := in.Vectors; v.Rows != 0 && (v.Rows != label.Rows || v.Dim != label.Dim) {
 		return nil, fmt.Errorf("the file's index is of %d vectors of %d dimensions, not of %d of %d", label.Rows, label.Dim, v.Rows, v.Dim)
 	}
-	given, err := f.Settings(append(f.Build[:len(f.Build):len(f.Build)], f.Search...), in.Params)
+	given, err := f.Settings(f.all(), in.Params)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,5 @@
+//go:build race
+
+package indexes
+
+const raceEnabled = true
