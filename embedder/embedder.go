@@ -166,7 +166,7 @@ type embedding struct {
 // prepared is a group ready for the model: the pixels of its usable pictures one after the other.
 type prepared struct {
 	pictures []preparedPicture
-	pixels   tensor // of the usable ones, in order
+	pixels   *tensor // of the usable ones, in order
 }
 
 type preparedPicture struct {
@@ -302,17 +302,18 @@ func (e *embedding) prepare(g int, pool *sync.Pool) prepared {
 
 	in := &e.session.card.Input
 	p := prepared{pictures: make([]preparedPicture, len(pictures))}
-	if used, ok := pool.Get().(tensor); ok && used.rows() >= len(pictures) {
+	if used, ok := pool.Get().(*tensor); ok && used.rows() >= len(pictures) {
 		p.pixels = used
 	} else {
-		p.pixels = newTensor(in, len(pictures))
+		fresh := newTensor(in, len(pictures))
+		p.pixels = &fresh
 	}
 	row := 0
 	for i, picture := range pictures {
 		out := &p.pictures[i]
 		out.Item, out.err = picture.Item, picture.Err
 		if out.err == nil {
-			out.err = e.session.shape.fill(p.pixels, row, picture.Image)
+			out.err = e.session.shape.fill(*p.pixels, row, picture.Image)
 		}
 		if out.err == nil && e.o.Thumbnails > 0 {
 			out.thumbnail, out.err = thumbnail(picture.Image, e.o.Thumbnails)
@@ -367,7 +368,7 @@ func (e *embedding) assemble(ctx context.Context, answers <-chan chan prepared, 
 				f.skipped = append(f.skipped, Failure{ID: picture.ID, Reason: picture.err.Error()})
 				continue
 			}
-			f.pixels.copyRow(len(f.items), p.pixels, row)
+			f.pixels.copyRow(len(f.items), *p.pixels, row)
 			row++
 			f.items = append(f.items, picture.Item)
 			if picture.thumbnail != nil {
