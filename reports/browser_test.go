@@ -108,6 +108,114 @@ func evaluate[T any](t *testing.T, ctx context.Context, expression string) T {
 	return v
 }
 
+func TestBrowser(t *testing.T) {
+	r := load(t, usual().write(t))
+	ctx, complaints := browser(t)
+	do := func(actions ...chromedp.Action[chromedp.Void]) {
+		t.Helper()
+		if err := chromedp.Do(ctx, actions...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(what, expression string) {
+		t.Helper()
+		if !evaluate[bool](t, ctx, expression) {
+			t.Errorf("%s: %s is false", what, expression)
+		}
+	}
+	began := time.Now()
+	do(chromedp.EmulateViewport(1280, 900), chromedp.Navigate(pageURL(t, r)))
+	t.Logf("loaded in %v", time.Since(began))
+
+	const sort = `[...document.querySelectorAll("#table tbody tr")].map(r => r.querySelectorAll("td.n")[5]?.dataset.v).filter(v => v).map(parseFloat)`
+	head := `[...document.querySelectorAll("#table thead button")].find(b => b.textContent === "QPS")`
+	evaluate[bool](t, ctx, head+`.click(), true`)
+	check("sorting by QPS", fmt.Sprintf(`(v => v.length > 10 && v.every((x, i) => i === 0 || v[i-1] <= x))(%s)`, sort))
+	check("cells without values come last", `document.querySelector("#table tbody tr:last-child .bad") !== null`)
+	evaluate[bool](t, ctx, head+`.click(), true`)
+	check("sorting by QPS again", fmt.Sprintf(`(v => v.every((x, i) => i === 0 || v[i-1] >= x))(%s)`, sort))
+	check("cells without values still come last", `document.querySelector("#table tbody tr:last-child .bad") !== null`)
+	check("the head says so", head+`.parentElement.getAttribute("aria-sort") === "descending"`)
+
+	do(chromedp.SendKeys(chromedp.CSS("#find"), "nprobe=8"))
+	check("filtering by settings", `[...document.querySelectorAll("#table tbody tr:not([hidden])")].length === 3`)
+	evaluate[bool](t, ctx, `(s => { s.value = "ivfflat-faiss"; s.onchange(); return true })(document.querySelector("#only"))`)
+	check("filtering by family, too", `document.querySelector("#shown").textContent === "1 of 22 cells"`)
+
+	const points = `[...document.querySelectorAll(".points .wide .of.f2[tabindex]")]`
+	check("the forest is drawn", points+`.length === 4 && `+points+`.every(g => getComputedStyle(g).display !== "none")`)
+	do(chromedp.Focus(chromedp.CSS("#t2")), chromedp.KeyEvent(" "))
+	check("the legend hides it", points+`.every(g => getComputedStyle(g).display === "none")`)
+	do(chromedp.KeyEvent(" "))
+	check("the legend shows it again", points+`.every(g => getComputedStyle(g).display !== "none")`)
+
+	evaluate[bool](t, ctx, points+`[2].focus(), true`)
+	check("a focused mark shows its settings", `(d => !d.hidden && d.textContent.includes("search_k=1000") && d.textContent.includes("recall@10 0.97"))(document.querySelector("#tip"))`)
+	do(chromedp.KeyEvent("\x1b"))
+	check("Escape hides them", `document.querySelector("#tip").hidden`)
+
+	check("one query is shown", `document.querySelectorAll(".query:not([hidden])").length === 1`)
+	do(chromedp.Click(chromedp.CSS(`.picker a:nth-child(3)`)))
+	check("the third query is shown", `document.querySelector(".query:not([hidden])").id === "q3"`)
+	do(chromedp.Click(chromedp.CSS(`#all`)))
+	check("all queries are shown", `document.querySelectorAll(".query:not([hidden])").length === 8`)
+	check("photographs are drawn", `[...document.querySelectorAll(".store image")].every(i => i.href.baseVal.startsWith("data:image/jpeg;base64,")) && document.querySelectorAll(".store image").length > 20`)
+
+	paper := `getComputedStyle(document.body).backgroundColor`
+	media(t, ctx, "light")
+	light := evaluate[string](t, ctx, paper)
+	media(t, ctx, "dark")
+	dark := evaluate[string](t, ctx, paper)
+	if light == dark {
+		t.Errorf("light and dark are both %s", light)
+	}
+	do(chromedp.Click(chromedp.CSS("#theme")))
+	if got := evaluate[string](t, ctx, paper); got != light {
+		t.Errorf("the button gives %s, want %s", got, light)
+	}
+	for _, width := range []int64{1280, 820, 390, 320} {
+		do(chromedp.EmulateViewport(width, 800))
+		check(fmt.Sprintf("nothing sticks out at %d pixels", width), `document.documentElement.scrollWidth <= innerWidth`)
+	}
+	for _, c := range complaints() {
+		t.Error(c)
+	}
+}
+
+// TestBrowserHostile opens a page of hostile results: nothing of them may run or be asked for.
+func TestBrowserHostile(t *testing.T) {
+	r := load(t, hostile(t))
+	ctx, complaints := browser(t)
+	if err := chromedp.Do(ctx, chromedp.Navigate(pageURL(t, r))); err != nil {
+		t.Fatal(err)
+	}
+	if !evaluate[bool](t, ctx, `document.scripts.length === 1 && document.images.length === 0 && document.querySelector("#shown").textContent === "22 cells"`) {
+		t.Error("the page holds elements out of the results, or its script did not run")
+	}
+	for _, c := range complaints() {
+		t.Error(c)
+	}
+}
+
+// TestBrowserWithoutScript opens the page where scripts are off: everything is there to read.
+func TestBrowserWithoutScript(t *testing.T) {
+	r := load(t, usual().write(t))
+	ctx, _ := browser(t)
+	if _, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := chromedp.Do(ctx, chromedp.Navigate(pageURL(t, r))); err != nil {
+		t.Fatal(err)
+	}
+	nodes, err := chromedp.Run(ctx, chromedp.Nodes(chromedp.CSSAll(".query:not([hidden])")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(nodes) != 8 {
+		t.Errorf("%d queries are shown, want all 8", len(nodes))
+	}
+}
+
 // TestScreens photographs the page of the folder named by ANNBENCH_RESULTS, or of the fixture, into
 // the folder named by ANNBENCH_SCREENS.
 func TestScreens(t *testing.T) {

@@ -40,7 +40,7 @@ var fourBars = []struct {
 	file, name, title string
 }{
 	{"build-time", metric.Build, "Build time"},
-	{"search-time", metric.Mean, "Search time, mean of one query"},
+	{"search-time", metric.Mean, "Search time, mean"},
 	{"memory", metric.Resident, "Memory, resident"},
 	{"map", metric.MAP, "Mean average precision"},
 }
@@ -139,13 +139,40 @@ func (f *barFigure) lines(width float64) []string {
 	return wrap(f.rule, int(width/5.1))
 }
 
+// note explains the dashed line.
+func (f *barFigure) note() string {
+	if f.ceilingName == "" {
+		return ""
+	}
+	return "dashed: " + f.ceilingName
+}
+
+// beside reports whether the note has its place beside the title.
+func (f *barFigure) beside(width float64) bool {
+	return 1.15*(textWidth(f.title, 15, font.WeightBold)+textWidth(f.note(), 11, font.WeightNormal)) < width-12
+}
+
+func (f *barFigure) top(width float64) float64 {
+	if f.note() != "" && !f.beside(width) {
+		return barTop + 8 + 16
+	}
+	return barTop + 8
+}
+
 func (f *barFigure) height(width float64) float64 {
-	return barTop + 8 + barRow*float64(len(f.bars)) + barBottom + 13*float64(len(f.lines(width)))
+	return f.top(width) + barRow*float64(len(f.bars)) + barBottom + 13*float64(len(f.lines(width)))
 }
 
 func (f *barFigure) draw(s surface, width float64) {
 	s.text(0, 14, f.title, 15, left, paint{role: ink}, font.WeightBold)
-	top := barTop + 8
+	if f.note() != "" {
+		if f.beside(width) {
+			s.text(width, 14, f.note(), 11, right, paint{role: soft}, font.WeightNormal)
+		} else {
+			s.text(0, 31, f.note(), 11, left, paint{role: soft}, font.WeightNormal)
+		}
+	}
+	top := f.top(width)
 	bottom := top + barRow*float64(len(f.bars))
 
 	// The longest bar leaves room for its value.
@@ -182,7 +209,6 @@ func (f *barFigure) draw(s surface, width float64) {
 	ceiling := math.Inf(-1)
 	if !math.IsNaN(f.ceiling) && f.ceiling <= most*unit.size {
 		ceiling = x(f.ceiling)
-		s.text(width, 14, "dashed: "+f.ceilingName, 11, right, paint{role: soft}, font.WeightNormal)
 	}
 	for i, b := range f.bars {
 		y := top + barRow*float64(i)

@@ -45,7 +45,7 @@ var known = []struct {
 	{"flat-faiss", tint(0x858d9b, 0x97a0b0, diamond)},
 	{"forest", tint(0x00916a, 0x2cc49a, circle)},
 	{"hnsw-faiss", tint(0xd55e00, 0xff8134, triangle)},
-	{"hnsw-coder", tint(0xc98a00, 0xf2b632, wedge)},
+	{"hnsw-coder", tint(0xbf8300, 0xf2b632, wedge)},
 	{"ivfflat-faiss", tint(0x0072b2, 0x4aa9ea, square)},
 	{"ivfpq-faiss", tint(0xb5588f, 0xe897c4, diamond)},
 }

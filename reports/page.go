@@ -112,7 +112,12 @@ func show(row *Row, name string) shown {
 	return shown{formatNamed(name, v.Median), sortKey(v.Median), describeValue(name, v, "")}
 }
 
-func sortKey(x float64) string { return strconv.FormatFloat(x, 'g', 6, 64) }
+func sortKey(x float64) string {
+	if math.Abs(x) >= 1e6 {
+		return strconv.FormatFloat(x, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(x, 'g', 6, 64)
+}
 
 type labelTable struct {
 	K        int
@@ -265,7 +270,8 @@ func (d *pageData) pictures(choices []Choice) {
 			d.BarsMissing = append(d.BarsMissing, b.title)
 			continue
 		}
-		d.Bars = append(d.Bars, template.HTML(pageSVG(bars, 480, bars.title+", by family. The table below holds the same numbers.", "bars", d.class, d.r.hue)))
+		label := bars.title + ", by family. The table below holds the same numbers."
+		d.Bars = append(d.Bars, template.HTML(pageSVG(bars, 480, label, "wide", d.class, d.r.hue)+pageSVG(bars, 340, label, "narrow", d.class, d.r.hue)))
 	}
 }
 

@@ -190,7 +190,7 @@ func (t *tabler) values(row *Row) []string {
 	if row.Status() != record.OK {
 		out := make([]string, len(tableColumns)+2)
 		out[0] = t.paint(red, string(row.Status()))
-		out[len(out)-1] = "0"
+		out[len(out)-1] = nOf(row)
 		return out
 	}
 	var out []string
@@ -356,8 +356,12 @@ func (t *tabler) render(head []string, rows [][]string) error {
 		}
 		render = renderer.NewMarkdown()
 	} else {
-		cfg.Header.Padding.Global = tw.Padding{Left: "", Right: "  ", Overwrite: true}
-		cfg.Row.Padding.Global = tw.Padding{Left: "", Right: "  ", Overwrite: true}
+		gaps := make([]tw.Padding, len(head)) // between columns, none after the last
+		for i := range gaps {
+			gaps[i] = tw.Padding{Right: "  ", Overwrite: true}
+		}
+		gaps[len(head)-1].Right = ""
+		cfg.Header.Padding.PerColumn, cfg.Row.Padding.PerColumn = gaps, gaps
 		render = renderer.NewBlueprint(tw.Rendition{
 			Borders: tw.Border{Left: tw.Off, Right: tw.Off, Top: tw.Off, Bottom: tw.Off},
 			Symbols: tw.NewSymbols(tw.StyleLight),

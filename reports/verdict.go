@@ -52,6 +52,10 @@ func (r *Report) Verdict() Verdict {
 		}
 	case base != nil:
 		b, _ := base.Value(metric.QPS)
+		if b.Median <= 0 {
+			first += "."
+			break
+		}
 		first += fmt.Sprintf(", %s as fast as exact search (%s, %s)", times(qps.Median, b.Median), base.Cell.Family, significant(b.Median))
 		first += fmt.Sprintf(". It is the fastest setting measured that finds at least %.0f %% of the true neighbours.", Target*100)
 	default:
@@ -119,6 +123,9 @@ func runnerUp(fast []Choice) string {
 	recall, _ := fast[1].Row.Value(metric.Recall)
 	next := fmt.Sprintf("Runner-up: %s, %s queries a second at recall %s", strings.TrimSpace(fast[1].Family.Name+" "+clean(fast[1].Row.Cell.Settings())), significant(b.Median), ratio(recall.Median))
 	gap := fmt.Sprintf("%.0f %%", 100*(a.Median/b.Median-1))
+	if b.Median <= 0 {
+		return next + "."
+	}
 	switch compareIntervals(a, b) {
 	case tied:
 		var names []string

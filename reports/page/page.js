@@ -13,6 +13,7 @@
 
   // Hover: the mark's own <title>, shown at once and on focus, too.
   const tip = $("#tip");
+  let place = null;
   for (const g of $$("svg .of[tabindex]")) {
     const title = $("title", g);
     if (!title) continue;
@@ -23,9 +24,12 @@
       head.textContent = lines[0];
       tip.replaceChildren(head, lines.slice(1).join("\n"));
       tip.hidden = false;
-      const at = g.getBoundingClientRect(), w = tip.offsetWidth, h = tip.offsetHeight;
-      tip.style.left = Math.max(8, Math.min(innerWidth - w - 8, at.left + Math.min(at.width, 300) / 2 - w / 2)) + "px";
-      tip.style.top = (at.top - h - 10 < 50 ? at.bottom + 10 : at.top - h - 10) + "px";
+      place = () => {
+        const at = g.getBoundingClientRect(), w = tip.offsetWidth, h = tip.offsetHeight;
+        tip.style.left = Math.max(8, Math.min(innerWidth - w - 8, at.left + Math.min(at.width, 300) / 2 - w / 2)) + "px";
+        tip.style.top = (at.top - h - 10 < 50 ? at.bottom + 10 : at.top - h - 10) + "px";
+      };
+      place();
     };
     const hide = () => { tip.hidden = true; };
     g.onpointerenter = show;
@@ -33,7 +37,7 @@
     g.onpointerleave = hide;
     g.onblur = hide;
   }
-  addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
+  addEventListener("scroll", () => { if (!tip.hidden) place(); }, { passive: true });
   addEventListener("keydown", e => { if (e.key === "Escape") tip.hidden = true; });
 
   // Gallery: one query at a time.
