@@ -49,7 +49,8 @@ type Progress struct {
 // Summary is how a run ended.
 type Summary struct {
 	Measured map[record.Status]int // cells of this run by status
-	Present  int                   // cells that were there already
+	Present  int                   // cells that were there already, those of earlier failures included
+	Broken   int                   // of those, the ones that failed, timed out or ran out of memory
 	Warnings []string              // what the checks of the data found
 }
 
@@ -190,7 +191,13 @@ func (c *coordinator) run(ctx context.Context, plan *Plan) error {
 	})
 	planned := 0
 	for _, job := range plan.Jobs {
-		planned += len(job.Searches) * len(job.Ks)
+		for _, cell := range job.Cells(c.set.Digest) {
+			planned++
+			switch c.done[record.Key(cell, job.Rep, Engine)] {
+			case record.Failed, record.Timeout, record.OOM:
+				c.sum.Broken++
+			}
+		}
 	}
 	c.sum.Present = planned - cells
 	c.total = cells

@@ -146,8 +146,8 @@ func TestFaultsAreRecordsAndTheSweepGoesOn(t *testing.T) {
 
 				// A failure is not tried again for ever, only when asked.
 				t.Setenv(faultVariable, "")
-				if sum, err = r.Do(t.Context()); err != nil || len(sum.Measured) != 0 {
-					t.Errorf("the next run measured %v, %v", sum.Measured, err)
+				if sum, err = r.Do(t.Context()); err != nil || len(sum.Measured) != 0 || sum.Broken != 2 {
+					t.Errorf("the next run measured %v, knows of %d failures, %v", sum.Measured, sum.Broken, err)
 				}
 				r.Retry = true
 				if sum, err = r.Do(t.Context()); err != nil || sum.Measured[record.OK] != 2 {

@@ -84,6 +84,10 @@ func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, re
 		fmt.Fprintf(s.err, "annbench: %d cells failed; the report says how. `annbench run --retry` measures them again\n", sum.Failed())
 		return errFailedCells
 	}
+	if sum.Broken > 0 {
+		fmt.Fprintf(s.err, "annbench: %d cells failed in an earlier run; `annbench run --retry` measures them again\n", sum.Broken)
+		return errFailedCells
+	}
 	return nil
 }
 
