@@ -1,0 +1,209 @@
+package indexes
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"annbench/indexes/vec"
+)
+
+var fruit = &Family{
+	Name:    "fruit",
+	Metrics: []vec.Metric{vec.L2},
+	Build: []Param{
+		{Name: "seeds", Kind: Int, Default: 5, Min: 1, Max: 100},
+		{Name: "sugar", Kind: Float, Default: 0.5, Min: 0, Max: 1},
+	},
+	Search: []Param{{Name: "ripe", Kind: Bool, Default: true}},
+}
+
+func TestSettings(t *testing.T) {
+	for _, c := range []struct {
+		in   Params
+		want string // the settings in canonical form, or the error
+	}{
+		{nil, "ripe=true seeds=5 sugar=0.5"},
+		{Params{"seeds": 7}, "ripe=true seeds=7 sugar=0.5"},
+		{Params{"seeds": uint64(7), "sugar": 1, "ripe": false}, "ripe=false seeds=7 sugar=1"},
+		{Params{"seeds": 7.0, "sugar": float32(0.25)}, "ripe=true seeds=7 sugar=0.25"},
+		{Params{"seeds": int8(100)}, "ripe=true seeds=100 sugar=0.5"},
+		{Params{"seeds": 7.5}, "fruit: seeds must be a whole number, not 7.5"},
+		{Params{"seeds": 0}, "fruit: seeds must be between 1 and 100, not 0"},
+		{Params{"seeds": math.Inf(1)}, "fruit: seeds must be between 1 and 100, not +Inf"},
+		{Params{"sugar": math.NaN()}, "fruit: sugar must be between 0 and 1, not NaN"},
+		{Params{"seeds": "many"}, "fruit: seeds must be a whole number, not many"},
+		{Params{"seeds": nil}, "fruit: seeds must be a whole number, not <nil>"},
+		{Params{"seeds": true}, "fruit: seeds must be a whole number, not true"},
+		{Params{"ripe": 1}, "fruit: ripe must be true or false, not 1"},
+		{Params{"Seed": 1}, `fruit: no setting "Seed"; did you mean "seeds"?`},
+		{Params{"colour": 1}, `fruit: no setting "colour"; known are seeds, sugar, ripe`},
+		// The first in order of names is reported.
+		{Params{"zest": 1, "colour": 1, "sugar": 2}, `fruit: no setting "colour"; known are seeds, sugar, ripe`},
+	} {
+		p, err := fruit.Settings(fruit.all(), c.in)
+		got := p.String()
+		if err != nil {
+			var setting *SettingError
+			if !errors.As(err, &setting) || setting.Family != "fruit" {
+				t.Errorf("%v: the error is a %T", c.in, err)
+			}
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%v: %s, want %s", c.in, got, c.want)
+		}
+	}
+	if _, err := fruit.Settings(nil, Params{"seeds": 1}); err == nil || err.Error() != `fruit: no setting "seeds": there are none here` {
+		t.Errorf("no settings at all: %v", err)
+	}
+}
+
+// Whatever goes in, Settings gives what is complete, typed and in range, and gives it again for what
+// it gave; or an error.
+func TestSettingsProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		value := rapid.OneOf(
+			rapid.Int().AsAny(), rapid.Int8().AsAny(), rapid.Uint16().AsAny(), rapid.IntRange(-2, 110).AsAny(),
+			rapid.Float64().AsAny(), rapid.Float32Range(-1, 2).AsAny(), rapid.Bool().AsAny(), rapid.String().AsAny(),
+		)
+		in := Params(rapid.MapOf(rapid.SampledFrom([]string{"seeds", "sugar", "ripe"}), value).Draw(t, "settings"))
+		p, err := fruit.Settings(fruit.all(), in)
+		if err != nil {
+			return
+		}
+		if n := p.Int("seeds"); n < 1 || n > 100 {
+			t.Errorf("seeds=%d", n)
+		}
+		if x := p.Float("sugar"); !(x >= 0 && x <= 1) {
+			t.Errorf("sugar=%v", x)
+		}
+		p.Bool("ripe")
+		for name, v := range in {
+			if x, ok := number(v); ok {
+				if y, _ := number(p[name]); x != y {
+					t.Errorf("%s: %v became %v", name, v, p[name])
+				}
+			}
+		}
+		again, err := fruit.Settings(fruit.all(), p)
+		if err != nil || again.String() != p.String() {
+			t.Errorf("%v became %v, %v", p, again, err)
+		}
+	})
+}
+
+func TestNearest(t *testing.T) {
+	words := []string{"nprobe", "nlist", "efSearch", "M"}
+	for word, want := range map[string]string{
+		"nprob": "nprobe", "nporbe": "nprobe", "probe": "nprobe", "efsearch": "efSearch", "ef_search": "efSearch",
+		"m": "M", "nlists": "nlist", "trees": "", "": "M",
+	} {
+		if got := Nearest(word, words); got != want {
+			t.Errorf("%q: %q, want %q", word, got, want)
+		}
+	}
+}
+
+// Levenshtein's distance is a metric, and is bounded by the longer word.
+func TestLevenshtein(t *testing.T) {
+	if d := levenshtein("kitten", "sitting"); d != 3 {
+		t.Errorf("kitten to sitting: %d", d)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		word := rapid.StringOfN(rapid.RuneFrom([]rune("ab")), 0, 8, -1)
+		a, b, c := word.Draw(t, "a"), word.Draw(t, "b"), word.Draw(t, "c")
+		ab, ba := levenshtein(a, b), levenshtein(b, a)
+		if ab != ba || (ab == 0) != (a == b) || ab > max(len(a), len(b)) || ab > levenshtein(a, c)+levenshtein(c, b) {
+			t.Errorf("%q to %q is %d, back %d", a, b, ab, ba)
+		}
+	})
+}
+
+func TestFamilies(t *testing.T) {
+	var names []string
+	for _, f := range Families() {
+		names = append(names, f.Name)
+		got, err := Lookup(f.Name)
+		if err != nil || got != f {
+			t.Errorf("looking up %s: %v, %v", f.Name, got, err)
+		}
+	}
+	want := []string{"flat", "flat-faiss", "ivfflat-faiss", "ivfpq-faiss", "hnsw-faiss", "hnsw-coder", "forest"}
+	if !slices.Equal(names, want) {
+		t.Errorf("the families are %v", names)
+	}
+	list := Families()
+	list[0] = nil
+	if Families()[0] == nil {
+		t.Error("a caller can change the table")
+	}
+	if _, err := Lookup("hnsw-code"); err == nil || !strings.Contains(err.Error(), `did you mean "hnsw-coder"?`) {
+		t.Errorf("a misspelt name: %v", err)
+	}
+	if _, err := Lookup("linear"); err == nil || !strings.Contains(err.Error(), "known are flat, flat-faiss") {
+		t.Errorf("an unknown name: %v", err)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	f := *fruit
+	f.Fits = func(n, _ int, p Params) error {
+		if p.Int("seeds") > n {
+			return fmt.Errorf("seeds=%d of %d", p.Int("seeds"), n)
+		}
+		return nil
+	}
+	good := BuildInput{Vectors: vec.NewMatrix(5, 3), Metric: vec.L2}
+	in, err := f.Check(good)
+	if err != nil || in.Threads != 1 || in.Params.String() != "ripe=true seeds=5 sugar=0.5" {
+		t.Errorf("%+v, %v", in, err)
+	}
+	for want, change := range map[string]func(in *BuildInput){
+		`fruit: metric "ip" is not supported: it has [l2]`:              func(in *BuildInput) { in.Metric = vec.InnerProduct },
+		"fruit: nothing to build from: 0 vectors of 3 dimensions":       func(in *BuildInput) { in.Vectors = vec.NewMatrix(0, 3) },
+		"fruit: nothing to build from: 5 vectors of 0 dimensions":       func(in *BuildInput) { in.Vectors = vec.NewMatrix(5, 0) },
+		"fruit: 5 vectors of 3 dimensions need 15 values, there are 14": func(in *BuildInput) { in.Vectors.Data = in.Vectors.Data[:14] },
+		"fruit: seeds=9 of 5": func(in *BuildInput) { in.Params = Params{"seeds": 9} },
+		"fruit: vector 1 holds NaN in dimension 2: indexes need finite values": func(in *BuildInput) { in.Vectors.Data[5] = float32(math.NaN()) },
+		"fruit: sugar must be between 0 and 1, not 3":                          func(in *BuildInput) { in.Params = Params{"sugar": 3} },
+	} {
+		in := good
+		in.Vectors = vec.NewMatrix(5, 3)
+		change(&in)
+		if _, err := f.Check(in); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	f.Missing = "it is out of season"
+	if _, err := f.Check(good); !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), f.Missing) {
+		t.Errorf("missing: %v", err)
+	}
+}
+
+// The sizes, worked out by hand.
+func TestBytes(t *testing.T) {
+	for _, c := range []struct {
+		family string
+		p      Params
+		want   int64
+	}{
+		{"flat", nil, 4 * 1000 * 10},
+		// Two trees; leaves of 100 take 4 levels: 16 leaves and 15 cuts.
+		{"forest", Params{"trees": 2, "leaf": 100}, 4*1000*10 + 2*(4*1000+15*(4*10+12)+16*8)},
+		{"forest", Params{"trees": 1, "leaf": 1000}, 4*1000*10 + 4*1000 + 8},
+	} {
+		f, err := Lookup(c.family)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Bytes(1000, 10, c.p); got != c.want {
+			t.Errorf("%s %v: %d bytes, want %d", c.family, c.p, got, c.want)
+		}
+	}
+}
