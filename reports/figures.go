@@ -226,9 +226,15 @@ func (f *barFigure) draw(s surface, width float64) {
 		}
 		if b.value.HasInterval && x(b.value.Hi)-x(b.value.Lo) >= 3 {
 			lo, hi := x(b.value.Lo), x(b.value.Hi)
-			s.line([]xy{{lo, y + 26.5}, {hi, y + 26.5}}, 1.5, paint{role: ink}, false)
-			s.line([]xy{{lo, y + 23.5}, {lo, y + 29.5}}, 1.5, paint{role: ink}, false)
-			s.line([]xy{{hi, y + 23.5}, {hi, y + 29.5}}, 1.5, paint{role: ink}, false)
+			for _, under := range []paint{{role: paper}, {role: ink}} { // an edge of paper, for dark bars
+				w := 1.5
+				if under.role == paper {
+					w = 4
+				}
+				s.line([]xy{{lo, y + 26.5}, {hi, y + 26.5}}, w, under, false)
+				s.line([]xy{{lo, y + 23.5}, {lo, y + 29.5}}, w, under, false)
+				s.line([]xy{{hi, y + 23.5}, {hi, y + 29.5}}, w, under, false)
+			}
 			end = max(end, hi)
 		}
 		at, label := max(1.5, end)+6, formatNamed(f.name, b.value.Median)
@@ -363,9 +369,9 @@ func (f *pointFigure) legendLines(width float64) [][]int {
 }
 
 func (f *pointFigure) parts(width float64) (top, bottom, height float64, caption []string) {
-	top = 20.0
+	top = 24.0
 	if f.legend {
-		top = 52 + 20*float64(len(f.legendLines(width)))
+		top = 56 + 20*float64(len(f.legendLines(width)))
 		caption = wrap(f.caption, int(width/5.3))
 	}
 	plot := min(430, max(280, width*0.56))
@@ -486,7 +492,7 @@ func (f *pointFigure) draw(s surface, width float64) {
 		s.text(t.at, bottom+17, t.label, 11.5, middle, paint{role: soft}, font.WeightNormal)
 	}
 	s.text((x0+x1)/2, bottom+36, fmt.Sprintf("recall@%d", f.k), 12, middle, paint{role: soft}, font.WeightNormal)
-	s.text(0, top-6, "queries a second", 12, left, paint{role: soft}, font.WeightNormal)
+	s.text(0, top-10, "queries a second", 12, left, paint{role: soft}, font.WeightNormal)
 
 	for _, fam := range f.families {
 		s.begin(fam.name, "", false)

@@ -5,13 +5,17 @@ import (
 	"testing"
 )
 
-// TestLook writes a report of the fixture to the folder named by ANNBENCH_LOOK, for eyes.
+// TestLook writes a report of the folder named by ANNBENCH_RESULTS, or of the fixture, to the folder named by ANNBENCH_LOOK, for eyes.
 func TestLook(t *testing.T) {
 	dir := os.Getenv("ANNBENCH_LOOK")
 	if dir == "" {
 		t.Skip("ANNBENCH_LOOK is not set")
 	}
-	r, err := Load(usual().write(t))
+	results := os.Getenv("ANNBENCH_RESULTS")
+	if results == "" {
+		results = usual().write(t)
+	}
+	r, err := Load(results)
 	if err != nil {
 		t.Fatal(err)
 	}

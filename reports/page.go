@@ -411,7 +411,7 @@ func (d *pageData) cells(choices []Choice) {
 	t.Several = len(d.r.Terms) > 1
 	t.Columns = tableColumns
 	for _, terms := range d.r.focusFirst() {
-		name := d.r.describeTerms(terms)
+		name := d.r.differing(terms)
 		for _, f := range d.r.FamiliesOf(terms) {
 			for _, row := range f.Rows {
 				where := strings.TrimSpace(f.Name + " " + clean(row.Cell.Settings()))

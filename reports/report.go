@@ -206,7 +206,8 @@ func summarize(xs []float64) Value {
 
 // Load reads results folders and groups their records by cell. It is an error if a folder cannot be
 // read, or if none of them holds a record. Several folders are read as one: the same cell measured in
-// two of them has the repetitions of both.
+// two of them has the repetitions of both. Messages and sources that name folders of the machine that
+// measured lose them: "/home/me/x.bin: no such file" becomes "…/x.bin: no such file".
 func Load(dirs ...string) (*Report, error) {
 	if len(dirs) == 0 {
 		return nil, errors.New("reading results: no folder was named")
@@ -217,12 +218,34 @@ func Load(dirs ...string) (*Report, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading results: %w", err)
 		}
+		makePortable(src)
 		r.Sources = append(r.Sources, src)
 	}
 	if err := r.group(); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+func makePortable(src *record.Results) {
+	each := func(list []string) {
+		for i := range list {
+			list[i] = portable(list[i])
+		}
+	}
+	for i := range src.Records {
+		src.Records[i].Error = portable(src.Records[i].Error)
+		each(src.Records[i].Warnings)
+	}
+	each(src.Dataset.Warnings)
+	src.Dataset.Name = portable(src.Dataset.Name)
+	if e := src.Dataset.Embedding; e != nil {
+		e.Source, e.Model = portable(e.Source), portable(e.Model)
+		each(e.Refusals)
+		for i := range e.Skipped {
+			e.Skipped[i] = record.Failure{ID: portable(e.Skipped[i].ID), Reason: portable(e.Skipped[i].Reason)}
+		}
+	}
 }
 
 func (r *Report) group() error {

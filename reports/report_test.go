@@ -224,7 +224,10 @@ func TestVerdict(t *testing.T) {
 	}{
 		{"apart, few repetitions", slices.Concat(three("a", .96, 100, 110, 120), three("b", .97, 50, 55, 60)), "a", []string{"100 % faster", "do not overlap", "3 repetitions are few"}},
 		{"apart, enough repetitions", slices.Concat(six("a", .96, 200), six("b", .97, 100)), "a", []string{"95 % intervals do not overlap"}},
-		{"tied", slices.Concat(three("a", .96, 100, 110, 120), three("b", .97, 90, 95, 105)), "a", []string{"a and b count as equally fast"}},
+		{"tied", slices.Concat(three("a", .96, 100, 110, 120), three("b", .97, 90, 95, 105)), "a", []string{"intervals of a and b overlap, so the two count as equally fast"}},
+		{"tied with one behind the runner-up", slices.Concat(three("a", .96, 100, 110, 120), three("b", .97, 90, 91, 92), three("flat", 1, 50, 60, 130)), "a", []string{
+			"Runner-up: b", "intervals of a and flat overlap", "exact search (50.0–130) overlap: these measurements do not show that leaving exact search pays",
+		}},
 		{"once", slices.Concat(three("a", .96, 110), three("b", .97, 100)), "a", []string{"10 % slower by one measurement each", "measured once"}},
 		{"exact is fastest", slices.Concat(three("flat", 1, 300), three("a", .97, 100)), "flat", []string{"none is faster here"}},
 		{"only exact reaches", slices.Concat(three("flat", 1, 300), three("a", .5, 900)), "flat", []string{"no approximate index reached", "a (at most 0.500)"}},
@@ -242,6 +245,22 @@ func TestVerdict(t *testing.T) {
 				t.Errorf("%s: the reasons do not say %q:\n%s", c.name, s, why)
 			}
 		}
+	}
+}
+
+// TestQueryNoise works the bound out by hand: 1.96 · 0.5 / √100.
+func TestQueryNoise(t *testing.T) {
+	if got := queryNoise(100); math.Abs(got-0.098) > 1e-12 {
+		t.Errorf("noise of 100 queries is %v", got)
+	}
+	near, far := cell("a", "", 0, .97, 100), cell("b", "", 0, .97, 90)
+	near.Values[metric.MAP], far.Values[metric.MAP] = 0.6, 0.31 // ten queries: 0.310
+	third := cell("c", "", 0, .97, 80)
+	third.Values[metric.MAP] = 0.28
+	r := load(t, results(t, near, far, third))
+	leaders := r.Verdict().Leaders
+	if got, want := leaders[len(leaders)-1].Beside, "tied with b; 10 queries tell nothing less than 0.310 apart for sure"; got != want {
+		t.Errorf("beside the highest mAP stands %q, want %q", got, want)
 	}
 }
 
@@ -623,6 +642,32 @@ func TestExtremes(t *testing.T) {
 		}
 		if p, _, _ := strings.Cut(page(t, r), "<script>"); noNumber.MatchString(p) {
 			t.Errorf("%s: the page has a number that is none: %q", name, noNumber.FindAllString(p, 3))
+		}
+	}
+}
+
+func TestPortable(t *testing.T) {
+	for in, want := range map[string]string{
+		"/usr/lib/x.so: cannot open":                "…/x.so: cannot open",
+		`failed "/home/me/data/a.jpg" (line 3)`:     `failed "…/a.jpg" (line 3)`,
+		"with error: /work/a/b/c.cc:65 f":           "with error: …/c.cc:65 f",
+		`C:\Users\me\x.dll is missing`:              `…/x.dll is missing`,
+		"see https://example.org/a/b/c for more":    "see https://example.org/a/b/c for more",
+		"dress/0113.jpg, 12 images/s, faiss/IVF/PQ": "dress/0113.jpg, 12 images/s, faiss/IVF/PQ",
+		"root / and /tmp":                           "root / and …/tmp",
+	} {
+		if got := portable(in); got != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
+	}
+	r := load(t, results(t, failed("a", "", 0, record.Failed, "reading /secret/place/x.bin: no such file")))
+	files, err := Write(t.TempDir(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if b, _ := os.ReadFile(f); bytes.Contains(b, []byte("/secret")) {
+			t.Errorf("%s names a folder of the machine that measured", filepath.Base(f))
 		}
 	}
 }

@@ -68,6 +68,7 @@ const (
 	soft          // text beside it
 	rule          // lines of the grid
 	axis          // lines that carry meaning: target, ceiling
+	paper         // what the figure stands on
 )
 
 func of(family string) paint { return paint{family: family} }
@@ -120,6 +121,8 @@ func (f *fileSurface) color(p paint) color.Color {
 		return hex(0xe4e6ea)
 	case axis:
 		return hex(0x8a919e)
+	case paper:
+		return color.White
 	}
 	c := f.hue(p.family).light
 	if p.faint {
@@ -285,6 +288,8 @@ func (s *pageSurface) paint(p paint) string {
 		return "rule"
 	case axis:
 		return "axis"
+	case paper:
+		return "paper"
 	}
 	if p.faint {
 		return s.class(p.family) + " faint"

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -101,6 +103,22 @@ func (r *Report) describeTerms(t Terms) string {
 		}
 	}
 	return t.Describe()
+}
+
+// differing is the part of terms that sets them apart from the others: "k = 10" where only k differs.
+func (r *Report) differing(t Terms) string {
+	var parts []string
+	add := func(part string, differs func(Terms) bool) {
+		if slices.ContainsFunc(r.Terms, differs) {
+			parts = append(parts, part)
+		}
+	}
+	add(r.DatasetName(t.Dataset), func(o Terms) bool { return o.Dataset != t.Dataset })
+	add(t.Metric, func(o Terms) bool { return o.Metric != t.Metric })
+	add(fmt.Sprintf("k = %d", t.K), func(o Terms) bool { return o.K != t.K })
+	add(plural(t.Threads, "thread", "threads"), func(o Terms) bool { return o.Threads != t.Threads })
+	add(t.Mode, func(o Terms) bool { return o.Mode != t.Mode })
+	return strings.Join(parts, ", ")
 }
 
 type tabler struct {
@@ -445,6 +463,14 @@ func clean(s string) string {
 		return c == ' ' || unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c)
 	}), " ")
 }
+
+// portable leaves of every absolute path in a message its last part: folders are of the machine that
+// measured, and a report is for others. Addresses of the web and relative names stay.
+func portable(s string) string { return absolutePath.ReplaceAllString(s, "$1…/$2") }
+
+// The first group is what stands before a path, the second its last part. The parts of
+// a path hold no spaces here, as messages do not quote reliably.
+var absolutePath = regexp.MustCompile(`(^|[\s"'(\[=,;])(?:[A-Za-z]:\\(?:[^\s\\"':;,()]+\\)*|/(?:[^\s/"':;,()]+/)*)([^\s/\\"':;,()]+)`)
 
 // markdownText escapes what Markdown or HTML would take for markup.
 func markdownText(s string) string {

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"annbench/bench/metric"
@@ -13,6 +14,7 @@ import (
 type Verdict struct {
 	Answer   string // the family, or what is to be said where there is none
 	Setting  string // of the family; empty where it has none or there is no answer
+	Tied     string // the families that cannot be told from Answer in speed, joined; may be empty
 	Question string // what Answer answers
 	Why      []string
 	Leaders  []Leader
@@ -42,6 +44,14 @@ func (r *Report) Verdict() Verdict {
 	recall, _ := best.Row.Value(metric.Recall)
 	v.Answer, v.Setting = best.Family.Name, clean(best.Row.Cell.Settings())
 
+	var tiedWith []string
+	for _, c := range fast[1:] {
+		if x, _ := c.Row.Value(metric.QPS); compareIntervals(qps, x) == tied {
+			tiedWith = append(tiedWith, c.Family.Name)
+		}
+	}
+	v.Tied = and(tiedWith)
+
 	base := fastestExact(choices)
 	first := fmt.Sprintf("It answers %s at recall@%d %s", describeValue(metric.QPS, qps, " queries a second"), t.K, ratio(recall.Median))
 	switch {
@@ -58,18 +68,25 @@ func (r *Report) Verdict() Verdict {
 		}
 		first += fmt.Sprintf(", %s as fast as exact search (%s, %s)", times(qps.Median, b.Median), base.Cell.Family, significant(b.Median))
 		first += fmt.Sprintf(". It is the fastest setting measured that finds at least %.0f %% of the true neighbours.", Target*100)
+		if compareIntervals(qps, b) == tied {
+			first += fmt.Sprintf(" But its interval and that of exact search (%s) overlap: these measurements do not show that leaving exact search pays.", between(metric.QPS, b))
+		}
 	default:
 		first += fmt.Sprintf(". It is the fastest setting measured that finds at least %.0f %% of the true neighbours. No exact search was measured beside it.", Target*100)
 	}
 	v.Why = append(v.Why, first)
-	v.Why = append(v.Why, runnerUp(fast))
+	v.Why = append(v.Why, runnerUp(fast, tiedWith))
 	if s := costs(best.Row); s != "" {
 		v.Why = append(v.Why, s)
 	}
 	if s := below(choices); s != "" {
 		v.Why = append(v.Why, s)
 	}
-	v.Leaders = leaders(choices, t)
+	queries := 0
+	if src := r.Source(t.Dataset); src != nil {
+		queries = src.Dataset.Queries
+	}
+	v.Leaders = leaders(choices, t, queries)
 	return v
 }
 
@@ -114,7 +131,7 @@ func hasApproximate(choices []Choice) bool {
 }
 
 // runnerUp says who is next and whether the difference is more than noise.
-func runnerUp(fast []Choice) string {
+func runnerUp(fast []Choice, tiedWith []string) string {
 	if len(fast) == 1 {
 		return "No other family reaches the target."
 	}
@@ -128,20 +145,27 @@ func runnerUp(fast []Choice) string {
 	}
 	switch compareIntervals(a, b) {
 	case tied:
-		var names []string
-		for _, c := range fast[1:] {
-			if x, _ := c.Row.Value(metric.QPS); compareIntervals(a, x) == tied {
-				names = append(names, c.Family.Name)
-			}
-		}
-		return fmt.Sprintf("%s. Their intervals overlap, so %s and %s count as equally fast: let memory and build time decide.", next, fast[0].Family.Name, and(names))
+		return next + "." + sayTied(fast[0].Family.Name, tiedWith)
 	case unknown:
 		return fmt.Sprintf("%s, %s slower by one measurement each: a difference that a second run could turn round. Measure at least three repetitions before relying on it.", next, gap)
 	}
+	rest := sayTied(fast[0].Family.Name, tiedWith)
 	if a.Level < Confidence || b.Level < Confidence {
-		return fmt.Sprintf("%s. The winner is %s faster, and the ranges of their repetitions do not overlap; %d repetitions are few, though: a 95 %% interval takes six.", next, gap, min(a.N, b.N))
+		return fmt.Sprintf("%s. The winner is %s faster, and the ranges of their repetitions do not overlap; %s are few, though: a 95 %% interval takes six.%s", next, gap, plural(min(a.N, b.N), "repetition", "repetitions"), rest)
 	}
-	return fmt.Sprintf("%s. The winner is %s faster, and the 95 %% intervals do not overlap.", next, gap)
+	return fmt.Sprintf("%s. The winner is %s faster, and the 95 %% intervals do not overlap.%s", next, gap, rest)
+}
+
+// sayTied names the families, the runner-up or ones behind it that scatter more, whose intervals
+// overlap the winner's.
+func sayTied(winner string, tiedWith []string) string {
+	switch len(tiedWith) {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf(" The intervals of %s and %s overlap, so the two count as equally fast: let memory and build time decide.", winner, tiedWith[0])
+	}
+	return fmt.Sprintf(" The intervals of %s overlap that of %s, so they count as equally fast: let memory and build time decide.", and(tiedWith), winner)
 }
 
 func costs(row *Row) string {
@@ -193,7 +217,17 @@ func below(choices []Choice) string {
 	return strings.Join(out, " ")
 }
 
-func leaders(choices []Choice, t Terms) []Leader {
+// queryNoise is the widest that half a 95 % interval of a mean over n queries can be, for values in
+// [0, 1]: 1.96 · σ / √n, where σ is at most 1/2 (Popoviciu's inequality). Repetitions ask the same
+// queries again, so their interval says nothing of the choice of queries; this bound does, without
+// the values of each. It errs on the side of a tie, most of all as families share their queries.
+func queryNoise(n int) float64 { return 1.96 * 0.5 / math.Sqrt(float64(n)) }
+
+func leaders(choices []Choice, t Terms, queries int) []Leader {
+	noise := 0.0
+	if queries > 0 {
+		noise = queryNoise(queries)
+	}
 	var out []Leader
 	for _, q := range []struct{ title, name string }{
 		{"Fastest search", metric.QPS},
@@ -216,13 +250,16 @@ func leaders(choices []Choice, t Terms) []Leader {
 		var same []string
 		for _, c := range rank[1:] {
 			x, _ := c.Row.Value(q.name)
-			if x.Median == first.Median || compareIntervals(first, x) == tied {
+			if x.Median == first.Median || compareIntervals(first, x) == tied || q.name == metric.MAP && math.Abs(x.Median-first.Median) <= noise {
 				same = append(same, c.Family.Name)
 			}
 		}
 		switch {
 		case len(same) > 0:
 			l.Beside = "tied with " + and(same)
+			if q.name == metric.MAP && noise > 0 {
+				l.Beside += fmt.Sprintf("; %s tell nothing less than %.3f apart for sure", plural(queries, "query", "queries"), noise)
+			}
 		case len(rank) > 1:
 			x, _ := rank[1].Row.Value(q.name)
 			l.Beside = fmt.Sprintf("next %s, %s", rank[1].Family.Name, formatNamed(q.name, x.Median))

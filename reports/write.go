@@ -103,7 +103,7 @@ func (r *Report) summary(pictures []picture) ([]byte, error) {
 			fmt.Fprintf(&b, "![%s](%s.svg)\n\n", markdownText(p.title), p.file)
 		}
 	}
-	return bytes.TrimRight(b.Bytes(), "\n"), nil
+	return append(bytes.TrimRight(b.Bytes(), "\n"), '\n'), nil
 }
 
 // csv is every record that counts, one a line, in the order of rows: what the record says of itself,
