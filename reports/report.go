@@ -250,8 +250,7 @@ func makePortable(src *record.Results) {
 
 func (r *Report) group() error {
 	rows := map[record.Cell]*Row{}
-	type reading struct{ source, superseded int }
-	var read reading
+	superseded := 0
 	for _, src := range r.Sources {
 		name := baseName(src.Dir)
 		if src.Torn > 0 {
@@ -267,7 +266,7 @@ func (r *Report) group() error {
 		for i := range src.Records {
 			rec := &src.Records[i]
 			if last[keys[i]] != i {
-				read.superseded++
+				superseded++
 				continue
 			}
 			row := rows[rec.Cell]
@@ -286,8 +285,8 @@ func (r *Report) group() error {
 	for _, row := range r.Rows {
 		old += row.settle()
 	}
-	if read.superseded > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%s measured again later; the later one counts", plural(read.superseded, "record was", "records were")))
+	if superseded > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s measured again later; the later one counts", plural(superseded, "record was", "records were")))
 	}
 	if old > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s of an older version of annbench and left out", plural(old, "record is", "records are")))

@@ -139,14 +139,6 @@ func spread(v Value) string {
 	return "±" + strconv.FormatFloat(p, 'f', 0, 64) + "%"
 }
 
-// intervalName says what v's interval is: a 95 % interval, or the range of too few repetitions for one.
-func intervalName(v Value) string {
-	if v.Level >= Confidence {
-		return "95 % interval"
-	}
-	return "range of " + plural(v.N, "repetition", "repetitions")
-}
-
 // between writes v's interval in the units of name: "4.1–4.4 ms".
 func between(name string, v Value) string {
 	info, _ := metric.Lookup(name)
