@@ -116,7 +116,7 @@ func (k *pairKernels) overRows(out, q []float32, rows Matrix) {
 		clear(out)
 		return
 	}
-	whole := rows.Rows &^ 3
+	whole := inFours(rows)
 	if whole > 0 {
 		_ = rows.Data[whole*rows.Dim-1]
 		k.rows(&q[0], &rows.Data[0], whole/4, rows.Dim, &out[0])
@@ -142,9 +142,20 @@ func (k *pairKernels) overScattered(out, q []float32, base Matrix, ids []int32) 
 	}
 }
 
+// inFours is how many of consecutive rows are taken four at a time. Short rows are, which saves calls;
+// longer ones go one by one, because four streams side by side defeat the hardware's prefetching:
+// through 100 MB, 8 components take 1.8 ns in fours and 5 alone, 32 take 7 either way, 128 take 63
+// and 30, 512 take 200 and 120 (EPYC, AVX-512).
+func inFours(rows Matrix) int {
+	if rows.Dim > 32 {
+		return 0
+	}
+	return rows.Rows &^ 3
+}
+
 func (k *scaledKernels) overRows(out, q []float32, rows Matrix, scales []float32) {
 	out, q, scales = out[:rows.Rows], q[:rows.Dim], scales[:rows.Rows]
-	whole := rows.Rows &^ 3
+	whole := inFours(rows)
 	if whole > 0 {
 		_ = rows.Data[whole*rows.Dim-1]
 		k.rows(&q[0], &rows.Data[0], &scales[0], whole/4, rows.Dim, &out[0])
