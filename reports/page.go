@@ -321,14 +321,7 @@ func (d *pageData) families(choices []Choice) {
 		if !c.Reached {
 			line.Note = "at most"
 		}
-		line.Speedup = missing
-		if base != nil {
-			a, aok := c.Row.Value(metric.QPS)
-			b, bok := base.Value(metric.QPS)
-			if aok && bok && b.Median > 0 {
-				line.Speedup = times(a.Median, b.Median)
-			}
-		}
+		line.Speedup = speedup(c, base)
 		d.Families = append(d.Families, line)
 	}
 }

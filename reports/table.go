@@ -147,7 +147,7 @@ func (t *tabler) terms(terms Terms) error {
 	t.failures(families)
 
 	t.heading(3, "By family")
-	t.paragraph(sentence(choiceRule(terms.K)) + " Speed-up is against the fastest exact family.")
+	t.paragraph(sentence(choiceRule(terms.K)) + " Speed-up is against the fastest exact family, for settings that reach that recall.")
 	if err := t.choices(choices); err != nil {
 		return err
 	}
@@ -323,17 +323,24 @@ func (t *tabler) choices(choices []Choice) error {
 			}
 			line = append(line, s)
 		}
-		up := missing
-		if base != nil {
-			a, aok := c.Row.Value(metric.QPS)
-			b, bok := base.Value(metric.QPS)
-			if aok && bok && b.Median > 0 {
-				up = times(a.Median, b.Median)
-			}
-		}
-		rows = append(rows, append(line, up))
+		rows = append(rows, append(line, speedup(c, base)))
 	}
 	return t.render(head, rows)
+}
+
+// speedup is how many times the queries a second of base the choice has: absent where there is no
+// base, and where the choice does not reach the recall, because a speed at another recall compares
+// with nothing.
+func speedup(c Choice, base *Row) string {
+	if base == nil || !c.Reached {
+		return missing
+	}
+	a, aok := c.Row.Value(metric.QPS)
+	b, bok := base.Value(metric.QPS)
+	if !aok || !bok || b.Median <= 0 {
+		return missing
+	}
+	return times(a.Median, b.Median)
 }
 
 // fastestExact is the exact family's row of highest QPS, or nil.
