@@ -8,7 +8,8 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps env build report test race fuzz bench check fmt clean distclean
+.PHONY: help deps env build report test race fuzz bench fmt clean distclean \
+        check check-format check-vet check-lint check-tidy check-arrows check-shell
 
 SHELL    := /bin/bash
 FUZZTIME ?= 20s
@@ -63,17 +64,28 @@ fuzz: deps ## fuzz every target for FUZZTIME
 bench: deps ## run the Go benchmarks, one thread a library
 	@$(NATIVE) $(SINGLE) go test -tags faiss -run '^$$' -bench . -benchmem ./bench ./indexes/...
 
-check: deps ## format, vet, staticcheck, tidy, import arrows, shell syntax
+check: check-format check-vet check-lint check-tidy check-arrows check-shell ## format, vet, staticcheck, tidy, import arrows, shell syntax
+
+check-format:
 	@bad=$$($(TOOL) gofumpt -l .) && if [ -n "$$bad" ]; then echo "not formatted (run \`make fmt\`):"; echo "$$bad"; exit 1; fi
+
+check-vet: deps
 	@$(NATIVE) go vet -tags faiss ./...
 	@CGO_ENABLED=0 go vet ./...
+
+check-lint: deps
 	@$(NATIVE) $(TOOL) staticcheck -tags faiss ./...
 	@CGO_ENABLED=0 $(TOOL) staticcheck ./...
+
+check-tidy:
 	@go mod tidy -diff
 	@cd tools && go mod tidy -diff
+
+check-arrows:
 	@go test -run 'Arrows|NoCgo' .
+
+check-shell:
 	@for script in scripts/*.sh .ci/run; do bash -n "$$script" || exit 1; done
-	@echo "check: all well"
 
 fmt: ## format the Go files
 	@$(TOOL) gofumpt -w .

@@ -144,22 +144,17 @@ func verdict(line string) bool {
 	return strings.HasPrefix(line, "ok  \t") || strings.HasPrefix(line, "FAIL\t")
 }
 
-var position = regexp.MustCompile(`^\S+\.go:\d+:\s*`)
+var position = regexp.MustCompile(`^\s*\S+\.go:\d+:\s*`)
 
-// reason is what a skipped test printed, less the frame that go test puts around it.
+// reason is the first line of what a skipped test said last: its t.Skip, after whatever it logged.
 func reason(text string) string {
-	var words []string
+	last := ""
 	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "=== ") || strings.HasPrefix(line, "--- ") {
-			continue
+		if at := position.FindString(line); at != "" {
+			last = strings.TrimSpace(line[len(at):])
 		}
-		words = append(words, position.ReplaceAllString(line, ""))
 	}
-	if len(words) == 0 {
-		return "no reason given"
-	}
-	return strings.Join(words, " ")
+	return cmp.Or(last, "no reason given")
 }
 
 // print tells what was left out, tests of one package and one reason together, and the counts.

@@ -13,7 +13,9 @@ const stream = `{"Action":"start","Package":"p"}
 {"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:7: no photographs: set ANNBENCH_DATA\n"}
 {"Action":"output","Package":"p","Test":"TestA","Output":"--- SKIP: TestA (0.00s)\n"}
 {"Action":"skip","Package":"p","Test":"TestA","Elapsed":0}
+{"Action":"output","Package":"p","Test":"TestB","Output":"    a_test.go:8: looking\n"}
 {"Action":"output","Package":"p","Test":"TestB","Output":"    a_test.go:9: no photographs: set ANNBENCH_DATA\n"}
+{"Action":"output","Package":"p","Test":"TestB","Output":"        in any folder\n"}
 {"Action":"skip","Package":"p","Test":"TestB","Elapsed":0}
 {"Action":"output","Package":"p","Test":"TestC","Output":"chatter\n"}
 {"Action":"pass","Package":"p","Test":"TestC","Elapsed":0}
