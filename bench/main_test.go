@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,6 +67,7 @@ func misbehave(fault string) {
 				b[i] = 1
 			}
 			hold = append(hold, b)
+			runtime.KeepAlive(hold)
 		}
 	default:
 		panic("unknown fault " + fault)
