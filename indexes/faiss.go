@@ -312,11 +312,11 @@ func faissUnit(dst, a []float32) {
 func (x *faissIndex) check() error {
 	switch {
 	case !x.index.IsTrained():
-		return errors.New("Faiss left the index untrained")
+		return errors.New("the index is untrained")
 	case x.index.D() != x.dim || x.index.Ntotal() != int64(x.n):
-		return fmt.Errorf("Faiss holds %d vectors of %d dimensions, not %d of %d", x.index.Ntotal(), x.index.D(), x.n, x.dim)
+		return fmt.Errorf("the index holds %d vectors of %d dimensions, not %d of %d", x.index.Ntotal(), x.index.D(), x.n, x.dim)
 	case x.index.MetricType() != faissMetric(x.metric):
-		return fmt.Errorf("Faiss holds an index of its metric %d, not %d", x.index.MetricType(), faissMetric(x.metric))
+		return fmt.Errorf("the index is of metric number %d, not %d", x.index.MetricType(), faissMetric(x.metric))
 	}
 	return nil
 }
