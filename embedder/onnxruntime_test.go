@@ -422,3 +422,16 @@ func BenchmarkSession(b *testing.B) {
 		})
 	}
 }
+
+// matrixDiff is the largest difference of two matrices of one shape.
+func matrixDiff(t *testing.T, a, b vec.Matrix) float64 {
+	t.Helper()
+	if a.Rows != b.Rows || a.Dim != b.Dim {
+		t.Fatalf("%d×%d against %d×%d", a.Rows, a.Dim, b.Rows, b.Dim)
+	}
+	most := 0.0
+	for i, v := range a.Data {
+		most = max(most, math.Abs(float64(v)-float64(b.Data[i])))
+	}
+	return most
+}
