@@ -63,7 +63,11 @@ func (p *process) run(ctx context.Context, o order, each func(reply)) error {
 	cmd.Stderr = tail
 	cmd.ExtraFiles = []*os.File{childOut} // descriptor 3
 	threads := fmt.Sprint(max(1, o.Threads))
-	cmd.Env = append(os.Environ(), "OMP_NUM_THREADS="+threads, "OPENBLAS_NUM_THREADS="+threads, "GOMAXPROCS="+threads)
+	cmd.Env = append(os.Environ(),
+		"OMP_NUM_THREADS="+threads, "OPENBLAS_NUM_THREADS="+threads, "GOMAXPROCS="+threads,
+		// Threads that spin while they wait cost a build of several threads 8 times its time on a busy
+		// machine (product quantisation, 4,000 × 512, 2 threads: 9.8 s against 1.2 s).
+		"OMP_WAIT_POLICY=PASSIVE")
 	cmd.SysProcAttr = childAttributes()
 	cmd.WaitDelay = time.Second // for a grandchild that keeps standard error open
 	err = cmd.Start()
