@@ -650,7 +650,7 @@ func TestPortable(t *testing.T) {
 	for in, want := range map[string]string{
 		"/usr/lib/x.so: cannot open":                "…/x.so: cannot open",
 		`failed "/home/me/data/a.jpg" (line 3)`:     `failed "…/a.jpg" (line 3)`,
-		"with error: /opt/a/b/c.cc:65 f":           "with error: …/c.cc:65 f",
+		"with error: /opt/a/b/c.cc:65 f":            "with error: …/c.cc:65 f",
 		`C:\Users\me\x.dll is missing`:              `…/x.dll is missing`,
 		"see https://example.org/a/b/c for more":    "see https://example.org/a/b/c for more",
 		"dress/0113.jpg, 12 images/s, faiss/IVF/PQ": "dress/0113.jpg, 12 images/s, faiss/IVF/PQ",
