@@ -144,7 +144,7 @@ faiss_flags= faiss_simd=portable
 if [ "$machine" = x86_64 ] && [ "$(grep -m 1 '^flags' /proc/cpuinfo 2>/dev/null | grep -owE 'avx2|fma|f16c|popcnt' | sort -u | wc -l)" = 4 ]; then
   faiss_flags="-mavx2 -mfma -mf16c -mpopcnt" faiss_simd=AVX2
 fi
-faiss_recipe="faiss 1 $machine $faiss_simd"
+faiss_recipe="faiss 2 $machine $faiss_simd"
 onnx_recipe="onnxruntime $onnx_version $system $machine"
 
 make_faiss= make_onnx=
@@ -264,6 +264,8 @@ install_faiss() {
   cp -R "$dir/source/c_api" "$stage/include/faiss/c_api"
   find "$stage/include" -type f ! -name '*.h' -delete
   rm -rf "$stage/include/faiss/c_api/gpu"
+  # The version stands in the C++ headers only.
+  cp "$dir/source/faiss/Index.h" "$dir/source/faiss/MetricType.h" "$stage/include/faiss/"
   cat >"$dir/check.c" <<'C'
 #include <faiss/c_api/Index_c.h>
 #include <faiss/c_api/index_factory_c.h>
@@ -328,14 +330,13 @@ fi
 
 field() { case $1 in *' '*) printf '"%s"' "$1" ;; *) printf '%s' "$1" ;; esac; }
 
-# -O2 -g is what go compiles C with when CGO_CFLAGS is not set.
 write_env() {
   local link
   link="$(field "-L$faiss_lib") $(field "-Wl,-rpath,$faiss_lib")"
   # A Faiss from elsewhere may not know where its own libfaiss is: the old kind of rpath holds for it too.
   if [ -n "$faiss_prefix" ] && [ "$system" = Linux ]; then link="$link -Wl,--disable-new-dtags"; fi
   echo "export CGO_ENABLED=1"
-  echo "export CGO_CFLAGS='-O2 -g $(field "-I$faiss_include")'"
+  echo "export CGO_CPPFLAGS='$(field "-I$faiss_include")'"
   echo "export CGO_LDFLAGS='-O2 -g $link'"
   echo "export ONNXRUNTIME_LIB='$onnx_lib'"
 }
