@@ -112,12 +112,12 @@ func recall(b *testing.B, ix indexes.Index, set *dataset.Set, truth *dataset.Tru
 		b.Fatal(err)
 	}
 	ids, distances := truth.All()
-	values, _, _, err := metric.Score(metric.ScoreInput{
+	scores, err := metric.Score(metric.ScoreInput{
 		Metric: truth.Metric, K: benchK, Base: set.Base, Queries: set.Queries,
 		Answers: got.all(), TruthIDs: ids, TruthDistances: distances,
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	return values[metric.Recall]
+	return scores.Values[metric.Recall]
 }

@@ -293,7 +293,7 @@ func (c *coordinator) job(ctx context.Context, j Job) error {
 			rec.Status = record.OK
 			rec.Values = maps.Clone(shared)
 			maps.Copy(rec.Values, r.Values)
-			rec.ByLabel = r.ByLabel
+			rec.Spread, rec.ByLabel, rec.Confusion = r.Spread, r.ByLabel, r.Confusion
 			rec.Warnings = append(append(rec.Warnings, warnings...), r.Warnings...)
 			rec.Warnings = append(rec.Warnings, memoryDoubts(rec.Values)...)
 			if j.Rep == 0 {

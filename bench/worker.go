@@ -56,9 +56,11 @@ type reply struct {
 	Values   map[string]float64 `json:"values,omitempty"`
 
 	// Of one cell: its place in [Job.Cells].
-	Cell    *int                          `json:"cell,omitempty"`
-	ByLabel map[string]map[string]float64 `json:"by_label,omitempty"`
-	Answers [][]int32                     `json:"answers,omitempty"`
+	Cell      *int                          `json:"cell,omitempty"`
+	Spread    map[string]float64            `json:"spread,omitempty"`
+	ByLabel   map[string]map[string]float64 `json:"by_label,omitempty"`
+	Confusion [][]int                       `json:"confusion,omitempty"`
+	Answers   [][]int32                     `json:"answers,omitempty"`
 
 	Error string `json:"error,omitempty"`
 	Done  bool   `json:"done,omitempty"` // the last line of a worker that did all that it was told
@@ -287,7 +289,7 @@ func (w *worker) cell(ix indexes.Index, truth *dataset.Truth, k int) (reply, err
 		return reply{}, err
 	}
 	ids, distances := truth.All()
-	values, byLabel, warnings, err := metric.Score(metric.ScoreInput{
+	scores, err := metric.Score(metric.ScoreInput{
 		Metric: w.Metric, K: k, Base: w.set.Base, Queries: queries,
 		Answers: got.all(), TruthIDs: ids, TruthDistances: distances,
 		Labels: w.set.Labels, BaseLabels: w.set.BaseLabels, QueryLabels: w.set.QueryLabels,
@@ -295,8 +297,8 @@ func (w *worker) cell(ix indexes.Index, truth *dataset.Truth, k int) (reply, err
 	if err != nil {
 		return reply{}, fmt.Errorf("scoring: %w", err)
 	}
-	maps.Copy(values, t.values())
-	r := reply{Values: values, ByLabel: byLabel, Warnings: warnings}
+	maps.Copy(scores.Values, t.values())
+	r := reply{Values: scores.Values, Spread: scores.Spread, ByLabel: scores.ByLabel, Confusion: scores.Confusion, Warnings: scores.Warnings}
 	for _, q := range w.Gallery {
 		r.Answers = append(r.Answers, got.of(q))
 	}

@@ -32,11 +32,38 @@ type ScoreInput struct {
 	QueryLabels []int32
 }
 
-// Score judges the answers to all queries, by names of the table: the mean of [RecallAt] and its
-// distribution, [RecallIDAt], [DistanceRatio] (not under the inner product), [AveragePrecision] by
-// its three denominators and of the exact neighbours, and the mean number of answers. byLabel holds
-// recall and mAP by the category of the query, over queries that have one; both are for categories
-// that have a value only. No value is NaN or infinite: what is not defined is absent.
+// Scores are what [Score] found, by names of the table. No value is NaN or infinite: what is not
+// defined is absent.
+type Scores struct {
+	Values map[string]float64
+	// Spread is the standard error of a value over the queries: how far it would move, had others
+	// been drawn from where these came from.
+	Spread map[string]float64
+	// ByLabel holds values by the category of the query: recall, mAP with the ends of its interval
+	// ([ByLabelMAPLo], [ByLabelMAPHi]) and the number of queries that mAP is of ([ByLabelQueries]).
+	// Categories without a value are absent.
+	ByLabel map[string]map[string]float64
+	// Confusion[a][b] counts the answers of category b to queries of category a, by places in
+	// ScoreInput.Labels; nil without labels, and beyond [MaxConfusion] of them.
+	Confusion [][]int
+	Warnings  []string
+}
+
+// The values of [Scores.ByLabel] that are not in the table.
+const (
+	ByLabelMAPLo   = "map_lo"  // lower end of the 95 % interval of the category's mAP: see [BootstrapMean]
+	ByLabelMAPHi   = "map_hi"  // upper end
+	ByLabelQueries = "queries" // queries of the category that mAP is the mean of
+)
+
+// MaxConfusion is the highest number of labels for which the confusion of categories is kept: above,
+// nobody can read it, and a record would be mostly that.
+const MaxConfusion = 40
+
+// Score judges the answers to all queries: the mean of [RecallAt], its distribution and
+// [Robustness], [RecallIDAt], [DistanceRatio] (not under the inner product), [AveragePrecision] by
+// its three denominators and of the exact neighbours, the difference of the two with an interval,
+// and the mean number of answers.
 //
 // Distances are computed here, from the ids, by [vec.Metric.Distance]: what the index says of its
 // own answers does not count. k is min(in.K, in.Base.Rows): where the base has no more vectors,
@@ -51,9 +78,9 @@ type ScoreInput struct {
 // It is an error if the parts of in do not fit together, and if an answer is nearer than the exact
 // neighbour of its rank by more than rounding explains: then the truth belongs to other data, or to
 // another metric, and no value would mean anything.
-func Score(in ScoreInput) (values map[string]float64, byLabel map[string]map[string]float64, warnings []string, err error) {
+func Score(in ScoreInput) (*Scores, error) {
 	if err := in.check(); err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	var (
 		n     = in.Queries.Rows
@@ -61,7 +88,7 @@ func Score(in ScoreInput) (values map[string]float64, byLabel map[string]map[str
 		count = in.relevant()
 
 		recall   = make([]float64, n)
-		recallID float64
+		recallID = make([]float64, n)
 		answers  int
 		ratios   []float64
 		ap       []AP // of the queries that are judged by label, in order
@@ -77,6 +104,7 @@ func Score(in ScoreInput) (values map[string]float64, byLabel map[string]map[str
 		beyond    tally
 		unlabeled int
 		alone     int
+		confusion = in.newConfusion()
 	)
 	for q, given := range in.Answers {
 		query := in.Queries.Row(q)
@@ -100,13 +128,16 @@ func Score(in ScoreInput) (values map[string]float64, byLabel map[string]map[str
 			ids = append(ids, id)
 			distances = append(distances, in.Metric.Distance(query, in.Base.Row(int(id))))
 			rel = append(rel, in.isRelevant(q, id))
+			if confusion != nil && in.QueryLabels[q] >= 0 && in.BaseLabels[id] >= 0 {
+				confusion[in.QueryLabels[q]][in.BaseLabels[id]]++
+			}
 		}
 		answers += len(ids)
 		truth := in.TruthDistances[q][:k]
 		recall[q] = RecallAt(distances, truth[k-1], k)
-		recallID += RecallIDAt(ids, in.TruthIDs[q], k)
+		recallID[q] = RecallIDAt(ids, in.TruthIDs[q], k)
 		if err := in.checkTruth(q, ids, distances); err != nil {
-			return nil, nil, nil, err
+			return nil, err
 		}
 		if in.Metric != vec.InnerProduct {
 			slices.Sort(distances) // an index may have them in the order of its own, rougher distances
@@ -133,21 +164,37 @@ func Score(in ScoreInput) (values map[string]float64, byLabel map[string]map[str
 	}
 
 	p := Distribution(recall, 0.01, 0.05, 0.5)
-	values = map[string]float64{
-		Recall: Average(recall), RecallID: recallID / float64(n),
-		RecallP1: p[0], RecallP5: p[1], RecallP50: p[2],
-		RecallZero:  float64(zeros(recall)) / float64(n),
-		AnswerCount: float64(answers) / float64(n),
+	out := &Scores{
+		Values: map[string]float64{
+			Recall: Average(recall), RecallID: Average(recallID),
+			RecallP1: p[0], RecallP5: p[1], RecallP50: p[2],
+			RecallZero: float64(zeros(recall)) / float64(n),
+			Robust50:   Robustness(recall, 0.5), Robust80: Robustness(recall, 0.8),
+			Robust90: Robustness(recall, 0.9), Robust100: Robustness(recall, 1),
+			AnswerCount: float64(answers) / float64(n),
+		},
+		Spread:    map[string]float64{},
+		ByLabel:   in.byLabel(recall, judged, ap),
+		Confusion: confusion,
 	}
+	out.Spread[Recall] = StandardError(recall)
+	out.Spread[RecallID] = StandardError(recallID)
 	if len(ratios) > 0 {
-		values[DistRatio] = Average(ratios)
+		out.Values[DistRatio], out.Spread[DistRatio] = Average(ratios), StandardError(ratios)
 	}
 	if len(ap) > 0 {
 		m, exact := averageAP(ap), averageAP(apExact)
-		values[MAP], values[MAPList], values[MAPR], values[MAPExact] = m.MinKR, m.List, m.R, exact.MinKR
+		out.Values[MAP], out.Values[MAPList], out.Values[MAPR], out.Values[MAPExact] = m.MinKR, m.List, m.R, exact.MinKR
+		own, loss := make([]float64, len(ap)), make([]float64, len(ap))
+		for i := range ap {
+			own[i], loss[i] = ap[i].MinKR, ap[i].MinKR-apExact[i].MinKR
+		}
+		out.Spread[MAP], out.Spread[MAPDelta] = StandardError(own), StandardError(loss)
+		out.Values[MAPDelta] = Average(loss)
+		out.Values[MAPDeltaLo], out.Values[MAPDeltaHi] = BootstrapMean(loss, 1)
 	}
-	byLabel = in.byLabel(recall, judged, ap)
 
+	var warnings []string
 	warnings = append(warnings, outside.warn("ids outside the base")...)
 	warnings = append(warnings, repeated.warn("ids that the query was given already")...)
 	if beyond.answers > 0 {
@@ -162,7 +209,20 @@ func Score(in ScoreInput) (values map[string]float64, byLabel map[string]map[str
 	if alone > 0 {
 		warnings = append(warnings, fmt.Sprintf("%s leaves out %d of %d queries: the base has nothing of their category", MAP, alone, n))
 	}
-	return values, byLabel, warnings, nil
+	out.Warnings = warnings
+	return out, nil
+}
+
+func (in *ScoreInput) newConfusion() [][]int {
+	n := len(in.Labels)
+	if n == 0 || n > MaxConfusion {
+		return nil
+	}
+	counts := make([][]int, n)
+	for i := range counts {
+		counts[i] = make([]int, n)
+	}
+	return counts
 }
 
 // check reports what does not fit together.
@@ -292,13 +352,15 @@ func (in *ScoreInput) byLabel(recall []float64, judged []int, ap []AP) map[strin
 		label := in.QueryLabels[q]
 		m[label] = append(m[label], ap[i].MinKR)
 	}
-	out := map[string]map[string]float64{Recall: {}, MAP: {}}
+	out := map[string]map[string]float64{Recall: {}, MAP: {}, ByLabelMAPLo: {}, ByLabelMAPHi: {}, ByLabelQueries: {}}
 	for label, name := range in.Labels {
 		if len(r[label]) > 0 {
 			out[Recall][name] = Average(r[label])
 		}
 		if len(m[label]) > 0 {
 			out[MAP][name] = Average(m[label])
+			out[ByLabelMAPLo][name], out[ByLabelMAPHi][name] = BootstrapMean(m[label], 1)
+			out[ByLabelQueries][name] = float64(len(m[label]))
 		}
 	}
 	return out

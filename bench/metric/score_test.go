@@ -59,10 +59,11 @@ func (in *ScoreInput) truth() {
 
 func score(t *testing.T, in ScoreInput) (map[string]float64, map[string]map[string]float64, []string) {
 	t.Helper()
-	values, byLabel, warnings, err := Score(in)
+	got, err := Score(in)
 	if err != nil {
 		t.Fatal(err)
 	}
+	values := got.Values
 	for name, v := range values {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			t.Errorf("%s is %v", name, v)
@@ -71,7 +72,19 @@ func score(t *testing.T, in ScoreInput) (map[string]float64, map[string]map[stri
 			t.Errorf("%s is not in the table", name)
 		}
 	}
-	return values, byLabel, warnings
+	if delta, ok := values[MAPDelta]; ok {
+		if values[MAPDeltaLo] > delta || values[MAPDeltaHi] < delta {
+			t.Errorf("ΔmAP %v lies outside of its interval, %v to %v", delta, values[MAPDeltaLo], values[MAPDeltaHi])
+		}
+		delete(values, MAPDeltaLo) // drawn, not worked out
+		delete(values, MAPDeltaHi)
+	}
+	for name, spread := range got.Spread {
+		if _, ok := values[name]; !ok || !(spread >= 0) {
+			t.Errorf("%s has the spread %v", name, spread)
+		}
+	}
+	return values, got.ByLabel, got.Warnings
 }
 
 // want compares values with those worked out by hand.
@@ -101,11 +114,13 @@ func TestScoreByHand(t *testing.T) {
 	ratio := (1 + 1 + 2.9/1.1 + 3) / 6
 	want(t, roundRatio(values, ratio), map[string]float64{
 		Recall: 5. / 6, RecallID: 5. / 6, RecallP1: 2. / 3, RecallP5: 2. / 3, RecallP50: 2. / 3, RecallZero: 0,
+		Robust50: 1, Robust80: 1. / 2, Robust90: 1. / 2, Robust100: 1. / 2,
 		DistRatio: ratio, AnswerCount: 3,
 		MAP:      (1./3 + (1./2+2./3)/3) / 2,
 		MAPList:  (1 + (1./2+2./3)/2) / 2,
 		MAPR:     (1./5 + (1./2+2./3)/5) / 2,
 		MAPExact: (1./3 + (1+2./3)/3) / 2,
+		MAPDelta: ((1./2 + 2./3) - (1 + 2./3)) / 3 / 2,
 	})
 	if len(warnings) > 0 {
 		t.Errorf("warnings %q", warnings)
@@ -135,12 +150,14 @@ func TestScoreCountsNothingTwiceAndNothingForeign(t *testing.T) {
 	want(t, values, map[string]float64{
 		Recall: (2. + 1 + 3 + 0 + 3 + 3 + 1) / 21, RecallID: (2. + 1 + 3 + 0 + 3 + 3 + 1) / 21,
 		RecallP1: 0, RecallP5: 0, RecallP50: 2. / 3, RecallZero: 1. / 7,
+		Robust50: 4. / 7, Robust80: 3. / 7, Robust90: 3. / 7, Robust100: 3. / 7,
 		DistRatio: 1, AnswerCount: 13. / 7,
 		// AP: 1/3, (1/3)/3, 1/3, 0 for even, (1/2)/3 for odd; exactly 1/3 four times and (1/2+2/3)/3.
 		MAP:      (1./3 + 1./9 + 1./3 + 0 + 1./6) / 5,
 		MAPList:  (1. + 1./3 + 1 + 0 + 1./2) / 5,
 		MAPR:     (1./5 + 1./15 + 1./5 + 0 + 1./10) / 5,
 		MAPExact: (4./3 + 7./18) / 5,
+		MAPDelta: (1./3+1./9+1./3+1./6)/5 - (4./3+7./18)/5,
 	})
 	want(t, byLabel[MAP], map[string]float64{"even": (1./3 + 1./9 + 1./3) / 4, "odd": 1. / 6})
 	want(t, byLabel[Recall], map[string]float64{"even": 6. / 12, "none": 1, "odd": 1. / 3})
@@ -166,6 +183,7 @@ func TestScoreWithoutLabelsAndOfASmallBase(t *testing.T) {
 	values, byLabel, warnings := score(t, in)
 	want(t, values, map[string]float64{
 		Recall: 1, RecallID: 1, RecallP1: 1, RecallP5: 1, RecallP50: 1, RecallZero: 0, DistRatio: 1, AnswerCount: 10,
+		Robust50: 1, Robust80: 1, Robust90: 1, Robust100: 1,
 	})
 	if byLabel != nil || warnings != nil {
 		t.Errorf("by label %v, warnings %q", byLabel, warnings)
@@ -199,7 +217,7 @@ func TestScoreRefuses(t *testing.T) {
 		in := line()
 		in.ask(4.1, 0, 4, 5, 7)
 		c.spoil(&in)
-		_, _, _, err := Score(in)
+		_, err := Score(in)
 		if err == nil || !strings.Contains(err.Error(), c.reason) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.reason)
 		}
@@ -246,10 +264,11 @@ func TestScoreOfExactSearch(t *testing.T) {
 		for q := range in.Queries.Rows {
 			in.Answers = append(in.Answers, in.TruthIDs[q][:k])
 		}
-		exact, _, _, err := Score(in)
+		scores, err := Score(in)
 		if err != nil {
 			t.Fatal(err)
 		}
+		exact := scores.Values
 		for _, name := range []string{Recall, RecallID, RecallP1, RecallP5, RecallP50} {
 			if exact[name] != 1 {
 				t.Fatalf("%s of exact search is %v", name, exact[name])
@@ -267,14 +286,29 @@ func TestScoreOfExactSearch(t *testing.T) {
 				in.Answers[q] = append(in.Answers[q], int32(rng.IntN(in.Base.Rows+2)-1))
 			}
 		}
-		random, _, _, err := Score(in)
-		if err != nil {
+		if scores, err = Score(in); err != nil {
 			t.Fatal(err)
+		}
+		random := scores.Values
+		for q, row := range scores.Confusion {
+			given := 0
+			for _, n := range row {
+				given += n
+			}
+			if given > k*in.Queries.Rows {
+				t.Fatalf("category %d was given %d answers of %d", q, given, k*in.Queries.Rows)
+			}
 		}
 		for name, v := range random {
 			info, ok := Lookup(name)
 			if !ok || math.IsNaN(v) || math.IsInf(v, 0) {
 				t.Fatalf("%s is %v", name, v)
+			}
+			if name == MAPDelta || name == MAPDeltaLo || name == MAPDeltaHi {
+				if math.Abs(v) > 1 { // random answers may have more mAP than near ones
+					t.Fatalf("%s is %v", name, v)
+				}
+				continue
 			}
 			if info.Unit == Ratio && v < 0 || name != DistRatio && info.Unit == Ratio && v > 1 || name == DistRatio && v < 1 {
 				t.Fatalf("%s is %v", name, v)
@@ -320,7 +354,7 @@ func BenchmarkScore(b *testing.B) {
 		in.Answers, in.TruthIDs, in.TruthDistances = append(in.Answers, ids), append(in.TruthIDs, ids), append(in.TruthDistances, distances)
 	}
 	for b.Loop() {
-		if _, _, _, err := Score(in); err != nil {
+		if _, err := Score(in); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -25,17 +25,25 @@ const (
 	RecallP5    = "recall_p5"    //
 	RecallP50   = "recall_p50"   //
 	RecallZero  = "recall_zero"  // share of queries with no recall at all
+	Robust50    = "robust_50"    // share of queries with a recall of at least 0.5: see [Robustness]
+	Robust80    = "robust_80"    //
+	Robust90    = "robust_90"    //
+	Robust100   = "robust_100"   //
 	DistRatio   = "ratio"        // see [DistanceRatio]
 	MAP         = "map"          // mean of [AveragePrecision] over queries
 	MAPList     = "map_list"     // the same with the relevant answers in the list as denominator
 	MAPR        = "map_r"        // the same with all relevant items of the base as denominator
 	MAPExact    = "map_exact"    // MAP of the exact neighbours: the ceiling
-	Mean        = "latency_mean" // one query in flight, one thread
+	MAPDelta    = "map_delta"    // MAP less MAPExact, and the ends of its 95 % interval, paired over queries
+	MAPDeltaLo  = "map_delta_lo" //
+	MAPDeltaHi  = "map_delta_hi" //
+	Mean        = "latency_mean" // one query in flight, one thread; under mode open, from when the query was due
 	P50         = "latency_p50"  //
 	P90         = "latency_p90"  //
 	P99         = "latency_p99"  //
 	P999        = "latency_p999" //
-	QPS         = "qps"          // queries answered in a second, one after another on one thread
+	QPS         = "qps"          // queries answered in a second: see the cell's mode
+	Overhead    = "overhead"     // what the harness itself adds to a latency: measured on an index that does nothing
 	Build       = "build"        // wall time of the build
 	BuildCPU    = "build_cpu"    // CPU time of the build, all threads
 	Train       = "build_train"  // parts of Build, where the family has them
@@ -43,6 +51,7 @@ const (
 	Finish      = "build_finish" //
 	Load        = "load"         // wall time to load the saved index
 	Resident    = "resident"     // memory of a fresh process that loaded the index and answered the queries
+	Vectors     = "vectors"      // of Resident, the vectors as they were given; 0 where only codes are kept
 	Serialized  = "serialized"   // size of the saved index
 	Analytic    = "analytic"     // by the family's formula
 	PeakBuild   = "peak_build"   // highest resident memory of the build, less what stood before it
@@ -66,17 +75,25 @@ var Table = []Info{
 	{RecallP5, Ratio, false, "recall p5", "recall that 95 % of the queries reach"},
 	{RecallP50, Ratio, false, "recall p50", "median recall over queries"},
 	{RecallZero, Ratio, true, "zero recall", "share of queries with no recall at all"},
+	{Robust50, Ratio, false, "recall ≥ .5", "share of queries with a recall of at least 0.5"},
+	{Robust80, Ratio, false, "recall ≥ .8", "share of queries with a recall of at least 0.8"},
+	{Robust90, Ratio, false, "recall ≥ .9", "share of queries with a recall of at least 0.9"},
+	{Robust100, Ratio, false, "recall = 1", "share of queries with a recall of 1"},
 	{DistRatio, Ratio, true, "distance ratio", "mean of the answer's distance over the exact neighbour's at the same rank"},
 	{MAP, Ratio, false, "mAP", "mean average precision by category, over min(k, relevant items in the base)"},
 	{MAPList, Ratio, false, "mAP (list)", "mean average precision over the relevant items in the list"},
 	{MAPR, Ratio, false, "mAP (R)", "mean average precision over all relevant items in the base"},
 	{MAPExact, Ratio, false, "mAP exact", "mAP of the exact neighbours: what an index can at most be expected to keep"},
+	{MAPDelta, Ratio, false, "ΔmAP", "mAP less that of exact search, over the same queries"},
+	{MAPDeltaLo, Ratio, false, "ΔmAP from", "lower end of the 95 % interval of ΔmAP, by a bootstrap paired over queries"},
+	{MAPDeltaHi, Ratio, false, "ΔmAP to", "upper end of that interval"},
 	{Mean, Seconds, true, "mean", "mean search time, one query in flight on one thread"},
 	{P50, Seconds, true, "p50", "median search time"},
 	{P90, Seconds, true, "p90", "search time that 90 % of the queries stay within"},
 	{P99, Seconds, true, "p99", "search time that 99 % of the queries stay within"},
 	{P999, Seconds, true, "p99.9", "search time that 99.9 % of the queries stay within"},
-	{QPS, PerSecond, false, "QPS", "queries a second, one after another on one thread"},
+	{QPS, PerSecond, false, "QPS", "queries a second: one after another on one thread, or as the cell's mode says"},
+	{Overhead, Seconds, true, "overhead", "what the harness itself adds to each latency, measured on an index that does nothing"},
 	{Build, Seconds, true, "build", "wall time of the build"},
 	{BuildCPU, Seconds, true, "build CPU", "CPU time of the build, all threads"},
 	{Train, Seconds, true, "train", "part of the build that learns from the vectors"},
@@ -84,6 +101,7 @@ var Table = []Info{
 	{Finish, Seconds, true, "finish", "part of the build after the last vector"},
 	{Load, Seconds, true, "load", "wall time to load the saved index"},
 	{Resident, Bytes, true, "resident", "memory of a fresh process that loaded the saved index and answered every query once"},
+	{Vectors, Bytes, true, "vectors", "of the resident memory, the vectors as they were given"},
 	{Serialized, Bytes, true, "serialized", "size of the saved index"},
 	{Analytic, Bytes, true, "analytic", "size by the family's formula"},
 	{PeakBuild, Bytes, true, "peak", "highest resident memory while building, less what stood before"},

@@ -22,14 +22,29 @@ type Cell struct {
 	Build   string `json:"build"`   // build settings, canonical: "M=32 efConstruction=200"
 	Search  string `json:"search"`  // search settings, canonical
 	K       int    `json:"k"`       // answers asked for
-	Threads int    `json:"threads"` // threads of the build, and of the search where Mode says so
+	Threads int    `json:"threads"` // threads of the build
 	Mode    string `json:"mode"`    // how queries are put; see [Latency]
+
+	Workers int     `json:"workers,omitempty"` // threads that search, in the modes of several; else 0
+	Rate    float64 `json:"rate,omitempty"`    // queries that arrive in a second, under [OpenLoop]; else 0
 }
 
 // The modes of measuring.
 const (
-	Latency = "latency" // one query in flight, one thread
+	// Latency has one query in flight, on one thread.
+	Latency = "latency"
+	// Throughput has Workers threads ask one query after another, for a fixed time.
+	Throughput = "throughput"
+	// Batch gives the index all queries at once, to answer with Workers threads.
+	Batch = "batch"
+	// OpenLoop has queries arrive at random, Rate of them a second on average, whether or not earlier
+	// ones have been answered; Workers threads take them in turn. Latencies count from the time at
+	// which a query was due, so that what waits is not left out.
+	OpenLoop = "open"
 )
+
+// Modes lists the modes in the order in which they are measured.
+var Modes = []string{Latency, Throughput, Batch, OpenLoop}
 
 // Settings is build and search settings as one text, for people.
 func (c Cell) Settings() string {
@@ -81,8 +96,15 @@ type Record struct {
 	// Values are by the names in package metric's table, in base units: seconds, bytes, ratios in
 	// [0, 1]. What was not measured is absent; no value is NaN or infinite.
 	Values map[string]float64 `json:"values,omitempty"`
-	// ByLabel holds metrics split by the query's category: ByLabel["map"]["dress"].
+	// Spread is the standard error of a value over the queries, where it is known: how far the value
+	// would move with other queries from the same place. In the unit of the value.
+	Spread map[string]float64 `json:"spread,omitempty"`
+	// ByLabel holds metrics split by the query's category: ByLabel["map"]["dress"], with the ends of
+	// its 95 % interval under "map_lo" and "map_hi" and the number of queries under "queries".
 	ByLabel map[string]map[string]float64 `json:"by_label,omitempty"`
+	// Confusion[a][b] counts the answers of category b to queries of category a, by places in the
+	// data set's labels.
+	Confusion [][]int `json:"confusion,omitempty"`
 	// Answers are what the queries of the gallery were given, in the gallery's order: row numbers of
 	// the base, nearest first. Only repetition 0 has them.
 	Answers [][]int32 `json:"answers,omitempty"`

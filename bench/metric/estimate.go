@@ -1,0 +1,224 @@
+package metric
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Observation is a value as one repetition found it, with a build of its own.
+type Observation struct {
+	Value float64
+	// Spread is the standard error of Value over the queries, 0 where there is none: a build time.
+	Spread float64
+}
+
+// Scale says how values of a kind differ: by so much, or by such a factor.
+type Scale int
+
+// The scales.
+const (
+	Linear      Scale = iota // recall, mAP: differences
+	Logarithmic              // times, rates and bytes, which are above 0: factors
+)
+
+// ScaleOf is the scale of a unit.
+func ScaleOf(u Unit) Scale {
+	switch u {
+	case Seconds, Bytes, PerSecond:
+		return Logarithmic
+	}
+	return Linear
+}
+
+// Estimate is what repetitions say of a value. Without an interval, Lo and Hi are the median.
+type Estimate struct {
+	Median float64
+	Lo, Hi float64 // ends of the 95 % interval
+	N      int     // repetitions
+	OK     bool    // there is an interval
+}
+
+// Confidence is the level of every interval of an [Estimate] and a [Comparison].
+const Confidence = 0.95
+
+// EstimateOf gives the median of what the repetitions found, and an interval for what they are
+// samples of. Two things vary, one within the other: the repetition (its build, its moment) and the
+// queries, which all repetitions share. With B repetitions of variance s², and the mean square q² of
+// the spreads over queries,
+//
+//	Var = s²/B + q²
+//
+// for the queries' share does not shrink with more repetitions of the same queries. The interval is
+// the mean ± t·√Var, with the degrees of freedom of Satterthwaite (Biometrics Bulletin 2, 1946) for
+// s²/B of B-1; q² counts as known. On the logarithmic scale all of this is done to the logarithms,
+// and the interval is widened to hold the median if it does not.
+//
+// One repetition has an interval only where it has a spread, and then it says nothing of builds.
+// Values that are not above 0 make the scale linear. No observations panic.
+func EstimateOf(observed []Observation, scale Scale) Estimate {
+	values := make([]float64, len(observed))
+	for i, o := range observed {
+		values[i] = o.Value
+	}
+	e := Estimate{Median: Median(values), N: len(values)}
+	e.Lo, e.Hi = e.Median, e.Median
+	on := onScale(observed, scale)
+	mean, se, df, ok := on.moments()
+	if !ok {
+		return e
+	}
+	half := quantile(1-(1-Confidence)/2, df) * se
+	e.OK = true
+	e.Lo, e.Hi = min(e.Median, on.back(mean-half)), max(e.Median, on.back(mean+half))
+	return e
+}
+
+// Comparison says how a differs from b: by the factor a/b on the logarithmic scale, by a-b on the
+// linear one.
+type Comparison struct {
+	Difference float64 // of the medians
+	Lo, Hi     float64 // ends of the 95 % interval
+	OK         bool    // there is an interval
+	// Tied says that the interval holds "no difference": what was measured does not tell a from b.
+	// Without an interval, only equal medians are tied.
+	Tied bool
+	// Detectable is the smallest difference that this many repetitions with this noise show in four
+	// of five runs: a factor above 1, or an amount; 0 without an interval.
+	Detectable float64
+}
+
+// power is how often a difference of size Detectable is found.
+const power = 0.8
+
+// Compare compares two values. Where paired, a[i] and b[i] are of the same repetition: then what
+// disturbed both falls out, as the interval is that of the mean of the differences; else it is
+// Welch's (Biometrika 34, 1947). Both have asked the same queries: how the two differ from query to
+// query is not known here, so their spreads count as if independent, which is on the safe side. An
+// empty a or b panics.
+func Compare(a, b []Observation, scale Scale, paired bool) Comparison {
+	x, y := onScale(a, scale), onScale(b, scale)
+	if x.scale != y.scale {
+		x, y = onScale(a, Linear), onScale(b, Linear)
+	}
+	none := 0.0 // "no difference", on the scale
+	am, bm := Median(x.values), Median(y.values)
+	c := Comparison{Difference: x.back(am - bm), Tied: am == bm}
+	c.Lo, c.Hi = c.Difference, c.Difference
+
+	var mean, se, df float64
+	ok := false
+	if paired && len(a) == len(b) {
+		d := scaled{scale: x.scale, values: make([]float64, len(a)), spread2: x.spread2 + y.spread2}
+		for i := range d.values {
+			d.values[i] = x.values[i] - y.values[i]
+		}
+		mean, se, df, ok = d.moments()
+	} else {
+		var xm, xse, xdf, ym, yse, ydf float64
+		var xok, yok bool
+		xm, xse, xdf, xok = x.moments()
+		ym, yse, ydf, yok = y.moments()
+		mean, se = xm-ym, math.Hypot(xse, yse)
+		ok = xok && yok
+		df = math.Inf(1)
+		if below := fourth(xse)/xdf + fourth(yse)/ydf; below > 0 {
+			df = fourth(se) / below
+		}
+	}
+	if !ok {
+		return c
+	}
+	t := quantile(1-(1-Confidence)/2, df)
+	c.OK = true
+	c.Lo, c.Hi = x.back(min(mean-t*se, am-bm)), x.back(max(mean+t*se, am-bm))
+	c.Tied = mean-t*se <= none && none <= mean+t*se
+	c.Detectable = x.back((t + quantile(power, df)) * se)
+	return c
+}
+
+func fourth(x float64) float64 { return x * x * x * x }
+
+// scaled are observations on the scale on which they vary evenly.
+type scaled struct {
+	scale   Scale
+	values  []float64
+	spread2 float64 // mean square of the spreads
+}
+
+func onScale(observed []Observation, scale Scale) scaled {
+	for _, o := range observed {
+		if o.Value <= 0 {
+			scale = Linear
+		}
+	}
+	s := scaled{scale: scale, values: make([]float64, len(observed))}
+	for i, o := range observed {
+		spread := o.Spread
+		s.values[i] = o.Value
+		if scale == Logarithmic {
+			s.values[i] = math.Log(o.Value)
+			spread /= o.Value
+		}
+		s.spread2 += spread * spread / float64(len(observed))
+	}
+	return s
+}
+
+func (s scaled) back(x float64) float64 {
+	if s.scale == Logarithmic {
+		return math.Exp(x)
+	}
+	return x
+}
+
+// moments are the mean, its standard error and the degrees of freedom of that; ok is false where
+// nothing is known of the error.
+func (s scaled) moments() (mean, se, df float64, ok bool) {
+	n := float64(len(s.values))
+	mean = Average(s.values)
+	if n < 2 {
+		return mean, math.Sqrt(s.spread2), math.Inf(1), s.spread2 > 0
+	}
+	between := stat.Variance(s.values, nil) / n
+	total := between + s.spread2
+	df = math.Inf(1)
+	if between > 0 {
+		df = total * total / (between * between / (n - 1))
+	}
+	return mean, math.Sqrt(total), df, true
+}
+
+// quantile of Student's t; that of the normal distribution for many degrees of freedom.
+func quantile(p, df float64) float64 {
+	if df > 1e6 {
+		return distuv.UnitNormal.Quantile(p)
+	}
+	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: df}.Quantile(p)
+}
+
+// StandardError of the mean of values that were drawn independently: their standard deviation over
+// √n; 0 of a single value. No values panic.
+func StandardError(values []float64) float64 {
+	mustHave(values)
+	if len(values) < 2 {
+		return 0
+	}
+	return math.Sqrt(stat.Variance(values, nil) / float64(len(values)))
+}
+
+// PercentileError is the standard error of the percentile p of samples that come in clusters, as
+// latencies do by query: half of the width, in standard errors, of the interval between the
+// percentiles p ± z·√(p(1-p)/n) (Woodruff, Journal of the American Statistical Association 1952),
+// with n = clusters, as if samples of one cluster said the same: on the safe side. The samples are
+// ascending. It panics as [Percentile] does, and without clusters.
+func PercentileError(sorted []float64, p float64, clusters int) float64 {
+	if clusters < 1 {
+		panic("metric: no clusters")
+	}
+	const z = 1.959964
+	off := z * math.Sqrt(p*(1-p)/float64(clusters))
+	lo, hi := Percentile(sorted, max(0, p-off)), Percentile(sorted, min(1, p+off))
+	return (hi - lo) / (2 * z)
+}
