@@ -4,12 +4,13 @@
 // It does not embed images (package embedder) and draws nothing (package reports). Both ends of the
 // worker process are here: [Run.Do] starts them, [Work] is what they do.
 //
-// Each build of an index costs two processes, one after the other. The first maps the vectors,
+// Each build of an index costs two processes or more, one after the other. The first maps the vectors,
 // builds under the clock and saves the index. The second starts with nothing, loads the saved
 // index, answers every query once, reads its own memory, and then times and scores every search
 // setting. So memory is that of a server that loaded the index, free of what the build left behind,
-// and what is timed is what would be served.
+// and what is timed is what would be served. Searches by several threads at once have a process for
+// each number of threads, which loads the same file.
 package bench
 
 // Engine is the version of the way of measuring. Records of another version are measured again.
-const Engine = "1"
+const Engine = "2"

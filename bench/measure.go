@@ -45,7 +45,8 @@ const most = 4_000_000
 
 // timing is what the clock said about one cell.
 type timing struct {
-	samples []float64 // seconds of each search, ascending
+	samples []float64 // seconds of each search, pass after pass over all queries
+	queries int
 	qps     float64
 }
 
@@ -74,7 +75,7 @@ func answerAll(ix indexes.Index, queries vec.Matrix, k int) (*answers, time.Dura
 func timeSearches(ix indexes.Index, queries vec.Matrix, k int, warm, atLeast time.Duration) (timing, error) {
 	passes := int(atLeast/max(warm, time.Microsecond)) + 1
 	passes = max(1, min(passes, most/queries.Rows))
-	t := timing{samples: make([]float64, 0, passes*queries.Rows)}
+	t := timing{samples: make([]float64, 0, passes*queries.Rows), queries: queries.Rows}
 	found := make([]vec.Neighbor, 0, k)
 	var err error
 
@@ -102,18 +103,65 @@ func timeSearches(ix indexes.Index, queries vec.Matrix, k int, warm, atLeast tim
 		}
 	}
 	t.qps = float64(passes*queries.Rows) / time.Since(start).Seconds()
-	slices.Sort(t.samples)
 	return t, nil
 }
 
-// values names what t says.
-func (t *timing) values() map[string]float64 {
-	return map[string]float64{
-		metric.Mean: metric.Average(t.samples),
-		metric.P50:  metric.Percentile(t.samples, 0.50),
-		metric.P90:  metric.Percentile(t.samples, 0.90),
-		metric.P99:  metric.Percentile(t.samples, 0.99),
-		metric.P999: metric.Percentile(t.samples, 0.999),
-		metric.QPS:  t.qps,
+// values names what t says, with the standard errors over the queries.
+func (t *timing) values() (values, spread map[string]float64) {
+	if len(t.samples) == 0 {
+		return nil, nil
 	}
+	byQuery := make([]float64, t.queries)
+	for i, s := range t.samples {
+		byQuery[i%t.queries] += s
+	}
+	passes := float64(len(t.samples) / t.queries)
+	for i := range byQuery {
+		byQuery[i] /= passes
+	}
+	sorted := slices.Sorted(slices.Values(t.samples))
+	mean := metric.Average(t.samples)
+	values = map[string]float64{metric.Mean: mean, metric.QPS: t.qps}
+	spread = map[string]float64{metric.Mean: metric.StandardError(byQuery)}
+	spread[metric.QPS] = t.qps * spread[metric.Mean] / mean
+	for _, at := range percentiles {
+		values[at.name] = metric.Percentile(sorted, at.share)
+		spread[at.name] = metric.PercentileError(sorted, at.share, t.queries)
+	}
+	return values, spread
+}
+
+// percentiles are those of latencies that are kept.
+var percentiles = []struct {
+	name  string
+	share float64
+}{
+	{metric.P50, 0.50},
+	{metric.P90, 0.90},
+	{metric.P99, 0.99},
+	{metric.P999, 0.999},
+}
+
+// nothing is an index that answers at once with nothing.
+type nothing struct{}
+
+func (nothing) Search(dst []vec.Neighbor, _ []float32, _ int) ([]vec.Neighbor, error) {
+	return dst, nil
+}
+func (nothing) Close() error { return nil }
+
+// overhead is what the harness adds to each latency: the median over passes of the mean latency of an
+// index that does nothing, in seconds.
+func overhead(queries vec.Matrix) (float64, error) {
+	// A pass of at least 1,000 searches, so that a reading of the clock is not all there is to it.
+	passes := max(1, 1000/queries.Rows)
+	var means []float64
+	for range 20 {
+		t, err := timeSearches(nothing{}, queries, 1, time.Millisecond, time.Duration(passes)*time.Millisecond-1)
+		if err != nil {
+			return 0, err
+		}
+		means = append(means, metric.Average(t.samples))
+	}
+	return metric.Median(means), nil
 }

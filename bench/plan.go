@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -18,18 +19,35 @@ type Plan struct {
 	Jobs []Job
 	// Skipped are cells that this build of annbench or this data cannot do, and why.
 	Skipped []Skip
+	// Same are settings that mean what another one means, and are measured once, under its name.
+	Same []Same
 }
 
-// Job is one build of an index, measured at several search settings.
+// Job is one build of an index, and what is measured on it.
 type Job struct {
-	Family   *indexes.Family
-	Metric   vec.Metric
-	Build    indexes.Params // complete
-	Searches []indexes.Params
-	Ks       []int
-	Threads  int
-	Rep      int
-	Seed     uint64
+	Family  *indexes.Family
+	Metric  vec.Metric
+	Build   indexes.Params // complete
+	Points  []Point        // those that share a worker process stand together
+	Threads int            // of the build
+	Rep     int
+	Seed    uint64
+
+	part int // number of the build within a repetition, by which shards divide the work
+}
+
+// Point is one measurement of a built index.
+type Point struct {
+	Search indexes.Params `json:"search"` // complete, and what the index makes of it: see [indexes.Family.Effective]
+	K      int            `json:"k"`
+	Asking
+}
+
+// Asking is how queries are put: see the modes of package record.
+type Asking struct {
+	Mode    string  `json:"mode"`
+	Workers int     `json:"workers,omitempty"` // threads that search; 0 under latency, which has one
+	Rate    float64 `json:"rate,omitempty"`    // arrivals a second, under the open loop
 }
 
 // Skip is a cell that will not be measured, with the reason.
@@ -39,33 +57,48 @@ type Skip struct {
 	Reason string
 }
 
-// Shape is what a plan has to know of the data.
+// Same says that search settings were asked for that mean the same as others.
+type Same struct {
+	Family *indexes.Family
+	Build  indexes.Params
+	K      int
+	Asked  indexes.Params
+	Means  indexes.Params // what is measured
+}
+
+// Shape is what a plan has to know of the data and of the machine.
 type Shape struct {
 	Digest    string
 	Base, Dim int
+	Cores     int // for the number of searching threads, where the sweep does not say
 }
 
-// Cells lists what j measures, search setting after search setting, and within each k after k.
+// cell names what the measurement of p on j is of.
+func (j *Job) cell(digest string, p Point) record.Cell {
+	return record.Cell{
+		Dataset: digest, Metric: string(j.Metric), Family: j.Family.Name,
+		Build: j.Build.String(), Search: p.Search.String(), K: p.K, Threads: j.Threads,
+		Mode: p.Mode, Workers: p.Workers, Rate: p.Rate,
+	}
+}
+
+// Cells lists what j measures, point after point.
 func (j *Job) Cells(digest string) []record.Cell {
-	var cells []record.Cell
-	for _, search := range j.Searches {
-		for _, k := range j.Ks {
-			cells = append(cells, record.Cell{
-				Dataset: digest, Metric: string(j.Metric), Family: j.Family.Name,
-				Build: j.Build.String(), Search: search.String(),
-				K: k, Threads: j.Threads, Mode: record.Latency,
-			})
-		}
+	cells := make([]record.Cell, len(j.Points))
+	for i, p := range j.Points {
+		cells[i] = j.cell(digest, p)
 	}
 	return cells
 }
 
 // MakePlan lays out the sweep on data of a shape. It is pure: the same sweep and shape give the same
-// plan. Cells that the sweep names twice are planned once.
+// plan. What the sweep names twice is planned once, also under other words: settings that an index
+// treats alike are one cell.
 func MakePlan(s *Sweep, shape Shape) (*Plan, error) {
 	var once []Job // one repetition
 	plan := &Plan{}
 	seen := map[record.Cell]bool{}
+	askings := s.askings(shape.Cores)
 	for _, fs := range s.Families {
 		family, err := indexes.Lookup(fs.Family)
 		if err != nil {
@@ -82,26 +115,11 @@ func MakePlan(s *Sweep, shape Shape) (*Plan, error) {
 		for _, metric := range s.Metric {
 			for _, build := range builds {
 				job := Job{
-					Family: family, Metric: metric, Build: build, Ks: s.K,
-					Threads: s.Threads, Seed: s.Seed,
+					Family: family, Metric: metric, Build: build,
+					Threads: s.Threads, Seed: s.Seed, part: len(once),
 				}
-				for _, search := range searches {
-					one := job
-					one.Searches = []indexes.Params{search}
-					cells := one.Cells(shape.Digest)
-					if seen[cells[0]] {
-						continue
-					}
-					seen[cells[0]] = true
-					if reason := unfit(&one, shape); reason != "" {
-						for _, c := range cells {
-							plan.Skipped = append(plan.Skipped, Skip{c, family, reason})
-						}
-						continue
-					}
-					job.Searches = append(job.Searches, search)
-				}
-				if len(job.Searches) > 0 {
+				plan.lay(&job, searches, askings, s.K, shape, seen)
+				if len(job.Points) > 0 {
 					once = append(once, job)
 				}
 			}
@@ -119,16 +137,73 @@ func MakePlan(s *Sweep, shape Shape) (*Plan, error) {
 	return plan, nil
 }
 
-// unfit says why a job cannot be done, or nothing if it can.
-func unfit(j *Job, shape Shape) string {
+// lay puts on job what is to be measured on it, and on the plan what is not, each once.
+func (p *Plan) lay(job *Job, searches []indexes.Params, askings []Asking, ks []int, shape Shape, seen map[record.Cell]bool) {
+	for i, asking := range askings {
+		for _, asked := range searches {
+			for _, k := range ks {
+				means := job.Family.Effectively(shape.Base, k, job.Build, asked)
+				if i == 0 && !maps.Equal(means, asked) {
+					p.Same = append(p.Same, Same{job.Family, job.Build, k, asked, means})
+				}
+				point := Point{Search: means, K: k, Asking: asking}
+				cell := job.cell(shape.Digest, point)
+				if seen[cell] {
+					continue
+				}
+				seen[cell] = true
+				if reason := unfit(job, point, shape); reason != "" {
+					p.Skipped = append(p.Skipped, Skip{cell, job.Family, reason})
+					continue
+				}
+				job.Points = append(job.Points, point)
+			}
+		}
+	}
+}
+
+// askings lists the ways in which the sweep has queries put, those of one number of threads together.
+func (s *Sweep) askings(cores int) []Asking {
+	ladder := []int(s.Workers)
+	if len(ladder) == 0 {
+		for t := 1; t < cores; t *= 2 {
+			ladder = append(ladder, t)
+		}
+		ladder = append(ladder, max(1, cores))
+	}
+	has := func(mode string) bool { return slices.Contains(s.Modes, mode) }
+	var list []Asking
+	if has(record.Latency) {
+		list = append(list, Asking{Mode: record.Latency})
+	}
+	for _, t := range ladder {
+		if has(record.Throughput) {
+			list = append(list, Asking{Mode: record.Throughput, Workers: t})
+		}
+		if has(record.Batch) {
+			list = append(list, Asking{Mode: record.Batch, Workers: t})
+		}
+		if has(record.OpenLoop) && t == slices.Max(ladder) {
+			for _, rate := range s.Rates {
+				list = append(list, Asking{Mode: record.OpenLoop, Workers: t, Rate: rate})
+			}
+		}
+	}
+	return list
+}
+
+// unfit says why a point cannot be measured, or nothing if it can.
+func unfit(j *Job, p Point, shape Shape) string {
 	switch {
 	case j.Family.Missing != "":
 		return j.Family.Missing
 	case !j.Family.Supports(j.Metric):
 		return "the family has no metric " + string(j.Metric)
+	case p.Mode == record.Batch && !j.Family.Batch:
+		return "the family has no batch search"
 	case j.Family.Fits != nil:
 		params := maps.Clone(j.Build)
-		maps.Copy(params, j.Searches[0])
+		maps.Copy(params, p.Search)
 		if err := j.Family.Fits(shape.Base, shape.Dim, params); err != nil {
 			return err.Error()
 		}
@@ -165,22 +240,49 @@ func combinations(f *indexes.Family, params []indexes.Param, grid Grid) ([]index
 	return combos, nil
 }
 
+// Shard is one of several parts of a plan, which are measured apart and merged.
+type Shard struct{ Index, Of int } // Index from 1; the zero value is the whole
+
+// String gives the shard as [ParseShard] reads it.
+func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Index, s.Of) }
+
+// ParseShard reads "2/8".
+func ParseShard(text string) (Shard, error) {
+	var s Shard
+	var rest string
+	n, _ := fmt.Sscanf(text, "%d/%d%s", &s.Index, &s.Of, &rest)
+	if n != 2 || s.Of < 1 || s.Index < 1 || s.Index > s.Of {
+		return Shard{}, fmt.Errorf("%q is not a shard: write it like 2/8, the second of eight", text)
+	}
+	return s, nil
+}
+
+// Part returns the plan of one shard. All repetitions of a build stay together, on one machine.
+func (p *Plan) Part(s Shard) *Plan {
+	if s.Of <= 1 {
+		return p
+	}
+	part := &Plan{Same: p.Same}
+	for _, job := range p.Jobs {
+		if job.part%s.Of == s.Index-1 {
+			part.Jobs = append(part.Jobs, job)
+		}
+	}
+	if s.Index == 1 {
+		part.Skipped = p.Skipped
+	}
+	return part
+}
+
 // without returns the jobs of p with the cells that done names left out, and how many cells are left.
 func (p *Plan) without(digest string, done func(c record.Cell, rep int) bool) (jobs []Job, cells int) {
 	for _, job := range p.Jobs {
-		all := job.Searches
-		job.Searches = nil
-		for _, search := range all {
-			one := job
-			one.Searches = []indexes.Params{search}
-			// A search setting is measured again as a whole when one of its k is missing.
-			if slices.ContainsFunc(one.Cells(digest), func(c record.Cell) bool { return !done(c, job.Rep) }) {
-				job.Searches = append(job.Searches, search)
-			}
-		}
-		if len(job.Searches) > 0 {
+		job.Points = slices.DeleteFunc(slices.Clone(job.Points), func(point Point) bool {
+			return done(job.cell(digest, point), job.Rep)
+		})
+		if len(job.Points) > 0 {
 			jobs = append(jobs, job)
-			cells += len(job.Searches) * len(job.Ks)
+			cells += len(job.Points)
 		}
 	}
 	return jobs, cells

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -33,6 +32,8 @@ type Run struct {
 	Out        string         // results folder; made if it is not there, continued if it is
 	// Worker is the command that runs [Work] on its standard input and file descriptor 3.
 	Worker []string
+	// Shard is the part of the plan that is measured; the zero value is all of it.
+	Shard Shard
 	// Retry measures cells again that failed, timed out or ran out of memory in an earlier run.
 	Retry    bool
 	Log      *slog.Logger
@@ -51,7 +52,11 @@ type Summary struct {
 	Measured map[record.Status]int // cells of this run by status
 	Present  int                   // cells that were there already, those of earlier failures included
 	Broken   int                   // of those, the ones that failed, timed out or ran out of memory
-	Warnings []string              // what the checks of the data found
+	// Pruned are the repetitions of cells that were left out because the first repetition showed them
+	// to be dominated, and Saved about what they would have taken; see [Sweep.Prune].
+	Pruned   int
+	Saved    time.Duration
+	Warnings []string // what the checks of the data found
 }
 
 // Failed is how many cells of this run failed, timed out or ran out of memory.
@@ -88,11 +93,16 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 			return sum, fmt.Errorf("%s holds results for another data set: name another folder with --out, or move this one away", r.Out)
 		}
 	}
-	plan, err := MakePlan(r.Sweep, Shape{set.Digest, set.Base.Rows, set.Base.Dim})
+	env := environment()
+	plan, err := MakePlan(r.Sweep, Shape{set.Digest, set.Base.Rows, set.Base.Dim, env.Cores})
 	if err != nil {
 		return sum, err
 	}
-	c := &coordinator{Run: r, set: set, sum: &sum, env: environment(), gallery: r.galleryQueries(set), done: r.doneKeys(present), warned: map[vec.Metric][]string{}}
+	plan = plan.Part(r.Shard)
+	c := &coordinator{
+		Run: r, set: set, sum: &sum, env: env, gallery: r.galleryQueries(set), done: r.doneKeys(present),
+		warned: map[vec.Metric][]string{}, first: firsts(present), spent: map[record.Cell]time.Duration{},
+	}
 	if c.records, err = record.Append(path); err != nil {
 		return sum, err
 	}
@@ -176,6 +186,8 @@ type coordinator struct {
 	gallery []int
 	done    map[string]record.Status
 	warned  map[vec.Metric][]string // metrics whose truth is at hand
+	first   map[record.Cell]*record.Record
+	spent   map[record.Cell]time.Duration
 
 	total, finished int
 	began           time.Time
@@ -211,6 +223,12 @@ func (c *coordinator) run(ctx context.Context, plan *Plan) error {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	c.began = time.Now()
 	for _, job := range jobs {
+		if c.Sweep.Prune && job.Rep > 0 {
+			c.prune(&job)
+			if len(job.Points) == 0 {
+				continue
+			}
+		}
 		if err := c.job(ctx, job); err != nil {
 			return err
 		}
@@ -270,102 +288,12 @@ func (c *coordinator) truth(ctx context.Context, m vec.Metric) error {
 	return nil
 }
 
-// job builds and measures, and leaves a record for every cell of j. The error is ctx's, or about
-// writing records.
-func (c *coordinator) job(ctx context.Context, j Job) error {
-	cells := j.Cells(c.set.Digest)
-	written := make([]bool, len(cells))
-	shared := map[string]float64{} // values of all cells of the build
-	var warnings []string
-	var writeErr error
-	note := func(r reply) {
-		if r.Cell == nil {
-			maps.Copy(shared, r.Values)
-			warnings = append(warnings, r.Warnings...)
-			return
-		}
-		i := *r.Cell
-		if i < 0 || i >= len(cells) || written[i] || writeErr != nil {
-			return
-		}
-		written[i] = true
-		writeErr = c.write(cells[i], j.Family, j.Rep, j.Seed, func(rec *record.Record) {
-			rec.Status = record.OK
-			rec.Values = maps.Clone(shared)
-			maps.Copy(rec.Values, r.Values)
-			rec.Spread, rec.ByLabel, rec.Confusion = r.Spread, r.ByLabel, r.Confusion
-			rec.Warnings = append(append(rec.Warnings, warnings...), r.Warnings...)
-			rec.Warnings = append(rec.Warnings, memoryDoubts(rec.Values)...)
-			if j.Rep == 0 {
-				rec.Answers = r.Answers
-			}
-		})
-		c.report(describe(j))
-	}
-
-	o := order{
-		Set: c.Run.Set, Metric: j.Metric, Threads: j.Threads, MaxK: c.maxK(),
-		Family: j.Family.Name, Build: j.Build, Searches: j.Searches, Ks: j.Ks, Seed: j.Seed,
-		Index: filepath.Join(c.scratch, "index"), Measure: c.Sweep.Measure,
-	}
-	var err error
-	if o.Index, err = filepath.Abs(o.Index); err != nil {
-		return err
-	}
-	defer removeIndex(o.Index)
-	if j.Rep == 0 {
-		o.Gallery = c.gallery
-	}
-	limit, err := c.Sweep.memoryLimit()
-	if err != nil {
-		return err
-	}
-	p := &process{command: c.Worker, timeout: c.Sweep.Timeout, memory: limit, log: c.Log}
-	c.report(describe(j))
-	o.Do = doBuild
-	err = p.run(ctx, o, note)
-	if err == nil {
-		o.Do = doSearch
-		err = p.run(ctx, o, note)
-	}
-	if writeErr != nil {
-		return writeErr
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	for i, cell := range cells {
-		if written[i] {
-			continue
-		}
-		failure := &processError{status: record.Failed, reason: "the worker process said that it was done, but left this cell out"}
-		if err != nil && !errors.As(err, &failure) {
-			return err
-		}
-		if err := c.write(cell, j.Family, j.Rep, j.Seed, func(rec *record.Record) {
-			rec.Status, rec.Error = failure.status, failure.Error()
-		}); err != nil {
-			return err
-		}
-		c.Log.Warn("cell "+string(failure.status), "family", j.Family.Name, "settings", cell.Settings(), "reason", failure.reason)
-	}
-	c.report(describe(j))
-	return nil
-}
-
 // removeIndex removes a saved index, with the files that some libraries put beside it.
 func removeIndex(path string) {
 	files, _ := filepath.Glob(path + "*")
 	for _, f := range files {
 		_ = os.RemoveAll(f)
 	}
-}
-
-func describe(j Job) string {
-	if len(j.Build) == 0 {
-		return j.Family.Name
-	}
-	return j.Family.Name + " " + j.Build.String()
 }
 
 // memoryDoubts says where the columns of memory contradict each other so far that one must be wrong.
@@ -392,6 +320,9 @@ func (c *coordinator) write(cell record.Cell, f *indexes.Family, rep int, seed u
 	fill(&r)
 	if err := c.records.Write(&r); err != nil {
 		return err
+	}
+	if rep == 0 && r.Status == record.OK {
+		c.first[cell] = &r
 	}
 	c.sum.Measured[r.Status]++
 	if r.Status != record.Skipped {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
+	"annbench/bench/record"
 	"annbench/indexes"
 	"annbench/indexes/vec"
 )
@@ -43,6 +45,20 @@ type Sweep struct {
 	// Measure is how long the timed passes over the queries go on at least, for each cell and for
 	// each of latency and QPS. Default: 300ms.
 	Measure time.Duration `yaml:"measure"`
+	// Modes say how queries are put: one or several of latency (one in flight), throughput (several
+	// threads, one query after another each), batch (all at once) and open (arrivals at Rates).
+	// Default: latency.
+	Modes OneOrMany[string] `yaml:"modes"`
+	// Workers are the numbers of searching threads to try, under throughput and batch; open takes the
+	// most. Default: 1, 2, 4, ... up to the cores.
+	Workers OneOrMany[int] `yaml:"workers"`
+	// Rates are the queries that arrive in a second, on average, to try under open.
+	Rates OneOrMany[float64] `yaml:"rates"`
+	// Duration is how long each cell of throughput, batch and open goes on. Default: 1s.
+	Duration time.Duration `yaml:"duration"`
+	// Prune leaves settings out of further repetitions that the first has shown to be dominated: see
+	// the field Pruned of [Summary]. Default: no.
+	Prune bool `yaml:"prune"`
 	// Timeout ends the process that builds and measures one build. Default: 10m.
 	Timeout time.Duration `yaml:"timeout"`
 	// Memory ends that process when it holds more than so much of its own: a size as [ParseSize]
@@ -226,6 +242,10 @@ func (s *Sweep) defaults() {
 	setDefault(&s.Repetitions, 3)
 	setDefault(&s.Seed, 1)
 	setDefault(&s.Measure, 300*time.Millisecond)
+	setDefault(&s.Duration, time.Second)
+	if len(s.Modes) == 0 {
+		s.Modes = OneOrMany[string]{record.Latency}
+	}
 	setDefault(&s.Timeout, 10*time.Minute)
 	setDefault(&s.Gallery, 12)
 	if r := s.Data.Rendered; r != nil {
@@ -264,6 +284,26 @@ func (s *Sweep) check() error {
 			return s.errorf(s.listPath("$.k", i), "k must be at least 1, not %d", k)
 		}
 	}
+	for i, m := range s.Modes {
+		if slices.Contains(record.Modes, m) {
+			continue
+		}
+		fix := "known are " + strings.Join(record.Modes, ", ")
+		if near := indexes.Nearest(m, record.Modes); near != "" {
+			fix = fmt.Sprintf("did you mean %q?", near)
+		}
+		return s.errorf(s.listPath("$.modes", i), "no mode %q; %s", m, fix)
+	}
+	for i, t := range s.Workers {
+		if t < 1 || t > maxWorkers {
+			return s.errorf(s.listPath("$.workers", i), "workers must be between 1 and %d, not %d", maxWorkers, t)
+		}
+	}
+	for i, rate := range s.Rates {
+		if !(rate > 0 && rate <= maxRate) {
+			return s.errorf(s.listPath("$.rates", i), "a rate must be above 0 and at most %v queries a second, not %v", maxRate, rate)
+		}
+	}
 	for _, at := range []struct {
 		path string
 		bad  bool
@@ -272,7 +312,9 @@ func (s *Sweep) check() error {
 		{"$.threads", s.Threads < 1, "threads must be at least 1"},
 		{"$.repetitions", s.Repetitions < 1, "repetitions must be at least 1"},
 		{"$.measure", s.Measure < 0, "measure must be a time like 300ms"},
+		{"$.duration", s.Duration < 0, "duration must be a time like 1s"},
 		{"$.timeout", s.Timeout < 0, "timeout must be a time like 10m"},
+		{"$.rates", slices.Contains(s.Modes, record.OpenLoop) && len(s.Rates) == 0, "mode open needs rates: how many queries arrive in a second, like [100, 1000]"},
 	} {
 		if at.bad {
 			return s.errorf(at.path, "%s", at.rule)
@@ -291,6 +333,12 @@ func (s *Sweep) check() error {
 	}
 	return nil
 }
+
+// What a machine could bear at most, so that a slip of the pen is told before hours have gone by.
+const (
+	maxWorkers = 4096
+	maxRate    = 1e7
+)
 
 // memoryLimit is Memory in bytes, 0 for no limit.
 func (s *Sweep) memoryLimit() (int64, error) {

@@ -14,6 +14,7 @@ import (
 
 	"annbench/bench/dataset"
 	"annbench/bench/metric"
+	"annbench/bench/record"
 	"annbench/indexes"
 	"annbench/indexes/vec"
 )
@@ -28,14 +29,14 @@ type order struct {
 
 	MaxK int `json:"max_k,omitempty"` // neighbours that truth must have
 
-	Family   string           `json:"family,omitempty"`
-	Build    indexes.Params   `json:"build,omitempty"`
-	Searches []indexes.Params `json:"searches,omitempty"`
-	Ks       []int            `json:"ks,omitempty"`
-	Seed     uint64           `json:"seed,omitempty"`
-	Index    string           `json:"index,omitempty"` // file of the saved index: written by build, read by search
-	Measure  time.Duration    `json:"measure,omitempty"`
-	Gallery  []int            `json:"gallery,omitempty"` // queries whose answers are wanted
+	Family   string         `json:"family,omitempty"`
+	Build    indexes.Params `json:"build,omitempty"`
+	Points   []Point        `json:"points,omitempty"` // those of one number of searching threads
+	Seed     uint64         `json:"seed,omitempty"`
+	Index    string         `json:"index,omitempty"`    // file of the saved index: written by build, read by search
+	Measure  time.Duration  `json:"measure,omitempty"`  // of the passes of latency
+	Duration time.Duration  `json:"duration,omitempty"` // of the loops under load
+	Gallery  []int          `json:"gallery,omitempty"`  // queries whose answers are wanted
 }
 
 // task is one of the things that a worker process does.
@@ -55,7 +56,7 @@ type reply struct {
 	Warnings []string           `json:"warnings,omitempty"`
 	Values   map[string]float64 `json:"values,omitempty"`
 
-	// Of one cell: its place in [Job.Cells].
+	// Of one cell: its place in [order.Points].
 	Cell      *int                          `json:"cell,omitempty"`
 	Spread    map[string]float64            `json:"spread,omitempty"`
 	ByLabel   map[string]map[string]float64 `json:"by_label,omitempty"`
@@ -129,8 +130,8 @@ func (w *worker) input() (*indexes.Family, indexes.BuildInput, error) {
 		return nil, indexes.BuildInput{}, err
 	}
 	params := maps.Clone(w.Build)
-	if len(w.Searches) > 0 {
-		maps.Copy(params, w.Searches[0])
+	if len(w.Points) > 0 {
+		maps.Copy(params, w.Points[0].Search)
 	}
 	// The check reads every vector, so their pages are in memory before the clock starts.
 	in, err := family.Check(indexes.BuildInput{
@@ -221,9 +222,9 @@ func (w *worker) search(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	maxK := 0
-	for _, k := range w.Ks {
-		maxK = max(maxK, k)
+	maxK := 1
+	for _, p := range w.Points {
+		maxK = max(maxK, p.K)
 	}
 	queries := w.set.Queries
 	before, known := ownMemory(w.Index)
@@ -240,6 +241,10 @@ func (w *worker) search(ctx context.Context) error {
 	}
 	if after, ok := ownMemory(w.Index); ok && known {
 		shared[metric.Resident] = float64(after - before)
+		shared[metric.Vectors] = float64(family.VectorBytes(w.set.Base.Rows, w.set.Base.Dim))
+	}
+	if shared[metric.Overhead], err = overhead(queries); err != nil {
+		return err
 	}
 	if err := w.out.Encode(reply{Values: shared}); err != nil {
 		return err
@@ -250,55 +255,85 @@ func (w *worker) search(ctx context.Context) error {
 		return err
 	}
 	defer truth.Close()
-	cell := 0
-	for _, search := range w.Searches {
-		settings, err := family.Settings(family.Search, search)
+	tuned := ""
+	for i, p := range w.Points {
+		settings, err := family.Settings(family.Search, p.Search)
 		if err != nil {
 			return err
 		}
-		if tuner, ok := ix.(indexes.Tuner); ok {
+		if tuner, ok := ix.(indexes.Tuner); ok && settings.String() != tuned {
 			if err := tuner.Tune(settings); err != nil {
 				return fmt.Errorf("setting %v: %w", settings, err)
 			}
+			tuned = settings.String()
 		}
-		for _, k := range w.Ks {
-			r, err := w.cell(ix, truth, k)
-			if err != nil {
-				return err
-			}
-			place := cell
-			r.Cell = &place
-			if err := w.out.Encode(r); err != nil {
-				return err
-			}
-			cell++
+		r, err := w.point(ix, truth, p)
+		if err != nil {
+			return err
+		}
+		r.Cell = &i
+		if err := w.out.Encode(r); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// cell measures one operating point. Scoring comes after the clock has stopped.
-func (w *worker) cell(ix indexes.Index, truth *dataset.Truth, k int) (reply, error) {
+// point measures one operating point. Scoring comes after the clock has stopped.
+func (w *worker) point(ix indexes.Index, truth *dataset.Truth, p Point) (reply, error) {
 	queries := w.set.Queries
-	got, warm, err := answerAll(ix, queries, k)
-	if err != nil {
-		return reply{}, err
+	var (
+		got            *answers
+		values, spread map[string]float64
+		warnings       []string
+		err            error
+	)
+	if p.Mode == record.Batch {
+		batch, ok := ix.(indexes.BatchSearcher)
+		if !ok {
+			return reply{}, errors.New("the index has no batch search")
+		}
+		var qps float64
+		got, qps, err = batches(batch, queries, p.K, w.Duration)
+		values = map[string]float64{metric.QPS: qps}
+	} else {
+		var warm time.Duration
+		if got, warm, err = answerAll(ix, queries, p.K); err != nil {
+			return reply{}, err
+		}
+		switch p.Mode {
+		case record.Latency:
+			var t timing
+			t, err = timeSearches(ix, queries, p.K, warm, w.Measure)
+			values, spread = t.values()
+		case record.Throughput:
+			var qps float64
+			qps, err = closedLoop(ix, queries, p.K, p.Workers, w.Duration)
+			values = map[string]float64{metric.QPS: qps}
+		case record.OpenLoop:
+			values, warnings, err = openLoop(ix, queries, p.K, p.Workers, p.Rate, w.Duration, w.Seed)
+		default:
+			err = fmt.Errorf("no mode %q", p.Mode)
+		}
 	}
-	t, err := timeSearches(ix, queries, k, warm, w.Measure)
 	if err != nil {
 		return reply{}, err
 	}
 	ids, distances := truth.All()
 	scores, err := metric.Score(metric.ScoreInput{
-		Metric: w.Metric, K: k, Base: w.set.Base, Queries: queries,
+		Metric: w.Metric, K: p.K, Base: w.set.Base, Queries: queries,
 		Answers: got.all(), TruthIDs: ids, TruthDistances: distances,
 		Labels: w.set.Labels, BaseLabels: w.set.BaseLabels, QueryLabels: w.set.QueryLabels,
 	})
 	if err != nil {
 		return reply{}, fmt.Errorf("scoring: %w", err)
 	}
-	maps.Copy(scores.Values, t.values())
-	r := reply{Values: scores.Values, Spread: scores.Spread, ByLabel: scores.ByLabel, Confusion: scores.Confusion, Warnings: scores.Warnings}
+	maps.Copy(scores.Values, values)
+	maps.Copy(scores.Spread, spread)
+	r := reply{
+		Values: scores.Values, Spread: scores.Spread, Warnings: append(warnings, scores.Warnings...),
+		ByLabel: scores.ByLabel, Confusion: scores.Confusion,
+	}
 	for _, q := range w.Gallery {
 		r.Answers = append(r.Answers, got.of(q))
 	}

@@ -67,6 +67,7 @@ func TestConformance(t *testing.T) {
 					t.Run("concurrent", c.testConcurrent)
 					t.Run("batch", c.testBatch)
 					t.Run("tune", c.testTune)
+					t.Run("effective", c.testEffective)
 					t.Run("saved", c.testSaved)
 					t.Run("closed", c.testClosed)
 					t.Run("stopped", c.testStopped)
@@ -101,6 +102,10 @@ func testDescription(t *testing.T, f *Family) {
 	few, many, wide := f.Bytes(10_000, 64, p), f.Bytes(20_000, 64, p), f.Bytes(10_000, 128, p)
 	if few <= 0 || many <= few || wide < few {
 		t.Errorf("%d bytes for 10,000 × 64, %d for twice as many, %d for twice as wide", few, many, wide)
+	}
+	build, search := f.Work(10_000, 64, p)
+	if more, _ := f.Work(20_000, 64, p); !(build > 0 && search > 0 && more > build) {
+		t.Errorf("a build of 10,000 takes %v and a search %v, a build of 20,000 %v", build, search, more)
 	}
 	if f.Missing == "" {
 		return
@@ -479,6 +484,9 @@ func (c *conforming) testBatch(t *testing.T) {
 	base := clustered(600, 1)
 	x := c.open(t, base, c.params(600))
 	b, ok := x.(BatchSearcher)
+	if ok != c.Batch {
+		t.Errorf("the table says that batches are %v, the index that they are %v", c.Batch, ok)
+	}
 	if !ok {
 		t.Skip("answers one query at a time")
 	}
@@ -507,6 +515,56 @@ func (c *conforming) testBatch(t *testing.T) {
 	}
 	if all, err := b.SearchBatch(vec.NewMatrix(0, testDim), 3); err != nil || len(all) != 0 {
 		t.Errorf("a batch of none: %v, %v", all, err)
+	}
+}
+
+// testEffective checks that settings which are said to mean the same give the same answers, and that
+// asking for what is effective changes nothing more.
+func (c *conforming) testEffective(t *testing.T) {
+	base := clustered(600, 1)
+	build := c.params(600)
+	x := c.open(t, base, build)
+	tuner, ok := x.(Tuner)
+	if !ok {
+		t.Skip("it has no search settings")
+	}
+	complete, err := c.Settings(c.Build, build)
+	if err != nil {
+		t.Fatal(err)
+	}
+	qs := queries(base)
+	const k = 10
+	for _, param := range c.Search {
+		for _, v := range []any{param.Min, param.Default, 3, 1000} {
+			asked, err := c.Settings(c.Search, Params{param.Name: v})
+			if err != nil {
+				continue // out of its range
+			}
+			means := c.Effectively(base.Rows, k, complete, asked)
+			if again := c.Effectively(base.Rows, k, complete, means); again.String() != means.String() {
+				t.Errorf("%v means %v, which means %v", asked, means, again)
+			}
+			if _, err := c.Settings(c.Search, means); err != nil {
+				t.Errorf("%v means %v, which cannot be asked for: %v", asked, means, err)
+			}
+			if !c.repeatable {
+				continue
+			}
+			answers := map[string][][]vec.Neighbor{}
+			for _, p := range []Params{asked, means} {
+				if err := tuner.Tune(p); err != nil {
+					t.Fatal(err)
+				}
+				for i := range qs.Rows {
+					answers[p.String()] = append(answers[p.String()], c.search(t, x, qs.Row(i), k))
+				}
+			}
+			for i := range qs.Rows {
+				if !slices.Equal(answers[asked.String()][i], answers[means.String()][i]) {
+					t.Fatalf("query %d: %v under %v, %v under %v", i, answers[asked.String()][i], asked, answers[means.String()][i], means)
+				}
+			}
+		}
 	}
 }
 

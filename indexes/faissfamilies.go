@@ -3,6 +3,7 @@ package indexes
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"annbench/indexes/vec"
 )
@@ -19,6 +20,7 @@ func faissFamilies() []*Family {
 				"One query is a plain scan; a batch is a matrix product (BLAS), several times faster a query. " +
 				"It copies the vectors." + cosineDoc,
 			Exact: true,
+			Work:  scanWork,
 			Bytes: func(n, dim int, _ Params) int64 { return 4 * int64(n) * int64(dim) },
 		},
 		{
@@ -29,7 +31,12 @@ func faissFamilies() []*Family {
 			Search: []Param{
 				nprobeParam,
 			},
-			Fits:  func(n, _ int, p Params) error { return fitsLists(n, p) },
+			Fits:      func(n, _ int, p Params) error { return fitsLists(n, p) },
+			Effective: effectiveProbes,
+			Work: func(n, dim int, p Params) (build, search float64) {
+				build, search = listWork(n, dim, p)
+				return build, search + float64(min(p.Int("nprobe"), p.Int("nlist")))/float64(p.Int("nlist"))*float64(n)*float64(dim)
+			},
 			Bytes: ivfFlatBytes,
 		},
 		{
@@ -42,9 +49,12 @@ func faissFamilies() []*Family {
 				{Name: "nbits", Kind: Int, Default: 8, Min: 1, Max: 8, Doc: "bits a code: each part has 2^nbits centroids"},
 				{Name: "train", Kind: Int, Default: 0, Min: 0, Max: maxTrain, Doc: "vectors to train on, taken at equal steps through the set; 0 is all of them. Faiss itself draws 256 for each centroid where it is given more"},
 			},
-			Search: []Param{nprobeParam},
-			Fits:   fitsPQ,
-			Bytes:  ivfPQBytes,
+			Search:    []Param{nprobeParam},
+			Codes:     true,
+			Fits:      fitsPQ,
+			Effective: effectiveProbes,
+			Work:      pqWork,
+			Bytes:     ivfPQBytes,
 		},
 		{
 			Name: "hnsw-faiss",
@@ -56,12 +66,18 @@ func faissFamilies() []*Family {
 				{Name: "efConstruction", Kind: Int, Default: 40, Min: 1, Max: 100000, Doc: "candidates kept while a vector's links are chosen (40 is Faiss's own default)"},
 			},
 			Search: []Param{
-				{Name: "efSearch", Kind: Int, Default: 64, Min: 1, Max: 1000000, Doc: "candidates kept while searching; never fewer than k (Faiss's own default is 16)"},
+				{Name: "efSearch", Kind: Int, Default: 64, Min: 1, Max: 1000000, Doc: "steps of a search, and candidates kept in it, where they are at least k; a value below k still searches less, with worse answers (Faiss's own default is 16)"},
+			},
+			Work: func(n, dim int, p Params) (build, search float64) {
+				hop := 2 * float64(p.Int("M")) * float64(dim) // distances to the links of one vector
+				depth := math.Log2(float64(n) + 2)
+				return float64(n) * (float64(p.Int("efConstruction")) + depth) * hop, (float64(p.Int("efSearch")) + depth) * hop
 			},
 			Bytes: hnswBytes,
 		},
 	}
 	for _, f := range families {
+		f.Batch = true
 		f.Library = "faiss"
 		f.Metrics = metrics
 		f.Missing = faissMissing
@@ -69,6 +85,33 @@ func faissFamilies() []*Family {
 		f.Load = func(path string, in BuildInput) (Index, error) { return loadFaiss(path, f, in) }
 	}
 	return families
+}
+
+func effectiveProbes(_, _ int, p Params) { p["nprobe"] = min(p.Int("nprobe"), p.Int("nlist")) }
+
+// scanWork is that of copying the vectors, and of comparing with every one.
+func scanWork(n, dim int, _ Params) (build, search float64) {
+	return float64(n) * float64(dim), float64(n) * float64(dim)
+}
+
+// listWork is that of splitting vectors into nlist cells, and of choosing among them. Faiss clusters
+// in ten rounds, over at most 256 vectors a cell.
+func listWork(n, dim int, p Params) (build, search float64) {
+	nlist, d := float64(p.Int("nlist")), float64(dim)
+	rows := min(float64(trainRows(n, p)), 256*nlist)
+	return (10*rows + float64(n)) * nlist * d, nlist * d
+}
+
+// pqWork adds the code books, learnt in 25 rounds over at most 256 vectors a centroid, the encoding,
+// and for each list that is probed a table of distances, then a look-up for each code.
+func pqWork(n, dim int, p Params) (build, search float64) {
+	build, search = listWork(n, dim, p)
+	centroids := float64(int(1) << p.Int("nbits"))
+	rows := min(float64(trainRows(n, p)), 256*centroids)
+	build += (25*rows + float64(n)) * centroids * float64(dim)
+	probes := float64(min(p.Int("nprobe"), p.Int("nlist")))
+	search += probes * (centroids*float64(dim) + float64(n)/float64(p.Int("nlist"))*float64(p.Int("m")))
+	return build, search
 }
 
 // maxTrain keeps a number of training vectors within what a Param's float64 range and an ID can hold.

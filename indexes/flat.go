@@ -21,6 +21,8 @@ func flatFamily() *Family {
 			"One query is a scan at the speed of memory; a batch compares blocks of queries with blocks of vectors in the cache, several times faster a query. " +
 			"It answers from the vectors that it was built from, and copies nothing; cosine keeps one number a vector beside them.",
 		Exact:   true,
+		Batch:   true,
+		Work:    scanWork,
 		Metrics: []vec.Metric{vec.L2, vec.Cosine, vec.InnerProduct},
 		Bytes:   flatBytes,
 	}

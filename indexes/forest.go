@@ -3,6 +3,7 @@ package indexes
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 
 	"annbench/indexes/rpforest"
@@ -26,6 +27,20 @@ func forestFamily() *Family {
 		},
 		Search: []Param{
 			{Name: "search_k", Kind: Int, Default: 0, Min: 0, Max: 1 << 30, Doc: "entries of leaves that a query compares with, a vector counted in each tree; 0 is k × trees, as in Annoy, and fewer than k means k"},
+		},
+		Effective: func(n, k int, p Params) {
+			if p.Int("search_k") == 0 {
+				p["search_k"] = k * p.Int("trees")
+			}
+			p["search_k"] = max(p.Int("search_k"), k)
+		},
+		Work: func(n, dim int, p Params) (build, search float64) {
+			depth := math.Log2(float64(n)/float64(p.Int("leaf")) + 2)
+			searchK := p.Int("search_k")
+			if searchK == 0 {
+				searchK = 10 * p.Int("trees")
+			}
+			return float64(p.Int("trees")) * float64(n) * depth * float64(dim), (float64(searchK) + float64(p.Int("trees"))*depth) * float64(dim)
 		},
 		Bytes: forestBytes,
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"math/bits"
 	"math/rand"
 	"sync"
@@ -35,6 +36,11 @@ func coderFamily() *Family {
 		Search: []Param{
 			{Name: "ef", Kind: Int, Default: 20, Min: 1, Max: 100000, Doc: "candidates that it keeps while searching (20 is its own default)"},
 			{Name: "fetch", Kind: Int, Default: 0, Min: 0, Max: 100000, Doc: "neighbours that it is asked for, of which the k nearest are returned; fewer than k means k"},
+		},
+		Effective: func(_, k int, p Params) { p["fetch"] = max(p.Int("fetch"), k) },
+		Work: func(n, dim int, p Params) (build, search float64) {
+			search = float64(p.Int("M")) * float64(dim) * math.Log2(float64(n)+2)
+			return float64(n) * search, search
 		},
 		Bytes: coderBytes,
 	}

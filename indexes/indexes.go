@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"sort"
@@ -73,6 +74,16 @@ type Family struct {
 	Search  []Param // settings that Tune can change
 	Missing string  // why this build of annbench lacks the family; empty where it has it
 
+	Batch bool // its indexes are BatchSearchers
+	Codes bool // it keeps codes in place of the vectors
+
+	// Effective changes search settings, in place, into those that the index makes of them when k of
+	// n vectors are asked for: an efSearch below k, say, is k. p holds the build settings too, which
+	// it leaves alone. It may be nil.
+	Effective func(n, k int, p Params)
+	// Work estimates what a build and one search cost, in multiplications and additions of vector
+	// components, give or take a factor that is the same for every n, dim and setting of the family.
+	Work func(n, dim int, p Params) (build, search float64)
 	// Fits reports why these build settings cannot work on n vectors of dim dimensions, with the
 	// nearest that can. It may be nil.
 	Fits func(n, dim int, p Params) error
@@ -172,6 +183,34 @@ func (f *Family) Settings(params []Param, p Params) (Params, error) {
 		out[name] = v
 	}
 	return out, nil
+}
+
+// Effectively returns the search settings that mean the same as search on an index with the build
+// settings build, of n vectors, when k are asked for: what [Family.Effective] says, if anything.
+func (f *Family) Effectively(n, k int, build, search Params) Params {
+	if f.Effective == nil {
+		return search
+	}
+	both := maps.Clone(build)
+	if both == nil {
+		both = Params{}
+	}
+	maps.Copy(both, search)
+	f.Effective(n, min(k, n), both)
+	out := make(Params, len(search))
+	for name := range search {
+		out[name] = both[name]
+	}
+	return out
+}
+
+// VectorBytes is what the vectors as they were given take up in an index of n of dim dimensions: 0
+// where it keeps codes only.
+func (f *Family) VectorBytes(n, dim int) int64 {
+	if f.Codes {
+		return 0
+	}
+	return 4 * int64(n) * int64(dim)
 }
 
 // all lists the settings of both kinds.

@@ -1,0 +1,136 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"annbench/bench/record"
+)
+
+// job builds and measures, and leaves a record for every cell of j. The error is ctx's, or about
+// writing records.
+func (c *coordinator) job(ctx context.Context, j Job) error {
+	index, err := filepath.Abs(filepath.Join(c.scratch, "index"))
+	if err != nil {
+		return err
+	}
+	defer removeIndex(index)
+	limit, err := c.Sweep.memoryLimit()
+	if err != nil {
+		return err
+	}
+	u := &underway{coordinator: c, job: j, cells: j.Cells(c.set.Digest), shared: map[string]float64{}}
+	u.written = make([]bool, len(u.cells))
+	o := order{
+		Do: doBuild, Set: c.Run.Set, Metric: j.Metric, Threads: j.Threads, MaxK: c.maxK(),
+		Family: j.Family.Name, Build: j.Build, Points: j.Points, Seed: j.Seed, Index: index,
+	}
+	p := &process{command: c.Worker, timeout: c.Sweep.Timeout, memory: limit, log: c.Log}
+	c.report(describe(j))
+	if err := p.run(ctx, o, func(r reply) { u.note(r, u.shared) }); err != nil {
+		return u.failed(ctx, err, 0, len(u.cells))
+	}
+
+	o.Do, o.Measure, o.Duration = doSearch, c.Sweep.Measure, c.Sweep.Duration
+	if j.Rep == 0 {
+		o.Gallery = c.gallery
+	}
+	for from := 0; from < len(j.Points); {
+		to := from + 1
+		for to < len(j.Points) && j.Points[to].Workers == j.Points[from].Workers {
+			to++
+		}
+		o.Points, o.Threads = j.Points[from:to], max(1, j.Points[from].Workers)
+		own := maps.Clone(u.shared) // load time and memory are those of each process
+		u.from, u.since = from, time.Now()
+		err := p.run(ctx, o, func(r reply) { u.note(r, own) })
+		if u.err != nil {
+			return u.err
+		}
+		if err := u.failed(ctx, err, from, to); err != nil {
+			return err
+		}
+		from = to
+	}
+	c.report(describe(j))
+	return nil
+}
+
+// underway is a job that is being done.
+type underway struct {
+	*coordinator
+	job      Job
+	cells    []record.Cell
+	written  []bool             // by cell
+	shared   map[string]float64 // values of all cells of the build
+	warnings []string
+	from     int       // place among cells of the first point of the process that runs
+	since    time.Time // when the cell that is being measured began
+	err      error     // the first of writing a record
+}
+
+// note takes a reply of a worker: what it says of the build or of a loaded index goes to shared, what
+// it says of a cell becomes a record.
+func (u *underway) note(r reply, shared map[string]float64) {
+	if r.Cell == nil {
+		maps.Copy(shared, r.Values)
+		u.warnings = append(u.warnings, r.Warnings...)
+		return
+	}
+	i := u.from + *r.Cell
+	if *r.Cell < 0 || i >= len(u.cells) || u.written[i] || u.err != nil {
+		return
+	}
+	u.written[i] = true
+	u.spent[u.cells[i]] = time.Since(u.since)
+	u.since = time.Now()
+	u.err = u.write(u.cells[i], u.job.Family, u.job.Rep, u.job.Seed, func(rec *record.Record) {
+		rec.Status = record.OK
+		rec.Values = maps.Clone(shared)
+		maps.Copy(rec.Values, r.Values)
+		rec.Spread, rec.ByLabel, rec.Confusion = r.Spread, r.ByLabel, r.Confusion
+		rec.Warnings = slices.Concat(u.warnings, r.Warnings, memoryDoubts(rec.Values))
+		if u.job.Rep == 0 && rec.Cell.Mode == record.Latency {
+			rec.Answers = r.Answers
+		}
+	})
+	u.report(describe(u.job))
+}
+
+// failed leaves a record for each of the cells from to to that has none, as err says, or as it must
+// be where the worker claims to be done. Its error is one that ends the run.
+func (u *underway) failed(ctx context.Context, err error, from, to int) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	failure := &processError{status: record.Failed, reason: "the worker process said that it was done, but left this cell out"}
+	if err != nil && !errors.As(err, &failure) {
+		return err
+	}
+	for i := from; i < to; i++ {
+		if u.written[i] {
+			continue
+		}
+		u.written[i] = true
+		cell := u.cells[i]
+		if err := u.write(cell, u.job.Family, u.job.Rep, u.job.Seed, func(rec *record.Record) {
+			rec.Status, rec.Error = failure.status, failure.Error()
+		}); err != nil {
+			return err
+		}
+		u.Log.Warn("cell "+string(failure.status), "family", u.job.Family.Name, "settings", cell.Settings(), "reason", failure.reason)
+	}
+	return nil
+}
+
+func describe(j Job) string {
+	if len(j.Build) == 0 {
+		return j.Family.Name
+	}
+	return fmt.Sprintf("%s %s", j.Family.Name, j.Build)
+}
