@@ -86,22 +86,3 @@ func ranked(choices []Choice, name string) []Choice {
 	})
 	return out
 }
-
-// tie says how sure the difference of two values is.
-type tie int
-
-const (
-	apart   tie = iota // the intervals do not overlap
-	tied               // they do
-	unknown            // one of them has no interval
-)
-
-func compareIntervals(a, b Value) tie {
-	switch {
-	case !a.HasInterval || !b.HasInterval:
-		return unknown
-	case a.Lo <= b.Hi && b.Lo <= a.Hi:
-		return tied
-	}
-	return apart
-}

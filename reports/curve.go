@@ -2,6 +2,7 @@ package reports
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 
@@ -111,8 +112,8 @@ func (r *Report) match(f FamilyRows, t Terms, target float64, name string) Match
 		return m
 	}
 	m.Reach, m.Recall, m.Under = At, target, curve[i-1].row
-	var samples []sample
-	for _, n := range slices.Sorted(keys(reps)) {
+	var samples []observation
+	for _, n := range slices.Sorted(maps.Keys(reps)) {
 		var one []onCurve
 		for _, p := range points {
 			for _, rep := range p.row.Reps {
@@ -128,20 +129,20 @@ func (r *Report) match(f FamilyRows, t Terms, target float64, name string) Match
 			continue
 		}
 		if x, ok := along(one, target, edge); ok {
+			o := observation{n, metric.Observation{Value: x}}
 			// The spread over queries is that of the setting next to the target.
-			s := sample{rep: n, value: x}
 			for _, rep := range m.Setting.Reps {
-				if v := rep.Values[name]; rep.Rep == n && v != 0 {
-					s.spread = rep.spread(name) / v * x
+				if near, ok := observe(rep, name); ok && rep.Rep == n && near.Value != 0 {
+					o.Spread = near.Spread / near.Value * x
 				}
 			}
-			samples = append(samples, s)
+			samples = append(samples, o)
 		}
 	}
 	if len(samples) == 0 {
-		samples = []sample{{value: whole}}
+		samples = []observation{{0, metric.Observation{Value: whole}}}
 	}
-	m.Value = summarize(info.Unit, samples)
+	m.Value = summarize(name, samples)
 	return m
 }
 
@@ -200,14 +201,4 @@ func along(curve []onCurve, recall, edge float64) (float64, bool) {
 	}
 	at := min(xs[len(xs)-1], max(xs[0], logit(recall, edge)))
 	return math.Exp(f.Predict(at)), true
-}
-
-func keys[K comparable, V any](m map[K]V) func(func(K) bool) {
-	return func(yield func(K) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }

@@ -85,10 +85,8 @@ func describeValue(name string, v Value, noun string) string {
 	switch {
 	case !v.HasInterval:
 		return s + " (measured once)"
-	case v.Level < Confidence:
-		return fmt.Sprintf("%s (%s over %d repetitions)", s, between(name, v), v.N)
 	}
-	return fmt.Sprintf("%s (95 %% interval %s, %d repetitions)", s, between(name, v), v.N)
+	return fmt.Sprintf("%s (95 %% interval %s, %s)", s, between(name, v), plural(v.N, "repetition", "repetitions"))
 }
 
 // any reports whether something is there to draw.

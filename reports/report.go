@@ -23,12 +23,12 @@ import (
 	"annbench/bench/record"
 )
 
-// Confidence is asked of every interval over repetitions. Few repetitions cannot give it: see
-// [metric.MedianInterval] and [Value.Level].
-const Confidence = 0.95
-
-// Target is the recall from which a setting is taken to find what exact search finds; see [Choice].
+// Target is the recall at which families are compared, and from which a setting is taken to find what
+// exact search finds; see [Report.Match] and [Choice].
 const Target = 0.95
+
+// Targets are the recalls at which families are compared, beside [Target].
+var Targets = []float64{0.80, 0.90, 0.95, 0.99}
 
 // Report is one or more results folders, grouped by cell.
 type Report struct {
@@ -57,13 +57,15 @@ type Terms struct {
 	Dataset string // digest
 	Metric  string
 	K       int
-	Threads int
+	Threads int // of the build
 	Mode    string
+	Workers int
+	Rate    float64
 }
 
 // TermsOf returns the terms of a cell.
 func TermsOf(c record.Cell) Terms {
-	return Terms{c.Dataset, c.Metric, c.K, c.Threads, c.Mode}
+	return Terms{c.Dataset, c.Metric, c.K, c.Threads, c.Mode, c.Workers, c.Rate}
 }
 
 // EnvUse is an environment and how many records were measured in it.
@@ -88,16 +90,6 @@ type Row struct {
 	Notes []string
 
 	values map[string]Value
-}
-
-// Value is a measured quantity over repetitions.
-type Value struct {
-	Median float64
-	// Lo and Hi hold the median of what was drawn from with probability Level; they are of use only
-	// where HasInterval says so. With fewer than six repetitions they are the range of the values.
-	Lo, Hi, Level float64
-	HasInterval   bool
-	N             int // repetitions that have the value
 }
 
 // OK is the number of repetitions that ended well.
@@ -160,26 +152,38 @@ func (r *Row) Value(name string) (v Value, ok bool) {
 	if v, ok := r.values[name]; ok {
 		return v, v.N > 0
 	}
-	var xs []float64
+	var xs []observation
 	for _, rep := range r.Reps {
-		if x, ok := rep.Values[name]; ok && rep.Status == record.OK {
-			xs = append(xs, x)
+		if o, ok := observe(rep, name); ok {
+			xs = append(xs, o)
 		}
 	}
-	v = summarize(xs)
+	v = summarize(name, xs)
 	r.values[name] = v
 	return v, v.N > 0
 }
 
-// ByLabel returns the quantity called name for the queries of one category.
+// ByLabel returns the quantity called name for the queries of one category. Its interval is over the
+// queries where the records have one, in the middle of the repetitions; else over repetitions.
 func (r *Row) ByLabel(name, label string) (v Value, ok bool) {
-	var xs []float64
+	var xs []observation
+	var lo, hi []float64
 	for _, rep := range r.Reps {
-		if x, ok := rep.ByLabel[name][label]; ok && rep.Status == record.OK {
-			xs = append(xs, x)
+		x, ok := rep.ByLabel[name][label]
+		if !ok || rep.Status != record.OK {
+			continue
+		}
+		xs = append(xs, observation{rep.Rep, metric.Observation{Value: x}})
+		l, ok1 := rep.ByLabel[name+"_lo"][label]
+		h, ok2 := rep.ByLabel[name+"_hi"][label]
+		if ok1 && ok2 {
+			lo, hi = append(lo, l), append(hi, h)
 		}
 	}
-	v = summarize(xs)
+	v = summarize(name, xs)
+	if len(lo) > 0 {
+		v.Lo, v.Hi, v.HasInterval = metric.Median(lo), metric.Median(hi), true
+	}
 	return v, v.N > 0
 }
 
@@ -191,17 +195,6 @@ func (r *Row) Answers() [][]int32 {
 		}
 	}
 	return nil
-}
-
-func summarize(xs []float64) Value {
-	if len(xs) == 0 {
-		return Value{}
-	}
-	v := Value{Median: metric.Median(xs), N: len(xs)}
-	if in, ok := metric.MedianInterval(xs, Confidence); ok {
-		v.Lo, v.Hi, v.Level, v.HasInterval = in.Lo, in.Hi, in.Level, true
-	}
-	return v
 }
 
 // Load reads results folders and groups their records by cell. It is an error if a folder cannot be
@@ -363,8 +356,10 @@ func (r *Report) compareTerms(a, b Terms) int {
 		cmp.Compare(a.Dataset, b.Dataset),
 		cmp.Compare(a.Metric, b.Metric),
 		cmp.Compare(b.K, a.K), // the largest first
-		cmp.Compare(a.Mode, b.Mode),
+		cmp.Compare(slices.Index(record.Modes, a.Mode), slices.Index(record.Modes, b.Mode)),
 		cmp.Compare(a.Threads, b.Threads),
+		cmp.Compare(a.Workers, b.Workers),
+		cmp.Compare(a.Rate, b.Rate),
 	)
 }
 
@@ -442,6 +437,9 @@ func (r *Report) focus() {
 				families++
 			}
 		}
+		if t.Mode == record.Latency {
+			families += 1 << 20 // what one query takes is the question, where anything was asked of it
+		}
 		if families > best || families == best && t.K > r.Focus.K {
 			best, r.Focus = families, t
 		}
@@ -505,9 +503,25 @@ func shortDigest(d string) string {
 	return d
 }
 
-// Describe is terms in words, without the data set: "cosine, k = 10, 1 thread, latency".
+// Describe is terms in words, without the data set: "cosine, k = 10, built with 1 thread, one query
+// in flight".
 func (t Terms) Describe() string {
-	return fmt.Sprintf("%s, k = %d, %s, %s mode", t.Metric, t.K, plural(t.Threads, "thread", "threads"), t.Mode)
+	return fmt.Sprintf("%s, k = %d, built with %s, %s", t.Metric, t.K, plural(t.Threads, "thread", "threads"), t.asked())
+}
+
+// asked is how queries are put, in words.
+func (t Terms) asked() string {
+	switch t.Mode {
+	case record.Latency:
+		return "one query in flight"
+	case record.Throughput:
+		return plural(t.Workers, "thread", "threads") + " searching"
+	case record.Batch:
+		return "batches on " + plural(t.Workers, "thread", "threads")
+	case record.OpenLoop:
+		return fmt.Sprintf("%s queries a second arriving for %s", significant(t.Rate), plural(t.Workers, "thread", "threads"))
+	}
+	return t.Mode + " mode"
 }
 
 func plural(n int, one, many string) string {

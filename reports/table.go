@@ -30,6 +30,15 @@ const (
 type TableOptions struct {
 	Format Format
 	Color  bool // Terminal only: ANSI colours
+	// Targets are the recalls at which families are compared; none means [Targets].
+	Targets []float64
+}
+
+func (o TableOptions) targets() []float64 {
+	if len(o.Targets) == 0 {
+		return Targets
+	}
+	return o.Targets
 }
 
 // column is one value of a table of cells.
@@ -117,7 +126,7 @@ func (r *Report) differing(t Terms) string {
 	add(t.Metric, func(o Terms) bool { return o.Metric != t.Metric })
 	add(fmt.Sprintf("k = %d", t.K), func(o Terms) bool { return o.K != t.K })
 	add(plural(t.Threads, "thread", "threads"), func(o Terms) bool { return o.Threads != t.Threads })
-	add(t.Mode, func(o Terms) bool { return o.Mode != t.Mode })
+	add(t.asked(), func(o Terms) bool { return o.Mode != t.Mode || o.Workers != t.Workers || o.Rate != t.Rate })
 	return strings.Join(parts, ", ")
 }
 
@@ -151,9 +160,57 @@ func (t *tabler) terms(terms Terms) error {
 	if err := t.choices(choices); err != nil {
 		return err
 	}
+	for _, e := range t.r.Equals(terms, t.o.targets()) {
+		if terms.Mode != record.Latency {
+			break
+		}
+		if err := t.equal(e); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintln(t.w)
 	return nil
 }
+
+func (t *tabler) equal(e *Equal) error {
+	t.heading(3, e.Title)
+	t.paragraph(e.Says)
+	head := []string{"family"}
+	for _, h := range e.Heads {
+		s := h.Title
+		if h.Small != "" && t.o.Format == Markdown {
+			s += " (" + h.Small + ")"
+		}
+		head = append(head, s)
+	}
+	var rows [][]string
+	for _, l := range e.Lines {
+		line := []string{t.paint(bold, clean(l.Family))}
+		for _, c := range l.Cells {
+			s := strings.TrimSpace(c.Text + "  " + c.Small)
+			switch {
+			case c.Out:
+				s = t.paint(dim, s)
+			case c.Best:
+				s = t.strong(s)
+			}
+			line = append(line, s)
+		}
+		rows = append(rows, line)
+	}
+	return t.render(head, rows)
+}
+
+// strong marks the best of a column, with colours or without.
+func (t *tabler) strong(s string) string {
+	if t.o.Format == Markdown {
+		return strongMark + s
+	}
+	return t.paint(bold, "*"+s)
+}
+
+// strongMark goes before text that Markdown shows bold; it survives escaping.
+const strongMark = "\x01"
 
 // terminalCells nests build settings below the family and search settings below those, so that the
 // first column stays narrow.
@@ -362,7 +419,7 @@ func (t *tabler) render(head []string, rows [][]string) error {
 	align := make([]tw.Align, len(head))
 	for i := range align {
 		align[i] = tw.AlignRight
-		if i == 0 || head[i] == "settings" || head[i] == "setting" {
+		if i == 0 || head[i] == "settings" || head[i] == "setting" || head[i] == "value" || head[i] == "" {
 			align[i] = tw.AlignLeft
 		}
 	}
@@ -377,6 +434,9 @@ func (t *tabler) render(head []string, rows [][]string) error {
 		for _, row := range rows {
 			for i := range row {
 				row[i] = markdownText(row[i])
+				if plain, ok := strings.CutPrefix(row[i], strongMark); ok {
+					row[i] = "**" + plain + "**"
+				}
 			}
 		}
 		render = renderer.NewMarkdown()
@@ -451,9 +511,10 @@ func (t *tabler) item(s string) {
 
 // ANSI attributes.
 const (
-	bold = "1"
-	dim  = "2"
-	red  = "31"
+	bold  = "1"
+	dim   = "2"
+	red   = "31"
+	green = "32"
 )
 
 func (t *tabler) paint(code, s string) string {

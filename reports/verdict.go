@@ -1,93 +1,152 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"annbench/bench/metric"
 	"annbench/bench/record"
 )
 
-// Verdict is the answer in words: which setting to take under the terms in focus, and how sure that
-// is. It speaks of the choices of [Choice] only.
+// Verdict is the answer in words: which index to take under the terms in focus, how sure that is, and
+// what other wishes would cost. Families are compared at equal recall: see [Report.Match].
 type Verdict struct {
 	Answer   string // the family, or what is to be said where there is none
 	Setting  string // of the family; empty where it has none or there is no answer
 	Tied     string // the families that cannot be told from Answer in speed, joined; may be empty
 	Question string // what Answer answers
 	Why      []string
-	Leaders  []Leader
+	Sure     []string // how sure that is
+	Wishes   []Wish
+	// Match is the answer's place among the families; nil where there is no answer.
+	Match *Match
 }
 
-// Leader is the best choice in one quantity.
-type Leader struct {
-	Title   string
+// Wish is what one takes instead of the answer where something else matters more.
+type Wish struct {
+	If      string // "recall 0.99 is a must"
 	Family  string
-	Value   string
 	Setting string
-	Beside  string // who else cannot be told from it, or how far behind the next is
+	Gain    string // "10.3 MiB instead of 16.8 MiB"
+	Cost    string // "1.9 times the time a query"
 }
 
-// Verdict decides by speed among the choices that reach [Target], and says what cannot be told apart.
+// Verdict decides by speed at [Target], and says what cannot be told apart.
 func (r *Report) Verdict() Verdict {
 	t := r.Focus
 	choices := r.Choose(t)
-	fast := ranked(choices, metric.QPS)
-	v := Verdict{Question: fmt.Sprintf("On this data and this machine, at recall@%d of at least %.2f:", t.K, Target)}
+	matches := r.Match(t, Target, metric.QPS)
+	fast := fastest(matches)
+	v := Verdict{Question: fmt.Sprintf("On this data and this machine, at recall@%d %.2f:", t.K, Target)}
 	if len(fast) == 0 {
 		v.none(choices, t)
 		return v
 	}
 	best := fast[0]
-	qps, _ := best.Row.Value(metric.QPS)
-	recall, _ := best.Row.Value(metric.Recall)
-	v.Answer, v.Setting = best.Family.Name, clean(best.Row.Cell.Settings())
-
-	var tiedWith []string
-	for _, c := range fast[1:] {
-		if x, _ := c.Row.Value(metric.QPS); compareIntervals(qps, x) == tied {
-			tiedWith = append(tiedWith, c.Family.Name)
+	v.Match = &best
+	v.Answer, v.Setting = best.Family.Name, clean(best.Setting.Cell.Settings())
+	var same []Match
+	for _, m := range fast[1:] {
+		if tieOf(compare(best.Value, m.Value)) == tied {
+			same = append(same, m)
 		}
 	}
-	v.Tied = and(tiedWith)
+	v.Tied = and(names(same))
 
-	base := fastestExact(choices)
-	first := fmt.Sprintf("It answers %s at recall@%d %s", describeValue(metric.QPS, qps, " queries a second"), t.K, ratio(recall.Median))
-	switch {
-	case best.Family.Exact:
-		first += ". This is exact search: of the approximate indexes that reach the target, none is faster here, so there is nothing to gain from one."
-		if !hasApproximate(choices) {
-			first = fmt.Sprintf("It answers %s. This is exact search; no approximate index reached recall %.2f.", describeValue(metric.QPS, qps, " queries a second"), Target)
-		}
-	case base != nil:
-		b, _ := base.Value(metric.QPS)
-		if b.Median <= 0 {
-			first += "."
-			break
-		}
-		first += fmt.Sprintf(", %s as fast as exact search (%s, %s)", times(qps.Median, b.Median), base.Cell.Family, significant(b.Median))
-		first += fmt.Sprintf(". It is the fastest setting measured that finds at least %.0f %% of the true neighbours.", Target*100)
-		if compareIntervals(qps, b) == tied {
-			first += fmt.Sprintf(" But its interval and that of exact search (%s) overlap: these measurements do not show that leaving exact search pays.", between(metric.QPS, b))
-		}
-	default:
-		first += fmt.Sprintf(". It is the fastest setting measured that finds at least %.0f %% of the true neighbours. No exact search was measured beside it.", Target*100)
-	}
-	v.Why = append(v.Why, first)
-	v.Why = append(v.Why, runnerUp(fast, tiedWith))
-	if s := costs(best.Row); s != "" {
+	v.Why = append(v.Why, speedOf(best, fast, t))
+	v.Why = append(v.Why, runnerUp(fast, same))
+	if s := costs(best.Setting, t); s != "" {
 		v.Why = append(v.Why, s)
 	}
 	if s := below(choices); s != "" {
 		v.Why = append(v.Why, s)
 	}
-	queries := 0
-	if src := r.Source(t.Dataset); src != nil {
-		queries = src.Dataset.Queries
-	}
-	v.Leaders = leaders(choices, t, queries)
+	v.Sure = r.sure(fast, t)
+	v.Wishes = r.wishes(best, matches, t)
 	return v
+}
+
+// fastest are the matches that reach the target, those of highest value first; equal ones stay in
+// order.
+func fastest(matches []Match) []Match {
+	var out []Match
+	for _, m := range matches {
+		if m.Reached() && m.Value.Median > 0 {
+			out = append(out, m)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Match) int { return cmp.Compare(b.Value.Median, a.Value.Median) })
+	return out
+}
+
+func names(matches []Match) []string {
+	var out []string
+	for _, m := range matches {
+		out = append(out, m.Family.Name)
+	}
+	return out
+}
+
+// fastestExactMatch is the exact family of highest value, or nil.
+func fastestExactMatch(fast []Match) *Match {
+	for i := range fast {
+		if fast[i].Family.Exact {
+			return &fast[i]
+		}
+	}
+	return nil
+}
+
+// speedOf says how fast the answer is, and what that is against exact search.
+func speedOf(best Match, fast []Match, t Terms) string {
+	s := fmt.Sprintf("At that recall it answers %s", describeValue(metric.QPS, best.Value, " queries a second"))
+	if t.Mode == record.Latency {
+		s += fmt.Sprintf(", one at a time on one thread: %s each", format(metric.Seconds, 1/best.Value.Median))
+	}
+	base := fastestExactMatch(fast)
+	switch {
+	case best.Family.Exact && len(fast) > 1 && slices.ContainsFunc(fast, func(m Match) bool { return !m.Family.Exact }):
+		return s + ". This is exact search: of the approximate indexes that come up to the target, none is faster here, so there is nothing to gain from one."
+	case best.Family.Exact:
+		return s + fmt.Sprintf(". This is exact search; no approximate index came up to recall %.2f.", Target)
+	case base == nil:
+		s += ". No exact search was measured beside it."
+	default:
+		d := compare(best.Value, base.Value)
+		s += fmt.Sprintf(". That is %s as fast as exact search (%s, %s)", factor(d), base.Family.Name, significant(base.Value.Median))
+		if tieOf(d) == tied {
+			s += ", but these measurements do not show that leaving exact search pays: the interval holds 1"
+		}
+		s += "."
+	}
+	if best.Reach == Beyond && !best.Family.Exact {
+		s += fmt.Sprintf(" Its fastest setting finds %s, so a recall of %.2f has no price of its own here.", ratio(best.Recall), Target)
+	}
+	return s
+}
+
+// factor writes by what a and b differ: "1.34 times (1.28 to 1.41)".
+func factor(d Difference) string {
+	s := factorText(d.Difference) + " times"
+	if d.OK {
+		s += fmt.Sprintf(" (%s to %s)", factorText(d.Lo), factorText(d.Hi))
+	}
+	return s
+}
+
+func factorText(x float64) string {
+	switch {
+	case x >= 999.5 || x == 0:
+		return significant(x)
+	case x >= 99.5:
+		return fmt.Sprintf("%.0f", x)
+	case x >= 9.95:
+		return fmt.Sprintf("%.1f", x)
+	}
+	return fmt.Sprintf("%.2f", x)
 }
 
 func (v *Verdict) none(choices []Choice, t Terms) {
@@ -111,64 +170,61 @@ func (v *Verdict) none(choices []Choice, t Terms) {
 	recall, _ := best.Row.Value(metric.Recall)
 	if best.Reached {
 		v.Answer = "speed was not measured"
-		v.Why = []string{fmt.Sprintf("%s reaches recall@%d %s, but no setting that reaches the target has a QPS.", best.Family.Name, t.K, ratio(recall.Median))}
+		v.Why = []string{fmt.Sprintf("%s comes up to recall@%d %s, but no setting that does has a QPS.", best.Family.Name, t.K, ratio(recall.Median))}
 		return
 	}
 	v.Answer = "none of these indexes"
-	v.Why = []string{fmt.Sprintf("No setting reaches the target. The highest recall@%d is %s, by %s.", t.K, ratio(recall.Median), strings.TrimSpace(best.Family.Name+" "+clean(best.Row.Cell.Settings())))}
+	v.Why = []string{fmt.Sprintf("No setting comes up to the target. The highest recall@%d is %s, by %s.", t.K, ratio(recall.Median), strings.TrimSpace(best.Family.Name+" "+clean(best.Row.Cell.Settings())))}
 	if s := below(choices); s != "" {
 		v.Why = append(v.Why, s)
 	}
 }
 
-func hasApproximate(choices []Choice) bool {
-	for _, c := range choices {
-		if c.Reached && !c.Family.Exact {
-			return true
-		}
-	}
-	return false
-}
-
 // runnerUp says who is next and whether the difference is more than noise.
-func runnerUp(fast []Choice, tiedWith []string) string {
+func runnerUp(fast, same []Match) string {
 	if len(fast) == 1 {
-		return "No other family reaches the target."
+		return "No other family comes up to the target."
 	}
-	a, _ := fast[0].Row.Value(metric.QPS)
-	b, _ := fast[1].Row.Value(metric.QPS)
-	recall, _ := fast[1].Row.Value(metric.Recall)
-	next := fmt.Sprintf("Runner-up: %s, %s queries a second at recall %s", strings.TrimSpace(fast[1].Family.Name+" "+clean(fast[1].Row.Cell.Settings())), significant(b.Median), ratio(recall.Median))
-	gap := fmt.Sprintf("%.0f %%", 100*(a.Median/b.Median-1))
-	if b.Median <= 0 {
-		return next + "."
-	}
-	switch compareIntervals(a, b) {
-	case tied:
-		return next + "." + sayTied(fast[0].Family.Name, tiedWith)
+	a, b := fast[0], fast[1]
+	d := compare(a.Value, b.Value)
+	s := fmt.Sprintf("Runner-up: %s, %s queries a second", strings.TrimSpace(b.Family.Name+" "+clean(b.Setting.Cell.Settings())), significant(b.Value.Median))
+	switch tieOf(d) {
 	case unknown:
-		return fmt.Sprintf("%s, %s slower by one measurement each: a difference that a second run could turn round. Measure at least three repetitions before relying on it.", next, gap)
+		return fmt.Sprintf("%s; %s is %s as fast by one measurement each, a difference that a second run could turn round. Measure at least three repetitions before relying on it.", s, a.Family.Name, factor(d))
+	case tied:
+		s += "."
+	default:
+		s += fmt.Sprintf("; %s is %s as fast, more than the noise.", a.Family.Name, factor(d))
 	}
-	rest := sayTied(fast[0].Family.Name, tiedWith)
-	if a.Level < Confidence || b.Level < Confidence {
-		return fmt.Sprintf("%s. The winner is %s faster, and the ranges of their repetitions do not overlap; %s are few, though: a 95 %% interval takes six.%s", next, gap, plural(min(a.N, b.N), "repetition", "repetitions"), rest)
-	}
-	return fmt.Sprintf("%s. The winner is %s faster, and the 95 %% intervals do not overlap.%s", next, gap, rest)
-}
-
-// sayTied names the families, the runner-up or ones behind it that scatter more, whose intervals
-// overlap the winner's.
-func sayTied(winner string, tiedWith []string) string {
-	switch len(tiedWith) {
+	switch len(same) {
 	case 0:
-		return ""
+		return s
 	case 1:
-		return fmt.Sprintf(" The intervals of %s and %s overlap, so the two count as equally fast: let memory and build time decide.", winner, tiedWith[0])
+		return s + fmt.Sprintf(" These measurements cannot tell %s from %s in speed: let memory and build time decide. %s", a.Family.Name, same[0].Family.Name, beside(a, same))
 	}
-	return fmt.Sprintf(" The intervals of %s overlap that of %s, so they count as equally fast: let memory and build time decide.", and(tiedWith), winner)
+	return s + fmt.Sprintf(" These measurements cannot tell %s from %s in speed: let memory and build time decide. %s", a.Family.Name, and(names(same)), beside(a, same))
 }
 
-func costs(row *Row) string {
+// beside puts memory and build time of tied families side by side.
+func beside(a Match, same []Match) string {
+	var parts []string
+	for _, m := range append([]Match{a}, same...) {
+		var words []string
+		if x, ok := m.Setting.Value(metric.Resident); ok {
+			words = append(words, formatNamed(metric.Resident, x.Median))
+		}
+		if x, ok := m.Setting.Value(metric.Build); ok {
+			words = append(words, formatNamed(metric.Build, x.Median)+" to build")
+		}
+		if len(words) == 0 {
+			return ""
+		}
+		parts = append(parts, m.Family.Name+" takes "+and(words))
+	}
+	return strings.Join(parts, "; ") + "."
+}
+
+func costs(row *Row, t Terms) string {
 	var parts []string
 	if x, ok := row.Value(metric.Resident); ok {
 		parts = append(parts, formatNamed(metric.Resident, x.Median)+" of memory")
@@ -181,14 +237,35 @@ func costs(row *Row) string {
 	}
 	s := ""
 	if len(parts) > 0 {
-		s = "It takes " + and(parts) + "."
+		recall, _ := row.Value(metric.Recall)
+		s = fmt.Sprintf("The setting to use, measured at recall %s, takes %s.", ratio(recall.Median), and(parts))
 	}
-	m, ok1 := row.Value(metric.MAP)
-	e, ok2 := row.Value(metric.MAPExact)
-	if ok1 && ok2 {
-		s += fmt.Sprintf(" Its mAP is %s; that of exact search is %s.", ratio(m.Median), ratio(e.Median))
+	if m, ok := row.Value(metric.MAP); ok {
+		s += fmt.Sprintf(" Its mAP@%d is %s", t.K, ratio(m.Median))
+		if e, ok := row.Value(metric.MAPExact); ok {
+			s += fmt.Sprintf("; that of exact search is %s", ratio(e.Median))
+		}
+		lo, ok1 := row.Value(metric.MAPDeltaLo)
+		hi, ok2 := row.Value(metric.MAPDeltaHi)
+		if ok1 && ok2 {
+			if lo.Median <= 0 && 0 <= hi.Median {
+				s += ", which is no difference that these queries can show"
+			} else if d, ok := row.Value(metric.MAPDelta); ok {
+				s += fmt.Sprintf(", so approximation costs %s of it (%s to %s)", signed(d.Median), signed(lo.Median), signed(hi.Median))
+			}
+		}
+		s += "."
 	}
 	return strings.TrimSpace(s)
+}
+
+// signed writes a difference of ratios with its sign.
+func signed(x float64) string {
+	s := fmt.Sprintf("%+.4f", x)
+	if math.Abs(x) < 0.00005 {
+		s = "0"
+	}
+	return strings.Replace(s, "-", "−", 1)
 }
 
 // below says which families stay out, and why.
@@ -217,59 +294,163 @@ func below(choices []Choice) string {
 	return strings.Join(out, " ")
 }
 
-// queryNoise is the widest that half a 95 % interval of a mean over n queries can be, for values in
-// [0, 1]: 1.96 · σ / √n, where σ is at most 1/2 (Popoviciu's inequality). Repetitions ask the same
-// queries again, so their interval says nothing of the choice of queries; this bound does, without
-// the values of each. It errs on the side of a tie, most of all as families share their queries.
-func queryNoise(n int) float64 { return 1.96 * 0.5 / math.Sqrt(float64(n)) }
-
-func leaders(choices []Choice, t Terms, queries int) []Leader {
-	noise := 0.0
-	if queries > 0 {
-		noise = queryNoise(queries)
+// sure says what the answer rests on.
+func (r *Report) sure(fast []Match, t Terms) []string {
+	var out []string
+	n := fast[0].Value.N
+	switch {
+	case n < 2:
+		out = append(out, "Each setting was measured once: nothing here says how much of a difference is noise. Repeat the sweep with repetitions: 6.")
+	case len(fast) > 1:
+		d := compare(fast[0].Value, fast[1].Value)
+		s := fmt.Sprintf("It rests on %s, each with a build of its own, taking turns with the others'.", plural(n, "repetition", "repetitions"))
+		if d.OK && d.Detectable > 1 {
+			s += fmt.Sprintf(" With this noise, a difference in speed of %s would have been found four times in five; smaller ones may hide.", percent(d.Detectable-1))
+		}
+		out = append(out, s)
+	default:
+		out = append(out, fmt.Sprintf("It rests on %s, each with a build of its own.", plural(n, "repetition", "repetitions")))
 	}
-	var out []Leader
-	for _, q := range []struct{ title, name string }{
-		{"Fastest search", metric.QPS},
-		{"Least memory", metric.Resident},
-		{"Quickest to build", metric.Build},
-		{fmt.Sprintf("Highest mAP@%d", t.K), metric.MAP},
-	} {
-		rank := ranked(choices, q.name)
-		if len(rank) == 0 {
-			continue
+	if src := r.Source(t.Dataset); src != nil && len(r.Envs) > 0 {
+		where := "this machine"
+		if len(r.Envs) > 1 {
+			where = plural(len(r.Envs), "environment", "environments") + ", which differ"
+		} else if e := r.Envs[0].Env; e.CPU != "" {
+			where = fmt.Sprintf("%s, %s", e.CPU, plural(e.Cores, "core", "cores"))
 		}
-		first, _ := rank[0].Row.Value(q.name)
-		l := Leader{
-			Title: q.title, Family: rank[0].Family.Name, Setting: clean(rank[0].Row.Cell.Settings()),
-			Value: formatNamed(q.name, first.Median),
-		}
-		if q.name == metric.QPS {
-			l.Value += " queries/s"
-		}
-		var same []string
-		for _, c := range rank[1:] {
-			x, _ := c.Row.Value(q.name)
-			if x.Median == first.Median || compareIntervals(first, x) == tied || q.name == metric.MAP && math.Abs(x.Median-first.Median) <= noise {
-				same = append(same, c.Family.Name)
-			}
-		}
-		switch {
-		case len(same) > 0:
-			l.Beside = "tied with " + and(same)
-			if q.name == metric.MAP && noise > 0 {
-				l.Beside += fmt.Sprintf("; %s tell nothing less than %.3f apart for sure", plural(queries, "query", "queries"), noise)
-			}
-		case len(rank) > 1:
-			x, _ := rank[1].Row.Value(q.name)
-			l.Beside = fmt.Sprintf("next %s, %s", rank[1].Family.Name, formatNamed(q.name, x.Median))
-			if !first.HasInterval {
-				l.Beside += "; measured once"
-			}
-		}
-		out = append(out, l)
+		out = append(out, fmt.Sprintf("It is said of this data (%s, %s of %d dimensions, %s) and of %s. Other data has other neighbours, and another processor other speeds: ratios travel better than times.",
+			src.Dataset.Name, plural(src.Dataset.Base, "vector", "vectors"), src.Dataset.Dim, plural(src.Dataset.Queries, "query", "queries"), where))
 	}
 	return out
+}
+
+func percent(x float64) string {
+	p := 100 * x
+	if p < 9.95 {
+		return fmt.Sprintf("%.1f %%", p)
+	}
+	return fmt.Sprintf("%.0f %%", p)
+}
+
+// wishes says what other limits would cost, each against the answer at the target.
+func (r *Report) wishes(best Match, matches []Match, t Terms) []Wish {
+	var out []Wish
+	for _, target := range Targets {
+		if target == Target {
+			continue
+		}
+		word := "is enough"
+		if target > Target {
+			word = "is a must"
+		}
+		w := Wish{If: fmt.Sprintf("recall %.2f %s", target, word)}
+		at := fastest(r.Match(t, target, metric.QPS))
+		if len(at) == 0 {
+			w.Cost = "no setting measured finds so much"
+			out = append(out, w)
+			continue
+		}
+		m := at[0]
+		w.Family, w.Setting = m.Family.Name, clean(m.Setting.Cell.Settings())
+		d := compare(m.Value, best.Value)
+		w.Gain = significant(m.Value.Median) + " queries a second"
+		w.Cost = against(d)
+		if m.Reach == Beyond && target < Target && m.Family.Name == best.Family.Name && m.Setting == best.Setting {
+			continue // the answer's own setting finds more already: nothing to gain
+		}
+		out = append(out, w)
+	}
+	out = append(out, r.thrift(best, matches, metric.Resident, "memory is short")...)
+	out = append(out, r.thrift(best, matches, metric.Build, "the index is rebuilt often")...)
+	if w, ok := r.tail(best, t); ok {
+		out = append(out, w)
+	}
+	return out
+}
+
+// against says what a speed is against the answer's.
+func against(d Difference) string {
+	switch {
+	case tieOf(d) == tied:
+		return "as fast as the answer, within the noise"
+	case d.Difference >= 1:
+		return factor(d) + " as fast as the answer"
+	}
+	inverse := Difference{Difference: 1 / d.Difference, Lo: 1 / d.Hi, Hi: 1 / d.Lo, OK: d.OK}
+	return factor(inverse) + " the time of the answer"
+}
+
+// less is by how much a setting must take less of something to be worth naming: below that, sizes and
+// times of builds vary from run to run.
+const less = 0.95
+
+// thrift names what takes least of a quantity among those that come up to the target, and, where
+// something below the target takes much less still, that.
+func (r *Report) thrift(best Match, matches []Match, name, wish string) []Wish {
+	own, ok := best.Setting.Value(name)
+	if !ok {
+		return nil
+	}
+	least := func(reached bool) (m *Match, v Value) {
+		for i := range matches {
+			if matches[i].Reach == Lost || matches[i].Reached() != reached {
+				continue
+			}
+			if x, ok := matches[i].Setting.Value(name); ok && (m == nil || x.Median < v.Median) {
+				m, v = &matches[i], x
+			}
+		}
+		return m, v
+	}
+	var out []Wish
+	bound := own.Median * less
+	if m, v := least(true); m != nil && m.Family.Name != best.Family.Name && v.Median < bound {
+		out = append(out, Wish{
+			If: wish, Family: m.Family.Name, Setting: clean(m.Setting.Cell.Settings()),
+			Gain: fmt.Sprintf("%s instead of %s", formatNamed(name, v.Median), formatNamed(name, own.Median)),
+			Cost: against(compare(m.Value, best.Value)),
+		})
+		bound = v.Median * less
+	}
+	if m, v := least(false); m != nil && v.Median < bound/2 {
+		out = append(out, Wish{
+			If: wish + ", and recall may fall", Family: m.Family.Name, Setting: clean(m.Setting.Cell.Settings()),
+			Gain: fmt.Sprintf("%s instead of %s", formatNamed(name, v.Median), formatNamed(name, own.Median)),
+			Cost: fmt.Sprintf("recall %s at most", ratio(m.Recall)),
+		})
+	}
+	return out
+}
+
+// tail names the family of shortest p99 at the target, where that is another than the answer.
+func (r *Report) tail(best Match, t Terms) (w Wish, ok bool) {
+	var own, first *Match
+	matches := r.Match(t, Target, metric.P99)
+	for i, m := range matches {
+		if !m.Reached() {
+			continue
+		}
+		if m.Family.Name == best.Family.Name {
+			own = &matches[i]
+		}
+		if first == nil || m.Value.Median < first.Value.Median {
+			first = &matches[i]
+		}
+	}
+	if own == nil || first == own || tieOf(compare(own.Value, first.Value)) != apart {
+		return w, false
+	}
+	var speed Difference
+	for _, m := range r.Match(t, Target, metric.QPS) {
+		if m.Family.Name == first.Family.Name && m.Reached() {
+			speed = compare(m.Value, best.Value)
+		}
+	}
+	return Wish{
+		If: "the slowest queries matter most", Family: first.Family.Name, Setting: clean(first.Setting.Cell.Settings()),
+		Gain: fmt.Sprintf("99 %% of queries within %s instead of %s", formatNamed(metric.P99, first.Value.Median), formatNamed(metric.P99, own.Value.Median)),
+		Cost: against(speed),
+	}, speed.Difference > 0
 }
 
 // and joins words for a sentence.

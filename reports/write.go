@@ -2,14 +2,10 @@ package reports
 
 import (
 	"bytes"
-	"encoding/csv"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"time"
 
-	"annbench/bench/metric"
 	"annbench/bench/record"
 )
 
@@ -54,8 +50,9 @@ func Write(dir string, r *Report) (files []string, err error) {
 	if err := write(SummaryFile, summary, err); err != nil {
 		return files, err
 	}
-	table, err := r.csv()
-	if err := write(CSVFile, table, err); err != nil {
+	var table bytes.Buffer
+	err = Print(&table, r, "csv", TableOptions{})
+	if err := write(CSVFile, table.Bytes(), err); err != nil {
 		return files, err
 	}
 	for _, p := range pictures {
@@ -104,40 +101,4 @@ func (r *Report) summary(pictures []picture) ([]byte, error) {
 		}
 	}
 	return append(bytes.TrimRight(b.Bytes(), "\n"), '\n'), nil
-}
-
-// csv is every record that counts, one a line, in the order of rows: what the record says of itself,
-// and every value of package metric's table in base units; what was not measured is empty.
-func (r *Report) csv() ([]byte, error) {
-	var b bytes.Buffer
-	w := csv.NewWriter(&b)
-	head := []string{"cell", "dataset", "metric", "family", "library", "build_settings", "search_settings", "k", "threads", "mode", "rep", "seed", "engine", "time", "status", "error"}
-	for _, info := range metric.Table {
-		head = append(head, info.Name)
-	}
-	if err := w.Write(head); err != nil {
-		return nil, err
-	}
-	for _, row := range r.Rows {
-		c := row.Cell
-		id := c.ID()
-		for _, rep := range row.Reps {
-			line := []string{
-				id, c.Dataset, c.Metric, c.Family, rep.Library, c.Build, c.Search, strconv.Itoa(c.K), strconv.Itoa(c.Threads), c.Mode,
-				strconv.Itoa(rep.Rep), strconv.FormatUint(rep.Seed, 10), rep.Engine, rep.Time.UTC().Format(time.RFC3339), string(rep.Status), rep.Error,
-			}
-			for _, info := range metric.Table {
-				s := ""
-				if v, ok := rep.Values[info.Name]; ok {
-					s = strconv.FormatFloat(v, 'g', -1, 64)
-				}
-				line = append(line, s)
-			}
-			if err := w.Write(line); err != nil {
-				return nil, err
-			}
-		}
-	}
-	w.Flush()
-	return b.Bytes(), w.Error()
 }

@@ -7,6 +7,8 @@
 //	annbench run sweep.yaml                measure what a sweep file asks for; stop and go on at will
 //	annbench plan sweep.yaml               what that would measure
 //	annbench report results/NAME           tables, plots and a page from what was measured
+//	annbench choose results/NAME           the setting that keeps your limits: --max-p99 2ms
+//	annbench compare A B                   two results side by side; for CI
 //	annbench embed DIR --out FOLDER        images to vectors
 //	annbench families                      the index families and their settings
 //
@@ -22,11 +24,13 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
 	"annbench/bench"
+	"annbench/reports"
 )
 
 // exit codes of the command.
@@ -44,10 +48,15 @@ type cli struct {
 	Run        runCmd        `cmd:"" help:"Measure what a sweep file asks for, and report."`
 	Plan       planCmd       `cmd:"" help:"Show what a sweep file would measure."`
 	Report     reportCmd     `cmd:"" help:"Tables, plots and a page from results folders."`
+	Choose     chooseCmd     `cmd:"" help:"The fastest setting within your limits, from results folders."`
+	Compare    compareCmd    `cmd:"" help:"Two results folders side by side: what is faster, slower, the same."`
 	Embed      embedCmd      `cmd:"" help:"Turn labelled images into vectors."`
 	Families   familiesCmd   `cmd:"" help:"List index families and their settings."`
 	Worker     workerCmd     `cmd:"" hidden:"" help:"Measure one build; started by run."`
 }
+
+// helpVars are what the help texts of flags name.
+var helpVars = kong.Vars{"formats": strings.Join(reports.FormatNames(), ", ")}
 
 // A misuse is an error that the user mends by asking otherwise: exit code 2.
 type misuse struct{ error }
@@ -66,6 +75,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		kong.Name("annbench"),
 		kong.Description("Which nearest-neighbour index, with which settings, for your visual search or recommender."),
 		kong.UsageOnError(),
+		helpVars,
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { panic(exitCode(code)) }),
@@ -125,7 +135,7 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, errFailedCells):
+	case errors.Is(err, errFailedCells), errors.Is(err, errNothingFits), errors.Is(err, errWorse):
 		return exitFailed
 	case errors.As(err, &wrong), errors.As(err, &asked):
 		fmt.Fprintf(stderr, "annbench: %v\n", err)

@@ -25,7 +25,7 @@ func TestDocumentedCommandsExist(t *testing.T) {
 			line := m[1] + m[2]
 			n++
 			var c cli
-			parser, err := kong.New(&c)
+			parser, err := kong.New(&c, helpVars)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"annbench/bench"
@@ -77,7 +79,8 @@ func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, re
 	}
 	s.say("measured %d cells in %v; %d were there already, %d failed, %d skipped",
 		sum.Measured[record.OK], time.Since(began).Round(time.Second), sum.Present, sum.Failed(), sum.Measured[record.Skipped])
-	if err := report(s, filepath.Join(out, "report"), out); err != nil {
+	o := reports.TableOptions{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}
+	if err := report(s, filepath.Join(out, "report"), o, out); err != nil {
 		return err
 	}
 	if sum.Failed() > 0 {
@@ -109,12 +112,12 @@ func prepare(ctx context.Context, s *surface, sweep *bench.Sweep) (set string, a
 }
 
 // report writes the files and prints the table of some results folders.
-func report(s *surface, dir string, results ...string) error {
+func report(s *surface, dir string, o reports.TableOptions, results ...string) error {
 	r, err := reports.Load(results...)
 	if err != nil {
 		return err
 	}
-	if err := reports.Table(s.out, r, reports.TableOptions{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}); err != nil {
+	if err := reports.Table(s.out, r, o); err != nil {
 		return err
 	}
 	if _, err := reports.Write(dir, r); err != nil {
@@ -173,6 +176,8 @@ func (c *planCmd) Run(ctx context.Context, s *surface) error {
 type reportCmd struct {
 	Results []string `arg:"" help:"Results folders; several are shown together."`
 	Out     string   `help:"Folder for the files. Default: report/ in the first results folder." placeholder:"DIR"`
+	Format  string   `help:"Print the results in this format, and write no files: one of ${formats}." placeholder:"NAME"`
+	Recall  []share  `help:"Recalls to compare families at. Default: 0.80,0.90,0.95,0.99." placeholder:"SHARE"`
 }
 
 // Help is printed below the flags.
@@ -180,12 +185,27 @@ func (reportCmd) Help() string {
 	return `Needs the results folders alone: neither indexes nor model nor images.
 
 Examples:
-  annbench report results/default`
+  annbench report results/default
+  annbench report results/default --format gobench > new.txt && benchstat old.txt new.txt`
 }
 
 func (c *reportCmd) Run(s *surface) error {
+	o := reports.TableOptions{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}
+	for _, r := range c.Recall {
+		o.Targets = append(o.Targets, float64(r))
+	}
+	if c.Format != "" {
+		if !slices.Contains(reports.FormatNames(), c.Format) {
+			return misuse{fmt.Errorf("there is no format %q: there are %s", c.Format, strings.Join(reports.FormatNames(), ", "))}
+		}
+		r, err := reports.Load(c.Results...)
+		if err != nil {
+			return err
+		}
+		return reports.Print(s.out, r, c.Format, o)
+	}
 	if c.Out == "" {
 		c.Out = filepath.Join(c.Results[0], "report")
 	}
-	return report(s, c.Out, c.Results...)
+	return report(s, c.Out, o, c.Results...)
 }

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"annbench/bench/metric"
+	"annbench/reports"
+)
+
+type compareCmd struct {
+	A      string   `arg:"" help:"Results folder to compare with."`
+	B      string   `arg:"" help:"Results folder that is compared."`
+	Fail   []string `help:"Values whose getting worse is exit code 1, by their names in records.csv (qps, recall, build, ...); all: any of those shown, none: never." default:"all" placeholder:"VALUE"`
+	Margin share    `help:"Changes smaller than this are none, whatever the noise." default:"3%" placeholder:"SHARE"`
+	Format string   `help:"One of ${enum}." enum:"table,markdown,json" default:"table"`
+}
+
+// Help is printed below the flags.
+func (compareCmd) Help() string {
+	return `Puts the cells of two results side by side, each value with the interval of its change and a verdict:
+faster, slower, or the same within noise. Where environments differ, it says in what.
+Exit code 1 where something got worse: for CI.
+
+Examples:
+  annbench compare results/before results/after
+  annbench compare results/before results/after --fail qps,recall`
+}
+
+// errWorse has been told already.
+var errWorse = errors.New("something got worse")
+
+func (c *compareCmd) Run(s *surface) error {
+	names := c.Fail
+	if len(names) == 1 && (names[0] == "all" || names[0] == "none") {
+		names = nil
+	}
+	for _, n := range names {
+		if _, ok := metric.Lookup(n); !ok {
+			return misuse{fmt.Errorf("--fail: there is no value %q", n)}
+		}
+	}
+	a, err := reports.Load(c.A)
+	if err != nil {
+		return err
+	}
+	b, err := reports.Load(c.B)
+	if err != nil {
+		return err
+	}
+	p := reports.Compare(a, b, float64(c.Margin))
+	switch c.Format {
+	case "json":
+		text, err := json.MarshalIndent(p, "", "  ")
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "%s\n", text)
+	default:
+		o := reports.TableOptions{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}
+		if c.Format == "markdown" {
+			o.Format = reports.Markdown
+		}
+		if err := reports.WritePairs(s.out, p, o); err != nil {
+			return err
+		}
+	}
+	if len(p.Cells) == 0 {
+		return fmt.Errorf("%s and %s have no cell in common", c.A, c.B)
+	}
+	if strings.Join(c.Fail, "") != "none" && p.Worse(names...) {
+		return errWorse
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package reports
+
+import (
+	"maps"
+	"slices"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+)
+
+// Value is a measured quantity over repetitions.
+type Value struct {
+	Median float64
+	// Lo and Hi are the ends of the 95 % interval, where HasInterval says that there is one, and else
+	// the median: see [metric.EstimateOf].
+	Lo, Hi      float64
+	HasInterval bool
+	N           int // repetitions that have the value
+
+	scale metric.Scale
+	// observed is what each repetition found; several folders may have the same repetition.
+	observed []observation
+}
+
+type observation struct {
+	rep int
+	metric.Observation
+}
+
+// Difference is how one value compares with another: a factor where values are times, rates or bytes,
+// and an amount where they are ratios.
+type Difference = metric.Comparison
+
+// summarize makes a value of what repetitions found.
+func summarize(name string, observed []observation) Value {
+	if len(observed) == 0 {
+		return Value{}
+	}
+	info, _ := metric.Lookup(name)
+	v := Value{N: len(observed), scale: metric.ScaleOf(info.Unit), observed: observed}
+	e := metric.EstimateOf(plain(observed), v.scale)
+	v.Median, v.Lo, v.Hi, v.HasInterval = e.Median, e.Lo, e.Hi, e.OK
+	if info.Unit == metric.Ratio && isShare(name) {
+		v.Lo, v.Hi = max(v.Lo, min(0, v.Median)), min(v.Hi, max(1, v.Median))
+	}
+	return v
+}
+
+// isShare reports whether a ratio lies between 0 and 1 whatever happens, so that its interval does.
+func isShare(name string) bool {
+	return !slices.Contains([]string{metric.DistRatio, metric.MAPDelta, metric.MAPDeltaLo, metric.MAPDeltaHi}, name)
+}
+
+func plain(observed []observation) []metric.Observation {
+	out := make([]metric.Observation, len(observed))
+	for i, o := range observed {
+		out[i] = o.Observation
+	}
+	return out
+}
+
+// observe is what a record says of the quantity called name.
+func observe(rec *record.Record, name string) (o observation, ok bool) {
+	x, ok := rec.Values[name]
+	if !ok || rec.Status != record.OK {
+		return observation{}, false
+	}
+	return observation{rec.Rep, metric.Observation{Value: x, Spread: rec.Spread[name]}}, true
+}
+
+// compare says how a differs from b, by the repetitions that both have where there are at least two
+// of them, since what disturbed one repetition disturbed all of it.
+func compare(a, b Value) Difference {
+	if len(a.observed) == 0 || len(b.observed) == 0 {
+		return Difference{Tied: a.Median == b.Median}
+	}
+	x, xok := byRep(a.observed)
+	y, yok := byRep(b.observed)
+	if xok && yok {
+		var p, q []metric.Observation
+		for _, rep := range slices.Sorted(maps.Keys(x)) {
+			if o, ok := y[rep]; ok {
+				p, q = append(p, x[rep]), append(q, o)
+			}
+		}
+		if len(p) >= 2 {
+			return metric.Compare(p, q, a.scale, true)
+		}
+	}
+	return metric.Compare(plain(a.observed), plain(b.observed), a.scale, false)
+}
+
+// byRep is false where a repetition is there twice.
+func byRep(observed []observation) (map[int]metric.Observation, bool) {
+	out := map[int]metric.Observation{}
+	for _, o := range observed {
+		if _, twice := out[o.rep]; twice {
+			return nil, false
+		}
+		out[o.rep] = o.Observation
+	}
+	return out, true
+}
+
+// tie says how sure the difference of two values is.
+type tie int
+
+const (
+	apart   tie = iota // the interval of the difference leaves out "none"
+	tied               // it holds it
+	unknown            // one measurement each
+)
+
+func tieOf(d Difference) tie {
+	switch {
+	case d.Tied:
+		return tied
+	case !d.OK:
+		return unknown
+	}
+	return apart
+}
