@@ -1,11 +1,16 @@
 package bench
 
 import (
+	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"annbench/bench/dataset"
+	"annbench/bench/metric"
 	"annbench/bench/record"
 	"annbench/indexes/vec"
 )
@@ -92,5 +97,176 @@ func TestPlanSkipsWhatCannotBe(t *testing.T) {
 	}
 	if slices.ContainsFunc(plan.Jobs, func(j Job) bool { return j.Family.Name == "hnsw-coder" }) {
 		t.Error("a family is planned under a metric that it does not have")
+	}
+}
+
+func TestPlanMeasuresWhatMeansTheSameOnce(t *testing.T) {
+	s := testSweep(t, "- family: forest\n  build: {trees: 4}\n  search: {search_k: [1, 5, 10, 40]}\n")
+	plan, err := MakePlan(s, Shape{Digest: "d", Base: 500, Dim: 24})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range plan.Jobs[0].Points {
+		got = append(got, fmt.Sprint(p.K, " ", p.Search["search_k"]))
+	}
+	// For k = 5, 1 means 5; for k = 10, 1 and 5 mean 10.
+	want := []string{"5 5", "10 10", "5 10", "5 40", "10 40"}
+	if !slices.Equal(got, want) {
+		t.Errorf("planned %q, want %q", got, want)
+	}
+	if len(plan.Same) != 3 {
+		t.Errorf("%d settings are told to mean another, want 3: %+v", len(plan.Same), plan.Same)
+	}
+}
+
+func TestPlanOfAllModes(t *testing.T) {
+	s := testSweep(t, "- family: flat\n- family: forest\n")
+	s.Modes = OneOrMany[string]{record.Latency, record.Throughput, record.Batch, record.OpenLoop}
+	s.Rates = OneOrMany[float64]{10, 20}
+	plan, err := MakePlan(s, Shape{Digest: "d", Base: 500, Dim: 24, Cores: 6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, job := range plan.Jobs {
+		got := map[string][]int{}
+		last := -1
+		for _, p := range job.Points {
+			if p.K == 5 {
+				got[p.Mode] = append(got[p.Mode], p.Workers)
+			}
+			if p.Workers < last {
+				t.Errorf("%s: points of %d threads come after those of %d, in a process of their own", job.Family.Name, p.Workers, last)
+			}
+			last = p.Workers
+		}
+		ladder := []int{1, 2, 4, 6}
+		want := map[string][]int{record.Latency: {0}, record.Throughput: ladder, record.OpenLoop: {6, 6}}
+		if job.Family.Batch {
+			want[record.Batch] = ladder
+		}
+		if !maps.EqualFunc(got, want, slices.Equal) {
+			t.Errorf("%s is asked %v, want %v", job.Family.Name, got, want)
+		}
+	}
+}
+
+func TestDominated(t *testing.T) {
+	cell := func(search string) record.Cell {
+		return record.Cell{Family: "forest", Search: search, K: 10, Mode: record.Latency}
+	}
+	values := func(recall, mean, build float64) *record.Record {
+		return &record.Record{Values: map[string]float64{metric.Recall: recall, metric.Mean: mean, metric.Build: build, metric.Serialized: 100}}
+	}
+	first := map[record.Cell]*record.Record{
+		cell("good"):   values(0.95, 1e-4, 1),
+		cell("slower"): values(0.95, 1.3e-4, 1),
+		cell("near"):   values(0.95, 1.2e-4, 1),   // not clearly slower
+		cell("better"): values(0.96, 1.5e-4, 1),   // more recall
+		cell("built"):  values(0.95, 1.5e-4, 0.5), // cheaper to build
+	}
+	other := cell("flat")
+	other.Family = "flat"
+	first[other] = values(0.9, 1e-3, 1) // another family
+	wider := cell("wide")
+	wider.K = 20
+	first[wider] = values(0.9, 1e-3, 1) // another k
+	for c := range first {
+		if got, want := dominated(c, first), c.Search == "slower"; got != want {
+			t.Errorf("%s of k = %d: dominated is %v", c.Search, c.K, got)
+		}
+	}
+	if dominated(cell("unknown"), first) {
+		t.Error("what was not measured cannot be dominated")
+	}
+}
+
+func TestPruneLeavesOutRepetitionsOnly(t *testing.T) {
+	// Ten times the candidates at a recall of 1 either way are dominated.
+	s := testSweep(t, "- family: forest\n  build: {trees: 30, leaf: 16}\n  search: {search_k: [3000, 100000]}\n")
+	s.Repetitions, s.Prune, s.K = 3, true, OneOrMany[int]{5}
+	r := testRun(t, testSet(t, 3000, 16, 30), s)
+	sum, err := r.Do(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	reps := map[string]int{}
+	for _, rec := range readRecords(t, r.Out) {
+		reps[rec.Cell.Search]++
+	}
+	if reps["search_k=3000"] != 3 || reps["search_k=100000"]+sum.Pruned != 3 || reps["search_k=100000"] < 1 {
+		t.Errorf("repetitions by setting %v, %d pruned", reps, sum.Pruned)
+	}
+	if sum.Pruned > 0 && sum.Saved <= 0 {
+		t.Errorf("%d pruned, and no time saved", sum.Pruned)
+	}
+}
+
+func TestEstimate(t *testing.T) {
+	set, err := dataset.OpenSet(testSet(t, 3000, 16, 30))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	estimate := func(families string, change func(*Sweep)) Estimate {
+		s := testSweep(t, families)
+		if change != nil {
+			change(s)
+		}
+		plan, err := MakePlan(s, Shape{Digest: set.Digest, Base: set.Base.Rows, Dim: set.Base.Dim, Cores: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := EstimatePlan(t.Context(), s, set, plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	one := estimate("- family: forest\n", nil)
+	more := estimate("- family: forest\n", func(s *Sweep) { s.Repetitions *= 10; s.Measure *= 100 })
+	if one.Wall <= 0 || more.Wall < 5*one.Wall {
+		t.Errorf("%v for 2 repetitions, %v for 20 of longer cells", one.Wall, more.Wall)
+	}
+	// The forest holds the vectors; twice that while building.
+	if low := int64(4 * 2970 * 16); one.Memory < low || one.Memory > 20*low || one.Largest != "forest" {
+		t.Errorf("%d bytes for %d bytes of vectors, in %q", one.Memory, low, one.Largest)
+	}
+}
+
+func TestDisturbances(t *testing.T) {
+	dir := t.TempDir()
+	write := func(path, text string) string {
+		path = filepath.Join(dir, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	if load, ok := busyness("1.25 0.80 0.40 2/300 12345\n"); !ok || load != 1.25 {
+		t.Errorf("load %v, %v", load, ok)
+	}
+	if _, ok := busyness(""); ok {
+		t.Error("an empty file has a load")
+	}
+	write("cpu0/cpufreq/scaling_governor", "performance\n")
+	if g := governor(dir); g != "performance" {
+		t.Errorf("governor %q", g)
+	}
+	write("cpu1/cpufreq/scaling_governor", "powersave\n")
+	if g := governor(dir); g != "powersave" {
+		t.Errorf("of two governors, the one that disturbs is %q", g)
+	}
+	if quota, ok := cpuQuota(write("cpu.max", "150000 100000\n")); !ok || quota != 1.5 {
+		t.Errorf("quota %v, %v", quota, ok)
+	}
+	if _, ok := cpuQuota(write("cpu.max", "max 100000\n")); ok {
+		t.Error("no limit counts as one")
+	}
+	if found := disturbances(1 << 20); !slices.ContainsFunc(found, func(s string) bool { return strings.Contains(s, "take turns") }) {
+		t.Errorf("a million threads disturb nobody: %q", found)
 	}
 }

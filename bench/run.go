@@ -94,6 +94,14 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 		}
 	}
 	env := environment()
+	most := r.Sweep.Threads
+	for _, a := range r.Sweep.askings(env.Cores) {
+		most = max(most, a.Workers)
+	}
+	env.Disturbed = disturbances(most)
+	for _, d := range env.Disturbed {
+		r.Log.Warn("timing will be disturbed", "why", d)
+	}
 	plan, err := MakePlan(r.Sweep, Shape{set.Digest, set.Base.Rows, set.Base.Dim, env.Cores})
 	if err != nil {
 		return sum, err

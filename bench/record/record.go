@@ -138,8 +138,9 @@ type Env struct {
 	Memory    int64             `json:"memory"`   // bytes
 	OS        string            `json:"os"`       // kernel and distribution
 	Go        string            `json:"go"`
-	Commit    string            `json:"commit,omitempty"` // of annbench, "+dirty" after it where changed
-	Libraries map[string]string `json:"libraries"`        // version by library: faiss, coder/hnsw, annbench's SIMD level
+	Commit    string            `json:"commit,omitempty"`    // of annbench, "+dirty" after it where changed
+	Libraries map[string]string `json:"libraries"`           // version by library: faiss, coder/hnsw, annbench's SIMD level
+	Disturbed []string          `json:"disturbed,omitempty"` // what disturbed timing when the run began, for people
 }
 
 // Dataset describes what was searched, for people. The digest in every cell says which it was.

@@ -6,6 +6,7 @@
 //	annbench quickstart --images DIR       ... on the photographs in DIR/CATEGORY/*.jpg
 //	annbench run sweep.yaml                measure what a sweep file asks for; stop and go on at will
 //	annbench plan sweep.yaml               what that would measure
+//	annbench merge DIR... --out DIR        join the results of shards
 //	annbench report results/NAME           tables, plots and a page from what was measured
 //	annbench choose results/NAME           the setting that keeps your limits: --max-p99 2ms
 //	annbench compare A B                   two results side by side; for CI
@@ -47,6 +48,7 @@ type cli struct {
 	Quickstart quickstartCmd `cmd:"" help:"Compare all index families on a folder of images, or on drawn boards."`
 	Run        runCmd        `cmd:"" help:"Measure what a sweep file asks for, and report."`
 	Plan       planCmd       `cmd:"" help:"Show what a sweep file would measure."`
+	Merge      mergeCmd      `cmd:"" help:"Join the results of several runs, such as shards of one sweep."`
 	Report     reportCmd     `cmd:"" help:"Tables, plots and a page from results folders."`
 	Choose     chooseCmd     `cmd:"" help:"The fastest setting within your limits, from results folders."`
 	Compare    compareCmd    `cmd:"" help:"Two results folders side by side: what is faster, slower, the same."`

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/olekukonko/tablewriter"
 
@@ -23,6 +26,8 @@ type planned struct {
 	Builds      int           `json:"builds"` // all repetitions
 	Cells       []record.Cell `json:"cells"`  // of one repetition
 	Skipped     []skipped     `json:"skipped,omitempty"`
+	Seconds     float64       `json:"seconds"` // estimated, of all repetitions
+	Memory      int64         `json:"memory"`  // estimated, of the largest worker process, in bytes
 }
 
 type skipped struct {
@@ -30,10 +35,11 @@ type skipped struct {
 	Reason string      `json:"reason"`
 }
 
-func printPlan(w io.Writer, sweep *bench.Sweep, set *dataset.Set, plan *bench.Plan, asJSON bool) error {
+func printPlan(w io.Writer, sweep *bench.Sweep, set *dataset.Set, plan *bench.Plan, e bench.Estimate, asJSON bool) error {
 	p := planned{
 		Name: sweep.Name, Dataset: set.Digest, Base: set.Base.Rows, Queries: set.Queries.Rows, Dim: set.Base.Dim,
 		Repetitions: sweep.Repetitions, Builds: len(plan.Jobs),
+		Seconds: e.Wall.Seconds(), Memory: e.Memory,
 	}
 	for i := range plan.Jobs {
 		if plan.Jobs[i].Rep == 0 {
@@ -50,9 +56,9 @@ func printPlan(w io.Writer, sweep *bench.Sweep, set *dataset.Set, plan *bench.Pl
 	}
 	fmt.Fprintf(w, "%s: %d base vectors of %d dimensions, %d queries\n", p.Name, p.Base, p.Dim, p.Queries)
 	t := tablewriter.NewTable(w)
-	t.Header("family", "metric", "build", "search", "k")
+	t.Header("family", "metric", "build", "search", "k", "mode")
 	for _, c := range p.Cells {
-		if err := t.Append(c.Family, c.Metric, c.Build, c.Search, c.K); err != nil {
+		if err := t.Append(c.Family, c.Metric, c.Build, c.Search, c.K, modeOf(c)); err != nil {
 			return err
 		}
 	}
@@ -62,6 +68,25 @@ func printPlan(w io.Writer, sweep *bench.Sweep, set *dataset.Set, plan *bench.Pl
 	for _, s := range p.Skipped {
 		fmt.Fprintf(w, "skipped: %s %s: %s\n", s.Cell.Family, s.Cell.Settings(), s.Reason)
 	}
+	for _, same := range plan.Same {
+		fmt.Fprintf(w, "the same: %s %s with k = %d is measured as %s\n", same.Family.Name, same.Asked, same.K, same.Means)
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Unknown)) {
+		fmt.Fprintf(w, "not in the estimate: %s: %s\n", name, e.Unknown[name])
+	}
 	fmt.Fprintf(w, "%d cells × %d repetitions, %d builds\n", len(p.Cells), p.Repetitions, p.Builds)
+	fmt.Fprintf(w, "about %v, and up to %d MiB in a worker process (%s), by a calibration on %d vectors; good to a factor of two or three\n",
+		e.Wall.Round(time.Second), e.Memory>>20, e.Largest, min(bench.CalibrationRows, p.Base))
 	return nil
+}
+
+// modeOf says how the queries of a cell are put.
+func modeOf(c record.Cell) string {
+	switch {
+	case c.Rate > 0:
+		return fmt.Sprintf("%s, %v/s on %d", c.Mode, c.Rate, c.Workers)
+	case c.Workers > 0:
+		return fmt.Sprintf("%s on %d", c.Mode, c.Workers)
+	}
+	return c.Mode
 }

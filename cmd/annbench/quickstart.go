@@ -34,5 +34,5 @@ func (c *quickstartCmd) Run(ctx context.Context, s *surface) error {
 	if c.Out == "" {
 		c.Out = filepath.Join("results", sweep.Name)
 	}
-	return measure(ctx, s, sweep, c.Out, false)
+	return measure(ctx, s, sweep, c.Out, bench.Shard{}, false)
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +22,7 @@ type runCmd struct {
 	Sweep string `arg:"" help:"Sweep file (YAML); configs/ has examples, configs/README.md every key."`
 	Out   string `help:"Results folder. Default: results/NAME, by the sweep's name." placeholder:"DIR"`
 	Retry bool   `help:"Measure cells again that failed, timed out or ran out of memory."`
+	Shard string `help:"Measure one part of several: 2/8 is the second of eight; slurm takes it from the job array. Each needs a folder of its own, which annbench merge joins." placeholder:"I/N"`
 }
 
 // Help is printed below the flags.
@@ -29,7 +32,8 @@ finished one ends at once.
 
 Examples:
   annbench run configs/default.yaml
-  annbench run my.yaml --out /data/results/my`
+  annbench run my.yaml --out /data/results/my
+  annbench run my.yaml --shard 2/8`
 }
 
 func (c *runCmd) Run(ctx context.Context, s *surface) error {
@@ -37,14 +41,57 @@ func (c *runCmd) Run(ctx context.Context, s *surface) error {
 	if err != nil {
 		return misuse{err}
 	}
+	shard, err := parseShard(c.Shard, os.Getenv)
+	if err != nil {
+		return misuse{err}
+	}
 	if c.Out == "" {
 		c.Out = filepath.Join("results", sweep.Name)
+		if shard.Of > 1 {
+			c.Out = filepath.Join(c.Out, fmt.Sprintf("shard-%d-of-%d", shard.Index, shard.Of))
+		}
 	}
-	return measure(ctx, s, sweep, c.Out, c.Retry)
+	return measure(ctx, s, sweep, c.Out, shard, c.Retry)
+}
+
+// parseShard reads the flag --shard; "slurm" takes the variables of a Slurm job array.
+func parseShard(text string, getenv func(string) string) (bench.Shard, error) {
+	switch text {
+	case "":
+		return bench.Shard{}, nil
+	case "slurm":
+		number := func(name string) (int, error) {
+			n, err := strconv.Atoi(getenv(name))
+			if err != nil {
+				return 0, fmt.Errorf("--shard slurm: %s is %q: run this as a task of a job array (sbatch --array=1-8)", name, getenv(name))
+			}
+			return n, nil
+		}
+		task, err := number("SLURM_ARRAY_TASK_ID")
+		if err != nil {
+			return bench.Shard{}, err
+		}
+		first, err := number("SLURM_ARRAY_TASK_MIN")
+		if err != nil {
+			return bench.Shard{}, err
+		}
+		tasks, err := number("SLURM_ARRAY_TASK_COUNT")
+		if err != nil {
+			return bench.Shard{}, err
+		}
+		step := 1
+		if getenv("SLURM_ARRAY_TASK_STEP") != "" {
+			if step, err = number("SLURM_ARRAY_TASK_STEP"); err != nil || step < 1 {
+				return bench.Shard{}, fmt.Errorf("--shard slurm: SLURM_ARRAY_TASK_STEP is %q", getenv("SLURM_ARRAY_TASK_STEP"))
+			}
+		}
+		return bench.ParseShard(fmt.Sprintf("%d/%d", (task-first)/step+1, tasks))
+	}
+	return bench.ParseShard(text)
 }
 
 // measure runs a sweep into the folder out and reports on it.
-func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, retry bool) error {
+func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, shard bench.Shard, retry bool) error {
 	set, all, err := prepare(ctx, s, sweep)
 	if err != nil {
 		return err
@@ -55,7 +102,7 @@ func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, re
 		return err
 	}
 	run := &bench.Run{
-		Sweep: sweep, Set: set, Collection: all, Out: out, Worker: []string{self, "worker"}, Retry: retry, Log: s.log,
+		Sweep: sweep, Set: set, Collection: all, Out: out, Shard: shard, Worker: []string{self, "worker"}, Retry: retry, Log: s.log,
 		Dataset: record.Dataset{Name: all.Name},
 		Progress: func(p bench.Progress) {
 			s.progress(p.What, p.Done, p.Total, p.Left)
@@ -79,6 +126,9 @@ func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, re
 	}
 	s.say("measured %d cells in %v; %d were there already, %d failed, %d skipped",
 		sum.Measured[record.OK], time.Since(began).Round(time.Second), sum.Present, sum.Failed(), sum.Measured[record.Skipped])
+	if sum.Pruned > 0 {
+		s.say("left out %d repetitions of settings that the first showed to be dominated, which saved about %v", sum.Pruned, sum.Saved.Round(time.Second))
+	}
 	o := reports.TableOptions{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}
 	if err := report(s, filepath.Join(out, "report"), o, out); err != nil {
 		return err
@@ -166,11 +216,15 @@ func (c *planCmd) Run(ctx context.Context, s *surface) error {
 		return err
 	}
 	defer set.Close()
-	plan, err := bench.MakePlan(sweep, bench.Shape{Digest: set.Digest, Base: set.Base.Rows, Dim: set.Base.Dim})
+	plan, err := bench.MakePlan(sweep, bench.Shape{Digest: set.Digest, Base: set.Base.Rows, Dim: set.Base.Dim, Cores: runtime.NumCPU()})
 	if err != nil {
 		return err
 	}
-	return printPlan(s.out, sweep, set, plan, c.JSON)
+	estimate, err := bench.EstimatePlan(ctx, sweep, set, plan)
+	if err != nil {
+		return err
+	}
+	return printPlan(s.out, sweep, set, plan, estimate, c.JSON)
 }
 
 type reportCmd struct {

@@ -1,0 +1,143 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"annbench/bench/dataset"
+	"annbench/bench/record"
+	"annbench/indexes"
+	"annbench/indexes/vec"
+)
+
+// Estimate is what a plan will take, about: see [EstimatePlan].
+type Estimate struct {
+	Wall    time.Duration            // of the whole plan, exact neighbours and embedding left out
+	Memory  int64                    // of the largest worker process, in bytes, the mapped data left out
+	Largest string                   // which family that is
+	Family  map[string]time.Duration // Wall by family
+	Unknown map[string]string        // families that could not be calibrated, and are left out, with the reason
+}
+
+// CalibrationRows is the most vectors that [EstimatePlan] builds on: enough that a build takes
+// milliseconds at least.
+const CalibrationRows = 1500
+
+// buildPeak is how much memory a build holds at most, over the analytic bytes: lists that grow by
+// doubling, and copies while vectors are scaled.
+const buildPeak = 2
+
+// processStart is what a worker process costs before it does anything, with mapping and checking.
+const processStart = 150 * time.Millisecond
+
+// EstimatePlan calibrates on the data itself: every family of the plan is built once on a sample of at
+// most 1,500 vectors and searched for a moment, and [indexes.Family.Work] carries that over to all of
+// the data and to the other settings. Settings that do not fit so few vectors are brought down for
+// it. It takes a second or a few, in this process, and is good to a factor of two or three: enough to
+// choose between now, tonight and not at all.
+func EstimatePlan(ctx context.Context, s *Sweep, set *dataset.Set, plan *Plan) (Estimate, error) {
+	e := Estimate{Family: map[string]time.Duration{}, Unknown: map[string]string{}}
+	speeds := map[string]speed{}
+	n, dim := set.Base.Rows, set.Base.Dim
+	for i := range plan.Jobs {
+		j := &plan.Jobs[i]
+		rate, ok := speeds[j.Family.Name]
+		if !ok {
+			var err error
+			rate, err = calibrate(ctx, j, set)
+			if ctx.Err() != nil {
+				return e, ctx.Err()
+			}
+			if err != nil {
+				e.Unknown[j.Family.Name] = err.Error()
+			}
+			speeds[j.Family.Name] = rate
+		}
+		wall := e.job(s, j, rate, n, dim, set.Queries.Rows)
+		e.Wall += wall
+		e.Family[j.Family.Name] += wall
+		params := maps.Clone(j.Build)
+		maps.Copy(params, j.Points[0].Search)
+		if held := buildPeak * j.Family.Bytes(n, dim, params); held > e.Memory {
+			e.Memory, e.Largest = held, j.Family.Name
+		}
+	}
+	return e, nil
+}
+
+// job estimates one job: a build, and for each process and each point the passes over the queries.
+func (e *Estimate) job(s *Sweep, j *Job, rate speed, n, dim, queries int) time.Duration {
+	var total time.Duration
+	workers := -1
+	for _, p := range j.Points {
+		params := maps.Clone(j.Build)
+		maps.Copy(params, p.Search)
+		build, search := j.Family.Work(n, dim, params)
+		pass := time.Duration(float64(queries) * search * rate.search)
+		if workers < 0 {
+			total += processStart + time.Duration(build*rate.build)
+		}
+		if p.Workers != workers {
+			workers = p.Workers
+			total += processStart + pass // loads, and answers all once
+		}
+		switch p.Mode {
+		case record.Latency:
+			total += pass + 2*max(s.Measure, pass)
+		case record.OpenLoop:
+			total += pass + s.Duration
+		default:
+			total += pass + max(s.Duration, pass)
+		}
+	}
+	return total
+}
+
+// speed is nanoseconds a unit of [indexes.Family.Work].
+type speed struct{ build, search float64 }
+
+func calibrate(ctx context.Context, j *Job, set *dataset.Set) (speed, error) {
+	rows := min(CalibrationRows, set.Base.Rows)
+	sample := vec.Matrix{Data: set.Base.Data[:rows*set.Base.Dim], Rows: rows, Dim: set.Base.Dim}
+	params := maps.Clone(j.Build)
+	maps.Copy(params, j.Points[0].Search)
+	bringDown(j.Family, rows, sample.Dim, params)
+	in, err := j.Family.Check(indexes.BuildInput{Vectors: sample, Metric: j.Metric, Params: params, Threads: j.Threads, Seed: j.Seed})
+	if err != nil {
+		return speed{}, err
+	}
+	start := time.Now()
+	ix, err := j.Family.Open(ctx, in)
+	took := time.Since(start)
+	if err != nil {
+		return speed{}, err
+	}
+	defer ix.Close()
+	build, search := j.Family.Work(rows, sample.Dim, in.Params)
+	found := make([]vec.Neighbor, 0, j.Points[0].K)
+	asked := 0
+	start = time.Now()
+	for time.Since(start) < 50*time.Millisecond {
+		if found, err = ix.Search(found[:0], set.Queries.Row(asked%set.Queries.Rows), j.Points[0].K); err != nil {
+			return speed{}, fmt.Errorf("searching: %w", err)
+		}
+		asked++
+	}
+	each := time.Since(start) / time.Duration(asked)
+	return speed{build: float64(took) / build, search: float64(each) / search}, nil
+}
+
+// bringDown halves settings of k-means until they fit n vectors.
+func bringDown(f *indexes.Family, n, dim int, p indexes.Params) {
+	for _, name := range []string{"nlist", "nbits"} {
+		for f.Fits != nil && f.Fits(n, dim, p) != nil {
+			v, ok := p[name].(int)
+			if !ok || v <= 1 {
+				break
+			}
+			p[name] = v / 2
+		}
+	}
+}
