@@ -44,6 +44,10 @@ type Card struct {
 	// Classes names the columns of the logits, in order.
 	Classes []string `json:"classes,omitempty"`
 
+	// LabelSets are the parts of Classes that the model tells apart: it answers a picture within
+	// one of them. They follow each other and cover Classes; none at all means that Classes are one.
+	LabelSets []LabelSet `json:"label_sets,omitempty"`
+
 	Training json.RawMessage `json:"training,omitempty"` // how it was trained
 	Accuracy json.RawMessage `json:"accuracy,omitempty"` // how well it classifies
 
@@ -98,6 +102,14 @@ type Embedding struct {
 // Logits is the output that holds the classification: float32 [batch, classes].
 type Logits struct {
 	Output string `json:"output"`
+}
+
+// LabelSet is a part of the classes: columns First to First+Classes-1 of the logits. A model that
+// learned from several collections has one for each, because what one calls shirt another calls top.
+type LabelSet struct {
+	Name    string `json:"name"`
+	First   int    `json:"first"`
+	Classes int    `json:"classes"`
 }
 
 // maxSide bounds a model's input, in pixels: four times what any embedder in use takes, and small
@@ -227,14 +239,51 @@ func (c *Card) check() error {
 			return errors.New(`"classes" are missing: the names of the columns of the logits`)
 		}
 	}
-	seen := make(map[string]bool, len(c.Classes))
-	for i, class := range c.Classes {
-		if class == "" || seen[class] {
-			return fmt.Errorf(`"classes": %q at position %d is empty or stands there twice`, class, i)
+	return c.checkClasses()
+}
+
+func (c *Card) checkClasses() error {
+	next, names := 0, make(map[string]bool, len(c.LabelSets))
+	for _, set := range c.LabelSets {
+		if set.Name == "" || names[set.Name] {
+			return fmt.Errorf(`"label_sets": the name %q is empty or stands there twice`, set.Name)
 		}
-		seen[class] = true
+		if names[set.Name] = true; set.First != next || set.Classes < 1 || set.Classes > len(c.Classes)-next {
+			return fmt.Errorf(`"label_sets": %q has %d classes from %d; sets follow each other from 0 and cover the %d classes`,
+				set.Name, set.Classes, set.First, len(c.Classes))
+		}
+		next += set.Classes
+	}
+	if len(c.LabelSets) > 0 && next != len(c.Classes) {
+		return fmt.Errorf(`"label_sets" cover %d of %d classes`, next, len(c.Classes))
+	}
+	for _, set := range c.Sets() {
+		seen := make(map[string]bool, set.Classes)
+		for i, class := range c.Classes[set.First : set.First+set.Classes] {
+			if class == "" || seen[class] {
+				return fmt.Errorf(`"classes": %q at position %d is empty or stands there twice`, class, set.First+i)
+			}
+			seen[class] = true
+		}
 	}
 	return nil
+}
+
+// Sets are the label sets, or all classes as the only one, without a name. A card without classes
+// has none. The caller owns the slice.
+func (c *Card) Sets() []LabelSet {
+	switch {
+	case len(c.LabelSets) > 0:
+		return slices.Clone(c.LabelSets)
+	case len(c.Classes) > 0:
+		return []LabelSet{{Classes: len(c.Classes)}}
+	}
+	return nil
+}
+
+// ClassesOf names the columns of a set of the card, in order. The caller owns the slice.
+func (c *Card) ClassesOf(s LabelSet) []string {
+	return slices.Clone(c.Classes[s.First : s.First+s.Classes])
 }
 
 func (in *Input) checkScale() error {

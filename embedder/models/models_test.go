@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -112,6 +113,15 @@ func TestParseErrors(t *testing.T) {
 		{`"output": "l"`, `"output": "v"`, "are both output"},
 		{`["hat", "shoe"]`, `[]`, `"classes" are missing`},
 		{`["hat", "shoe"]`, `["hat", "hat"]`, "stands there twice"},
+		{`["hat", "shoe"]`, `["hat", "shoe"], "label_sets": [{"name": "a", "first": 1, "classes": 1}]`, `"a" has 1 classes from 1`},
+		{`["hat", "shoe"]`, `["hat", "shoe"], "label_sets": [{"name": "a", "first": 0, "classes": 3}]`, `"a" has 3 classes from 0`},
+		{`["hat", "shoe"]`, `["hat", "shoe"], "label_sets": [{"name": "a", "first": 0, "classes": 1}]`, "cover 1 of 2"},
+		{`["hat", "shoe"]`, `["hat", "shoe"], "label_sets": [{"name": "a", "first": 0, "classes": 0}]`, `"a" has 0 classes`},
+		{
+			`["hat", "shoe"]`, `["hat", "shoe"], "label_sets": [{"name": "a", "first": 0, "classes": 1}, {"name": "a", "first": 1, "classes": 1}]`,
+			`name "a" is empty or stands there twice`,
+		},
+		{`["hat", "shoe"]`, `["hat", "hat", "shoe"], "label_sets": [{"name": "a", "first": 0, "classes": 2}, {"name": "b", "first": 2, "classes": 1}]`, "stands there twice"},
 		{`"top1": 0.5}}` + "\n}", `"top1": 0.5}}` + "\n} {}", "more after the card"},
 		{`"dim": 3`, `"dim": "3"`, "dim"},
 	} {
@@ -122,6 +132,26 @@ func TestParseErrors(t *testing.T) {
 		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s for %s: %v; want %q", test.to, test.from, err, test.want)
 		}
+	}
+}
+
+// Two collections may use one word.
+func TestLabelSets(t *testing.T) {
+	c, err := Parse([]byte(card()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sets := c.Sets(); len(sets) != 1 || sets[0] != (LabelSet{Classes: 2}) {
+		t.Errorf("sets %+v", sets)
+	}
+	text := strings.Replace(card(), `["hat", "shoe"]`,
+		`["hat", "shoe", "hat"], "label_sets": [{"name": "a", "first": 0, "classes": 2}, {"name": "b", "first": 2, "classes": 1}]`, 1)
+	if c, err = Parse([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	sets := c.Sets()
+	if len(sets) != 2 || sets[1].Name != "b" || !slices.Equal(c.ClassesOf(sets[0]), []string{"hat", "shoe"}) || !slices.Equal(c.ClassesOf(sets[1]), []string{"hat"}) {
+		t.Errorf("sets %+v", sets)
 	}
 }
 
