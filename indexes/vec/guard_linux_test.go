@@ -23,6 +23,38 @@ func beforeGuard(t *testing.T, n int) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(&mem[bytes-4*n])), n)
 }
 
+// beforeGuardBytes is beforeGuard for bytes.
+func beforeGuardBytes[T int8 | uint8](t *testing.T, n int) []T {
+	t.Helper()
+	floats := beforeGuard(t, (n+3)/4)
+	return unsafe.Slice((*T)(unsafe.Pointer(&floats[0])), 4*len(floats))[4*len(floats)-n:]
+}
+
+// The same for the kernels over codes.
+func TestCodeKernelsStayInside(t *testing.T) {
+	withLevels(t, func(t *testing.T) {
+		for n := 16; n <= 208; n += 16 {
+			const rows = 8
+			q, base := beforeGuardBytes[int8](t, n), beforeGuardBytes[uint8](t, rows*n)
+			out := unsafe.Slice((*int32)(unsafe.Pointer(&beforeGuard(t, rows)[0])), rows)
+			ids := unsafe.Slice((*int32)(unsafe.Pointer(&beforeGuard(t, rows)[0])), rows)
+			for i := range ids {
+				ids[i] = rows - 1
+			}
+			kern.codes.one(&q[0], &base[(rows-1)*n], n)
+			kern.codes.scattered(&q[0], &base[0], &ids[0], rows/4, n, n, &out[0])
+		}
+		for n := 8; n <= 72; n += 8 {
+			for blocks := 1; blocks <= 3; blocks++ {
+				rows := blocks * CodeBlock
+				masks := unsafe.Slice((*uint16)(unsafe.Pointer(&beforeGuardBytes[uint8](t, 2*blocks)[0])), blocks)
+				ScanCodes(beforeGuard(t, rows), masks, beforeGuardBytes[int8](t, n), beforeGuardBytes[uint8](t, rows*n),
+					beforeGuard(t, rows), beforeGuard(t, blocks), 2)
+			}
+		}
+	})
+}
+
 // A kernel that reads or writes one element too many crashes here.
 func TestKernelsStayInside(t *testing.T) {
 	withLevels(t, func(t *testing.T) {

@@ -2,7 +2,7 @@
 
 package vec
 
-// What each of these does stands at the fields of pairKernels and scaledKernels.
+// What each of these does stands at the fields of pairKernels, scaledKernels and codeKernels.
 
 //go:noescape
 func dotAVX2(a, b *float32, n int) float32
@@ -36,6 +36,15 @@ func dotTileAVX2(q, base *float32, groups, dim int, out *float32)
 
 //go:noescape
 func l2TileAVX2(q, base *float32, groups, dim int, out *float32)
+
+//go:noescape
+func dotCodesAVX2(q *int8, row *uint8, n int) int32
+
+//go:noescape
+func dotCodesScatteredAVX2(q *int8, base *uint8, ids *int32, groups, n, stride int, out *int32)
+
+//go:noescape
+func scanCodesAVX2(q *int8, codes *uint8, norms, bounds *float32, blocks, quads int, factor float32, out *float32, masks *uint16)
 
 const tileQueriesAVX2, tileRowsAVX2 = 2, 2
 
@@ -71,5 +80,14 @@ func dotTileAVX512(q, base *float32, groups, dim int, out *float32)
 
 //go:noescape
 func l2TileAVX512(q, base *float32, groups, dim int, out *float32)
+
+//go:noescape
+func dotCodesAVX512(q *int8, row *uint8, n int) int32
+
+//go:noescape
+func dotCodesScatteredAVX512(q *int8, base *uint8, ids *int32, groups, n, stride int, out *int32)
+
+//go:noescape
+func scanCodesAVX512(q *int8, codes *uint8, norms, bounds *float32, blocks, quads int, factor float32, out *float32, masks *uint16)
 
 const tileQueriesAVX512, tileRowsAVX512 = 4, 3

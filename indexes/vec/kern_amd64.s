@@ -1336,6 +1336,211 @@ l2TileAVX2_sum:
 	VZEROUPPER
 	RET
 
+// func dotCodesAVX2(q *int8, row *uint8, n int) int32
+TEXT ·dotCodesAVX2(SB), NOSPLIT, $0-28
+	MOVQ q+0(FP), SI
+	MOVQ row+8(FP), R8
+	MOVQ n+16(FP), CX
+	VPXOR Y0, Y0, Y0
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT dotCodesAVX2_rest
+dotCodesAVX2_whole:
+	VPMOVSXBW (SI)(AX*1), Y8
+	VPMOVZXBW (R8)(AX*1), Y9
+	VPMADDWD Y8, Y9, Y9
+	VPADDD Y9, Y0, Y0
+	ADDQ $16, AX
+	SUBQ $16, CX
+	JGE dotCodesAVX2_whole
+dotCodesAVX2_rest:
+	VEXTRACTI128 $1, Y0, X1
+	VPADDD X1, X0, X0
+	VPHADDD X0, X0, X0
+	VPHADDD X0, X0, X0
+	VMOVD X0, AX
+	MOVL AX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func dotCodesScatteredAVX2(q *int8, base *uint8, ids *int32, groups, n, stride int, out *int32)
+TEXT ·dotCodesScatteredAVX2(SB), NOSPLIT, $0-56
+	MOVQ q+0(FP), SI
+	MOVQ ids+16(FP), DI
+	MOVQ groups+24(FP), R12
+	MOVQ stride+40(FP), BX
+	MOVQ out+48(FP), R13
+dotCodesScatteredAVX2_group:
+	MOVLQSX 0(DI), R8
+	IMULQ BX, R8
+	ADDQ base+8(FP), R8
+	MOVLQSX 4(DI), R9
+	IMULQ BX, R9
+	ADDQ base+8(FP), R9
+	MOVLQSX 8(DI), R10
+	IMULQ BX, R10
+	ADDQ base+8(FP), R10
+	MOVLQSX 12(DI), R11
+	IMULQ BX, R11
+	ADDQ base+8(FP), R11
+	XORQ DX, DX
+	CMPQ R12, $1
+	SETHI DX
+	SHLQ $4, DX
+	ADDQ DX, DI
+	MOVLQSX 0(DI), DX
+	IMULQ BX, DX
+	ADDQ base+8(FP), DX
+	MOVQ n+32(FP), CX
+	CMPQ CX, $512
+	JLE dotCodesScatteredAVX2_short0
+	MOVQ $512, CX
+dotCodesScatteredAVX2_short0:
+dotCodesScatteredAVX2_ask0:
+	PREFETCHT0 (DX)
+	ADDQ $64, DX
+	SUBQ $64, CX
+	JGT dotCodesScatteredAVX2_ask0
+	MOVLQSX 4(DI), DX
+	IMULQ BX, DX
+	ADDQ base+8(FP), DX
+	MOVQ n+32(FP), CX
+	CMPQ CX, $512
+	JLE dotCodesScatteredAVX2_short1
+	MOVQ $512, CX
+dotCodesScatteredAVX2_short1:
+dotCodesScatteredAVX2_ask1:
+	PREFETCHT0 (DX)
+	ADDQ $64, DX
+	SUBQ $64, CX
+	JGT dotCodesScatteredAVX2_ask1
+	MOVLQSX 8(DI), DX
+	IMULQ BX, DX
+	ADDQ base+8(FP), DX
+	MOVQ n+32(FP), CX
+	CMPQ CX, $512
+	JLE dotCodesScatteredAVX2_short2
+	MOVQ $512, CX
+dotCodesScatteredAVX2_short2:
+dotCodesScatteredAVX2_ask2:
+	PREFETCHT0 (DX)
+	ADDQ $64, DX
+	SUBQ $64, CX
+	JGT dotCodesScatteredAVX2_ask2
+	MOVLQSX 12(DI), DX
+	IMULQ BX, DX
+	ADDQ base+8(FP), DX
+	MOVQ n+32(FP), CX
+	CMPQ CX, $512
+	JLE dotCodesScatteredAVX2_short3
+	MOVQ $512, CX
+dotCodesScatteredAVX2_short3:
+dotCodesScatteredAVX2_ask3:
+	PREFETCHT0 (DX)
+	ADDQ $64, DX
+	SUBQ $64, CX
+	JGT dotCodesScatteredAVX2_ask3
+	MOVQ n+32(FP), CX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT dotCodesScatteredAVX2_rest
+dotCodesScatteredAVX2_whole:
+	VPMOVSXBW (SI)(AX*1), Y8
+	VPMOVZXBW (R8)(AX*1), Y9
+	VPMADDWD Y8, Y9, Y9
+	VPADDD Y9, Y0, Y0
+	VPMOVZXBW (R9)(AX*1), Y10
+	VPMADDWD Y8, Y10, Y10
+	VPADDD Y10, Y1, Y1
+	VPMOVZXBW (R10)(AX*1), Y11
+	VPMADDWD Y8, Y11, Y11
+	VPADDD Y11, Y2, Y2
+	VPMOVZXBW (R11)(AX*1), Y12
+	VPMADDWD Y8, Y12, Y12
+	VPADDD Y12, Y3, Y3
+	ADDQ $16, AX
+	SUBQ $16, CX
+	JGE dotCodesScatteredAVX2_whole
+dotCodesScatteredAVX2_rest:
+	VPHADDD Y1, Y0, Y0
+	VPHADDD Y3, Y2, Y2
+	VPHADDD Y2, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPADDD X1, X0, X0
+	VMOVDQU X0, (R13)
+	ADDQ $16, R13
+	DECQ R12
+	JNE dotCodesScatteredAVX2_group
+	VZEROUPPER
+	RET
+
+// func scanCodesAVX2(q *int8, codes *uint8, norms, bounds *float32, blocks, quads int, factor float32, out *float32, masks *uint16)
+TEXT ·scanCodesAVX2(SB), NOSPLIT, $0-72
+	MOVQ q+0(FP), SI
+	MOVQ codes+8(FP), R8
+	MOVQ norms+16(FP), R9
+	MOVQ bounds+24(FP), R10
+	MOVQ blocks+32(FP), R12
+	MOVQ quads+40(FP), BX
+	VBROADCASTSS factor+48(FP), Y15
+	MOVQ out+56(FP), R13
+	MOVQ masks+64(FP), DI
+scanCodesAVX2_block:
+	XORQ AX, AX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+scanCodesAVX2_quad:
+	VPBROADCASTD (SI)(AX*4), X4
+	VPMOVSXBW X4, Y4
+	VPMOVZXBW 0(R8), Y5
+	VPMADDWD Y4, Y5, Y5
+	VPADDD Y5, Y0, Y0
+	VPMOVZXBW 16(R8), Y6
+	VPMADDWD Y4, Y6, Y6
+	VPADDD Y6, Y1, Y1
+	VPMOVZXBW 32(R8), Y7
+	VPMADDWD Y4, Y7, Y7
+	VPADDD Y7, Y2, Y2
+	VPMOVZXBW 48(R8), Y8
+	VPMADDWD Y4, Y8, Y8
+	VPADDD Y8, Y3, Y3
+	ADDQ $64, R8
+	INCQ AX
+	CMPQ AX, BX
+	JLT scanCodesAVX2_quad
+	VBROADCASTSS (R10), Y4
+	VPHADDD Y1, Y0, Y0
+	VPERMQ $0xd8, Y0, Y0
+	VCVTDQ2PS Y0, Y0
+	VFMADD213PS 0(R9), Y15, Y0
+	VMOVUPS Y0, 0(R13)
+	VCMPPS $10, Y4, Y0, Y5
+	VPHADDD Y3, Y2, Y2
+	VPERMQ $0xd8, Y2, Y2
+	VCVTDQ2PS Y2, Y2
+	VFMADD213PS 32(R9), Y15, Y2
+	VMOVUPS Y2, 32(R13)
+	VCMPPS $10, Y4, Y2, Y6
+	VMOVMSKPS Y5, DX
+	VMOVMSKPS Y6, CX
+	SHLL $8, CX
+	ORL CX, DX
+	MOVW DX, (DI)
+	ADDQ $2, DI
+	ADDQ $64, R9
+	ADDQ $4, R10
+	ADDQ $64, R13
+	DECQ R12
+	JNE scanCodesAVX2_block
+	VZEROUPPER
+	RET
+
 // func dotAVX512(a, b *float32, n int) float32
 TEXT ·dotAVX512(SB), NOSPLIT, $0-28
 	MOVQ a+0(FP), SI
@@ -2978,5 +3183,221 @@ l2TileAVX512_sum:
 	LEAQ (R14)(BX*1), SI
 	DECQ R12
 	JNE l2TileAVX512_group
+	VZEROUPPER
+	RET
+
+// func dotCodesAVX512(q *int8, row *uint8, n int) int32
+TEXT ·dotCodesAVX512(SB), NOSPLIT, $0-28
+	MOVQ q+0(FP), SI
+	MOVQ row+8(FP), R8
+	MOVQ n+16(FP), CX
+	VPXOR Y0, Y0, Y0
+	XORQ AX, AX
+	SUBQ $64, CX
+	JLT dotCodesAVX512_rest
+dotCodesAVX512_whole:
+	VMOVDQU32 (SI)(AX*1), Z8
+	VMOVDQU32 (R8)(AX*1), Z9
+	VPDPBUSD Z8, Z9, Z0
+	ADDQ $64, AX
+	SUBQ $64, CX
+	JGE dotCodesAVX512_whole
+dotCodesAVX512_rest:
+	ADDQ $64, CX
+	JEQ dotCodesAVX512_sum
+	SHRQ $2, CX
+	MOVL $1, DX
+	SHLL CX, DX
+	DECL DX
+	KMOVW DX, K1
+	VMOVDQU32.Z (SI)(AX*1), K1, Z8
+	VMOVDQU32.Z (R8)(AX*1), K1, Z9
+	VPDPBUSD Z8, Z9, Z0
+dotCodesAVX512_sum:
+	VEXTRACTI64X4 $1, Z0, Y1
+	VPADDD Y1, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPADDD X1, X0, X0
+	VPHADDD X0, X0, X0
+	VPHADDD X0, X0, X0
+	VMOVD X0, AX
+	MOVL AX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func dotCodesScatteredAVX512(q *int8, base *uint8, ids *int32, groups, n, stride int, out *int32)
+TEXT ·dotCodesScatteredAVX512(SB), NOSPLIT, $0-56
+	MOVQ q+0(FP), SI
+	MOVQ ids+16(FP), DI
+	MOVQ groups+24(FP), R12
+	MOVQ stride+40(FP), BX
+	MOVQ out+48(FP), R13
+dotCodesScatteredAVX512_group:
+	MOVLQSX 0(DI), R8
+	IMULQ BX, R8
+	ADDQ base+8(FP), R8
+	MOVLQSX 4(DI), R9
+	IMULQ BX, R9
+	ADDQ base+8(FP), R9
+	MOVLQSX 8(DI), R10
+	IMULQ BX, R10
+	ADDQ base+8(FP), R10
+	MOVLQSX 12(DI), R11
+	IMULQ BX, R11
+	ADDQ base+8(FP), R11
+	XORQ DX, DX
+	CMPQ R12, $1
+	SETHI DX
+	SHLQ $4, DX
+	ADDQ DX, DI
+	MOVLQSX 0(DI), DX
+	IMULQ BX, DX
+	ADDQ base+8(FP), DX
+	MOVQ n+32(FP), CX
+	CMPQ CX, $512
+	JLE dotCodesScatteredAVX512_short0
+	MOVQ $512, CX
+dotCodesScatteredAVX512_short0:
+dotCodesScatteredAVX512_ask0:
+	PREFETCHT0 (DX)
+	ADDQ $64, DX
+	SUBQ $64, CX
+	JGT dotCodesScatteredAVX512_ask0
+	MOVLQSX 4(DI), DX
+	IMULQ BX, DX
+	ADDQ base+8(FP), DX
+	MOVQ n+32(FP), CX
+	CMPQ CX, $512
+	JLE dotCodesScatteredAVX512_short1
+	MOVQ $512, CX
+dotCodesScatteredAVX512_short1:
+dotCodesScatteredAVX512_ask1:
+	PREFETCHT0 (DX)
+	ADDQ $64, DX
+	SUBQ $64, CX
+	JGT dotCodesScatteredAVX512_ask1
+	MOVLQSX 8(DI), DX
+	IMULQ BX, DX
+	ADDQ base+8(FP), DX
+	MOVQ n+32(FP), CX
+	CMPQ CX, $512
+	JLE dotCodesScatteredAVX512_short2
+	MOVQ $512, CX
+dotCodesScatteredAVX512_short2:
+dotCodesScatteredAVX512_ask2:
+	PREFETCHT0 (DX)
+	ADDQ $64, DX
+	SUBQ $64, CX
+	JGT dotCodesScatteredAVX512_ask2
+	MOVLQSX 12(DI), DX
+	IMULQ BX, DX
+	ADDQ base+8(FP), DX
+	MOVQ n+32(FP), CX
+	CMPQ CX, $512
+	JLE dotCodesScatteredAVX512_short3
+	MOVQ $512, CX
+dotCodesScatteredAVX512_short3:
+dotCodesScatteredAVX512_ask3:
+	PREFETCHT0 (DX)
+	ADDQ $64, DX
+	SUBQ $64, CX
+	JGT dotCodesScatteredAVX512_ask3
+	MOVQ n+32(FP), CX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	XORQ AX, AX
+	SUBQ $64, CX
+	JLT dotCodesScatteredAVX512_rest
+dotCodesScatteredAVX512_whole:
+	VMOVDQU32 (SI)(AX*1), Z8
+	VMOVDQU32 (R8)(AX*1), Z9
+	VPDPBUSD Z8, Z9, Z0
+	VMOVDQU32 (R9)(AX*1), Z10
+	VPDPBUSD Z8, Z10, Z1
+	VMOVDQU32 (R10)(AX*1), Z11
+	VPDPBUSD Z8, Z11, Z2
+	VMOVDQU32 (R11)(AX*1), Z12
+	VPDPBUSD Z8, Z12, Z3
+	ADDQ $64, AX
+	SUBQ $64, CX
+	JGE dotCodesScatteredAVX512_whole
+dotCodesScatteredAVX512_rest:
+	ADDQ $64, CX
+	JEQ dotCodesScatteredAVX512_sum
+	SHRQ $2, CX
+	MOVL $1, DX
+	SHLL CX, DX
+	DECL DX
+	KMOVW DX, K1
+	VMOVDQU32.Z (SI)(AX*1), K1, Z8
+	VMOVDQU32.Z (R8)(AX*1), K1, Z9
+	VPDPBUSD Z8, Z9, Z0
+	VMOVDQU32.Z (R9)(AX*1), K1, Z10
+	VPDPBUSD Z8, Z10, Z1
+	VMOVDQU32.Z (R10)(AX*1), K1, Z11
+	VPDPBUSD Z8, Z11, Z2
+	VMOVDQU32.Z (R11)(AX*1), K1, Z12
+	VPDPBUSD Z8, Z12, Z3
+dotCodesScatteredAVX512_sum:
+	VEXTRACTI64X4 $1, Z0, Y8
+	VPADDD Y8, Y0, Y0
+	VEXTRACTI64X4 $1, Z1, Y9
+	VPADDD Y9, Y1, Y1
+	VEXTRACTI64X4 $1, Z2, Y10
+	VPADDD Y10, Y2, Y2
+	VEXTRACTI64X4 $1, Z3, Y11
+	VPADDD Y11, Y3, Y3
+	VPHADDD Y1, Y0, Y0
+	VPHADDD Y3, Y2, Y2
+	VPHADDD Y2, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPADDD X1, X0, X0
+	VMOVDQU X0, (R13)
+	ADDQ $16, R13
+	DECQ R12
+	JNE dotCodesScatteredAVX512_group
+	VZEROUPPER
+	RET
+
+// func scanCodesAVX512(q *int8, codes *uint8, norms, bounds *float32, blocks, quads int, factor float32, out *float32, masks *uint16)
+TEXT ·scanCodesAVX512(SB), NOSPLIT, $0-72
+	MOVQ q+0(FP), SI
+	MOVQ codes+8(FP), R8
+	MOVQ norms+16(FP), R9
+	MOVQ bounds+24(FP), R10
+	MOVQ blocks+32(FP), R12
+	MOVQ quads+40(FP), BX
+	VBROADCASTSS factor+48(FP), Z15
+	MOVQ out+56(FP), R13
+	MOVQ masks+64(FP), DI
+scanCodesAVX512_block:
+	XORQ AX, AX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+scanCodesAVX512_quad:
+	VMOVDQU32 0(R8), Z2
+	VPDPBUSD.BCST 0(SI)(AX*4), Z2, Z0
+	VMOVDQU32 64(R8), Z3
+	VPDPBUSD.BCST 4(SI)(AX*4), Z3, Z1
+	ADDQ $128, R8
+	ADDQ $2, AX
+	CMPQ AX, BX
+	JLT scanCodesAVX512_quad
+	VPADDD Z1, Z0, Z0
+	VCVTDQ2PS Z0, Z0
+	VFMADD213PS (R9), Z15, Z0
+	VMOVUPS Z0, (R13)
+	VBROADCASTSS (R10), Z2
+	VCMPPS $10, Z2, Z0, K1
+	KMOVW K1, DX
+	MOVW DX, (DI)
+	ADDQ $2, DI
+	ADDQ $64, R9
+	ADDQ $4, R10
+	ADDQ $64, R13
+	DECQ R12
+	JNE scanCodesAVX512_block
 	VZEROUPPER
 	RET

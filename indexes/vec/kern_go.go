@@ -52,6 +52,7 @@ func goKernels() kernels {
 				}
 			},
 		},
+		codes:       codeKernels{dotCodesGo, dotCodesScatteredGo, scanCodesGo},
 		tileQueries: goTile,
 		tileRows:    goTile,
 	}
@@ -155,4 +156,52 @@ func scaledGo(pa, pb *float32, n int, scale float32) float32 {
 		s0 += float32(d * d)
 	}
 	return (s0 + s1) + (s2 + s3) + ((s4 + s5) + (s6 + s7))
+}
+
+func dotCodesGo(pq *int8, prow *uint8, n int) int32 {
+	q, row := unsafe.Slice(pq, n), unsafe.Slice(prow, n)
+	var s0, s1, s2, s3 int32
+	for len(q) >= 4 && len(row) >= 4 {
+		x, y := (*[4]int8)(q), (*[4]uint8)(row)
+		s0 += int32(x[0]) * int32(y[0])
+		s1 += int32(x[1]) * int32(y[1])
+		s2 += int32(x[2]) * int32(y[2])
+		s3 += int32(x[3]) * int32(y[3])
+		q, row = q[4:], row[4:]
+	}
+	return s0 + s1 + s2 + s3
+}
+
+func dotCodesScatteredGo(q *int8, base *uint8, ids *int32, groups, n, stride int, out *int32) {
+	o := unsafe.Slice(out, 4*groups)
+	for i, id := range unsafe.Slice(ids, 4*groups) {
+		o[i] = dotCodesGo(q, (*uint8)(unsafe.Add(unsafe.Pointer(base), int(id)*stride)), n)
+	}
+}
+
+func scanCodesGo(pq *int8, pcodes *uint8, pnorms, pbounds *float32, blocks, quads int, factor float32, pout *float32, pmasks *uint16) {
+	q, codes := unsafe.Slice(pq, 4*quads), unsafe.Slice(pcodes, CodeBlock*4*quads*blocks)
+	norms, bounds := unsafe.Slice(pnorms, CodeBlock*blocks), unsafe.Slice(pbounds, blocks)
+	out, masks := unsafe.Slice(pout, CodeBlock*blocks), unsafe.Slice(pmasks, blocks)
+	for b, bound := range bounds {
+		var sums [CodeBlock]int32
+		for i := 0; i < len(q); i += 4 {
+			q0, q1, q2, q3 := int32(q[i]), int32(q[i+1]), int32(q[i+2]), int32(q[i+3])
+			quad := (*[4 * CodeBlock]uint8)(codes)
+			for j := range sums {
+				c := (*[4]uint8)(quad[4*j:])
+				sums[j] += q0*int32(c[0]) + q1*int32(c[1]) + q2*int32(c[2]) + q3*int32(c[3])
+			}
+			codes = codes[4*CodeBlock:]
+		}
+		mask := uint16(0)
+		for j, sum := range sums {
+			v := norms[b*CodeBlock+j] + float32(factor*float32(sum))
+			out[b*CodeBlock+j] = v
+			if !(v > bound) {
+				mask |= 1 << j
+			}
+		}
+		masks[b] = mask
+	}
 }

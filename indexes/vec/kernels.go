@@ -17,6 +17,7 @@ type kernels struct {
 	level   string
 	dot, l2 pairKernels
 	scaled  scaledKernels
+	codes   codeKernels
 	// A tile is groups*tileQueries consecutive queries, groups >= 1, against tileRows consecutive
 	// rows.
 	tileQueries, tileRows int
@@ -42,6 +43,16 @@ type scaledKernels struct {
 	// scales[i] belongs to row i of the rows, or of base.
 	rows      func(q, base, scales *float32, groups, dim int, out *float32)
 	scattered func(q, base, scales *float32, ids *int32, groups, dim int, out *float32)
+}
+
+// codeKernels are over rows of unsigned bytes and queries of signed ones; sums are exact.
+type codeKernels struct {
+	// n is a multiple of 16, and at least 16.
+	one func(q *int8, row *uint8, n int) int32
+	// out gets 4*groups values; row i is the n bytes from base + ids[i]*stride.
+	scattered func(q *int8, base *uint8, ids *int32, groups, n, stride int, out *int32)
+	// What [ScanCodes] does, for blocks >= 1; quads is a quarter of a row's bytes, even.
+	scan func(q *int8, codes *uint8, norms, bounds *float32, blocks, quads int, factor float32, out *float32, masks *uint16)
 }
 
 // kern is the level in use, chosen once at the start.

@@ -55,12 +55,12 @@ func absDot(a, b []float32) float64 {
 }
 
 // Every shape of every kernel of every level gives, within rounding, what a loop in float64 gives,
-// for every length up to 300 at misaligned starts, and all shapes of a level give the same bits.
+// for every length up to 1,100 at misaligned starts, and all shapes of a level give the same bits.
 func TestKernelsAgainstFloat64(t *testing.T) {
 	for _, k := range levels() {
 		t.Run(k.level, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 1))
-			for dim := 1; dim <= 300; dim++ {
+			for dim := 1; dim <= 1100; dim++ {
 				const rows = 12
 				off := dim % 7
 				groups := 2

@@ -6,7 +6,8 @@
 //
 // The order: a pair's components are cut into vectors of
 // as many lanes as a register has, the last one filled up with zeros; vector i is added to
-// accumulator i mod 2; the two accumulators are added; the lanes are folded.
+// accumulator i mod 2; the two accumulators are added; the lanes are folded. Codes have exact sums, and
+// need no order.
 package main
 
 import (
@@ -369,6 +370,248 @@ func (l level) tile(o op) {
 	emit("RET")
 }
 
+// The kernels over codes: q has signed bytes, rows unsigned ones, and sums are exact in int32. AVX-512
+// multiplies four bytes at once with VNNI's VPDPBUSD; AVX2 widens to 16 bits first, because its
+// VPMADDUBSW saturates.
+
+// codeStep adds the product of 16 (AVX2) or 64 (AVX-512) bytes at mem to accumulator acc. The query's
+// are in register q, widened for AVX2; t is free.
+func (l level) codeStep(mem string, q, acc, t int) {
+	if l.reg == "Z" {
+		emit("VMOVDQU32 %s, Z%d", mem, t)
+		emit("VPDPBUSD Z%d, Z%d, Z%d", q, t, acc)
+		return
+	}
+	emit("VPMOVZXBW %s, Y%d", mem, t)
+	emit("VPMADDWD Y%d, Y%d, Y%d", q, t, t)
+	emit("VPADDD Y%d, Y%d, Y%d", t, acc, acc)
+}
+
+// codeQuery loads the query's bytes that codeStep wants.
+func (l level) codeQuery(mem string, q int) {
+	if l.reg == "Z" {
+		emit("VMOVDQU32 %s, Z%d", mem, q)
+	} else {
+		emit("VPMOVSXBW %s, Y%d", mem, q)
+	}
+}
+
+// codeBytes is how many bytes a codeStep takes.
+func (l level) codeBytes() int {
+	if l.reg == "Z" {
+		return 64
+	}
+	return 16
+}
+
+// codesOne writes func dotCodes(q *int8, row *uint8, n int) int32, n a multiple of 16 and at least 16.
+func (l level) codesOne() {
+	name := "dotCodes" + l.name
+	sig := "q *int8, row *uint8, n int"
+	comment(fmt.Sprintf("func %s(%s) int32", name, sig))
+	text(name, 28)
+	declare("", fmt.Sprintf("%s(%s) int32", name, sig))
+	emit("MOVQ q+0(FP), SI")
+	emit("MOVQ row+8(FP), R8")
+	emit("MOVQ n+16(FP), CX")
+	l.codesLoop(name, 1)
+	if l.reg == "Z" {
+		emit("VEXTRACTI64X4 $1, Z0, Y1")
+		emit("VPADDD Y1, Y0, Y0")
+	}
+	emit("VEXTRACTI128 $1, Y0, X1")
+	emit("VPADDD X1, X0, X0")
+	emit("VPHADDD X0, X0, X0")
+	emit("VPHADDD X0, X0, X0")
+	emit("VMOVD X0, AX")
+	emit("MOVL AX, ret+24(FP)")
+	emit("VZEROUPPER")
+	emit("RET")
+}
+
+// codesLoop multiplies the CX bytes at SI with those at R8, R9, ... of so many rows, into accumulators
+// 0, 1, ... It spoils AX, CX, DX.
+func (l level) codesLoop(name string, rows int) {
+	for i := range rows {
+		emit("VPXOR Y%d, Y%d, Y%d", i, i, i)
+	}
+	emit("XORQ AX, AX")
+	emit("SUBQ $%d, CX", l.codeBytes())
+	emit("JLT %s_rest", name)
+	label("%s_whole", name)
+	l.codeQuery("(SI)(AX*1)", 8)
+	for i := range rows {
+		l.codeStep(fmt.Sprintf("(R%d)(AX*1)", 8+i), 8, i, 9+i)
+	}
+	emit("ADDQ $%d, AX", l.codeBytes())
+	emit("SUBQ $%d, CX", l.codeBytes())
+	emit("JGE %s_whole", name)
+	label("%s_rest", name)
+	if l.reg == "Z" {
+		// 0, 16, 32 or 48 bytes are left: as many 32-bit lanes as a quarter of that.
+		emit("ADDQ $64, CX")
+		emit("JEQ %s_sum", name)
+		emit("SHRQ $2, CX")
+		emit("MOVL $1, DX")
+		emit("SHLL CX, DX")
+		emit("DECL DX")
+		emit("KMOVW DX, K1")
+		emit("VMOVDQU32.Z (SI)(AX*1), K1, Z8")
+		for i := range rows {
+			emit("VMOVDQU32.Z (R%d)(AX*1), K1, Z%d", 8+i, 9+i)
+			emit("VPDPBUSD Z8, Z%d, Z%d", 9+i, i)
+		}
+		label("%s_sum", name)
+	}
+}
+
+// codesScattered writes
+//
+//	func dotCodesScattered(q *int8, base *uint8, ids *int32, groups, n, stride int, out *int32)
+//
+// for groups of four rows; row i is the n bytes from base + ids[i]*stride.
+func (l level) codesScattered() {
+	name := "dotCodesScattered" + l.name
+	sig := "q *int8, base *uint8, ids *int32, groups, n, stride int, out *int32"
+	comment(fmt.Sprintf("func %s(%s)", name, sig))
+	text(name, 56)
+	declare("", fmt.Sprintf("%s(%s)", name, sig))
+	emit("MOVQ q+0(FP), SI")
+	emit("MOVQ ids+16(FP), DI")
+	emit("MOVQ groups+24(FP), R12")
+	emit("MOVQ stride+40(FP), BX")
+	emit("MOVQ out+48(FP), R13")
+	label("%s_group", name)
+	for i := range 4 {
+		emit("MOVLQSX %d(DI), R%d", 4*i, 8+i)
+		emit("IMULQ BX, R%d", 8+i)
+		emit("ADDQ base+8(FP), R%d", 8+i)
+	}
+	// The next four rows are asked for now, up to 512 bytes of each, as the hardware cannot guess
+	// them. The last group asks for its own again.
+	emit("XORQ DX, DX")
+	emit("CMPQ R12, $1")
+	emit("SETHI DX")
+	emit("SHLQ $4, DX")
+	emit("ADDQ DX, DI")
+	for i := range 4 {
+		emit("MOVLQSX %d(DI), DX", 4*i)
+		emit("IMULQ BX, DX")
+		emit("ADDQ base+8(FP), DX")
+		emit("MOVQ n+32(FP), CX")
+		emit("CMPQ CX, $512")
+		emit("JLE %s_short%d", name, i)
+		emit("MOVQ $512, CX")
+		label("%s_short%d", name, i)
+		label("%s_ask%d", name, i)
+		emit("PREFETCHT0 (DX)")
+		emit("ADDQ $64, DX")
+		emit("SUBQ $64, CX")
+		emit("JGT %s_ask%d", name, i)
+	}
+	emit("MOVQ n+32(FP), CX")
+	l.codesLoop(name, 4)
+	if l.reg == "Z" {
+		for i := range 4 {
+			emit("VEXTRACTI64X4 $1, Z%d, Y%d", i, 8+i)
+			emit("VPADDD Y%d, Y%d, Y%d", 8+i, i, i)
+		}
+	}
+	emit("VPHADDD Y1, Y0, Y0")
+	emit("VPHADDD Y3, Y2, Y2")
+	emit("VPHADDD Y2, Y0, Y0")
+	emit("VEXTRACTI128 $1, Y0, X1")
+	emit("VPADDD X1, X0, X0")
+	emit("VMOVDQU X0, (R13)")
+	emit("ADDQ $16, R13")
+	emit("DECQ R12")
+	emit("JNE %s_group", name)
+	emit("VZEROUPPER")
+	emit("RET")
+}
+
+// codesBlocks writes
+//
+//	func scanCodes(q *int8, codes *uint8, norms, bounds *float32, blocks, quads int, factor float32, out *float32, masks *uint16)
+//
+// for blocks of 16 rows whose bytes lie in quads: four bytes of row 0, the same four of row 1, ... row
+// 15, then the next four. A block's sums need no folding then: lane i is row i.
+func (l level) codesBlocks() {
+	name := "scanCodes" + l.name
+	sig := "q *int8, codes *uint8, norms, bounds *float32, blocks, quads int, factor float32, out *float32, masks *uint16"
+	comment(fmt.Sprintf("func %s(%s)", name, sig))
+	text(name, 72)
+	declare("", fmt.Sprintf("%s(%s)", name, sig))
+	emit("MOVQ q+0(FP), SI")
+	emit("MOVQ codes+8(FP), R8")
+	emit("MOVQ norms+16(FP), R9")
+	emit("MOVQ bounds+24(FP), R10")
+	emit("MOVQ blocks+32(FP), R12")
+	emit("MOVQ quads+40(FP), BX")
+	emit("VBROADCASTSS factor+48(FP), %s", l.r(15))
+	emit("MOVQ out+56(FP), R13")
+	emit("MOVQ masks+64(FP), DI")
+	label("%s_block", name)
+	emit("XORQ AX, AX")
+	if l.reg == "Z" {
+		emit("VPXORD Z0, Z0, Z0")
+		emit("VPXORD Z1, Z1, Z1")
+		label("%s_quad", name)
+		for i := range 2 { // two chains of sums
+			emit("VMOVDQU32 %d(R8), Z%d", 64*i, 2+i)
+			emit("VPDPBUSD.BCST %d(SI)(AX*4), Z%d, Z%d", 4*i, 2+i, i)
+		}
+		emit("ADDQ $128, R8")
+		emit("ADDQ $2, AX")
+		emit("CMPQ AX, BX")
+		emit("JLT %s_quad", name)
+		emit("VPADDD Z1, Z0, Z0")
+		emit("VCVTDQ2PS Z0, Z0")
+		emit("VFMADD213PS (R9), Z15, Z0")
+		emit("VMOVUPS Z0, (R13)")
+		emit("VBROADCASTSS (R10), Z2")
+		emit("VCMPPS $10, Z2, Z0, K1") // not greater, so that a NaN is kept
+		emit("KMOVW K1, DX")
+	} else {
+		for i := range 4 {
+			emit("VPXOR Y%d, Y%d, Y%d", i, i, i)
+		}
+		label("%s_quad", name)
+		emit("VPBROADCASTD (SI)(AX*4), X4")
+		emit("VPMOVSXBW X4, Y4")
+		for i := range 4 {
+			l.codeStep(fmt.Sprintf("%d(R8)", 16*i), 4, i, 5+i)
+		}
+		emit("ADDQ $64, R8")
+		emit("INCQ AX")
+		emit("CMPQ AX, BX")
+		emit("JLT %s_quad", name)
+		emit("VBROADCASTSS (R10), Y4")
+		for i := range 2 {
+			// The sums of rows 0 1 4 5 | 2 3 6 7, brought into order.
+			emit("VPHADDD Y%d, Y%d, Y%d", 2*i+1, 2*i, 2*i)
+			emit("VPERMQ $0xd8, Y%d, Y%d", 2*i, 2*i)
+			emit("VCVTDQ2PS Y%d, Y%d", 2*i, 2*i)
+			emit("VFMADD213PS %d(R9), Y15, Y%d", 32*i, 2*i)
+			emit("VMOVUPS Y%d, %d(R13)", 2*i, 32*i)
+			emit("VCMPPS $10, Y4, Y%d, Y%d", 2*i, 5+i)
+		}
+		emit("VMOVMSKPS Y5, DX")
+		emit("VMOVMSKPS Y6, CX")
+		emit("SHLL $8, CX")
+		emit("ORL CX, DX")
+	}
+	emit("MOVW DX, (DI)")
+	emit("ADDQ $2, DI")
+	emit("ADDQ $64, R9")
+	emit("ADDQ $4, R10")
+	emit("ADDQ $64, R13")
+	emit("DECQ R12")
+	emit("JNE %s_block", name)
+	emit("VZEROUPPER")
+	emit("RET")
+}
+
 func main() {
 	log.SetFlags(0)
 	const generated = "// Code generated by kerngen_amd64.go. DO NOT EDIT.\n\n"
@@ -382,7 +625,7 @@ func main() {
 	}
 	asm.WriteString("GLOBL ·tailMask<>(SB), RODATA|NOPTR, $64\n")
 	goFile.WriteString(generated + "package vec\n\n")
-	comments := "// What each of these does stands at the fields of pairKernels and scaledKernels.\n\n"
+	comments := "// What each of these does stands at the fields of pairKernels, scaledKernels and codeKernels.\n\n"
 	goFile.WriteString(comments)
 	for _, l := range levels {
 		for _, o := range []op{dot, l2, scaled} {
@@ -392,6 +635,9 @@ func main() {
 		}
 		l.tile(dot)
 		l.tile(l2)
+		l.codesOne()
+		l.codesScattered()
+		l.codesBlocks()
 		fmt.Fprintf(&goFile, "const tileQueries%s, tileRows%s = %d, %d\n\n", l.name, l.name, l.tileQueries, l.tileRows)
 	}
 	src, err := format.Source(bytes.TrimSpace(goFile.Bytes()))

@@ -13,17 +13,23 @@ func levels() []kernels {
 		dot:         pairKernels{dotAVX2, dotRowsAVX2, dotScatteredAVX2, dotTileAVX2},
 		l2:          pairKernels{l2AVX2, l2RowsAVX2, l2ScatteredAVX2, l2TileAVX2},
 		scaled:      scaledKernels{scaledAVX2, scaledRowsAVX2, scaledScatteredAVX2},
+		codes:       codeKernels{dotCodesAVX2, dotCodesScatteredAVX2, scanCodesAVX2},
 		tileQueries: tileQueriesAVX2,
 		tileRows:    tileRowsAVX2,
 	})
 	if !cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512VL) {
 		return have
 	}
+	codes := codeKernels{dotCodesAVX512, dotCodesScatteredAVX512, scanCodesAVX512}
+	if !cpuid.CPU.Supports(cpuid.AVX512VNNI) { // the first processors with AVX-512 lack it
+		codes = have[len(have)-1].codes
+	}
 	return append(have, kernels{
 		level:       "avx512",
 		dot:         pairKernels{dotAVX512, dotRowsAVX512, dotScatteredAVX512, dotTileAVX512},
 		l2:          pairKernels{l2AVX512, l2RowsAVX512, l2ScatteredAVX512, l2TileAVX512},
 		scaled:      scaledKernels{scaledAVX512, scaledRowsAVX512, scaledScatteredAVX512},
+		codes:       codes,
 		tileQueries: tileQueriesAVX512,
 		tileRows:    tileRowsAVX512,
 	})
