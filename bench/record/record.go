@@ -173,6 +173,12 @@ type Embedding struct {
 	Images      int             `json:"images"`
 	Skipped     []Failure       `json:"skipped,omitempty"` // images that could not be read
 	Seconds     float64         `json:"seconds"`           // wall time, from the first image read to the last vector
+	// Stages of Seconds, each as long as it was busy. Decode and Prepare add up what Workers did side
+	// by side, and stages overlap, so that their sum is more than Seconds. 0 where not known.
+	Decode  float64 `json:"decode_seconds,omitempty"`
+	Prepare float64 `json:"prepare_seconds,omitempty"`
+	Infer   float64 `json:"infer_seconds,omitempty"`
+	Workers int     `json:"workers,omitempty"`
 	Card        json.RawMessage `json:"card,omitempty"`    // the model's card as it stands
 }
 
@@ -185,7 +191,12 @@ type Failure struct {
 // Gallery holds the queries that are shown with what each family answered, and the items needed to
 // show them. Pictures are files in the results folder.
 type Gallery struct {
-	Queries []Item         `json:"queries"`
+	Queries []Item `json:"queries"`
+	// Why[i] says why Queries[i] is shown, in a few words: "at random", "worst recall", ...
+	Why []string `json:"why,omitempty"`
+	// Answer[i] is the place of Queries[i] in [Record.Answers], which hold more queries than are shown;
+	// absent where the two are in the same order.
+	Answer []int          `json:"answer,omitempty"`
 	Base    map[int32]Item `json:"base"` // by row number, every item that an answer names
 	// Relevant[i] is how many items of the base share the label of Queries[i].
 	Relevant []int `json:"relevant"`

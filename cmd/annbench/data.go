@@ -160,6 +160,7 @@ func describeEmbedding(card *models.Card, src catalog.Source, r embedder.Result)
 	e := record.Embedding{
 		Model: card.Name, ModelDigest: card.SHA256, Source: src.Name(), Device: string(r.Device),
 		Images: r.Images, Seconds: r.Seconds, Card: text,
+		Decode: r.DecodeSeconds, Prepare: r.PrepareSeconds, Infer: r.InferSeconds, Workers: r.Workers,
 	}
 	for _, refusal := range r.Refusals {
 		e.Refusals = append(e.Refusals, fmt.Sprintf("%s: %s", refusal.Device, refusal.Reason))
