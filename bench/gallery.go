@@ -25,22 +25,19 @@ func (c *coordinator) writeGallery(ctx context.Context) error {
 		return err
 	}
 	g := record.Gallery{Base: map[int32]record.Item{}, Truth: map[string][][]int32{}}
+	var picks []picked
 	wanted := map[int32]bool{}
-	for i := range records {
-		for _, ids := range records[i].Answers {
-			for _, id := range ids {
-				wanted[id] = true
-			}
-		}
-	}
-	for _, m := range c.Sweep.Metric {
+	for i, m := range c.Sweep.Metric {
 		truth, err := dataset.FindTruth(ctx, c.set, m, min(shown, c.maxK()), 1, "", nil)
 		if err != nil {
 			return err
 		}
-		lists := make([][]int32, len(c.gallery))
-		for i, q := range c.gallery {
-			lists[i] = slices.Clone(truth.IDs(q))
+		if i == 0 {
+			picks = c.picks(records, truth)
+		}
+		lists := make([][]int32, len(picks))
+		for i, p := range picks {
+			lists[i] = slices.Clone(truth.IDs(c.gallery[p.at]))
 			for _, id := range lists[i] {
 				wanted[id] = true
 			}
@@ -48,6 +45,17 @@ func (c *coordinator) writeGallery(ctx context.Context) error {
 		g.Truth[string(m)] = lists
 		if err := truth.Close(); err != nil {
 			return err
+		}
+	}
+	for _, p := range picks {
+		g.Why = append(g.Why, p.why)
+		g.Answer = append(g.Answer, p.at)
+		for i := range records {
+			if p.at < len(records[i].Answers) {
+				for _, id := range records[i].Answers[p.at] {
+					wanted[id] = true
+				}
+			}
 		}
 	}
 
@@ -62,7 +70,8 @@ func (c *coordinator) writeGallery(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Join(c.Out, record.ThumbsDir), 0o755); err != nil {
 		return err
 	}
-	for _, q := range c.gallery {
+	for _, p := range picks {
+		q := c.gallery[p.at]
 		item, err := c.galleryItem(queryItems[q], int(c.set.QueryRows[q]))
 		if err != nil {
 			return err
@@ -79,6 +88,41 @@ func (c *coordinator) writeGallery(ctx context.Context) error {
 		}
 	}
 	return record.WriteJSON(filepath.Join(c.Out, record.GalleryFile), g)
+}
+
+// picks chooses the queries to show, by the exact neighbours under the sweep's first metric and the
+// answers to as many as its largest k, one in flight.
+func (c *coordinator) picks(records []record.Record, truth *dataset.Truth) []picked {
+	p := &pool{}
+	inTruths := make([]int, c.set.Base.Rows) // queries that have the row among their neighbours
+	for q := range c.set.Queries.Rows {
+		for _, id := range truth.IDs(q) {
+			inTruths[id]++
+		}
+	}
+	for _, q := range c.gallery {
+		ids := truth.IDs(q)
+		p.truth = append(p.truth, ids)
+		p.total = append(p.total, c.set.Relevant(q))
+		var relevant []bool
+		hub := 0
+		for _, id := range ids {
+			hub = max(hub, inTruths[id])
+			if label := c.set.QueryLabels[q]; label >= 0 {
+				relevant = append(relevant, c.set.BaseLabels[id] == label)
+			}
+		}
+		p.relevant, p.hub = append(p.relevant, relevant), append(p.hub, hub)
+	}
+	largest := slices.Max(c.Sweep.K)
+	for i := range records {
+		r := &records[i]
+		cell := r.Cell
+		if len(r.Answers) >= len(c.gallery) && cell.K == largest && cell.Metric == string(c.Sweep.Metric[0]) && cell.Mode == record.Latency {
+			p.cells = append(p.cells, poolCell{cell.Family, r.Exact, r.Answers})
+		}
+	}
+	return p.pick(c.Sweep.Gallery)
 }
 
 // galleryItem describes a row of the collection, and writes its picture if there is one.

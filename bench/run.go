@@ -160,9 +160,10 @@ func (r *Run) describe(set *dataset.Set) {
 	}
 }
 
-// galleryQueries draws the queries that the report shows.
+// galleryQueries draws the queries of which answers are kept, and among which [pool.pick] finds those
+// that the report shows.
 func (r *Run) galleryQueries(set *dataset.Set) []int {
-	n := min(max(0, r.Sweep.Gallery), set.Queries.Rows)
+	n := min(max(0, r.Sweep.Gallery)*poolPerQuery, set.Queries.Rows)
 	// The second word keeps this draw apart from the others that the sweep's seed decides.
 	perm := rand.New(rand.NewPCG(r.Sweep.Seed, 0x67616c6c657279)).Perm(set.Queries.Rows)
 	return perm[:n]

@@ -41,6 +41,8 @@ type thumb struct {
 
 type galleryQuery struct {
 	N     int
+	Why   string // it is shown
+	First bool   // of those shown for that reason
 	Item  galleryItem
 	Rows  []galleryRow
 	Total int // items of the base with the query's label
@@ -205,6 +207,10 @@ type galleryBuilder struct {
 func (b *galleryBuilder) query(i int, choices []Choice, class func(string) string) galleryQuery {
 	q := b.gallery.Queries[i]
 	out := galleryQuery{N: i + 1, Item: galleryItem{Ref: b.thumbs.ref(q.Thumb), ID: q.ID, Label: q.Label}}
+	if i < len(b.gallery.Why) {
+		out.Why = b.gallery.Why[i]
+		out.First = i == 0 || b.gallery.Why[i-1] != out.Why
+	}
 	if i < len(b.gallery.Relevant) {
 		out.Total = b.gallery.Relevant[i]
 	}
@@ -222,12 +228,16 @@ func (b *galleryBuilder) query(i int, choices []Choice, class func(string) strin
 		}
 		row.Setting = clean(c.Row.Cell.Settings())
 		answers := c.Row.Answers()
-		if i >= len(answers) {
+		at := i // in the answers
+		if i < len(b.gallery.Answer) {
+			at = b.gallery.Answer[i]
+		}
+		if at < 0 || at >= len(answers) {
 			row.Why = "its answers to this query were not kept"
 			out.Rows = append(out.Rows, row)
 			continue
 		}
-		out.Rows = append(out.Rows, b.row(row, q, answers[i], truth, out.Total))
+		out.Rows = append(out.Rows, b.row(row, q, answers[at], truth, out.Total))
 	}
 	return out
 }
