@@ -50,7 +50,7 @@ func TestRunMeasuresEveryCellOnceAndGoesOn(t *testing.T) {
 		if v := rec.Values; v[metric.P50] > v[metric.P99] || v[metric.P99] > v[metric.P999] {
 			t.Errorf("%v: percentiles fall: %v", rec.Cell, v)
 		}
-		if want := 3; rec.Rep == 0 && len(rec.Answers) != want {
+		if want := 3 * poolPerQuery; rec.Rep == 0 && len(rec.Answers) != want {
 			t.Errorf("%v: answers to %d queries of the gallery, want %d", rec.Cell, len(rec.Answers), want)
 		}
 	}
@@ -64,7 +64,7 @@ func TestRunMeasuresEveryCellOnceAndGoesOn(t *testing.T) {
 	if results.Dataset.Base != 550 || results.Dataset.Queries != 50 || len(results.Dataset.Labels) != 10 {
 		t.Errorf("data set is described as %+v", results.Dataset)
 	}
-	if g := results.Gallery; g == nil || len(g.Queries) != 3 || len(g.Truth["l2"][0]) != 10 {
+	if g := results.Gallery; g == nil || len(g.Queries) != 3 || len(g.Why) != 3 || len(g.Answer) != 3 || len(g.Truth["l2"][0]) != 10 {
 		t.Errorf("gallery is %+v", g)
 	}
 

@@ -165,21 +165,21 @@ type LabelCount struct {
 
 // Embedding says how images became vectors.
 type Embedding struct {
-	Model       string          `json:"model"`
-	ModelDigest string          `json:"model_digest"`
-	Source      string          `json:"source"`             // the collection, for people
-	Device      string          `json:"device"`             // cuda, webgpu or cpu
-	Refusals    []string        `json:"refusals,omitempty"` // devices that were tried first, each in its own words
-	Images      int             `json:"images"`
-	Skipped     []Failure       `json:"skipped,omitempty"` // images that could not be read
-	Seconds     float64         `json:"seconds"`           // wall time, from the first image read to the last vector
+	Model       string    `json:"model"`
+	ModelDigest string    `json:"model_digest"`
+	Source      string    `json:"source"`             // the collection, for people
+	Device      string    `json:"device"`             // cuda, webgpu or cpu
+	Refusals    []string  `json:"refusals,omitempty"` // devices that were tried first, each in its own words
+	Images      int       `json:"images"`
+	Skipped     []Failure `json:"skipped,omitempty"` // images that could not be read
+	Seconds     float64   `json:"seconds"`           // wall time, from the first image read to the last vector
 	// Stages of Seconds, each as long as it was busy. Decode and Prepare add up what Workers did side
 	// by side, and stages overlap, so that their sum is more than Seconds. 0 where not known.
-	Decode  float64 `json:"decode_seconds,omitempty"`
-	Prepare float64 `json:"prepare_seconds,omitempty"`
-	Infer   float64 `json:"infer_seconds,omitempty"`
-	Workers int     `json:"workers,omitempty"`
-	Card        json.RawMessage `json:"card,omitempty"`    // the model's card as it stands
+	Decode  float64         `json:"decode_seconds,omitempty"`
+	Prepare float64         `json:"prepare_seconds,omitempty"`
+	Infer   float64         `json:"infer_seconds,omitempty"`
+	Workers int             `json:"workers,omitempty"`
+	Card    json.RawMessage `json:"card,omitempty"` // the model's card as it stands
 }
 
 // Failure is an image that could not be used, and why.
@@ -197,7 +197,7 @@ type Gallery struct {
 	// Answer[i] is the place of Queries[i] in [Record.Answers], which hold more queries than are shown;
 	// absent where the two are in the same order.
 	Answer []int          `json:"answer,omitempty"`
-	Base    map[int32]Item `json:"base"` // by row number, every item that an answer names
+	Base   map[int32]Item `json:"base"` // by row number, every item that an answer names
 	// Relevant[i] is how many items of the base share the label of Queries[i].
 	Relevant []int `json:"relevant"`
 	// Truth[i] are the exact neighbours of Queries[i], nearest first, as row numbers of the base, by
