@@ -25,10 +25,11 @@ import (
 
 // The files of a collection folder.
 const (
-	vectorsFile = "vectors.npy" // float32, one vector a row
-	itemsFile   = "items.jsonl" // one Item a line, line i for row i
-	thumbsFile  = "thumbs.zip"  // row i is "i.jpg", not compressed again; absent if there are none
-	metaFile    = "meta.json"   // Meta; written last
+	vectorsFile = "vectors.npy"   // float32, one vector a row
+	itemsFile   = "items.jsonl"   // one Item a line, line i for row i
+	nearFile    = "neighbors.npy" // int32, what the file that was read says are the exact neighbours; absent if it says nothing
+	thumbsFile  = "thumbs.zip"    // row i is "i.jpg", not compressed again; absent if there are none
+	metaFile    = "meta.json"     // Meta; written last
 )
 
 // metaVersion is the version of the folder's form.
@@ -56,6 +57,14 @@ type Meta struct {
 	// Embedding says how the vectors were made, in the words of whoever made them; nil where they
 	// were given.
 	Embedding json.RawMessage `json:"embedding,omitempty"`
+	// Queries is how many rows, the last ones, were given as queries.
+	Queries int `json:"queries,omitempty"`
+	// Metric is what the file that was read says "near" means; empty where it says nothing.
+	Metric vec.Metric `json:"metric,omitempty"`
+	// Word is what the file says of its metric, in its own words, where it is none of annbench's.
+	Word string `json:"word,omitempty"`
+	// Neighbors is how many neighbours the file gives for each query; 0 where it gives none.
+	Neighbors int `json:"neighbors,omitempty"`
 }
 
 // Collection is vectors, and what each stands for. Its methods may be called by many goroutines at
@@ -105,6 +114,10 @@ func OpenCollection(dir string) (*Collection, error) {
 	if c.Items, err = readItems(filepath.Join(dir, itemsFile), c.Meta.Rows); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
+	if q := c.Meta.Queries; q < 0 || q >= c.Meta.Rows && q > 0 || c.Meta.Neighbors < 0 {
+		err := fmt.Errorf("%s: %d queries among %d vectors", filepath.Join(dir, metaFile), q, c.Meta.Rows)
+		return nil, errors.Join(err, c.Close())
+	}
 	c.files = append(c.files, filepath.Join(dir, itemsFile))
 	return c, nil
 }
@@ -151,6 +164,21 @@ func (c *Collection) readLabels(path string) error {
 		}
 	}
 	interned := make(map[string]string)
+	if strings.EqualFold(filepath.Ext(path), ".npy") {
+		labels, err := readLabelFile(path)
+		if err != nil {
+			return err
+		}
+		if len(labels) != len(c.Items) {
+			return fmt.Errorf("%s has %d labels, there are %d vectors", path, len(labels), len(c.Items))
+		}
+		for i, label := range labels {
+			c.Items[i].Label = label
+		}
+		c.files = append(c.files, path)
+		c.Meta.Digest = ""
+		return nil
+	}
 	lines := 0
 	err := eachLine(path, func(line int, b []byte) error {
 		lines = line
@@ -389,6 +417,7 @@ type Writer struct {
 	zip      *zip.Writer
 	line     []byte
 	err      error // the first, after which nothing is written any more
+	given    Meta  // what was read beside the vectors; see [OpenSource]
 }
 
 // Create begins a collection at dir, of vectors of dim dimensions. What is written lies in a folder
@@ -511,6 +540,7 @@ func (w *Writer) commit(embedding json.RawMessage) (*Meta, error) {
 	meta := &Meta{
 		Version: metaVersion, Rows: w.rows, Dim: w.dim, Thumbs: w.count,
 		Digest: w.digester.digest(w.rows, w.dim), Embedding: embedding,
+		Queries: w.given.Queries, Metric: w.given.Metric, Word: w.given.Word, Neighbors: w.given.Neighbors,
 	}
 	if err := writeJSON(filepath.Join(w.tmp, metaFile), meta); err != nil {
 		return nil, err

@@ -365,7 +365,7 @@ func TestOpenKnowsItsFormats(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"v.fvecs", "v"} {
 		os.WriteFile(filepath.Join(dir, name), nil, 0o644)
-		if _, err := Open(filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), "a collection folder, a NumPy file of float32 (.npy)") {
+		if _, err := Open(filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), "a collection folder and a NumPy file of float32 (.npy)") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

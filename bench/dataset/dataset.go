@@ -14,6 +14,9 @@
 // several processes write the same one. What a process that was ended has left (".NAME.tmp-...") is
 // never used and can be deleted.
 //
+// Files of other tools ([Formats]) are read by [OpenSource], which streams them into a collection in
+// the cache, once.
+//
 // The package neither embeds (package embedder) nor measures (package bench), and the description of
 // an embedding is opaque to it. It imports package vec and nothing else of annbench.
 package dataset
@@ -27,20 +30,8 @@ import (
 	"strings"
 )
 
-// Format is a form in which vectors come.
-type Format struct {
-	Ext  string // of the file's name, in lower case with its dot; empty for a folder
-	Name string
-	open func(path string) (*Collection, error)
-}
-
-// Formats lists what [Open] reads.
-var Formats = []Format{
-	{"", "a collection folder", OpenCollection},
-	{".npy", "a NumPy file of float32", openNPY},
-}
-
-// Open opens the vectors at path, in the form that [Formats] has for its extension. Close the
+// Open opens the vectors at path where they can be mapped as they are: a folder that a [Writer]
+// committed, or a .npy file of float32. [OpenSource] reads everything else as well. Close the
 // collection after use.
 func Open(path string) (*Collection, error) {
 	info, err := os.Stat(path)
@@ -50,24 +41,13 @@ func Open(path string) (*Collection, error) {
 		}
 		return nil, err
 	}
-	ext := ""
-	if !info.IsDir() {
-		ext = strings.ToLower(filepath.Ext(path))
-		if ext == "" {
-			ext = "none"
-		}
+	switch {
+	case info.IsDir():
+		return OpenCollection(path)
+	case strings.EqualFold(filepath.Ext(path), ".npy"):
+		return openNPY(path)
 	}
-	names := make([]string, len(Formats))
-	for i, f := range Formats {
-		if f.Ext == ext {
-			return f.open(path)
-		}
-		names[i] = f.Name
-		if f.Ext != "" {
-			names[i] += " (" + f.Ext + ")"
-		}
-	}
-	return nil, fmt.Errorf("%s: vectors do not come in files of this extension; known are %s", path, strings.Join(names, ", "))
+	return nil, fmt.Errorf("%s: only a collection folder and a NumPy file of float32 (.npy) can be mapped as they are", path)
 }
 
 // OpenVectors opens the vectors at vectors as [Open] does, and gives them the categories in the text

@@ -46,22 +46,47 @@ type SplitConfig struct {
 	Queries int
 	// Seed decides which.
 	Seed uint64
+	// LeaveOneOut draws the queries and leaves them in the base: all rows are searched, and a query
+	// is never its own neighbour. It is an error where the collection came with queries of its own.
+	LeaveOneOut bool
 }
 
 // setMeta is what set.json holds.
 type setMeta struct {
-	Version    int      `json:"version"`
-	Digest     string   `json:"digest"`
-	Collection string   `json:"collection"` // the digest of what was divided
-	Base       int      `json:"base"`
-	Queries    int      `json:"queries"`
-	Dim        int      `json:"dim"`
-	Seed       uint64   `json:"seed"`
-	Labels     []string `json:"labels"`
+	Version    int    `json:"version"`
+	Digest     string `json:"digest"`
+	Collection string `json:"collection"` // the digest of what was divided
+	Base       int    `json:"base"`
+	Queries    int    `json:"queries"`
+	Dim        int    `json:"dim"`
+	Seed       uint64 `json:"seed"`
+	// Mode is how base and queries came about: empty where queries were held out, or one of the
+	// modes below.
+	Mode   string   `json:"mode,omitempty"`
+	Rows   int      `json:"rows,omitempty"` // of the collection, where Mode is not empty
+	Labels []string `json:"labels"`
+}
+
+// The modes of a set, besides queries that are held out.
+const (
+	modeGiven       = "given"         // the collection came with queries
+	modeLeaveOneOut = "leave-one-out" // queries stay in the base
+)
+
+// rows is how many rows the collection has.
+func (m *setMeta) rows() int {
+	if m.Mode == "" {
+		return m.Base + m.Queries
+	}
+	return m.Rows
 }
 
 // Split divides a collection into base and queries, and returns the folder of the set, below
 // cacheDir. A set that is there already is used again.
+//
+// Where the collection came with queries (Meta.Queries), they are the queries, all of them or as many
+// as are asked for, drawn by the seed; the other rows are the base. Else they are held out, or left in
+// the base, as cfg says.
 //
 // Queries are drawn uniformly at random without replacement: every row gets a random number, out of
 // PCG with the seed, in row order, and the rows with the smallest numbers are the queries. Base and
@@ -75,11 +100,28 @@ func Split(ctx context.Context, c *Collection, cfg SplitConfig, cacheDir string)
 	if rows < 2 {
 		return "", fmt.Errorf("%s: %d vectors cannot be divided into base and queries", c.Name, rows)
 	}
-	if cfg.Queries < 0 || cfg.Queries >= rows {
+	mode, base := "", 0
+	switch given := c.Meta.Queries; {
+	case given > 0 && cfg.LeaveOneOut:
+		return "", fmt.Errorf("%s: the vectors came with %d queries, so none can be left out one by one", c.Name, given)
+	case given > 0:
+		if cfg.Queries < 0 || cfg.Queries > given {
+			return "", fmt.Errorf("%s: %d queries are not there: the vectors came with %d", c.Name, cfg.Queries, given)
+		}
+		if cfg.Queries == 0 {
+			cfg.Queries = given
+		}
+		mode, base = modeGiven, rows-given
+	case cfg.Queries < 0 || cfg.Queries >= rows:
 		return "", fmt.Errorf("%s: %d queries cannot be held out of %d vectors: 1 to %d can", c.Name, cfg.Queries, rows, rows-1)
-	}
-	if cfg.Queries == 0 {
-		cfg.Queries = max(1, min(defaultQueries, rows/5))
+	default:
+		if cfg.Queries == 0 {
+			cfg.Queries = max(1, min(defaultQueries, rows/5))
+		}
+		base = rows - cfg.Queries
+		if cfg.LeaveOneOut {
+			mode, base = modeLeaveOneOut, rows
+		}
 	}
 	if err := os.MkdirAll(cacheDir, 0o755); err != nil {
 		return "", err
@@ -89,8 +131,11 @@ func Split(ctx context.Context, c *Collection, cfg SplitConfig, cacheDir string)
 		return "", err
 	}
 	meta := setMeta{
-		Version: setVersion, Collection: digest, Base: rows - cfg.Queries, Queries: cfg.Queries,
-		Dim: c.Vectors.Dim, Seed: cfg.Seed,
+		Version: setVersion, Collection: digest, Base: base, Queries: cfg.Queries,
+		Dim: c.Vectors.Dim, Seed: cfg.Seed, Mode: mode,
+	}
+	if mode != "" {
+		meta.Rows = rows
 	}
 	meta.Digest = meta.digest()
 	dir = filepath.Join(cacheDir, "set-"+meta.Digest[:16])
@@ -120,6 +165,9 @@ func Split(ctx context.Context, c *Collection, cfg SplitConfig, cacheDir string)
 func (m *setMeta) digest() string {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "annbench set %d\ncollection %s\nqueries %d\nseed %d\n", m.Version, m.Collection, m.Queries, m.Seed)
+	if m.Mode != "" { // absent from the digests of sets that were made before there were modes
+		fmt.Fprintf(sum, "mode %s\nbase %d\nrows %d\n", m.Mode, m.Base, m.Rows)
+	}
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
@@ -182,6 +230,38 @@ func newSetHalf(dir, vectors, items string, dim int) (*setHalf, error) {
 	return &setHalf{vectors: w, items: lines}, nil
 }
 
+// copy appends the rows of c that are wanted, in order.
+func (h *setHalf) copy(ctx context.Context, c *Collection, number map[string]int32, wanted func(row int) bool) error {
+	const most = 4096 // rows between two looks at ctx
+	var line []byte
+	for from := 0; from < c.Vectors.Rows; {
+		if !wanted(from) {
+			from++
+			continue
+		}
+		to := from + 1
+		for to < c.Vectors.Rows && to-from < most && wanted(to) {
+			to++
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := h.vectors.write(c.Vectors.Slice(from, to).Data); err != nil {
+			return err
+		}
+		for row := from; row < to; row++ {
+			h.rows = append(h.rows, int32(row))
+			h.labels = append(h.labels, number[c.Items[row].Label])
+			line = appendItem(line[:0], c.Items[row])
+			if _, err := h.items.Write(line); err != nil {
+				return err
+			}
+		}
+		from = to
+	}
+	return nil
+}
+
 func (h *setHalf) finish(dir, labels, rows string) error {
 	return errors.Join(
 		h.vectors.finish(),
@@ -209,33 +289,24 @@ func writeSet(ctx context.Context, dir string, c *Collection, meta setMeta) erro
 		return err
 	}
 	err = func() error {
-		query := held(c.Vectors.Rows, meta.Queries, meta.Seed)
-		const most = 4096 // rows between two looks at ctx
-		var line []byte
-		for from := 0; from < len(query); {
-			to := from + 1
-			for to < len(query) && to-from < most && query[to] == query[from] {
-				to++
+		first := 0 // row that may be drawn
+		if meta.Mode == modeGiven {
+			first = meta.Base
+		}
+		query := slices.Concat(make([]bool, first), held(c.Vectors.Rows-first, meta.Queries, meta.Seed))
+		if err := queries.copy(ctx, c, number, func(row int) bool { return query[row] }); err != nil {
+			return err
+		}
+		if err := base.copy(ctx, c, number, func(row int) bool {
+			switch meta.Mode {
+			case modeLeaveOneOut:
+				return true
+			case modeGiven:
+				return row < meta.Base
 			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			half := base
-			if query[from] {
-				half = queries
-			}
-			if err := half.vectors.write(c.Vectors.Slice(from, to).Data); err != nil {
-				return err
-			}
-			for row := from; row < to; row++ {
-				half.rows = append(half.rows, int32(row))
-				half.labels = append(half.labels, number[c.Items[row].Label])
-				line = appendItem(line[:0], c.Items[row])
-				if _, err := half.items.Write(line); err != nil {
-					return err
-				}
-			}
-			from = to
+			return !query[row]
+		}); err != nil {
+			return err
 		}
 		return nil
 	}()
@@ -329,6 +400,10 @@ type Set struct {
 	BaseRows  []int32 // of each base vector, its row in the collection; ascending
 	QueryRows []int32
 
+	// LeaveOneOut says that the queries stand in the base, and that no query is its own neighbour; see
+	// [Set.Self].
+	LeaveOneOut bool
+
 	closers []interface{ Close() error }
 	counts  []int // base vectors by label
 
@@ -345,7 +420,7 @@ func OpenSet(dir string) (*Set, error) {
 		}
 		return nil, err
 	}
-	s := &Set{Dir: dir, Digest: meta.Digest, Labels: meta.Labels}
+	s := &Set{Dir: dir, Digest: meta.Digest, Labels: meta.Labels, LeaveOneOut: meta.Mode == modeLeaveOneOut}
 	if err := s.open(meta); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -393,8 +468,8 @@ func (s *Set) open(meta *setMeta) error {
 	}{
 		{baseLabelsFile, meta.Base, -1, len(meta.Labels), &s.BaseLabels},
 		{queryLabelsFile, meta.Queries, -1, len(meta.Labels), &s.QueryLabels},
-		{baseRowsFile, meta.Base, 0, meta.Base + meta.Queries, &s.BaseRows},
-		{queryRowsFile, meta.Queries, 0, meta.Base + meta.Queries, &s.QueryRows},
+		{baseRowsFile, meta.Base, 0, meta.rows(), &s.BaseRows},
+		{queryRowsFile, meta.Queries, 0, meta.rows(), &s.QueryRows},
 	} {
 		path := filepath.Join(s.Dir, part.name)
 		a, err := mapNPY[int32](path, 1)
@@ -415,9 +490,20 @@ func (s *Set) open(meta *setMeta) error {
 	return nil
 }
 
-// Relevant is how many base vectors have the category of query q: 0 where it has none.
+// Self is the base vector that query q is: -1 where queries do not stand in the base.
+func (s *Set) Self(q int) int32 {
+	if s.LeaveOneOut {
+		return s.QueryRows[q] // all rows are the base, in order
+	}
+	return -1
+}
+
+// Relevant is how many base vectors have the category of query q, itself left out: 0 where it has none.
 func (s *Set) Relevant(q int) int {
 	if label := s.QueryLabels[q]; label >= 0 {
+		if s.LeaveOneOut {
+			return s.counts[label] - 1
+		}
 		return s.counts[label]
 	}
 	return 0

@@ -96,7 +96,7 @@ func TestSplitIsDecidedByContentCountAndSeed(t *testing.T) {
 	}
 	seen := map[string]bool{a.Digest: true}
 	cache := t.TempDir()
-	for _, cfg := range []SplitConfig{{20, 4}, {21, 3}, {}} {
+	for _, cfg := range []SplitConfig{{Queries: 20, Seed: 4}, {Queries: 21, Seed: 3}, {}} {
 		s := split(t, c, cfg, cache)
 		if seen[s.Digest] || slices.Equal(s.QueryRows, a.QueryRows) {
 			t.Errorf("%+v is another's split", cfg)

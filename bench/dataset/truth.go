@@ -98,7 +98,7 @@ func FindTruth(ctx context.Context, set *Set, metric vec.Metric, k, threads int,
 	case !slices.Contains(vec.Metrics, metric):
 		return nil, fmt.Errorf("exact neighbours: no metric %q", metric)
 	}
-	k = min(k, set.Base.Rows)
+	k = min(k, set.Neighbors())
 	if dir == "" {
 		dir = set.Dir
 	}
@@ -232,7 +232,8 @@ func searchTruth(ctx context.Context, set *Set, metric vec.Metric, k, threads in
 	ids, distances := make([]int32, queries*k), make([]float64, queries*k)
 	// What float32 ranks beyond k although float64 does not lies within its rounding of the k-th. More
 	// than this many that lie so close are copies of one another, and then any of them will do.
-	fetch := min(set.Base.Rows, k+max(k, 32))
+	// With queries that stand in the base, one more: themselves.
+	fetch := min(set.Base.Rows, k+max(k, 32)+set.Base.Rows-set.Neighbors())
 	block := max(1, truthBlock/fetch)
 	for from := 0; from < queries; from += block {
 		to := min(queries, from+block)
@@ -253,7 +254,7 @@ func searchTruth(ctx context.Context, set *Set, metric vec.Metric, k, threads in
 					if q >= to {
 						return
 					}
-					nearest := refine(set.Base, set.Queries.Row(q), metric, found[(q-from)*fetch:(q-from+1)*fetch])
+					nearest := refine(set.Base, set.Queries.Row(q), metric, set.without(q, found[(q-from)*fetch:(q-from+1)*fetch]))
 					for i, n := range nearest[:k] {
 						ids[q*k+i], distances[q*k+i] = n.id, n.distance
 					}
@@ -263,6 +264,20 @@ func searchTruth(ctx context.Context, set *Set, metric vec.Metric, k, threads in
 		wait.Wait()
 	}
 	return ids, distances, nil
+}
+
+// Neighbors is how many neighbours a query can have: all of the base, less itself where it stands in it.
+func (s *Set) Neighbors() int {
+	if s.LeaveOneOut {
+		return s.Base.Rows - 1
+	}
+	return s.Base.Rows
+}
+
+// without leaves query q out of what was found for it.
+func (s *Set) without(q int, found []vec.Neighbor) []vec.Neighbor {
+	self := s.Self(q)
+	return slices.DeleteFunc(found, func(n vec.Neighbor) bool { return n.ID == self })
 }
 
 // near is a neighbour with its metric distance.

@@ -1,0 +1,958 @@
+package dataset
+
+import (
+	"bytes"
+	"compress/zlib"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// What is read of HDF5 is what h5py and the tools of the field write: superblocks 0 to 3, groups with
+// a symbol table or with links in the object header, data sets of numbers that are compact, contiguous
+// or in chunks indexed by a version 1 B-tree, with the filters deflate, lzf, shuffle and Fletcher-32.
+// The format is that of "HDF5 File Format Specification Version 3.0". Own code, because no library
+// in Go was fit for files that nobody vouches for: in github.com/scigolib/hdf5 v0.14.1 one changed byte
+// makes it allocate until the process ends, chunk indexes of HDF5 1.10 make it panic, and every slice
+// of a chunked data set reads the whole index again.
+
+const (
+	hdf5Magic     = "\x89HDF\r\n\x1a\n"
+	hdf5Undefined = ^uint64(0)
+	// hdf5MaxHeader bounds what the header of one object may take, in bytes and in blocks; a file of
+	// vectors has a few hundred bytes.
+	hdf5MaxHeader = 1 << 20
+	hdf5MaxBlocks = 1 << 10
+	// hdf5Ratio is how much deflate shrinks at most.
+	hdf5Ratio = 1032
+)
+
+// hdf5File reads the structure of a file. Its methods check every address and length against the
+// file.
+type hdf5File struct {
+	in   *input
+	base uint64
+}
+
+// hdf5Message is a message of an object header.
+type hdf5Message struct {
+	kind   uint16
+	shared bool
+	at     int64
+	body   []byte
+}
+
+func (f *hdf5File) read(addr uint64, n int64) ([]byte, error) {
+	if addr == hdf5Undefined || addr > uint64(f.in.size) || f.base > uint64(f.in.size) {
+		return nil, placed(f.in.size, "the file points beyond its end, to byte %d: it is cut short or damaged", addr)
+	}
+	return f.in.bytes(int64(addr+f.base), n)
+}
+
+// u reads an unsigned integer of n bytes at the beginning of b.
+func u(b []byte, n int) uint64 {
+	var v uint64
+	for i := n - 1; i >= 0; i-- {
+		v = v<<8 | uint64(b[i])
+	}
+	return v
+}
+
+// reader cuts a block into fields, and remembers when it was too short.
+type hdf5Fields struct {
+	b     []byte
+	short bool
+}
+
+func (r *hdf5Fields) take(n int) []byte {
+	if n < 0 || n > len(r.b) {
+		r.short = true
+		r.b = nil
+		return make([]byte, min(max(n, 0), 8))
+	}
+	out := r.b[:n]
+	r.b = r.b[n:]
+	return out
+}
+
+func (r *hdf5Fields) uint(n int) uint64 { return u(r.take(n), n) }
+
+// root opens the superblock and returns the address of the root group's header.
+func (f *hdf5File) root() (uint64, error) {
+	head, err := f.in.bytes(0, min(f.in.size, 96))
+	if err != nil {
+		return 0, err
+	}
+	if !strings.HasPrefix(string(head), hdf5Magic) {
+		return 0, placed(0, "not an HDF5 file")
+	}
+	r := &hdf5Fields{b: head[8:]}
+	version := r.uint(1)
+	var offsets, lengths, root uint64
+	switch version {
+	case 0, 1:
+		r.take(4)
+		offsets, lengths = r.uint(1), r.uint(1)
+		r.take(1 + 2 + 2 + 4)
+		if version == 1 {
+			r.take(4)
+		}
+		f.base = r.uint(8)
+		r.take(3*8 + 8)
+		root = r.uint(8)
+	case 2, 3:
+		offsets, lengths = r.uint(1), r.uint(1)
+		r.take(1)
+		f.base = r.uint(8)
+		r.take(2 * 8)
+		root = r.uint(8)
+	default:
+		return 0, placed(8, "version %d of an HDF5 superblock; 0 to 3 are read", version)
+	}
+	if r.short {
+		return 0, placed(f.in.size, "the file ends within its superblock")
+	}
+	if offsets != 8 || lengths != 8 {
+		return 0, placed(13, "addresses of %d and lengths of %d bytes; 8 are read", offsets, lengths)
+	}
+	return root, nil
+}
+
+// object reads the messages of the header at addr.
+func (f *hdf5File) object(addr uint64) ([]hdf5Message, error) {
+	head, err := f.read(addr, 16)
+	if err != nil {
+		return nil, err
+	}
+	type block struct {
+		addr uint64
+		size int64
+	}
+	var blocks []block
+	var out []hdf5Message
+	total := int64(0)
+	version2 := string(head[:4]) == "OHDR"
+	order := false
+	if version2 {
+		flags := head[5]
+		at := 6
+		if flags&0x20 != 0 {
+			at += 16
+		}
+		if flags&0x10 != 0 {
+			at += 4
+		}
+		width := 1 << (flags & 3)
+		head, err := f.read(addr, int64(at+width))
+		if err != nil {
+			return nil, err
+		}
+		order = flags&4 != 0
+		blocks = append(blocks, block{addr + uint64(at+width), int64(min(u(head[at:], width), hdf5MaxHeader+1))})
+	} else {
+		if head[0] != 1 {
+			return nil, placed(int64(addr), "no object header of HDF5 stands here")
+		}
+		blocks = append(blocks, block{addr + 16, int64(u(head[8:], 4))})
+	}
+	for i := 0; i < len(blocks); i++ {
+		b := blocks[i]
+		if total += b.size; b.size < 0 || total > hdf5MaxHeader || i > hdf5MaxBlocks {
+			return nil, placed(int64(b.addr), "an object header of more than %d bytes: no file of vectors has one", hdf5MaxHeader)
+		}
+		raw, err := f.read(b.addr, b.size)
+		if err != nil {
+			return nil, err
+		}
+		r := &hdf5Fields{b: raw}
+		for {
+			at := int64(b.addr) + int64(len(raw)-len(r.b))
+			var m hdf5Message
+			if version2 {
+				n := 4
+				if order {
+					n = 6
+				}
+				if len(r.b) < n {
+					break
+				}
+				m.kind = uint16(r.uint(1))
+				size := int(r.uint(2))
+				m.shared = r.uint(1)&2 != 0
+				r.take(n - 4)
+				m.body = r.take(size)
+			} else {
+				if len(r.b) < 8 {
+					break
+				}
+				m.kind = uint16(r.uint(2))
+				size := int(r.uint(2))
+				m.shared = r.uint(1)&2 != 0
+				r.take(3)
+				m.body = r.take(size)
+			}
+			if r.short {
+				return nil, placed(at, "a message is longer than the object header that it stands in")
+			}
+			m.at = at
+			if m.kind == 0x10 {
+				c := &hdf5Fields{b: m.body}
+				next := block{c.uint(8), int64(min(c.uint(8), hdf5MaxHeader+1))}
+				if c.short {
+					return nil, placed(at, "a damaged message")
+				}
+				if version2 { // "OCHK" before the messages, a checksum after them
+					next.addr, next.size = next.addr+4, next.size-8
+				}
+				blocks = append(blocks, next)
+				continue
+			}
+			out = append(out, m)
+		}
+	}
+	return out, nil
+}
+
+// links lists what the group with these messages holds: addresses of object headers by name.
+func (f *hdf5File) links(messages []hdf5Message) (map[string]uint64, error) {
+	out := map[string]uint64{}
+	for _, m := range messages {
+		r := &hdf5Fields{b: m.body}
+		switch m.kind {
+		case 0x11: // symbol table
+			tree, heap := r.uint(8), r.uint(8)
+			if r.short {
+				return nil, placed(m.at, "a damaged message")
+			}
+			if err := f.symbols(tree, heap, out); err != nil {
+				return nil, err
+			}
+		case 0x06: // link
+			r.take(1)
+			flags := r.uint(1)
+			kind := uint64(0)
+			if flags&8 != 0 {
+				kind = r.uint(1)
+			}
+			if flags&4 != 0 {
+				r.take(8)
+			}
+			if flags&0x10 != 0 {
+				r.take(1)
+			}
+			name := string(r.take(int(min(r.uint(1<<(flags&3)), hdf5MaxHeader))))
+			if kind != 0 {
+				continue // soft and external links
+			}
+			addr := r.uint(8)
+			if r.short {
+				return nil, placed(m.at, "a damaged link")
+			}
+			out[name] = addr
+		case 0x02: // link info
+			r.take(1)
+			flags := r.uint(1)
+			if flags&1 != 0 {
+				r.take(8)
+			}
+			if heap := r.uint(8); !r.short && heap != hdf5Undefined {
+				return nil, placed(m.at, "the file keeps its names in the form that HDF5 1.8 has for many of them, which is not read: write it without libver='latest'")
+			}
+		}
+	}
+	return out, nil
+}
+
+// symbols walks the B-tree of a group.
+func (f *hdf5File) symbols(tree, heapAddr uint64, out map[string]uint64) error {
+	head, err := f.read(heapAddr, 32)
+	if err != nil {
+		return err
+	}
+	if string(head[:4]) != "HEAP" {
+		return placed(int64(heapAddr), "the names of a group should stand here")
+	}
+	size := u(head[8:], 8)
+	if size > 1<<24 {
+		return placed(int64(heapAddr)+8, "%d bytes of names: no file of vectors has so many", size)
+	}
+	heap, err := f.read(u(head[24:], 8), int64(size))
+	if err != nil {
+		return err
+	}
+	return f.walk(tree, 0, 0, func(at uint64, _ []byte) error {
+		node, err := f.read(at, 8)
+		if err != nil {
+			return err
+		}
+		if string(node[:4]) != "SNOD" {
+			return placed(int64(at), "a list of names should stand here")
+		}
+		n := int64(u(node[6:], 2))
+		entries, err := f.read(at+8, 40*n)
+		if err != nil {
+			return err
+		}
+		for i := range n {
+			e := entries[40*i:]
+			name := u(e, 8)
+			if name >= uint64(len(heap)) {
+				return placed(int64(at), "a name outside the group's names")
+			}
+			end := bytes.IndexByte(heap[name:], 0)
+			if end < 0 {
+				return placed(int64(at), "a name that does not end")
+			}
+			if u(e[16:], 4) == 2 {
+				continue // a soft link
+			}
+			out[string(heap[name:name+uint64(end)])] = u(e[8:], 8)
+		}
+		return nil
+	})
+}
+
+// walk visits the leaves of a version 1 B-tree with the key before each. dims is the number of
+// dimensions of a chunk index, that of the elements' bytes among them; 0 is a group.
+func (f *hdf5File) walk(tree uint64, kind byte, dims int, leaf func(at uint64, key []byte) error) error {
+	key := 8
+	if kind == 1 {
+		key = 8 + 8*dims
+	}
+	seen := map[uint64]bool{}
+	var visit func(at uint64, level int) error
+	visit = func(at uint64, level int) error {
+		if seen[at] {
+			return placed(int64(at), "an index that leads in a circle: the file is damaged")
+		}
+		seen[at] = true
+		head, err := f.read(at, 24)
+		if err != nil {
+			return err
+		}
+		if string(head[:4]) != "TREE" || head[4] != kind {
+			return placed(int64(at), "an index should stand here")
+		}
+		if level >= 0 && int(head[5]) != level {
+			return placed(int64(at)+5, "an index of level %d below one of level %d", head[5], level+1)
+		}
+		level = int(head[5])
+		n := int(u(head[6:], 2))
+		raw, err := f.read(at+24, int64(n*(key+8)))
+		if err != nil {
+			return err
+		}
+		for i := range n {
+			entry := raw[i*(key+8):]
+			child := u(entry[key:], 8)
+			if level > 0 {
+				err = visit(child, level-1)
+			} else {
+				err = leaf(child, entry[:key])
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return visit(tree, -1)
+}
+
+// hdf5Dataset is a data set of numbers.
+type hdf5Dataset struct {
+	dims    []uint64
+	elem    element
+	layout  byte // 0 compact, 1 contiguous, 2 chunked
+	at      int64
+	size    uint64 // of contiguous and compact data
+	tree    uint64
+	chunk   []uint64
+	filters []uint16
+}
+
+// dataset reads what the messages of an object say; it is nil where they are not of a data set.
+func (f *hdf5File) dataset(messages []hdf5Message) (*hdf5Dataset, error) {
+	d := &hdf5Dataset{layout: 255}
+	for _, m := range messages {
+		r := &hdf5Fields{b: m.body}
+		if m.shared && (m.kind == 1 || m.kind == 3 || m.kind == 8 || m.kind == 0xB) {
+			return nil, placed(m.at, "a type or form that is shared between data sets, which is not read")
+		}
+		switch m.kind {
+		case 0x01:
+			version, rank, flags := r.uint(1), r.uint(1), r.uint(1)
+			r.take(1)
+			if version == 1 {
+				r.take(4)
+			}
+			_ = flags
+			for range rank {
+				d.dims = append(d.dims, r.uint(8))
+			}
+			if r.short || rank > 32 {
+				return nil, placed(m.at, "damaged dimensions")
+			}
+		case 0x03:
+			var err error
+			if d.elem, err = hdf5Element(m); err != nil {
+				return nil, err
+			}
+		case 0x08:
+			if err := f.layoutOf(d, m); err != nil {
+				return nil, err
+			}
+		case 0x0B:
+			if err := d.pipeline(m); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if d.layout == 255 || d.elem.width == 0 {
+		return nil, nil
+	}
+	return d, nil
+}
+
+// hdf5Element reads a type. What is no plain number gives an element that is not readable.
+func hdf5Element(m hdf5Message) (element, error) {
+	if len(m.body) < 8 {
+		return element{}, placed(m.at, "a damaged type")
+	}
+	class, bits := m.body[0]&15, u(m.body[1:], 3)
+	e := element{class: '?', width: int(u(m.body[4:], 4)), big: bits&1 != 0}
+	switch class {
+	case 0:
+		e.class = 'u'
+		if bits&8 != 0 {
+			e.class = 'i'
+		}
+	case 1:
+		// Of the floating-point types, those of IEEE 754: their exponents have 5, 8 and 11 bits.
+		if len(m.body) >= 20 && (bits&0x40) == 0 && m.body[13] == map[int]byte{2: 5, 4: 8, 8: 11}[e.width] {
+			e.class = 'f'
+		}
+	case 8: // an enumeration, as h5py has truth values: one byte
+		if e.width == 1 {
+			e.class, e.big = 'u', false
+		}
+	}
+	if e.width == 0 {
+		e.width = 1
+		e.class = '?'
+	}
+	return e, nil
+}
+
+func (f *hdf5File) layoutOf(d *hdf5Dataset, m hdf5Message) error {
+	r := &hdf5Fields{b: m.body}
+	version := r.uint(1)
+	if version != 3 && version != 4 {
+		return placed(m.at, "version %d of a data layout; 3 and 4 are read", version)
+	}
+	d.layout = byte(r.uint(1))
+	switch {
+	case d.layout == 0:
+		d.size = r.uint(2)
+	case d.layout == 1:
+		addr := r.uint(8)
+		d.size = r.uint(8)
+		if addr == hdf5Undefined || addr > uint64(f.in.size) || addr+f.base > uint64(f.in.size) {
+			if d.size != 0 && addr != hdf5Undefined {
+				return placed(m.at, "the file points beyond its end, to byte %d: it is cut short or damaged", addr)
+			}
+			d.at = -1
+			break
+		}
+		d.at = int64(addr + f.base)
+	case d.layout == 2 && version == 3:
+		n := r.uint(1)
+		d.tree = r.uint(8)
+		for range n {
+			d.chunk = append(d.chunk, r.uint(4))
+		}
+		if n < 2 || n > 33 {
+			return placed(m.at, "chunks of %d dimensions", int(n)-1)
+		}
+	case d.layout == 2:
+		return placed(m.at, "chunks that are indexed in the way of HDF5 1.10, which is not read: write the file without libver='latest', or run `h5repack -l CONTI` on it")
+	default:
+		return placed(m.at, "data of layout %d (virtual data sets among them) are not read", d.layout)
+	}
+	if r.short {
+		return placed(m.at, "a damaged layout")
+	}
+	return nil
+}
+
+// The filters that are read, by the numbers that they are registered with.
+const (
+	filterDeflate  = 1
+	filterShuffle  = 2
+	filterFletcher = 3
+	filterLZF      = 32000
+)
+
+func (d *hdf5Dataset) pipeline(m hdf5Message) error {
+	r := &hdf5Fields{b: m.body}
+	version, n := r.uint(1), r.uint(1)
+	if version == 1 {
+		r.take(6)
+	}
+	for range n {
+		id := r.uint(2)
+		name := uint64(0)
+		if version == 1 || id >= 256 {
+			name = r.uint(2)
+		}
+		r.take(2)
+		values := r.uint(2)
+		if version == 1 {
+			name = (name + 7) / 8 * 8
+			values += values % 2
+		}
+		r.take(int(name))
+		r.take(int(4 * values))
+		if r.short {
+			return placed(m.at, "damaged filters")
+		}
+		switch id {
+		case filterDeflate, filterShuffle, filterFletcher, filterLZF:
+		default:
+			return placed(m.at, "data compressed by filter %d; deflate, lzf, shuffle and Fletcher-32 are read: run `h5repack -f NONE` on the file", id)
+		}
+		d.filters = append(d.filters, uint16(id))
+	}
+	return nil
+}
+
+// rowsOf lays out the rows of a data set of one or two dimensions.
+func (f *hdf5File) rowsOf(name string, d *hdf5Dataset) (*foreign, error) {
+	fail := func(err error) (*foreign, error) { return nil, fmt.Errorf("data set %q: %w", name, err) }
+	if !d.elem.readable() {
+		return fail(errors.New("its values are no plain numbers of 1 to 8 bytes"))
+	}
+	r := &fixedRows{in: f.in, at: d.at, dim: 1, elem: d.elem}
+	if len(d.dims) != 1 && len(d.dims) != 2 {
+		return fail(fmt.Errorf("it has %d dimensions, vectors have 2", len(d.dims)))
+	}
+	for _, side := range d.dims {
+		if side > 1<<40 {
+			return fail(fmt.Errorf("dimensions %v", d.dims))
+		}
+	}
+	r.count = int(d.dims[0])
+	if len(d.dims) == 2 {
+		r.dim = int(d.dims[1])
+	}
+	if r.dim < 1 || r.count < 1 {
+		return fail(fmt.Errorf("it is empty: dimensions %v", d.dims))
+	}
+	switch d.layout {
+	case 0:
+		return fail(errors.New("a compact data set is too small to be of vectors"))
+	case 1:
+		if d.at < 0 {
+			return fail(errors.New("nothing was ever written to it"))
+		}
+		if err := r.check(false); err != nil {
+			return fail(err)
+		}
+		return plainForeign(r, r), nil
+	}
+	c, err := f.chunked(d, r)
+	if err != nil {
+		return fail(err)
+	}
+	return plainForeign(r, c), nil
+}
+
+// chunkedRows are vectors that stand in chunks: a grid of tiles of rows × columns.
+type chunkedRows struct {
+	fixedRows
+	filters    []uint16
+	rows, cols int // of a chunk
+	index      []hdf5Chunk
+	across     int // chunks side by side
+	band       []byte
+	bandFrom   int // the first row in band
+	bandRows   int
+}
+
+type hdf5Chunk struct {
+	at   uint64
+	size uint32
+	mask uint32
+	base uint64
+}
+
+func (f *hdf5File) chunked(d *hdf5Dataset, r *fixedRows) (*chunkedRows, error) {
+	if len(d.chunk) != len(d.dims)+1 || d.chunk[len(d.dims)] != uint64(d.elem.width) {
+		return nil, fmt.Errorf("chunks %v do not fit dimensions %v", d.chunk, d.dims)
+	}
+	c := &chunkedRows{fixedRows: *r, filters: d.filters, rows: int(d.chunk[0]), cols: 1}
+	if len(d.dims) == 2 {
+		c.cols = int(d.chunk[1])
+	}
+	if c.rows < 1 || c.cols < 1 {
+		return nil, fmt.Errorf("chunks %v", d.chunk)
+	}
+	if err := c.checkCounts(); err != nil {
+		return nil, err
+	}
+	c.across = (r.dim + c.cols - 1) / c.cols
+	down := (r.count + c.rows - 1) / c.rows
+	// An entry of the index takes more than 24 bytes, so more than these cannot be there.
+	if int64(down) > f.in.size/24 || int64(c.across) > f.in.size/24 || int64(down)*int64(c.across) > f.in.size/24 {
+		return nil, fmt.Errorf("%d × %d chunks cannot be in a file of %d bytes", down, c.across, f.in.size)
+	}
+	c.index = make([]hdf5Chunk, down*c.across)
+	stored := int64(0)
+	err := f.walk(d.tree, 1, len(d.chunk), func(at uint64, key []byte) error {
+		row, col := u(key[8:], 8), uint64(0)
+		if len(d.dims) == 2 {
+			col = u(key[16:], 8)
+		}
+		if row%uint64(c.rows) != 0 || col%uint64(c.cols) != 0 || row >= uint64(r.count) || col >= uint64(r.dim) {
+			return fmt.Errorf("a chunk at row %d, column %d, where none can be", row, col)
+		}
+		to := &c.index[int(row)/c.rows*c.across+int(col)/c.cols]
+		if to.size != 0 {
+			return fmt.Errorf("two chunks at row %d, column %d", row, col)
+		}
+		*to = hdf5Chunk{at, uint32(u(key, 4)), uint32(u(key[4:], 4)), f.base}
+		if at > uint64(f.in.size) || f.base > uint64(f.in.size) || at+f.base+uint64(to.size) > uint64(f.in.size) {
+			return placed(f.in.size, "the chunk of row %d, column %d ends beyond the file", row, col)
+		}
+		stored += int64(to.size)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, chunk := range c.index {
+		if chunk.size == 0 {
+			return nil, fmt.Errorf("the chunk of row %d, column %d was never written", i/c.across*c.rows, i%c.across*c.cols)
+		}
+	}
+	// What the band of chunks will take must be borne out by what is stored.
+	if bytes := int64(min(c.rows, r.count)) * r.stride(); bytes > stored*hdf5Ratio {
+		return nil, fmt.Errorf("chunks %v cannot be in %d bytes", d.chunk, stored)
+	}
+	return c, nil
+}
+
+func (r *fixedRows) checkCounts() error {
+	if r.count > 1<<31-1 || int64(r.dim) > 1<<31 {
+		return fmt.Errorf("%d vectors of %d dimensions", r.count, r.dim)
+	}
+	return nil
+}
+
+// ahead gives the bytes of at most n rows, of at least one.
+func (c *chunkedRows) ahead(n int) (raw []byte, rows int, err error) {
+	if c.done == c.count {
+		return nil, 0, io.EOF
+	}
+	if c.done >= c.bandFrom+c.bandRows {
+		if err := c.load(); err != nil {
+			return nil, 0, err
+		}
+	}
+	from := c.done - c.bandFrom
+	rows = min(n, c.bandRows-from)
+	width := c.dim * c.elem.width
+	return c.band[from*width : (from+rows)*width], rows, nil
+}
+
+func (c *chunkedRows) next(dst []float32) (int, error) {
+	raw, n, err := c.ahead(len(dst) / c.dim)
+	if err != nil {
+		return 0, err
+	}
+	if bad := c.elem.decode(dst[:n*c.dim], raw); bad >= 0 {
+		return 0, errTooLarge(c.done+bad/c.dim, bad%c.dim)
+	}
+	c.done += n
+	return n, nil
+}
+
+func (c *chunkedRows) ints(dst []int32) (int, error) {
+	raw, n, err := c.ahead(len(dst) / c.dim)
+	if err != nil {
+		return 0, err
+	}
+	if bad := c.elem.decodeInts(dst[:n*c.dim], raw); bad >= 0 {
+		return 0, fmt.Errorf("row %d, value %d: not a row number", c.done+bad/c.dim, bad%c.dim)
+	}
+	c.done += n
+	return n, nil
+}
+
+// load reads the chunks side by side that begin with row done.
+func (c *chunkedRows) load() error {
+	c.bandFrom = c.done
+	c.bandRows = min(c.rows, c.count-c.done)
+	width := c.elem.width
+	if c.band == nil {
+		c.band = make([]byte, c.bandRows*c.dim*width)
+	}
+	band := c.done / c.rows
+	for i := range c.across {
+		raw, err := c.chunk(c.index[band*c.across+i])
+		if err != nil {
+			return fmt.Errorf("chunk of row %d, column %d: %w", c.done, i*c.cols, err)
+		}
+		take := min(c.cols, c.dim-i*c.cols) * width
+		for row := range c.bandRows {
+			copy(c.band[(row*c.dim+i*c.cols)*width:][:take], raw[row*c.cols*width:])
+		}
+	}
+	return nil
+}
+
+// chunk reads a chunk and undoes its filters. It has exactly the bytes of a chunk.
+func (c *chunkedRows) chunk(at hdf5Chunk) ([]byte, error) {
+	want := int64(c.rows) * int64(c.cols) * int64(c.elem.width)
+	b, err := c.in.bytes(int64(at.at+at.base), int64(at.size))
+	if err != nil {
+		return nil, err
+	}
+	for i := len(c.filters) - 1; i >= 0; i-- {
+		if at.mask>>uint(i)&1 != 0 {
+			continue
+		}
+		switch c.filters[i] {
+		case filterFletcher:
+			if len(b) < 4 {
+				return nil, errors.New("too short for its checksum")
+			}
+			b = b[:len(b)-4]
+		case filterDeflate:
+			z, err := zlib.NewReader(bytes.NewReader(b))
+			if err != nil {
+				return nil, err
+			}
+			var out bytes.Buffer
+			if _, err := io.Copy(&out, io.LimitReader(z, want+5)); err != nil {
+				return nil, err
+			}
+			b = out.Bytes()
+		case filterLZF:
+			if b, err = unLZF(b, want); err != nil {
+				return nil, err
+			}
+		case filterShuffle:
+			b = unshuffle(b, c.elem.width)
+		}
+	}
+	if int64(len(b)) != want {
+		return nil, fmt.Errorf("it has %d bytes, a chunk has %d", len(b), want)
+	}
+	return b, nil
+}
+
+// unshuffle puts the bytes of each value together again.
+func unshuffle(b []byte, width int) []byte {
+	n := len(b) / width
+	out := make([]byte, len(b))
+	for i := range n {
+		for j := range width {
+			out[i*width+j] = b[j*n+i]
+		}
+	}
+	copy(out[n*width:], b[n*width:])
+	return out
+}
+
+// unLZF decompresses LibLZF's form, to no more than most bytes.
+func unLZF(in []byte, most int64) ([]byte, error) {
+	broken := errors.New("damaged lzf data")
+	var out []byte
+	for i := 0; i < len(in); {
+		ctrl := int(in[i])
+		i++
+		if ctrl < 32 {
+			if i+ctrl+1 > len(in) {
+				return nil, broken
+			}
+			out = append(out, in[i:i+ctrl+1]...)
+			i += ctrl + 1
+		} else {
+			length := ctrl >> 5
+			if length == 7 {
+				if i >= len(in) {
+					return nil, broken
+				}
+				length += int(in[i])
+				i++
+			}
+			if i >= len(in) {
+				return nil, broken
+			}
+			from := len(out) - (ctrl&31)<<8 - int(in[i]) - 1
+			i++
+			if from < 0 {
+				return nil, broken
+			}
+			for j := range length + 2 {
+				out = append(out, out[from+j])
+			}
+		}
+		if int64(len(out)) > most {
+			return nil, broken
+		}
+	}
+	return out, nil
+}
+
+// attributes reads the texts among the attributes of an object.
+func (f *hdf5File) attributes(messages []hdf5Message) map[string]string {
+	out := map[string]string{}
+	for _, m := range messages {
+		if m.kind != 0x0C {
+			continue
+		}
+		r := &hdf5Fields{b: m.body}
+		version := r.uint(1)
+		r.take(1)
+		nameSize, typeSize, spaceSize := int(r.uint(2)), int(r.uint(2)), int(r.uint(2))
+		if version == 3 {
+			r.take(1)
+		}
+		pad := func(n int) int { return n }
+		if version == 1 {
+			pad = func(n int) int { return (n + 7) / 8 * 8 }
+		}
+		name := strings.TrimRight(string(r.take(pad(nameSize))), "\x00")
+		kind := r.take(pad(typeSize))
+		r.take(pad(spaceSize))
+		if r.short || len(kind) < 8 {
+			continue // of no use here, and no reason to refuse the vectors
+		}
+		switch kind[0] & 15 {
+		case 3:
+			out[name] = strings.TrimRight(string(r.b[:min(len(r.b), int(min(u(kind[4:], 4), 1<<16)))]), "\x00 ")
+		case 9:
+			if text, ok := f.heapText(r.b); ok {
+				out[name] = text
+			}
+		}
+	}
+	return out
+}
+
+// heapText reads a text of variable length: its place in a global heap stands in b.
+func (f *hdf5File) heapText(b []byte) (string, bool) {
+	if len(b) < 16 {
+		return "", false
+	}
+	length, addr, index := u(b, 4), u(b[4:], 8), u(b[12:], 4)
+	head, err := f.read(addr, 16)
+	if err != nil || string(head[:4]) != "GCOL" {
+		return "", false
+	}
+	size := u(head[8:], 8)
+	if size < 16 || size > 1<<24 {
+		return "", false
+	}
+	raw, err := f.read(addr+16, int64(size)-16)
+	if err != nil {
+		return "", false
+	}
+	for r := (&hdf5Fields{b: raw}); len(r.b) >= 16; {
+		id := r.uint(2)
+		r.take(6)
+		n := r.uint(8)
+		if n > uint64(len(r.b)) || id == 0 {
+			return "", false
+		}
+		body := r.take(int(min((n+7)/8*8, uint64(len(r.b)))))
+		if id == index {
+			return string(body[:min(length, n, uint64(len(body)))]), true
+		}
+	}
+	return "", false
+}
+
+// openHDF5 reads a file in ann-benchmarks' form: the data sets train, test and neighbors, and the
+// attribute distance. Test and neighbors may be missing.
+func openHDF5(in *input, columns Columns) (*foreign, error) {
+	f := &hdf5File{in: in}
+	root, err := f.root()
+	if err != nil {
+		return nil, err
+	}
+	messages, err := f.object(root)
+	if err != nil {
+		return nil, err
+	}
+	links, err := f.links(messages)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for name := range links {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	open := func(asked string, candidates []string) (*foreign, string, error) {
+		i, err := named(names, asked, candidates)
+		if err != nil || i < 0 {
+			return nil, "", err
+		}
+		part, err := f.object(links[names[i]])
+		if err != nil {
+			return nil, "", err
+		}
+		d, err := f.dataset(part)
+		if err != nil {
+			return nil, "", fmt.Errorf("data set %q: %w", names[i], err)
+		}
+		if d == nil {
+			return nil, "", fmt.Errorf("%q is no data set", names[i])
+		}
+		rows, err := f.rowsOf(names[i], d)
+		return rows, names[i], err
+	}
+	out, _, err := open(columns.Vectors, vectorNames)
+	if err != nil {
+		return nil, err
+	}
+	if out == nil {
+		return nil, fmt.Errorf("it has no data set %q; it has %s: name one under columns: {vectors: ...}", vectorNames[0], quoteAll(names))
+	}
+	if out.queries, _, err = open("", queryNames); err != nil {
+		return nil, err
+	}
+	if out.queries != nil {
+		near, name, err := open("", neighborNames)
+		if err != nil {
+			return nil, err
+		}
+		if near != nil {
+			if near.integers == nil {
+				return nil, fmt.Errorf("data set %q: its values are no integers", name)
+			}
+			out.neighbors = &foreignNeighbors{near.count, near.dim, near.integers}
+		}
+	}
+	labels, name, err := open(columns.Labels, labelNames)
+	if err != nil {
+		return nil, err
+	}
+	if labels != nil {
+		if labels.integers == nil || labels.dim != 1 || labels.count != out.count {
+			return nil, fmt.Errorf("data set %q: labels are integers, one for each of %d vectors", name, out.count)
+		}
+		texts, err := rowLabels(labels.integers, labels.count)
+		if err != nil {
+			return nil, fmt.Errorf("data set %q: %w", name, err)
+		}
+		out.label = func(row int) string { return texts[row] }
+	}
+	out.word = f.attributes(messages)["distance"]
+	return out, nil
+}
