@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -58,6 +59,16 @@ func misbehave(fault string) {
 	case "garbage":
 		fmt.Fprintln(replies, "Segmentation fault, or a library that prints")
 		fmt.Println("more of it")
+	case "segfault":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSEGV)
+		select {}
+	case "flood": // everything that can be written to, without end and without a line
+		noise := bytes.Repeat([]byte{0xff, 0, '{'}, 1<<14)
+		for {
+			for _, f := range []*os.File{replies, os.Stdout, os.Stderr} {
+				_, _ = f.Write(noise)
+			}
+		}
 	case "silent":
 	case "eat":
 		var hold [][]byte

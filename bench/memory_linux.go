@@ -96,3 +96,29 @@ func totalMemory() int64 {
 	}
 	return int64(info.Totalram) * int64(info.Unit)
 }
+
+// memoryKills counts the processes that the kernel has ended for want of memory, of this control group
+// where the system counts by group, else of the machine.
+func memoryKills() int64 {
+	for _, path := range []string{"/sys/fs/cgroup/memory.events", "/proc/vmstat"} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		if n, ok := killCount(string(text)); ok {
+			return n
+		}
+	}
+	return 0
+}
+
+// killCount finds the line "oom_kill N".
+func killCount(text string) (int64, bool) {
+	for line := range strings.Lines(text) {
+		if count, ok := strings.CutPrefix(strings.TrimSpace(line), "oom_kill "); ok {
+			n, err := strconv.ParseInt(count, 10, 64)
+			return n, err == nil
+		}
+	}
+	return 0, false
+}

@@ -7,10 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,7 +33,7 @@ type process struct {
 type processError struct {
 	status record.Status
 	reason string
-	tail   []string // the last lines it wrote to standard error
+	tail   []string // the first and the last lines it wrote to standard error
 }
 
 func (e *processError) Error() string {
@@ -70,6 +72,7 @@ func (p *process) run(ctx context.Context, o order, each func(reply)) error {
 		"OMP_WAIT_POLICY=PASSIVE")
 	cmd.SysProcAttr = childAttributes()
 	cmd.WaitDelay = time.Second // for a grandchild that keeps standard error open
+	kills := memoryKills()
 	err = cmd.Start()
 	childOut.Close()
 	if err != nil {
@@ -84,6 +87,10 @@ func (p *process) run(ctx context.Context, o order, each func(reply)) error {
 		p.watch(ctx, cmd.Process.Pid, stop, killed)
 	}()
 	last, garbage := readReplies(out, each)
+	if garbage != "" {
+		// Nothing that comes after can be trusted, and it may never end.
+		killGroup(cmd.Process.Pid)
+	}
 	err = cmd.Wait()
 	close(stop)
 	<-watched
@@ -100,10 +107,12 @@ func (p *process) run(ctx context.Context, o order, each func(reply)) error {
 	switch {
 	case last.Error != "":
 		return &processError{status: record.Failed, reason: last.Error}
-	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
-		return &processError{record.Failed, "the worker process ended: " + err.Error(), tail.lines()}
 	case garbage != "":
 		return &processError{record.Failed, fmt.Sprintf("the worker process wrote something that is not a reply: %.80q", garbage), tail.lines()}
+	case killedForMemory(err, kills):
+		return &processError{record.OOM, "the system ended the worker process for want of memory", tail.lines()}
+	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
+		return &processError{record.Failed, "the worker process ended: " + err.Error(), tail.lines()}
 	case !last.Done:
 		return &processError{record.Failed, "the worker process ended early without saying why", tail.lines()}
 	}
@@ -144,57 +153,94 @@ func (p *process) watch(ctx context.Context, pid int, stop <-chan struct{}, kill
 	}
 }
 
-// readReplies reads until the pipe ends, and returns the last reply and the first line that is none.
-func readReplies(out *os.File, each func(reply)) (last reply, garbage string) {
-	in := bufio.NewReaderSize(out, 1<<16)
-	for {
-		line, err := in.ReadBytes('\n')
-		if len(line) > 0 && garbage == "" {
-			last = reply{}
-			if json.Unmarshal(line, &last) != nil {
-				garbage, last = string(line), reply{}
-			} else if each != nil {
-				each(last)
-			}
+// longest is the most bytes of one reply. The longest are the answers of a gallery; nothing comes near.
+const longest = 64 << 20
+
+// readReplies reads until the pipe ends or something comes that is no reply, and returns the last
+// reply and the beginning of what is none.
+func readReplies(out io.Reader, each func(reply)) (last reply, garbage string) {
+	in := bufio.NewScanner(out)
+	in.Buffer(make([]byte, 1<<16), longest)
+	for in.Scan() {
+		last = reply{}
+		if json.Unmarshal(in.Bytes(), &last) != nil {
+			return reply{}, string(in.Bytes()[:min(len(in.Bytes()), 80)])
 		}
-		if err != nil {
-			return last, garbage
+		if each != nil {
+			each(last)
 		}
 	}
+	if in.Err() != nil {
+		return reply{}, "a line without end"
+	}
+	return last, ""
+}
+
+// killedForMemory reports whether a process that ended with err was killed, and the kernel has ended
+// one for want of memory since it had ended before.
+func killedForMemory(err error, before int64) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL && memoryKills() > before
 }
 
 // killGroup ends a process and all that it started.
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
 
-// tailWriter keeps the last lines of what a process writes, and logs each.
+// tailWriter keeps the first and the last lines of what a process writes, and logs each.
 type tailWriter struct {
-	log  *slog.Logger
-	mu   sync.Mutex
-	part string
-	last []string
+	log   *slog.Logger
+	mu    sync.Mutex
+	part  string
+	first []string
+	last  []string
+	lost  int // lines between the two
 }
 
-// kept is how many lines of a worker's standard error go into a failed record.
-const kept = 20
+// longestLine is the most bytes of a line of a worker's standard error that are kept.
+const longestLine = 4 << 10
+
+// What of a worker's standard error goes into a failed record. The last lines say why a library gave
+// up; the first ones how a crash began, of which Go prints the registers last.
+const (
+	keptFirst = 5
+	keptLast  = 15
+)
 
 func (t *tailWriter) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	lines := strings.Split(t.part+string(b), "\n")
 	t.part = lines[len(lines)-1]
+	t.part = t.part[max(0, len(t.part)-longestLine):] // of a line without end, the end
 	for _, line := range lines[:len(lines)-1] {
 		t.log.Debug("worker", "stderr", line)
+		line = line[max(0, len(line)-longestLine):]
+		if len(t.first) < keptFirst {
+			t.first = append(t.first, line)
+			continue
+		}
 		t.last = append(t.last, line)
 	}
-	t.last = t.last[max(0, len(t.last)-kept):]
+	over := max(0, len(t.last)-keptLast)
+	t.last = t.last[over:]
+	t.lost += over
 	return len(b), nil
 }
 
 func (t *tailWriter) lines() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.part == "" {
-		return t.last
+	lines := slices.Clone(t.first)
+	if t.lost > 0 {
+		lines = append(lines, fmt.Sprintf("(%d lines left out)", t.lost))
 	}
-	return append(t.last[:len(t.last):len(t.last)], t.part)
+	lines = append(lines, t.last...)
+	if t.part != "" {
+		lines = append(lines, t.part)
+	}
+	return lines
 }

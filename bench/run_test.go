@@ -109,6 +109,8 @@ func TestFaultsAreRecordsAndTheSweepGoesOn(t *testing.T) {
 		change func(*Sweep)
 	}{
 		{fault: "kill", status: record.Failed, says: "killed"},
+		{fault: "segfault", status: record.Failed, says: "SIGSEGV"},
+		{fault: "flood", status: record.Failed, says: "not a reply"},
 		{fault: "silent", status: record.Failed, says: "without saying why"},
 		{fault: "garbage", status: record.Failed, says: "Segmentation fault"},
 		{fault: "hang", status: record.Timeout, says: "not done after 1s", change: func(s *Sweep) { s.Timeout = time.Second }},
@@ -218,5 +220,65 @@ func TestTimedLoopAllocatesNothing(t *testing.T) {
 	// Slices are made once a cell, whatever the number of passes.
 	if one, many := allocs(1), allocs(50); many > one {
 		t.Errorf("%v allocations in one pass over the queries, %v in fifty", one, many)
+	}
+}
+
+func TestKillCount(t *testing.T) {
+	if n, ok := killCount("low 0\nhigh 0\nmax 3\noom 2\noom_kill 2\noom_group_kill 0\n"); !ok || n != 2 {
+		t.Errorf("%d, %v; want 2", n, ok)
+	}
+	if n, ok := killCount("pgfault 12\noom_kill 7\n"); !ok || n != 7 {
+		t.Errorf("%d, %v; want 7", n, ok)
+	}
+	if _, ok := killCount("oom 1\n"); ok {
+		t.Error("a file without the count has one")
+	}
+}
+
+// Records of an older way of measuring stay, and are measured again.
+func TestResultsOfAnOlderVersion(t *testing.T) {
+	r := testRun(t, testSet(t, 300, 8, 20), testSweep(t, "- family: flat\n"))
+	if _, err := r.Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(r.Out, record.RecordsFile)
+	old := strings.ReplaceAll(read(t, path), `"engine":"`+Engine+`"`, `"engine":"0"`)
+	if err := os.WriteFile(path, []byte(old), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	sum, err := r.Do(t.Context())
+	if err != nil || sum.Measured[record.OK] != 4 || sum.Present != 0 {
+		t.Fatalf("%+v, %v; want all four cells measured again", sum, err)
+	}
+	if now := read(t, path); !strings.HasPrefix(now, old) {
+		t.Error("what the older version had measured is gone")
+	}
+}
+
+// A line that is damaged in the middle of the file is named, and nothing is thrown away for it.
+func TestDamagedRecords(t *testing.T) {
+	r := testRun(t, testSet(t, 300, 8, 20), testSweep(t, "- family: flat\n"))
+	if _, err := r.Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(r.Out, record.RecordsFile)
+	lines := strings.SplitAfter(read(t, path), "\n")
+	damaged := lines[0] + lines[1][:30] + "\n" + strings.Join(lines[2:], "")
+	if err := os.WriteFile(path, []byte(damaged), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.Do(t.Context())
+	if err == nil || !strings.Contains(err.Error(), path+":2:") || !strings.Contains(err.Error(), "delete the line") {
+		t.Errorf("error %v, want one that names line 2 and the fix", err)
+	}
+	if read(t, path) != damaged {
+		t.Error("the file was changed")
+	}
+	// The fix that the error names.
+	if err := os.WriteFile(path, []byte(lines[0]+strings.Join(lines[2:], "")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if sum, err := r.Do(t.Context()); err != nil || len(readRecords(t, r.Out)) < 4 || sum.Measured[record.OK] == 0 {
+		t.Errorf("after the fix: %+v, %v", sum, err)
 	}
 }

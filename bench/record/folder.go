@@ -80,7 +80,7 @@ func Read(path string) (records []Record, torn int64, err error) {
 			if _, peek := in.Peek(1); peek == io.EOF {
 				return records, int64(len(b)), nil
 			}
-			return nil, 0, fmt.Errorf("%s:%d: not a record: %w", path, line, err)
+			return nil, 0, fmt.Errorf("%s:%d: not a record: %w; delete the line, and `annbench run` measures it again", path, line, err)
 		}
 		records = append(records, r)
 	}
@@ -172,16 +172,25 @@ func (w *Writer) cut(torn int64) error {
 	return err
 }
 
-// Write appends one record and waits until it is on the disk.
+// Write appends one record and waits until it is on the disk. Where it fails (a full disk, say) it
+// takes back what it wrote of the record, so that the file stays whole; the records before stay.
 func (w *Writer) Write(r *Record) error {
 	b, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", w.path, err)
 	}
-	if _, err := w.f.Write(append(b, '\n')); err != nil {
+	end, err := w.f.Seek(0, io.SeekEnd)
+	if err != nil {
 		return err
 	}
-	return w.f.Sync()
+	if _, err = w.f.Write(append(b, '\n')); err == nil {
+		err = w.f.Sync()
+	}
+	if err != nil {
+		// Best effort: should this fail too, the next run cuts the torn line.
+		_ = w.f.Truncate(end)
+	}
+	return err
 }
 
 // Close closes the file.

@@ -2,16 +2,21 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"annbench/bench/dataset"
+	"annbench/bench/record"
 	"annbench/indexes/vec"
 )
 
@@ -27,7 +32,13 @@ func TestScripts(t *testing.T) {
 			env.Setenv("ANNBENCH_CACHE", env.WorkDir+"/cache")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"vectors": writeVectors, "code": wantCode},
+		Condition: func(name string) (bool, error) {
+			if name == "mounts" {
+				return exec.Command("unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt").Run() == nil, nil
+			}
+			return false, fmt.Errorf("no condition %q", name)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"vectors": writeVectors, "code": wantCode, "signal": sendSignal},
 	})
 }
 
@@ -44,6 +55,57 @@ func wantCode(ts *testscript.TestScript, _ bool, args []string) {
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("exit code is %d, want %s", code, args[0])
 	}
+}
+
+// sendSignal is the script command "signal NAME CODE exec COMMAND ... --out DIR": the command gets the
+// signal as soon as it has left a record in DIR, must then exit with CODE, and must leave no process
+// behind. What it writes to standard error is in the file signal.stderr.
+func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
+	program, err := exec.LookPath(args[3])
+	ts.Check(err)
+	cmd := exec.Command(program, args[4:]...)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = append(os.Environ(), "ANNBENCH_CACHE="+ts.Getenv("ANNBENCH_CACHE"))
+	stderr, err := os.Create(ts.MkAbs("signal.stderr"))
+	ts.Check(err)
+	defer stderr.Close()
+	cmd.Stderr = stderr
+	ts.Check(cmd.Start())
+	records := filepath.Join(ts.MkAbs(args[len(args)-1]), record.RecordsFile)
+	for begun := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		if info, err := os.Stat(records); err == nil && info.Size() > 0 {
+			break
+		}
+		if time.Since(begun) > time.Minute {
+			_ = cmd.Process.Kill()
+			ts.Fatalf("nothing was measured in a minute")
+		}
+	}
+	workers := children(cmd.Process.Pid)
+	ts.Check(cmd.Process.Signal(map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[0]]))
+	err = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); strconv.Itoa(code) != args[1] {
+		ts.Fatalf("exit code is %d (%v), want %s", code, err, args[1])
+	}
+	for _, pid := range workers {
+		if syscall.Kill(pid, 0) == nil {
+			ts.Fatalf("worker process %d is still there", pid)
+		}
+	}
+}
+
+// children lists the child processes of pid.
+func children(pid int) (pids []int) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, f := range files {
+		text, _ := os.ReadFile(f)
+		for _, field := range strings.Fields(string(text)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				pids = append(pids, child)
+			}
+		}
+	}
+	return pids
 }
 
 // writeVectors is the script command "vectors NAME ROWS DIM": clustered vectors in NAME.npy, and

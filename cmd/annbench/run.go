@@ -118,14 +118,14 @@ func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, sh
 	began := time.Now()
 	sum, err := run.Do(ctx)
 	s.clear()
-	if err != nil {
-		return err
-	}
 	for _, w := range sum.Warnings {
 		s.say("note: %s", w)
 	}
 	s.say("measured %d cells in %v; %d were there already, %d failed, %d skipped",
 		sum.Measured[record.OK], time.Since(began).Round(time.Second), sum.Present, sum.Failed(), sum.Measured[record.Skipped])
+	if err != nil {
+		return err
+	}
 	if sum.Pruned > 0 {
 		s.say("left out %d repetitions of settings that the first showed to be dominated, which saved about %v", sum.Pruned, sum.Saved.Round(time.Second))
 	}
