@@ -37,6 +37,7 @@ var arrows = map[string][]string{
 	"embedder/models":         {},
 	"embedder/catalog/boards": {},
 	"embedder/catalog":        {"embedder/catalog/boards"},
+	"embedder/catalog/survey": {"embedder/catalog", "embedder/catalog/boards"},
 	"embedder":                {"indexes/vec", "embedder/catalog", "embedder/models"},
 
 	// Records in, pages out: a report is made anywhere, without cgo, from a results file.

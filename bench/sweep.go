@@ -73,10 +73,13 @@ type Sweep struct {
 	source *source
 }
 
-// Data says where the vectors come from: exactly one of Images, Rendered and Vectors.
+// Data says where the vectors come from: exactly one of Images, Boards, Rendered and Vectors.
 type Data struct {
-	// Images is a folder of labelled images, CATEGORY/x.jpg or .png.
+	// Images is a folder of labelled images, CATEGORY/x.jpg, .png or .webp, or of boards as
+	// `annbench catalog render` writes them.
 	Images string `yaml:"images"`
+	// Boards are images with annotated boxes, which are cropped.
+	Boards *Boards `yaml:"boards"`
 	// Rendered are fashion boards that annbench draws itself, cropped to garments.
 	Rendered *Rendered `yaml:"rendered"`
 	// Vectors is a file of vectors (.npy), or a folder that `annbench embed` wrote.
@@ -87,6 +90,12 @@ type Data struct {
 	Model string `yaml:"model"`
 	// Device is one or several of cuda, webgpu, cpu, tried in this order. Default: all three.
 	Device OneOrMany[string] `yaml:"device"`
+}
+
+// Boards are boards in the form of Complete the Look.
+type Boards struct {
+	TSV    string `yaml:"tsv"`    // the boxes
+	Images string `yaml:"images"` // folder of the boards' images, named by their signatures
 }
 
 // Rendered says how many boards to draw; each has five garments of five categories.
@@ -351,30 +360,38 @@ func (s *Sweep) memoryLimit() (int64, error) {
 func (s *Sweep) checkData() error {
 	d := &s.Data
 	given := 0
-	for _, is := range []bool{d.Images != "", d.Rendered != nil, d.Vectors != ""} {
+	for _, is := range []bool{d.Images != "", d.Boards != nil, d.Rendered != nil, d.Vectors != ""} {
 		if is {
 			given++
 		}
 	}
 	if given != 1 {
-		return s.errorf("$.data", "data must have exactly one of images, rendered and vectors; it has %d", given)
+		return s.errorf("$.data", "data must have exactly one of images, boards, rendered and vectors; it has %d", given)
 	}
 	if d.Rendered != nil && d.Rendered.Boards < 1 {
 		return s.errorf("$.data.rendered.boards", "boards must be at least 1, not %d", d.Rendered.Boards)
 	}
+	if b := d.Boards; b != nil && (b.TSV == "" || b.Images == "") {
+		return s.errorf("$.data.boards", "boards must have both tsv, the file of the boxes, and images, the folder of the boards")
+	}
 	if d.Labels != "" && d.Vectors == "" {
 		return s.errorf("$.data.labels", "labels belong to vectors; images have theirs from their folders")
 	}
-	dir := filepath.Dir(s.source.path)
-	for _, at := range []struct {
+	type file struct {
 		path  string
 		field *string
-	}{
+	}
+	files := []file{
 		{"$.data.images", &d.Images},
 		{"$.data.vectors", &d.Vectors},
 		{"$.data.labels", &d.Labels},
 		{"$.data.model", &d.Model},
-	} {
+	}
+	if d.Boards != nil {
+		files = append(files, file{"$.data.boards.tsv", &d.Boards.TSV}, file{"$.data.boards.images", &d.Boards.Images})
+	}
+	dir := filepath.Dir(s.source.path)
+	for _, at := range files {
 		if *at.field == "" {
 			continue
 		}

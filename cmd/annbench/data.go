@@ -41,10 +41,15 @@ func collection(ctx context.Context, s *surface, d *bench.Data) (*dataset.Collec
 	}
 	var src catalog.Source
 	var err error
-	if d.Rendered != nil {
+	switch {
+	case d.Rendered != nil:
 		src, err = catalog.RenderedBoards(catalog.Config{Boards: d.Rendered.Boards, Seed: d.Rendered.Seed})
-	} else {
-		src, err = catalog.OpenFolder(d.Images)
+	case d.Boards != nil:
+		i := images{TSV: d.Boards.TSV, Images: d.Boards.Images}
+		src, err = i.open(s, false)
+	default:
+		i := images{Folder: d.Images}
+		src, err = i.open(s, false)
 	}
 	if err != nil {
 		return nil, err
@@ -164,6 +169,13 @@ func describeEmbedding(card *models.Card, src catalog.Source, r embedder.Result)
 	}
 	for _, refusal := range r.Refusals {
 		e.Refusals = append(e.Refusals, fmt.Sprintf("%s: %s", refusal.Device, refusal.Reason))
+	}
+	if b, ok := src.(*catalog.Boards); ok {
+		for _, p := range b.Problems() {
+			if p.Items > 0 {
+				e.Skipped = append(e.Skipped, record.Failure{ID: p.ID, Reason: p.String()})
+			}
+		}
 	}
 	for _, f := range r.Skipped {
 		e.Skipped = append(e.Skipped, record.Failure(f))

@@ -4,12 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-
-	"annbench/embedder/catalog"
 )
 
 type embedCmd struct {
-	Images     string   `arg:"" help:"Folder of labelled images: IMAGES/CATEGORY/x.jpg or .png."`
+	images
 	Out        string   `help:"Folder for the vectors; must not be there yet." required:"" placeholder:"DIR"`
 	Model      string   `help:"Card (.json) of an ONNX model. Default: the model that ships." placeholder:"CARD"`
 	Device     []string `help:"Devices to try, in this order: cuda, webgpu, cpu." default:"cuda,webgpu,cpu"`
@@ -26,6 +24,7 @@ folder, which NumPy reads; items.jsonl has id and category of each row.
 
 Examples:
   annbench embed photos --out photos.vectors
+  annbench embed --tsv raw_test.tsv --images boards --out boards.vectors
   annbench embed photos --out photos.vectors --device cpu --strict`
 }
 
@@ -33,9 +32,9 @@ func (c *embedCmd) Run(ctx context.Context, s *surface) error {
 	if c.Batch < 1 || c.Thumbnails < 0 {
 		return misuse{fmt.Errorf("--batch must be at least 1, and --thumbnails at least 0")}
 	}
-	src, err := catalog.OpenFolder(c.Images)
+	src, err := c.open(s, c.Strict)
 	if err != nil {
-		return misuse{err}
+		return err
 	}
 	e := embedJob{source: src, model: c.Model, devices: c.Device, batch: c.Batch, strict: c.Strict, thumbnails: c.Thumbnails}
 	card, err := e.card()

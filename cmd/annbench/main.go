@@ -11,6 +11,8 @@
 //	annbench choose results/NAME           the setting that keeps your limits: --max-p99 2ms
 //	annbench compare A B                   two results side by side; for CI
 //	annbench embed DIR --out FOLDER        images to vectors
+//	annbench catalog show DIR              what is in a collection: counts, shapes, samples
+//	annbench catalog render --out DIR      draw fashion boards with boxes and labels
 //	annbench families                      the index families and their settings
 //
 // Exit codes: 0 all done; 1 something could not be measured or done; 2 misuse: a wrong flag, or a
@@ -53,6 +55,7 @@ type cli struct {
 	Choose     chooseCmd     `cmd:"" help:"The fastest setting within your limits, from results folders."`
 	Compare    compareCmd    `cmd:"" help:"Two results folders side by side: what is faster, slower, the same."`
 	Embed      embedCmd      `cmd:"" help:"Turn labelled images into vectors."`
+	Catalog    catalogCmd    `cmd:"" help:"Look at collections of labelled images, and draw boards."`
 	Families   familiesCmd   `cmd:"" help:"List index families and their settings."`
 	Worker     workerCmd     `cmd:"" hidden:"" help:"Measure one build; started by run."`
 }

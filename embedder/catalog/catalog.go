@@ -2,7 +2,8 @@
 // order, decoded group by group.
 //
 // A [Source] is one collection. [OpenFolder] opens folders of image files, one folder a category;
-// [RenderedBoards] draws fashion boards with boxes and labels, any number of them, from a seed.
+// [OpenBoards] opens boards whose boxes are listed as Complete the Look lists them; [RenderedBoards]
+// draws such boards, any number of them, from a seed, and [WriteBoards] writes them to files.
 // The package decodes and crops; it neither resizes nor normalises (package embedder does, as its
 // model wants it), and it downloads nothing. How boards are drawn is the business of package
 // boards beneath it, which knows nothing of collections.
@@ -74,13 +75,13 @@ type Source interface {
 }
 
 // crops cuts the items out of the board, item i by box i; img is nil and err is set where the board
-// itself could not be read.
+// itself could not be read; err names it.
 func crops(items []Item, boxes []boards.Box, img image.Image, err error) []Picture {
 	pictures := make([]Picture, len(items))
 	for i, item := range items {
 		pictures[i].Item = item
 		if err != nil {
-			pictures[i].Err = fmt.Errorf("reading %s: %w", item.ID, err)
+			pictures[i].Err = err
 			continue
 		}
 		crop, err := boards.Crop(img, boxes[i])

@@ -9,6 +9,8 @@ import (
 	"image/png"
 	"io"
 	"os"
+
+	"golang.org/x/image/webp"
 )
 
 const (
@@ -50,7 +52,7 @@ func readImage(path string) ([]byte, error) {
 	return data, nil
 }
 
-// decode decodes a JPEG or PNG image, told apart by their first bytes and not by the file's name.
+// decode decodes a JPEG, PNG or WebP image, told apart by their first bytes and not by the file's name.
 // The size is checked before any memory is set aside for pixels. A panic of a decoder is an error
 // like any other: what is decoded here comes from anywhere.
 //
@@ -76,8 +78,10 @@ func decode(data []byte) (img image.Image, err error) {
 		format, decodeConfig, decodeImage = "JPEG", jpeg.DecodeConfig, jpeg.Decode
 	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
 		format, decodeConfig, decodeImage = "PNG", png.DecodeConfig, png.Decode
+	case len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WEBP":
+		format, decodeConfig, decodeImage = "WebP", webp.DecodeConfig, webp.Decode
 	default:
-		return nil, errors.New("neither a JPEG nor a PNG image")
+		return nil, errors.New("not a JPEG, PNG or WebP image")
 	}
 
 	config, err := decodeConfig(bytes.NewReader(data))

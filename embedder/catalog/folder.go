@@ -33,8 +33,8 @@ type folderFile struct {
 	path string // as the system knows it
 }
 
-// OpenFolder lists the images of dir, which lie in DIR/CATEGORY/x.jpg, .jpeg or .png, in whatever
-// case, at any depth below their category. It lists and does not read them: a file that holds no
+// OpenFolder lists the images of dir, which lie in DIR/CATEGORY/x.jpg, .jpeg, .png or .webp, in
+// whatever case, at any depth below their category. It lists and does not read them: a file that holds no
 // image shows when its group is decoded.
 //
 // Items are sorted by ID, byte by byte. The ID is the path below dir with slashes; in it (and in a
@@ -174,31 +174,18 @@ func (f *Folder) Group(g int) []Picture {
 }
 
 // folderDigest opens what is hashed. Its number grows with any change in how a file becomes pixels.
-const folderDigest = "annbench catalog folder 1\n"
+const folderDigest = "annbench catalog folder 2\n"
 
 // Digest hashes the ID, label and content of every file, in order. It reads all files, as many at a
 // time as there are processors, which takes about as long as the disk needs for them. A file that
 // cannot be read counts as unreadable and is no error, as in Group.
 func (f *Folder) Digest(ctx context.Context) (string, error) {
-	sums := make([][]byte, len(f.files))
-	var (
-		next atomic.Int64
-		wg   sync.WaitGroup
-	)
-	for range min(runtime.GOMAXPROCS(0), len(f.files)) {
-		wg.Go(func() {
-			buf := make([]byte, 256<<10)
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(f.files) || ctx.Err() != nil {
-					return
-				}
-				sums[i] = fileSum(f.files[i].path, buf)
-			}
-		})
+	paths := make([]string, len(f.files))
+	for i, file := range f.files {
+		paths[i] = file.path
 	}
-	wg.Wait()
-	if err := ctx.Err(); err != nil {
+	sums, err := fileSums(ctx, paths)
+	if err != nil {
 		return "", fmt.Errorf("hashing %s: %w", f.dir, err)
 	}
 
@@ -210,6 +197,29 @@ func (f *Folder) Digest(ctx context.Context) (string, error) {
 		hashString(h, string(sums[i]))
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// fileSums are the sums of files, as many at a time as there are processors. The error is that of ctx.
+func fileSums(ctx context.Context, paths []string) ([][]byte, error) {
+	sums := make([][]byte, len(paths))
+	var (
+		next atomic.Int64
+		wg   sync.WaitGroup
+	)
+	for range min(runtime.GOMAXPROCS(0), len(paths)) {
+		wg.Go(func() {
+			buf := make([]byte, 256<<10)
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(paths) || ctx.Err() != nil {
+					return
+				}
+				sums[i] = fileSum(paths[i], buf)
+			}
+		})
+	}
+	wg.Wait()
+	return sums, ctx.Err()
 }
 
 // fileSum is the SHA-256 of a file's content, or nothing when it cannot be read.
@@ -242,13 +252,15 @@ func hashString(w io.Writer, s string) {
 
 func hidden(name string) bool { return strings.HasPrefix(name, ".") }
 
-func imageName(name string) bool {
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".jpg", ".jpeg", ".png":
-		return true
-	}
-	return false
+// imageExtensions are the ends of the names of image files, those that count first coming first.
+var imageExtensions = [...]string{".jpg", ".jpeg", ".png", ".webp"}
+
+// imageRank is the place of a file's extension among those of images, -1 for none of them.
+func imageRank(name string) int {
+	return slices.Index(imageExtensions[:], strings.ToLower(filepath.Ext(name)))
 }
+
+func imageName(name string) bool { return imageRank(name) >= 0 }
 
 // printable returns s with its backslashes, unprintable characters and bytes that are no UTF-8
 // escaped as in a Go string; different strings stay different.

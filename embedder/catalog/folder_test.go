@@ -133,12 +133,12 @@ func TestFolderBrokenFiles(t *testing.T) {
 		{"cuthead.jpg", whole[:12], "cut short"},
 		{"cut.png", pngBytes(t, 50, 50)[:60], "decoding PNG"},
 		{"empty.jpg", nil, "empty"},
-		{"gif.png", []byte("GIF89a\x01\x00\x01\x00"), "neither a JPEG nor a PNG"},
+		{"gif.png", []byte("GIF89a\x01\x00\x01\x00"), "not a JPEG, PNG or WebP"},
 		{"giant.jpg", giantJPEG, "65535×65535 pixels are more than the limit"},
 		{"giant.png", giantPNG(), "100000×100000 pixels are more than the limit"},
 		{"ok.jpg", whole, ""},
 		{"really-a-png.jpg", pngBytes(t, 5, 5), ""},
-		{"text.jpg", []byte("not an image\n"), "neither a JPEG nor a PNG"},
+		{"text.jpg", []byte("not an image\n"), "not a JPEG, PNG or WebP"},
 	} {
 		write(t, dir, "hat/"+c.name, c.data)
 		f, err := OpenFolder(dir)

@@ -10,15 +10,23 @@ import (
 	"image/draw"
 	"image/jpeg"
 	"io"
+	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 
 	"annbench/embedder/catalog/boards"
 )
 
 // Config says which boards to render.
 type Config struct {
-	Boards int    // how many; each has boards.Pieces items
+	Boards int    // how many; each has boards.Pieces items, or those of its layout
 	Seed   uint64 // board i is the same for every number of boards
+
+	// Layout, where not nil, gives each board its name, its boxes and their labels, such as those of
+	// people's boards: see [ReadAnnotations]. At most as many boards are drawn as it has; Boards 0
+	// is all of them.
+	Layout []Annotated
 
 	// Quality is the lowest quality of the JPEG coding, 1 to 95; each board's is drawn between it
 	// and 95. 0 is 60.
@@ -31,7 +39,8 @@ type Config struct {
 // Rendered is a collection of fashion boards that are drawn when they are asked for. Make one with
 // [RenderedBoards].
 type Rendered struct {
-	config Config // with defaults filled in
+	config Config // with defaults filled in, but for Drawing: twice would turn none into the default
+	first  []int  // with a layout, items in the boards before each, and in all
 }
 
 // RenderedBoards returns the collection of boards that c describes. Nothing is drawn yet, and
@@ -44,6 +53,9 @@ func RenderedBoards(c Config) (*Rendered, error) {
 	if c.Quality == 0 {
 		c.Quality = 60
 	}
+	if c.Layout != nil && c.Boards == 0 {
+		c.Boards = len(c.Layout)
+	}
 	if c.Boards < 1 {
 		return nil, fmt.Errorf("rendering boards: %d boards: at least 1 is needed", c.Boards)
 	}
@@ -53,8 +65,26 @@ func RenderedBoards(c Config) (*Rendered, error) {
 	if err := c.Drawing.Validate(); err != nil {
 		return nil, fmt.Errorf("rendering boards: %w", err)
 	}
-	c.Drawing = c.Drawing.WithDefaults()
-	return &Rendered{c}, nil
+	r := &Rendered{config: c}
+	if c.Layout == nil {
+		return r, nil
+	}
+	if c.Boards > len(c.Layout) {
+		return nil, fmt.Errorf("rendering boards: %d boards on a layout that has %d", c.Boards, len(c.Layout))
+	}
+	r.config.Layout = c.Layout[:c.Boards]
+	r.first = make([]int, 1, c.Boards+1)
+	known := boards.Categories()
+	for _, b := range r.config.Layout {
+		for _, box := range b.Boxes {
+			if !slices.Contains(known, box.Label) {
+				return nil, fmt.Errorf("rendering boards: the layout of %s has a box of %q, which is none of the categories that can be drawn: %s",
+					b.Name, box.Label, strings.Join(known, ", "))
+			}
+		}
+		r.first = append(r.first, r.first[len(r.first)-1]+len(b.Boxes))
+	}
+	return r, nil
 }
 
 const maxQuality = 95
@@ -67,8 +97,13 @@ func (r *Rendered) Name() string {
 // Labels are the categories of all boards, whether they occur in these or not.
 func (r *Rendered) Labels() []string { return boards.Categories() }
 
-// Len is five times the number of boards.
-func (r *Rendered) Len() int { return r.config.Boards * boards.Pieces }
+// Len is five times the number of boards, or the number of boxes of the layout.
+func (r *Rendered) Len() int {
+	if r.first != nil {
+		return r.first[len(r.first)-1]
+	}
+	return r.config.Boards * boards.Pieces
+}
 
 // Groups is the number of boards.
 func (r *Rendered) Groups() int { return r.config.Boards }
@@ -76,11 +111,42 @@ func (r *Rendered) Groups() int { return r.config.Boards }
 // Items names the pieces of board g, without drawing it.
 func (r *Rendered) Items(g int) []Item {
 	r.check(g)
-	items := make([]Item, boards.Pieces)
-	for i, label := range boards.Labels(r.config.Seed, uint64(g)) {
-		items[i] = Item{ID: fmt.Sprintf("b%06d#%d", g, i), Label: label}
+	var labels []string
+	if r.config.Layout != nil {
+		for _, box := range r.config.Layout[g].Boxes {
+			labels = append(labels, box.Label)
+		}
+	} else {
+		labels = boards.Labels(r.config.Seed, uint64(g))
+	}
+	name := printable(r.BoardName(g))
+	items := make([]Item, len(labels))
+	for i, label := range labels {
+		items[i] = Item{ID: fmt.Sprintf("%s#%d", name, i), Label: label}
 	}
 	return items
+}
+
+// BoardName is the name of board g: "b000017", or that of its layout.
+func (r *Rendered) BoardName(g int) string {
+	r.check(g)
+	if r.config.Layout != nil {
+		return r.config.Layout[g].Name
+	}
+	return fmt.Sprintf("b%06d", g)
+}
+
+// draw draws board g.
+func (r *Rendered) draw(g int) (*boards.Board, error) {
+	c := &r.config
+	if c.Layout == nil {
+		return boards.Draw(c.Drawing, c.Seed, uint64(g)), nil
+	}
+	layout := make([]boards.Box, len(c.Layout[g].Boxes))
+	for i, box := range c.Layout[g].Boxes {
+		layout[i] = box.Box
+	}
+	return boards.DrawOn(c.Drawing, c.Seed, uint64(g), layout)
 }
 
 // Group draws board g and cuts it up.
@@ -98,7 +164,10 @@ func (r *Rendered) Group(g int) []Picture {
 // read back give the pictures of Group.
 func (r *Rendered) File(g int) (file []byte, boxes []boards.Box, err error) {
 	r.check(g)
-	board := boards.Draw(r.config.Drawing, r.config.Seed, uint64(g))
+	board, err := r.draw(g)
+	if err != nil {
+		return nil, nil, fmt.Errorf("board %s: %w", r.BoardName(g), err)
+	}
 	chance := rand.New(rand.NewPCG(r.config.Seed^jpegStream, uint64(g)))
 	quality := r.config.Quality + chance.IntN(maxQuality-r.config.Quality+1)
 	var b bytes.Buffer
@@ -126,7 +195,16 @@ func (r *Rendered) Digest(ctx context.Context) (string, error) {
 	h := sha256.New()
 	c := r.config
 	fmt.Fprintf(h, "annbench catalog rendered 1\nrenderer %d\nboards %d\nseed %d\nquality %d\ndrawing %+v\n",
-		boards.Version, c.Boards, c.Seed, c.Quality, c.Drawing)
+		boards.Version, c.Boards, c.Seed, c.Quality, c.Drawing.WithDefaults())
+	for _, b := range c.Layout {
+		hashString(h, b.Name)
+		for _, box := range b.Boxes {
+			hashString(h, box.Label)
+			for _, v := range [...]float64{box.X, box.Y, box.W, box.H} {
+				fmt.Fprintf(h, "%016x", math.Float64bits(v))
+			}
+		}
+	}
 	for g := range min(probes, c.Boards) {
 		if err := ctx.Err(); err != nil {
 			return "", fmt.Errorf("hashing %s: %w", r.Name(), err)

@@ -160,7 +160,39 @@ func Draw(c Config, seed, n uint64) *Board {
 		items[i] = d.item(c, &categories[k], float64(w)/float64(h))
 	}
 	d.place(items[:], c.Overlap)
+	return d.compose(items[:], w, h, cluttered, func(it *item, x0, y0, x1, y1 float64) Box {
+		return d.annotate(x0, y0, x1, y1, c.Jitter, it.label)
+	})
+}
 
+// DrawOn draws board n of the boards that seed and c lead to on the layout of another board: one
+// piece for each box, of the box's category, in its place, as large as it goes in there. The boxes
+// of the board are those of the layout, whatever c.Overlap and c.Jitter say. It is an error if a label
+// is none of [Categories], or a box is not in the board.
+func DrawOn(c Config, seed, n uint64, layout []Box) (*Board, error) {
+	c = c.WithDefaults()
+	d := boardDice(seed, n)
+	w, h := 400, 400+d.IntN(maxSide-400+1)
+	cluttered := d.chance(c.Clutter)
+	items := make([]item, len(layout))
+	for i, b := range layout {
+		k := slices.IndexFunc(categories[:], func(k category) bool { return k.label == b.Label })
+		if k < 0 {
+			return nil, fmt.Errorf("drawing a board: %q is none of the categories that can be drawn: %q", b.Label, Categories())
+		}
+		if !(b.X >= 0 && b.Y >= 0 && b.W > 0 && b.H > 0 && b.X+b.W <= 1+1e-9 && b.Y+b.H <= 1+1e-9) {
+			return nil, fmt.Errorf("drawing a board: the box of %q is not in the board: %v", b.Label, b)
+		}
+		items[i] = d.fitted(c, &categories[k], b, float64(w), float64(h))
+	}
+	board := d.compose(items, w, h, cluttered, func(*item, float64, float64, float64, float64) Box { return Box{} })
+	copy(board.Boxes, layout)
+	return board, nil
+}
+
+// compose paints the items in their places on a ground of w × h pixels. annotate is told of each item
+// the rectangle that it came to fill, in shares of the board, in the order of painting.
+func (d dice) compose(items []item, w, h int, cluttered bool, annotate func(it *item, x0, y0, x1, y1 float64) Box) *Board {
 	img := newCanvas(w, h)
 	img.ground(d, cluttered)
 	l := d.light()
@@ -168,14 +200,14 @@ func Draw(c Config, seed, n uint64) *Board {
 		img.captions(d)
 	}
 	// Small pieces lie on large ones.
-	order := make([]int, Pieces)
+	order := make([]int, len(items))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmpFloat(items[b].w*items[b].h, items[a].w*items[a].h)
 	})
-	board := &Board{Image: img.img, Boxes: make([]Box, Pieces)}
+	board := &Board{Image: img.img, Boxes: make([]Box, len(items))}
 	for _, i := range order {
 		it := &items[i]
 		own := l
@@ -184,7 +216,7 @@ func Draw(c Config, seed, n uint64) *Board {
 		}
 		fw, fh := float64(w), float64(h)
 		x0, y0, x1, y1 := img.draw(it.piece, it.pose, it.x*fw, it.y*fh, it.w*fw, it.h*fh, own)
-		board.Boxes[i] = d.annotate(x0/fw, y0/fh, x1/fw, y1/fh, c.Jitter, it.label)
+		board.Boxes[i] = annotate(it, x0/fw, y0/fh, x1/fw, y1/fh)
 	}
 	return board
 }

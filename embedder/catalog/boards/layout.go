@@ -76,6 +76,32 @@ func (d dice) item(c Config, k *category, board float64) item {
 	return it
 }
 
+// fittedCandidates is how many pieces are drafted for a box whose shape is given: more than for a box
+// that may follow its piece.
+const fittedCandidates = 8
+
+// leastPixels is the least side of what is drawn: smaller pieces have no area to paint.
+const leastPixels = 4
+
+// fitted drafts a piece of the category for a given box on a board of w × h pixels.
+func (d dice) fitted(c Config, k *category, b Box, w, h float64) item {
+	it := item{label: k.label, zone: k.zone}
+	it.w, it.h = max(b.W, leastPixels/w), max(b.H, leastPixels/h)
+	it.x, it.y = b.X+float64((b.W-it.w)/2), b.Y+float64((b.H-it.h)/2)
+	want := it.w * w / float64(it.h*h)
+	var best float64
+	for i := range fittedCandidates {
+		p := &piece{dice: d, tilt: .011, worn: k.worn && d.chance(c.Worn)}
+		k.draw(p)
+		q := d.pose(p.tilt*c.Tilt, c.Warp)
+		a := p.aspect(q)
+		if off := max(a/want, want/a); i == 0 || off < best {
+			it.piece, it.pose, best = p, q, off
+		}
+	}
+	return it
+}
+
 // place gives every item its corner: the largest first, each where of many places it covers least
 // of the others, and near its category's zone.
 func (d dice) place(items []item, overlap float64) {

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"annbench/embedder/catalog"
+	"annbench/embedder/catalog/boards"
+)
+
+type catalogCmd struct {
+	Show   catalogShowCmd   `cmd:"" help:"Look at a collection: counts, shapes, samples, and what cannot be read."`
+	Render catalogRenderCmd `cmd:"" help:"Draw fashion boards with boxes and labels, in the form of Complete the Look."`
+}
+
+// images names a collection of images on the command line: a folder, or annotations with the folder
+// of their boards.
+type images struct {
+	Folder string `arg:"" optional:"" help:"Images by category, FOLDER/CATEGORY/x.jpg, .png or .webp; or boards as catalog render writes them."`
+	TSV    string `name:"tsv" aliases:"boards" help:"Annotations of boards in the form of Complete the Look, instead of FOLDER." placeholder:"FILE"`
+	Images string `help:"Folder of the board images that --tsv tells of, named by their signatures." placeholder:"DIR"`
+}
+
+// open opens the collection. What was found wrong with it is told, and with strict is an error.
+func (i *images) open(s *surface, strict bool) (catalog.Source, error) {
+	var src catalog.Source
+	var err error
+	switch {
+	case i.Folder != "" && (i.TSV != "" || i.Images != ""):
+		return nil, misuse{errors.New("name either a folder, or --tsv with --images")}
+	case i.Folder != "":
+		src, err = catalog.Open(i.Folder)
+	case i.TSV != "" && i.Images != "":
+		src, err = catalog.OpenBoards(i.TSV, i.Images)
+	case i.TSV != "":
+		return nil, misuse{fmt.Errorf("--tsv %s tells of boxes alone: name the folder of the boards with --images", i.TSV)}
+	case i.Images != "":
+		return nil, misuse{errors.New("--images are boards: name their annotations with --tsv; a folder with a folder for each category needs no flag")}
+	default:
+		return nil, misuse{errors.New("name a folder of images, or --tsv with --images")}
+	}
+	if err != nil {
+		return nil, misuse{err}
+	}
+	if b, ok := src.(*catalog.Boards); ok {
+		if err := b.Problems(); strict && len(err) > 0 {
+			return nil, catalog.Strict(err)
+		}
+		for _, line := range describeProblems(b.Problems()) {
+			s.say("%s", line)
+		}
+	}
+	return src, nil
+}
+
+// describeProblems counts problems by their kind and names the first of each.
+func describeProblems(problems []catalog.Problem) []string {
+	const named = 3
+	var lines []string
+	for _, kind := range catalog.ProblemKinds() {
+		n := 0
+		items := 0
+		var first []string
+		for _, p := range problems {
+			if p.Kind != kind {
+				continue
+			}
+			if n++; n <= named {
+				first = append(first, "  "+p.Where+": "+p.Reason)
+			}
+			items += p.Items
+		}
+		if n == 0 {
+			continue
+		}
+		line := plural(n, string(kind))
+		if items > 0 {
+			line += fmt.Sprintf(", %s left out", plural(items, "item"))
+		}
+		lines = append(append(lines, line+":"), first...)
+		if n > named {
+			lines = append(lines, fmt.Sprintf("  and %d more", n-named))
+		}
+	}
+	return lines
+}
+
+func plural(n int, what string) string {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(what, "x"):
+		what += "es"
+	default:
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+type catalogRenderCmd struct {
+	Out     string  `help:"Folder for the boards: boards.tsv and images/; one that was begun is gone on with." required:"" placeholder:"DIR"`
+	Boards  int     `help:"How many boards; five garments each. Default: 1000, or with --layout all that it has." placeholder:"N"`
+	Seed    uint64  `help:"Another seed, other boards; board N of a seed is always the same." default:"1"`
+	Layout  string  `help:"Annotations (TSV) to draw on: their boards' names, boxes and labels." placeholder:"FILE"`
+	Quality int     `help:"Lowest quality of the JPEG files, 1 to 95; each file's is drawn between it and 95." default:"60"`
+	Tilt    float64 `help:"How far pieces are turned; 1 is 4 to 20 degrees by category, 0 not at all." default:"1"`
+	Warp    float64 `help:"How far outlines are bent, in lengths of the piece." default:"0.012"`
+	Overlap float64 `help:"Share of a piece that others may cover before it is moved away." default:"0.05"`
+	Jitter  float64 `help:"How far the sides of boxes are off, in widths and heights of the box." default:"0.02"`
+	Worn    float64 `help:"Share of garments that are on a person." default:"0.1"`
+	Clutter float64 `help:"Share of boards with captions, frames and coloured grounds." default:"0.3"`
+}
+
+// Help is printed below the flags.
+func (catalogRenderCmd) Help() string {
+	return `The same flags give the same files on every machine. A call that was stopped is gone on with by the
+same call. Larger numbers make harder pictures.
+
+Examples:
+  annbench catalog render --boards 5000 --seed 1 --out boards
+  annbench catalog render --layout raw_test.tsv --boards 500 --out drawn`
+}
+
+func (c *catalogRenderCmd) Run(ctx context.Context, s *surface) error {
+	config := catalog.Config{Boards: c.Boards, Seed: c.Seed, Quality: c.Quality}
+	for _, f := range []struct {
+		name string
+		flag float64
+		to   *float64
+	}{
+		{"tilt", c.Tilt, &config.Drawing.Tilt},
+		{"warp", c.Warp, &config.Drawing.Warp},
+		{"overlap", c.Overlap, &config.Drawing.Overlap},
+		{"jitter", c.Jitter, &config.Drawing.Jitter},
+		{"worn", c.Worn, &config.Drawing.Worn},
+		{"clutter", c.Clutter, &config.Drawing.Clutter},
+	} {
+		if !(f.flag >= 0) {
+			return misuse{fmt.Errorf("--%s must be at least 0, not %v", f.name, f.flag)}
+		}
+		if *f.to = f.flag; f.flag == 0 {
+			*f.to = -1 // none; 0 would be the default
+		}
+	}
+	switch {
+	case c.Boards < 0:
+		return misuse{fmt.Errorf("--boards must be at least 1, not %d", c.Boards)}
+	case c.Layout != "":
+		a, err := catalog.ReadAnnotations(c.Layout)
+		if err != nil {
+			return misuse{err}
+		}
+		for _, line := range describeProblems(a.Problems) {
+			s.say("%s", line)
+		}
+		config.Layout = a.Boards
+	case c.Boards == 0:
+		config.Boards = 1000
+	}
+	r, err := catalog.RenderedBoards(config)
+	if err != nil {
+		return misuse{err}
+	}
+	began := time.Now()
+	written := 0
+	err = catalog.WriteBoards(ctx, r, c.Out, func(p catalog.WriteProgress) {
+		if p.Written == 1 && p.Done > 1 {
+			s.say("going on from board %d", p.Done)
+		}
+		written = p.Written
+		elapsed := time.Since(began)
+		left := time.Duration(float64(elapsed) / float64(p.Written) * float64(p.Total-p.Done))
+		what := fmt.Sprintf("drawing boards, %.0f items/s", float64(p.Written*boards.Pieces)/elapsed.Seconds())
+		s.progress(what, p.Done, p.Total, left)
+	})
+	s.clear()
+	if err != nil {
+		return err
+	}
+	if written == 0 {
+		s.say("the boards are there already")
+	}
+	s.say("%d boards with %d labelled boxes, %d boards drawn in %.1f s", r.Groups(), r.Len(), written, time.Since(began).Seconds())
+	fmt.Fprintln(s.out, filepath.Join(c.Out, catalog.BoardsFile))
+	return nil
+}
