@@ -17,6 +17,7 @@ const (
 	RecordsFile = "records.jsonl" // append-only, one [Record] a line
 	DatasetFile = "dataset.json"
 	GalleryFile = "gallery.json"
+	MapFile     = "map.json"
 	ThumbsDir   = "thumbs"
 )
 
@@ -26,6 +27,7 @@ type Results struct {
 	Records []Record // in the order in which they were measured
 	Dataset Dataset
 	Gallery *Gallery // nil where the folder has none
+	Map     *Map     // nil where the folder has none
 	// Torn is how many bytes of an unfinished last line were left aside: a run was stopped while it
 	// wrote them.
 	Torn int64
@@ -52,7 +54,26 @@ func Open(dir string) (*Results, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
+	if r.Map, err = OpenMap(dir); err != nil {
+		return nil, err
+	}
 	return r, nil
+}
+
+// OpenMap reads the map in a results folder; it is nil where there is none.
+func OpenMap(dir string) (*Map, error) {
+	path := filepath.Join(dir, MapFile)
+	m := &Map{}
+	switch err := readJSON(path, m); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	if err := m.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
 }
 
 // Read reads a records file. An unfinished last line, without its newline or not valid JSON, is
