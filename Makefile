@@ -9,7 +9,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help deps env build report test race fuzz bench fmt clean distclean \
-        check check-format check-vet check-lint check-tidy check-arrows check-shell
+        check check-format check-vet check-lint check-tidy check-arrows check-shell check-measure
 
 SHELL    := /bin/bash
 FUZZTIME ?= 20s
@@ -25,7 +25,7 @@ SINGLE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 export FAISS_PREFIX ONNXRUNTIME_LIB JOBS
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 deps: ## fetch and build Faiss and ONNX Runtime into .deps/, once
 	@scripts/deps.sh
@@ -60,6 +60,9 @@ fuzz: deps ## fuzz every target for FUZZTIME
 	    go test -tags faiss -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
 	  done; \
 	done
+
+check-measure: build ## check the harness itself on this machine: overhead, memory, exact search, intervals
+	@$(NATIVE) bin/annbench selfcheck
 
 bench: deps ## run the Go benchmarks, one thread a library
 	@$(NATIVE) $(SINGLE) go test -tags faiss -run '^$$' -bench . -benchmem ./bench ./indexes/...

@@ -5,6 +5,8 @@ package indexes
 import (
 	"context"
 	"fmt"
+
+	"annbench/indexes/vec"
 )
 
 // faissMissing is why this build lacks the families of Faiss; it is empty where it has them.
@@ -20,4 +22,9 @@ func openFaiss(_ context.Context, f *Family, _ BuildInput) (Index, error) {
 
 func loadFaiss(path string, f *Family, _ BuildInput) (Index, error) {
 	return nil, fmt.Errorf("loading %s: %s: %w: %s", f.Name, path, ErrMissing, faissMissing)
+}
+
+// DotsByBLAS needs the BLAS that comes with Faiss; see faiss.go. Its error wraps [ErrMissing].
+func DotsByBLAS(_, _ vec.Matrix, _ []float32, _ int) error {
+	return fmt.Errorf("%w: %s", ErrMissing, faissMissing)
 }

