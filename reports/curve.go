@@ -125,9 +125,10 @@ func (r *Report) match(f FamilyRows, t Terms, target float64, name string) Match
 			}
 		}
 		one = front(one, info.Lower)
-		if len(one) < 2 || one[0].recall > target || one[len(one)-1].recall < target {
-			continue
+		if len(one) == 0 || one[len(one)-1].recall < target {
+			continue // this build does not come up to the target
 		}
+		// Where this build's fastest setting finds more, along gives that setting's.
 		if x, ok := along(one, target, edge); ok {
 			o := observation{n, metric.Observation{Value: x}}
 			// The spread over queries is that of the setting next to the target.

@@ -31,6 +31,11 @@ type observation struct {
 // and an amount where they are ratios.
 type Difference = metric.Comparison
 
+// enough repetitions for an interval of a time, a rate or a size. Of two, Student's t has one degree of
+// freedom: its interval spans orders of magnitude, and says less to a reader than that there is none.
+// One repetition's spread over queries says nothing of builds and of the machine.
+const enough = 3
+
 // summarize makes a value of what repetitions found.
 func summarize(name string, observed []observation) Value {
 	if len(observed) == 0 {
@@ -40,6 +45,9 @@ func summarize(name string, observed []observation) Value {
 	v := Value{N: len(observed), scale: metric.ScaleOf(info.Unit), observed: observed}
 	e := metric.EstimateOf(plain(observed), v.scale)
 	v.Median, v.Lo, v.Hi, v.HasInterval = e.Median, e.Lo, e.Hi, e.OK
+	if v.scale == metric.Logarithmic && v.N < enough {
+		v.Lo, v.Hi, v.HasInterval = v.Median, v.Median, false
+	}
 	if info.Unit == metric.Ratio && isShare(name) {
 		v.Lo, v.Hi = max(v.Lo, min(0, v.Median)), min(v.Hi, max(1, v.Median))
 	}
@@ -71,8 +79,13 @@ func observe(rec *record.Record, name string) (o observation, ok bool) {
 // compare says how a differs from b, by the repetitions that both have where there are at least two
 // of them, since what disturbed one repetition disturbed all of it.
 func compare(a, b Value) Difference {
-	if len(a.observed) == 0 || len(b.observed) == 0 {
-		return Difference{Tied: a.Median == b.Median}
+	if a.scale == metric.Logarithmic && min(a.N, b.N) < enough || len(a.observed) == 0 || len(b.observed) == 0 {
+		d := Difference{Difference: a.Median - b.Median, Tied: a.Median == b.Median}
+		if a.scale == metric.Logarithmic && b.Median != 0 {
+			d.Difference = a.Median / b.Median
+		}
+		d.Lo, d.Hi = d.Difference, d.Difference
+		return d
 	}
 	x, xok := byRep(a.observed)
 	y, yok := byRep(b.observed)
@@ -108,7 +121,7 @@ type tie int
 const (
 	apart   tie = iota // the interval of the difference leaves out "none"
 	tied               // it holds it
-	unknown            // one measurement each
+	unknown            // too few measurements
 )
 
 func tieOf(d Difference) tie {

@@ -84,7 +84,10 @@ func describeValue(name string, v Value, noun string) string {
 	s := formatNamed(name, v.Median) + noun
 	switch {
 	case !v.HasInterval:
-		return s + " (measured once)"
+		if v.N == 1 {
+			return s + " (measured once)"
+		}
+		return fmt.Sprintf("%s (median of %d, too few for an interval)", s, v.N)
 	}
 	return fmt.Sprintf("%s (95 %% interval %s, %s)", s, between(name, v), plural(v.N, "repetition", "repetitions"))
 }
@@ -93,10 +96,16 @@ func describeValue(name string, v Value, noun string) string {
 func (f *barFigure) any() bool { return slices.ContainsFunc(f.bars, func(b bar) bool { return b.ok }) }
 
 func (f *barFigure) max() float64 {
-	m := 0.0
+	m, tallest := 0.0, 0.0
 	for _, b := range f.bars {
 		if b.ok {
-			m = max(m, b.value.Median, b.value.Hi)
+			tallest = max(tallest, b.value.Median)
+		}
+	}
+	for _, b := range f.bars {
+		if b.ok {
+			// A very wide interval is cut rather than let every bar shrink to nothing.
+			m = max(m, b.value.Median, min(b.value.Hi, 1.35*tallest))
 		}
 	}
 	return m
@@ -223,7 +232,7 @@ func (f *barFigure) draw(s surface, width float64) {
 			s.line([]xy{{ceiling, y + 17}, {ceiling, y + 36}}, 1.4, paint{role: axis}, true)
 		}
 		if b.value.HasInterval && x(b.value.Hi)-x(b.value.Lo) >= 3 {
-			lo, hi := x(b.value.Lo), x(b.value.Hi)
+			lo, hi := max(0, x(b.value.Lo)), min(length, x(b.value.Hi))
 			for _, under := range []paint{{role: paper}, {role: ink}} { // an edge of paper, for dark bars
 				w := 1.5
 				if under.role == paper {
@@ -404,8 +413,8 @@ func (f *pointFigure) draw(s surface, width float64) {
 			}
 			q := p.qps
 			slow, fast = min(slow, q.Median), max(fast, q.Median)
-			if q.HasInterval && q.Lo > 0 {
-				slow, fast = min(slow, q.Lo), max(fast, q.Hi)
+			if q.HasInterval { // at most as far as doubles the picture's factor
+				slow, fast = min(slow, max(q.Lo, q.Median/1.5)), max(fast, min(q.Hi, q.Median*1.5))
 			}
 		}
 	}
@@ -434,7 +443,9 @@ func (f *pointFigure) draw(s surface, width float64) {
 		v := min(xhi, max(xlo, logit(r, 1e-9)))
 		return x0 + 10 + (v-xlo)/(xhi-xlo)*(x1-x0-20)
 	}
-	y := func(q float64) float64 { return bottom - (math.Log10(q)-y0)/(y1-y0)*(bottom-top) }
+	y := func(q float64) float64 {
+		return min(bottom, max(top, bottom-(math.Log10(q)-y0)/(y1-y0)*(bottom-top)))
+	}
 
 	if f.legend {
 		s.text(0, 14, f.title, 16, left, paint{role: ink}, font.WeightBold)

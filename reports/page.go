@@ -69,6 +69,19 @@ type pageData struct {
 	K               int
 	FocusName       string
 
+	Axes     []axisEntry
+	Views    []string
+	Explorer template.HTML
+	Equals   []equalView
+	Latency  []template.HTML
+	Loss     template.HTML
+	LossNote string
+	// Saturation says from which recall on mAP no longer moves.
+	Saturation   string
+	Confusion    *confusionTable
+	Pipeline     []stage
+	PipelineSays string
+
 	Legend       []legendEntry
 	Wide, Narrow template.HTML // recall against QPS
 	PointNote    string
@@ -84,6 +97,12 @@ type pageData struct {
 	Data         []dataBlock
 	Envs         []envBlock
 	Terms        []metric.Info
+}
+
+// equalView is an [Equal] with the classes of its families.
+type equalView struct {
+	*Equal
+	ID string
 }
 
 type legendEntry struct {
@@ -108,6 +127,15 @@ func show(row *Row, name string) shown {
 	v, ok := row.Value(name)
 	if !ok {
 		return shown{Text: missing, Title: "not measured"}
+	}
+	if name == metric.MAPDelta {
+		title := "of " + plural(v.N, "repetition", "repetitions")
+		lo, ok1 := row.Value(metric.MAPDeltaLo)
+		hi, ok2 := row.Value(metric.MAPDeltaHi)
+		if ok1 && ok2 {
+			title = fmt.Sprintf("95 %% interval %s to %s, paired over queries", signed(lo.Median), signed(hi.Median))
+		}
+		return shown{signed(v.Median), sortKey(v.Median), title}
 	}
 	return shown{formatNamed(name, v.Median), sortKey(v.Median), describeValue(name, v, "")}
 }
@@ -134,7 +162,8 @@ type labelRow struct {
 
 type labelCell struct {
 	shown
-	Heat string // 0 to 100
+	Heat   string // 0 to 100
+	Spread string // half of the interval
 }
 
 type cellTable struct {
@@ -200,6 +229,11 @@ func newPage(r *Report) *pageData {
 	d.Verdict = r.Verdict()
 	d.AnswerClass = d.classes[d.Verdict.Answer]
 	d.pictures(choices)
+	d.explore()
+	for i, e := range r.Equals(r.Focus, Targets) {
+		d.Equals = append(d.Equals, equalView{e, fmt.Sprintf("equal%d", i)})
+	}
+	d.more(choices)
 	d.families(choices)
 	d.labels(choices)
 	d.Gallery = r.gallery(choices, d.class)
@@ -227,7 +261,7 @@ func (d *pageData) style() {
 		h := d.r.hue(name)
 		fmt.Fprintf(&light, "--f%d:%s;", i, h.light)
 		fmt.Fprintf(&dark, "--f%d:%s;", i, h.dark)
-		fmt.Fprintf(&classes, ".f%d{--c:var(--f%d)}body:has(#t%d:not(:checked)) .points .of.f%d{display:none}\n", i, i, i, i)
+		fmt.Fprintf(&classes, ".f%d{--c:var(--f%d)}body:has(#t%d:not(:checked)) :is(.points,.plot) .of.f%d{display:none}\n", i, i, i, i)
 	}
 	css := strings.NewReplacer("/*light*/", light.String(), "/*dark*/", dark.String()).Replace(pageCSS) + classes.String()
 	d.Style = template.CSS(css)
@@ -282,12 +316,13 @@ func (d *pageData) Focus() Terms { return d.r.Focus }
 var familyColumns = []column{
 	{metric.Recall, "recall"},
 	{metric.MAP, "mAP"},
+	{metric.MAPDelta, "ΔmAP"},
 	{metric.QPS, "QPS"},
 	{metric.Mean, "mean"},
 	{metric.P99, "p99"},
 	{metric.Build, "build"},
 	{metric.Resident, "resident"},
-	{metric.Serialized, "serialized"},
+	{metric.Serialized, "file"},
 }
 
 // FamilyColumns heads the table of families.
@@ -393,6 +428,9 @@ func (d *pageData) labels(choices []Choice) {
 				shown: shown{ratio(v.Median), sortKey(v.Median), fmt.Sprintf("%s, %s: mAP@%d %s", c.Family.Name, l, d.K, describeValue(metric.MAP, v, ""))},
 				Heat:  strconv.FormatFloat(heat, 'f', 0, 64),
 			})
+			if v.HasInterval {
+				row.Cells[len(row.Cells)-1].Spread = "±" + strings.TrimPrefix(strconv.FormatFloat((v.Hi-v.Lo)/2, 'f', 2, 64), "0")
+			}
 		}
 		t.Rows = append(t.Rows, row)
 	}

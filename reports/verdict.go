@@ -190,7 +190,7 @@ func runnerUp(fast, same []Match) string {
 	s := fmt.Sprintf("Runner-up: %s, %s queries a second", strings.TrimSpace(b.Family.Name+" "+clean(b.Setting.Cell.Settings())), significant(b.Value.Median))
 	switch tieOf(d) {
 	case unknown:
-		return fmt.Sprintf("%s; %s is %s as fast by one measurement each, a difference that a second run could turn round. Measure at least three repetitions before relying on it.", s, a.Family.Name, factor(d))
+		return fmt.Sprintf("%s; %s is %s as fast by %s each, a difference that another run could turn round. Measure at least three repetitions before relying on it.", s, a.Family.Name, factor(d), plural(min(a.Value.N, b.Value.N), "measurement", "measurements"))
 	case tied:
 		s += "."
 	default:
@@ -299,8 +299,8 @@ func (r *Report) sure(fast []Match, t Terms) []string {
 	var out []string
 	n := fast[0].Value.N
 	switch {
-	case n < 2:
-		out = append(out, "Each setting was measured once: nothing here says how much of a difference is noise. Repeat the sweep with repetitions: 6.")
+	case n < enough:
+		out = append(out, fmt.Sprintf("Each setting was measured %s: nothing here says how much of a difference is noise. Repeat the sweep with repetitions: 6.", [...]string{"once", "once", "twice"}[n]))
 	case len(fast) > 1:
 		d := compare(fast[0].Value, fast[1].Value)
 		s := fmt.Sprintf("It rests on %s, each with a build of its own, taking turns with the others'.", plural(n, "repetition", "repetitions"))
@@ -372,52 +372,67 @@ func (r *Report) wishes(best Match, matches []Match, t Terms) []Wish {
 func against(d Difference) string {
 	switch {
 	case tieOf(d) == tied:
-		return "as fast as the answer, within the noise"
+		return "as fast, within the noise"
 	case d.Difference >= 1:
-		return factor(d) + " as fast as the answer"
+		return factor(d) + " as fast"
 	}
 	inverse := Difference{Difference: 1 / d.Difference, Lo: 1 / d.Hi, Hi: 1 / d.Lo, OK: d.OK}
-	return factor(inverse) + " the time of the answer"
+	return factor(inverse) + " the time a query"
 }
 
 // less is by how much a setting must take less of something to be worth naming: below that, sizes and
 // times of builds vary from run to run.
 const less = 0.95
 
-// thrift names what takes least of a quantity among those that come up to the target, and, where
-// something below the target takes much less still, that.
+// thrift names what takes little of a quantity among those that come up to the target: the fastest of
+// those within 5 % of the least; and the fastest of those that take at most half of what the answer
+// takes. Where something below the target takes much less still, it names that.
 func (r *Report) thrift(best Match, matches []Match, name, wish string) []Wish {
 	own, ok := best.Setting.Value(name)
 	if !ok {
 		return nil
 	}
-	least := func(reached bool) (m *Match, v Value) {
+	take := func(m *Match) float64 {
+		if v, ok := m.Setting.Value(name); ok && m.Value.Median > 0 {
+			return v.Median
+		}
+		return math.Inf(1)
+	}
+	fastestWithin := func(bound float64) (found *Match) {
 		for i := range matches {
-			if matches[i].Reach == Lost || matches[i].Reached() != reached {
-				continue
-			}
-			if x, ok := matches[i].Setting.Value(name); ok && (m == nil || x.Median < v.Median) {
-				m, v = &matches[i], x
+			if m := &matches[i]; m.Reached() && take(m) <= bound && (found == nil || m.Value.Median > found.Value.Median) {
+				found = m
 			}
 		}
-		return m, v
+		return found
+	}
+	least, low := math.Inf(1), math.Inf(1)
+	var lowest *Match
+	for i := range matches {
+		switch m := &matches[i]; {
+		case m.Reached():
+			least = min(least, take(m))
+		case m.Reach == Below && take(m) < low:
+			low, lowest = take(m), m
+		}
 	}
 	var out []Wish
-	bound := own.Median * less
-	if m, v := least(true); m != nil && m.Family.Name != best.Family.Name && v.Median < bound {
-		out = append(out, Wish{
-			If: wish, Family: m.Family.Name, Setting: clean(m.Setting.Cell.Settings()),
-			Gain: fmt.Sprintf("%s instead of %s", formatNamed(name, v.Median), formatNamed(name, own.Median)),
-			Cost: against(compare(m.Value, best.Value)),
-		})
-		bound = v.Median * less
+	add := func(m *Match, wish, cost string) {
+		w := Wish{
+			If: wish, Family: m.Family.Name, Setting: clean(m.Setting.Cell.Settings()), Cost: cost,
+			Gain: fmt.Sprintf("%s instead of %s", formatNamed(name, take(m)), formatNamed(name, own.Median)),
+		}
+		if !slices.ContainsFunc(out, func(o Wish) bool { return o.Family == w.Family }) {
+			out = append(out, w)
+		}
 	}
-	if m, v := least(false); m != nil && v.Median < bound/2 {
-		out = append(out, Wish{
-			If: wish + ", and recall may fall", Family: m.Family.Name, Setting: clean(m.Setting.Cell.Settings()),
-			Gain: fmt.Sprintf("%s instead of %s", formatNamed(name, v.Median), formatNamed(name, own.Median)),
-			Cost: fmt.Sprintf("recall %s at most", ratio(m.Recall)),
-		})
+	for _, bound := range []float64{own.Median / 2, least / less} {
+		if m := fastestWithin(bound); m != nil && m.Family.Name != best.Family.Name && take(m) < own.Median*less {
+			add(m, wish, against(compare(m.Value, best.Value)))
+		}
+	}
+	if lowest != nil && low < min(least, own.Median)/2 {
+		add(lowest, wish+", and recall may fall", fmt.Sprintf("recall %s at most", ratio(lowest.Recall)))
 	}
 	return out
 }

@@ -1,0 +1,275 @@
+package reports
+
+import (
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+)
+
+// explored are the quantities that the page's large plot can have on an axis.
+var explored = []string{metric.Recall, metric.MAP, metric.QPS, metric.Mean, metric.P99, metric.Build, metric.Resident, metric.Serialized}
+
+// explorer is what the page's script draws the large plot from, where other axes or terms than those
+// of the picture are asked for.
+type explorer struct {
+	Quantities []explorerQuantity `json:"q"`
+	Views      []string           `json:"views"`    // terms under which latency was measured, those in focus first
+	Families   []string           `json:"families"` // in the order of their classes
+	Target     float64            `json:"target"`
+	Cells      []explorerCell     `json:"cells"`
+}
+
+type explorerQuantity struct {
+	Title string      `json:"title"`
+	Unit  metric.Unit `json:"unit"`
+	Lower bool        `json:"lower"`
+	Doc   string      `json:"doc"`
+}
+
+type explorerCell struct {
+	View    int          `json:"v"`
+	Family  int          `json:"f"`
+	Setting string       `json:"s"`
+	ID      string       `json:"id"`
+	Values  [][]*float64 `json:"x"` // median, and the ends of the interval where there is one; by Quantities
+}
+
+// Axis is an entry of the lists of axes.
+type axisEntry struct {
+	N        int
+	Title    string
+	X, Y     bool // chosen at first
+	Selector string
+}
+
+func (d *pageData) explore() {
+	e := explorer{Target: Target, Families: d.Cells.Names, Cells: []explorerCell{}}
+	for i, name := range explored {
+		info, _ := metric.Lookup(name)
+		e.Quantities = append(e.Quantities, explorerQuantity{info.Title, info.Unit, info.Lower, info.Doc})
+		d.Axes = append(d.Axes, axisEntry{N: i, Title: info.Title, X: name == metric.Recall, Y: name == metric.QPS})
+	}
+	for _, t := range d.r.focusFirst() {
+		if t.Mode != record.Latency && t != d.Focus() {
+			continue
+		}
+		view := len(e.Views)
+		e.Views = append(e.Views, orDash(d.r.differing(t)))
+		for _, f := range d.r.FamiliesOf(t) {
+			for _, row := range f.Rows {
+				if len(e.Cells) >= maxPageCells || row.Status() != record.OK {
+					continue
+				}
+				c := explorerCell{View: view, Family: slices.Index(e.Families, f.Name), Setting: clean(row.Cell.Settings()), ID: row.Cell.ID()}
+				for _, name := range explored {
+					v, ok := row.Value(name)
+					if !ok {
+						c.Values = append(c.Values, nil)
+						continue
+					}
+					digits := func(x float64) *float64 { x = round(x, 6); return &x }
+					one := []*float64{digits(v.Median)}
+					if v.HasInterval {
+						one = append(one, digits(v.Lo), digits(v.Hi))
+					}
+					c.Values = append(c.Values, one)
+				}
+				e.Cells = append(e.Cells, c)
+			}
+		}
+	}
+	b, err := json.Marshal(e) // escapes <, > and &, so that no string of the results ends the element
+	if err != nil {
+		panic(err) // strings and finite numbers always encode
+	}
+	d.Views = e.Views
+	d.Explorer = template.HTML(`<script type="application/json" id="explorer">` + string(b) + `</script>`)
+}
+
+// pagePicture is a figure of the page, for wide and for narrow screens.
+func (d *pageData) pagePicture(f figure, label string) template.HTML {
+	return template.HTML(pageSVG(f, 480, label, "wide", d.class, d.r.hue) + pageSVG(f, 340, label, "narrow", d.class, d.r.hue))
+}
+
+func (d *pageData) more(choices []Choice) {
+	if f := d.r.tails(d.Focus(), choices); f.any() {
+		d.Latency = append(d.Latency, d.pagePicture(f, "Search time over queries, by family. The table of every cell holds the same numbers."))
+	}
+	for _, f := range d.r.loads(choices) {
+		f.legend = true
+		d.Latency = append(d.Latency, d.pagePicture(f, f.title+". The table of every cell holds the same numbers."))
+	}
+	f, saturation, ok := d.r.lossFigure(d.Focus())
+	if ok {
+		f.legend = true
+		d.LossNote = f.caption
+		label := f.title + ", over recall. The table of families holds the numbers of the settings compared."
+		d.Loss = template.HTML(pageSVG(f, 920, label, "wide", d.class, d.r.hue) + pageSVG(f, 340, label, "narrow", d.class, d.r.hue))
+		switch {
+		case math.IsInf(saturation, 1):
+			d.Saturation = "Even at the highest recall measured, mAP differs from that of exact search by more than chance."
+		case saturation == 0:
+			d.Saturation = "At no setting does mAP differ from that of exact search by more than chance: for what users see, the lowest recall measured is enough."
+		default:
+			d.Saturation = fmt.Sprintf("From a recall of %s on, no setting's mAP differs from that of exact search by more than chance: beyond it, recall buys nothing that these categories can see.", ratio(saturation))
+		}
+	}
+	d.confusion()
+	d.pipeline()
+}
+
+// confusionTable is how often queries of one category are answered by items of another, by the setting
+// of the answer, in shares of all answers to the category.
+type confusionTable struct {
+	Family, Setting, ID string
+	Labels              []string
+	Rows                []confusionRow
+	Worst               []string // the largest off the diagonal, in words
+	Left                int
+}
+
+type confusionRow struct {
+	Label string
+	Cells []confusionCell
+}
+
+type confusionCell struct {
+	Text, Heat, Title string
+	Same              bool
+}
+
+func (d *pageData) confusion() {
+	src := d.r.Source(d.Focus().Dataset)
+	m := d.Verdict.Match
+	if src == nil || m == nil {
+		return
+	}
+	var counts [][]int
+	for _, rep := range m.Setting.Reps {
+		if rep.Status == record.OK && len(rep.Confusion) == len(src.Dataset.Labels) && len(rep.Confusion) > 1 {
+			counts = rep.Confusion
+			break
+		}
+	}
+	if counts == nil {
+		return
+	}
+	t := &confusionTable{Family: m.Family.Name, Setting: clean(m.Setting.Cell.Settings()), ID: m.Setting.Cell.ID()}
+	n := min(len(counts), maxConfusion)
+	t.Left = len(counts) - n
+	type wrong struct {
+		share float64
+		text  string
+	}
+	var wrongs []wrong
+	for i := range counts[:n] {
+		from := src.Dataset.Labels[i].Label
+		t.Labels = append(t.Labels, from)
+		total := 0
+		for _, c := range counts[i] {
+			total += c
+		}
+		row := confusionRow{Label: from}
+		for j := range n {
+			c := confusionCell{Same: i == j, Text: "", Heat: "0"}
+			if total > 0 && j < len(counts[i]) {
+				share := float64(counts[i][j]) / float64(total)
+				to := src.Dataset.Labels[j].Label
+				c.Title = fmt.Sprintf("%s: %s of the answers are %s (%s of %s)", from, percent(share), to, count(counts[i][j]), count(total))
+				c.Heat = strconv.FormatFloat(100*math.Sqrt(share), 'f', 0, 64)
+				if share >= 0.005 {
+					c.Text = fmt.Sprintf("%.0f", 100*share)
+				}
+				if i != j && share >= 0.05 {
+					wrongs = append(wrongs, wrong{share, fmt.Sprintf("%s by %s (%s)", from, to, percent(share))})
+				}
+			}
+			row.Cells = append(row.Cells, c)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	slices.SortStableFunc(wrongs, func(a, b wrong) int {
+		if a.share > b.share {
+			return -1
+		} else if a.share < b.share {
+			return 1
+		}
+		return 0
+	})
+	for _, w := range wrongs[:min(3, len(wrongs))] {
+		t.Worst = append(t.Worst, w.text)
+	}
+	d.Confusion = t
+}
+
+// maxConfusion is how many categories the table of confusion has.
+const maxConfusion = 30
+
+// stage is a part of the way from a photograph to its recommendations.
+type stage struct {
+	Name, Note    string
+	Once, Each    string // for the whole collection; for one query
+	OnceW, EachW  string // percent of the longest
+	once, seconds float64
+}
+
+// pipeline is where the time goes, with the index of the answer.
+func (d *pageData) pipeline() {
+	src := d.r.Source(d.Focus().Dataset)
+	if src == nil || src.Dataset.Embedding == nil || d.Verdict.Match == nil {
+		return
+	}
+	e := src.Dataset.Embedding
+	if e.Images == 0 || e.Seconds <= 0 {
+		return
+	}
+	images := float64(e.Images)
+	var out []stage
+	if e.Infer > 0 && e.Workers > 0 {
+		out = append(out,
+			stage{Name: "decode and resize", Note: fmt.Sprintf("read, decode, crop, resize; %s side by side", plural(e.Workers, "worker", "workers")), once: (e.Decode + e.Prepare) / float64(e.Workers), seconds: (e.Decode + e.Prepare) / images},
+			stage{Name: "embed", Note: fmt.Sprintf("%s on %s, in batches", e.Model, e.Device), once: e.Infer, seconds: e.Infer / images})
+	} else {
+		out = append(out, stage{Name: "decode and embed", Note: fmt.Sprintf("%s on %s, from file to vector", e.Model, e.Device), once: e.Seconds, seconds: e.Seconds / images})
+	}
+	row := d.Verdict.Match.Setting
+	if v, ok := row.Value(metric.Build); ok {
+		out = append(out, stage{Name: "build", Note: d.Verdict.Match.Family.Name + " " + clean(row.Cell.Build), once: v.Median})
+	}
+	if v, ok := row.Value(metric.Load); ok {
+		out = append(out, stage{Name: "load", Note: "the saved index, at every start", once: v.Median})
+	}
+	if v, ok := row.Value(metric.Mean); ok {
+		out = append(out, stage{Name: "search", Note: strings.TrimSpace(clean(row.Cell.Search) + " " + fmt.Sprintf("k = %d", row.Cell.K)), seconds: v.Median})
+	}
+	once, each := 0.0, 0.0
+	for _, s := range out {
+		once, each = max(once, s.once), max(each, s.seconds)
+	}
+	var search, all float64
+	for i := range out {
+		s := &out[i]
+		s.Once, s.Each, s.OnceW, s.EachW = missing, missing, "0", "0"
+		if s.once > 0 {
+			s.Once, s.OnceW = format(metric.Seconds, s.once), strconv.FormatFloat(100*s.once/once, 'f', 1, 64)
+		}
+		if s.seconds > 0 {
+			s.Each, s.EachW = format(metric.Seconds, s.seconds), strconv.FormatFloat(100*s.seconds/each, 'f', 1, 64)
+		}
+		all += s.seconds
+		if s.Name == "search" {
+			search = s.seconds
+		}
+	}
+	d.Pipeline = out
+	if search > 0 && all > search {
+		d.PipelineSays = fmt.Sprintf("Of the time from a photograph to its recommendations, %s is the search of the index, and the rest its decoding and the model. Measured with all cores at the embedding; stages overlap, so that they add up to more than the %s that embedding the collection took.", percent(search/all), format(metric.Seconds, e.Seconds))
+	}
+}
