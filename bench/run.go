@@ -274,6 +274,15 @@ func (c *coordinator) skip(skips []Skip) error {
 
 func (c *coordinator) maxK() int { return max(100, slices.Max(c.Sweep.K)) }
 
+// given is the file of neighbours that came with the vectors, where they are of this metric as far as is
+// known.
+func (c *coordinator) given(m vec.Metric) string {
+	if c.Collection == nil || c.Collection.Meta.Word != "" || c.Collection.Meta.Metric != "" && c.Collection.Meta.Metric != m {
+		return ""
+	}
+	return c.Collection.NeighborsFile()
+}
+
 // truth checks the data and finds the exact neighbours under a metric, in a process of its own.
 func (c *coordinator) truth(ctx context.Context, m vec.Metric) error {
 	if _, ok := c.warned[m]; ok {
@@ -281,7 +290,7 @@ func (c *coordinator) truth(ctx context.Context, m vec.Metric) error {
 	}
 	p := &process{command: c.Worker, log: c.Log}
 	var warnings []string
-	err := p.run(ctx, order{Do: doTruth, Set: c.Run.Set, Metric: m, Threads: c.env.Cores, MaxK: c.maxK()}, func(r reply) {
+	err := p.run(ctx, order{Do: doTruth, Set: c.Run.Set, Metric: m, Threads: c.env.Cores, MaxK: c.maxK(), Allow: c.Sweep.Data.Allow, Given: c.given(m)}, func(r reply) {
 		warnings = append(warnings, r.Warnings...)
 		c.report(fmt.Sprintf("exact neighbours (%s): %.0f %%", m, 100*r.Progress))
 	})

@@ -17,6 +17,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
+	"annbench/bench/dataset"
 	"annbench/bench/record"
 	"annbench/indexes"
 	"annbench/indexes/vec"
@@ -32,7 +33,7 @@ type Sweep struct {
 	// Queries is how many vectors are held out, at random, to search for. Default: a fifth of all,
 	// at most 1000.
 	Queries int `yaml:"queries"`
-	// Metric is one or several of l2, cosine, ip. Default: cosine.
+	// Metric is one or several of l2, cosine, ip. Default: what the vectors' file says, or cosine.
 	Metric OneOrMany[vec.Metric] `yaml:"metric"`
 	// K is one or several numbers of answers. Default: 10.
 	K OneOrMany[int] `yaml:"k"`
@@ -70,10 +71,31 @@ type Sweep struct {
 	// Families to compare.
 	Families []FamilySweep `yaml:"families"`
 
-	source *source
+	// Fit says that settings which depend on the number of vectors may be set by it. No key of the file.
+	Fit bool `yaml:"-"`
+
+	source     *source
+	metricOpen bool // the file says nothing of it
 }
 
-// Data says where the vectors come from: exactly one of Images, Boards, Rendered and Vectors.
+// UseMetric makes m the metric where the sweep file names none: it is what the vectors' file says.
+func (s *Sweep) UseMetric(m vec.Metric) {
+	if s.metricOpen {
+		s.Metric = OneOrMany[vec.Metric]{m}
+	}
+}
+
+// SetMetric makes m the metric, whatever the file says.
+func (s *Sweep) SetMetric(m vec.Metric) {
+	s.metricOpen = false
+	s.Metric = OneOrMany[vec.Metric]{m}
+}
+
+// MetricOpen reports whether the sweep names no metric.
+func (s *Sweep) MetricOpen() bool { return s.metricOpen }
+
+// Data says where the vectors come from: exactly one of Images, Boards, Rendered,
+// Vectors and Synthetic.
 type Data struct {
 	// Images is a folder of labelled images, CATEGORY/x.jpg, .png or .webp, or of boards as
 	// `annbench catalog render` writes them.
@@ -82,10 +104,27 @@ type Data struct {
 	Boards *Boards `yaml:"boards"`
 	// Rendered are fashion boards that annbench draws itself, cropped to garments.
 	Rendered *Rendered `yaml:"rendered"`
-	// Vectors is a file of vectors (.npy), or a folder that `annbench embed` wrote.
+	// Vectors is a file of vectors, a folder CATEGORY/FILE of such files, or a folder that `annbench
+	// embed` wrote; docs/formats.md lists the formats.
 	Vectors string `yaml:"vectors"`
-	// Labels is a text file with the category of each vector, a line each, for Vectors without.
+	// Synthetic are clusters of a set intrinsic dimension, drawn from a seed.
+	Synthetic *Synthetic `yaml:"synthetic"`
+	// Labels is a file with the category of each vector, for Vectors without: text, a line each, or
+	// .npy of integers.
 	Labels string `yaml:"labels"`
+	// Queries is a file of the vectors to search for. Default: those that Vectors comes with, or else
+	// vectors that are held out.
+	Queries string `yaml:"queries"`
+	// Neighbors is a file with the exact neighbours of the queries, to be checked: .ivecs, .ibin or
+	// .npy.
+	Neighbors string `yaml:"neighbors"`
+	// Columns name the parts of a file that has several.
+	Columns dataset.Columns `yaml:"columns"`
+	// LeaveOneOut draws the queries and leaves them in the base; no query is its own answer.
+	LeaveOneOut bool `yaml:"leave_one_out"`
+	// Allow names what the checks of the data may find without ending the run; see
+	// [dataset.Gates].
+	Allow OneOrMany[string] `yaml:"allow"`
 	// Model is the ONNX model that embeds the images, by its card. Default: the one that ships.
 	Model string `yaml:"model"`
 	// Device is one or several of cuda, webgpu, cpu, tried in this order. Default: all three.
@@ -102,6 +141,17 @@ type Boards struct {
 type Rendered struct {
 	Boards int    `yaml:"boards"` // Default: 1000.
 	Seed   uint64 `yaml:"seed"`   // Default: 1.
+}
+
+// Synthetic says what to draw; see [dataset.Synthetic].
+type Synthetic struct {
+	// N is how many vectors, queries among them. Several make a run for each, one after the other,
+	// and a comparison of how everything grows.
+	N        OneOrMany[int] `yaml:"n"`
+	Dim      int            `yaml:"dim"`      // Default: 128.
+	LID      float64        `yaml:"lid"`      // intrinsic dimension of the clusters. Default: 12.
+	Clusters int            `yaml:"clusters"` // Default: 20.
+	Seed     uint64         `yaml:"seed"`     // Default: 1.
 }
 
 // FamilySweep is one family with the settings to try: every combination of the values given.
@@ -242,6 +292,7 @@ func unreadable(err *error) {
 
 func (s *Sweep) defaults() {
 	if len(s.Metric) == 0 {
+		s.metricOpen = true
 		s.Metric = OneOrMany[vec.Metric]{vec.Cosine}
 	}
 	if len(s.K) == 0 {
@@ -260,6 +311,12 @@ func (s *Sweep) defaults() {
 	if r := s.Data.Rendered; r != nil {
 		setDefault(&r.Boards, 1000)
 		setDefault(&r.Seed, 1)
+	}
+	if y := s.Data.Synthetic; y != nil {
+		setDefault(&y.Dim, 128)
+		setDefault(&y.LID, 12)
+		setDefault(&y.Clusters, 20)
+		setDefault(&y.Seed, 1)
 	}
 }
 
@@ -360,13 +417,13 @@ func (s *Sweep) memoryLimit() (int64, error) {
 func (s *Sweep) checkData() error {
 	d := &s.Data
 	given := 0
-	for _, is := range []bool{d.Images != "", d.Boards != nil, d.Rendered != nil, d.Vectors != ""} {
+	for _, is := range []bool{d.Images != "", d.Boards != nil, d.Rendered != nil, d.Vectors != "", d.Synthetic != nil} {
 		if is {
 			given++
 		}
 	}
 	if given != 1 {
-		return s.errorf("$.data", "data must have exactly one of images, boards, rendered and vectors; it has %d", given)
+		return s.errorf("$.data", "data must have exactly one of images, boards, rendered, vectors and synthetic; it has %d", given)
 	}
 	if d.Rendered != nil && d.Rendered.Boards < 1 {
 		return s.errorf("$.data.rendered.boards", "boards must be at least 1, not %d", d.Rendered.Boards)
@@ -377,6 +434,32 @@ func (s *Sweep) checkData() error {
 	if d.Labels != "" && d.Vectors == "" {
 		return s.errorf("$.data.labels", "labels belong to vectors; images have theirs from their folders")
 	}
+	for _, at := range []struct {
+		key   string
+		given bool
+	}{{"queries", d.Queries != ""}, {"neighbors", d.Neighbors != ""}, {"columns", d.Columns != dataset.Columns{}}} {
+		if at.given && d.Vectors == "" {
+			return s.errorf("$.data."+at.key, "%s belong to vectors", at.key)
+		}
+	}
+	if d.LeaveOneOut && d.Queries != "" {
+		return s.errorf("$.data.leave_one_out", "leave_one_out draws the queries from the vectors, so it cannot be had with a file of queries")
+	}
+	for i, name := range d.Allow {
+		if err := dataset.CheckGate(name); err != nil {
+			return s.errorf(s.listPath("$.data.allow", i), "%v", err)
+		}
+	}
+	if y := d.Synthetic; y != nil {
+		if len(y.N) == 0 {
+			return s.errorf("$.data.synthetic", "synthetic needs n: how many vectors")
+		}
+		for i, n := range y.N {
+			if err := y.Of(n).Check(); err != nil {
+				return s.errorf(s.listPath("$.data.synthetic.n", i), "synthetic: %v", err)
+			}
+		}
+	}
 	type file struct {
 		path  string
 		field *string
@@ -385,6 +468,8 @@ func (s *Sweep) checkData() error {
 		{"$.data.images", &d.Images},
 		{"$.data.vectors", &d.Vectors},
 		{"$.data.labels", &d.Labels},
+		{"$.data.queries", &d.Queries},
+		{"$.data.neighbors", &d.Neighbors},
 		{"$.data.model", &d.Model},
 	}
 	if d.Boards != nil {
@@ -404,6 +489,11 @@ func (s *Sweep) checkData() error {
 		}
 	}
 	return nil
+}
+
+// Of is what there is to draw for n vectors.
+func (y *Synthetic) Of(n int) dataset.Synthetic {
+	return dataset.Synthetic{N: n, Dim: y.Dim, LID: y.LID, Clusters: y.Clusters, Seed: y.Seed}
 }
 
 func (s *Sweep) checkFamily(i int) error {
@@ -573,7 +663,7 @@ func yamlKeys(t reflect.Type) []string {
 	case reflect.Struct:
 		var keys []string
 		for f := range t.Fields() {
-			if key := f.Tag.Get("yaml"); key != "" {
+			if key := f.Tag.Get("yaml"); key != "" && key != "-" {
 				keys = append(append(keys, key), yamlKeys(f.Type)...)
 			}
 		}

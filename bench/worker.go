@@ -29,6 +29,9 @@ type order struct {
 
 	MaxK int `json:"max_k,omitempty"` // neighbours that truth must have
 
+	Allow []string `json:"allow,omitempty"` // gates that may be passed; see [dataset.Gates]
+	Given string   `json:"given,omitempty"` // file of neighbours that came with the queries, to be checked
+
 	Family   string         `json:"family,omitempty"`
 	Build    indexes.Params `json:"build,omitempty"`
 	Points   []Point        `json:"points,omitempty"` // those of one number of searching threads
@@ -107,7 +110,7 @@ func (w *worker) do(ctx context.Context) error {
 }
 
 func (w *worker) truth(ctx context.Context) error {
-	warnings, err := w.set.Check(w.Metric)
+	warnings, err := w.set.Check(w.Metric, w.Allow...)
 	if err != nil {
 		return err
 	}
@@ -120,7 +123,23 @@ func (w *worker) truth(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return truth.Close()
+	if w.Given != "" {
+		err = w.given(truth)
+	}
+	return errors.Join(err, truth.Close())
+}
+
+// given checks the neighbours that came with the queries.
+func (w *worker) given(truth *dataset.Truth) error {
+	ids, err := dataset.ReadNeighbors(w.Given)
+	if err != nil {
+		return err
+	}
+	warnings, err := dataset.CheckNeighbors(w.set, truth, ids, w.set.Base.Rows, w.Allow...)
+	if err != nil {
+		return err
+	}
+	return w.out.Encode(reply{Warnings: warnings})
 }
 
 // input is what the index is built from, checked.

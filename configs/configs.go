@@ -8,3 +8,8 @@ import _ "embed"
 //
 //go:embed default.yaml
 var Default []byte
+
+// Vectors is vectors.yaml: the sweep that is run on a file of vectors where no other is named.
+//
+//go:embed vectors.yaml
+var Vectors []byte

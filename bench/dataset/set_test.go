@@ -378,13 +378,91 @@ func TestCheck(t *testing.T) {
 			"1 of 2 base vectors are exact copies of another: 1 group, the largest of 2",
 		}},
 	} {
-		warnings, err := give(t, c.base, c.queries).Check(c.metric)
+		warnings, err := give(t, c.base, c.queries).Check(c.metric, allGates()...)
 		if !slices.Equal(warnings, c.warnings) {
 			t.Errorf("%s: warnings %q, want %q", c.name, warnings, c.warnings)
 		}
 		if (err == nil) != (c.reason == "") || err != nil && !strings.Contains(err.Error(), c.reason) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.reason)
 		}
+	}
+}
+
+func allGates() []string {
+	var names []string
+	for _, g := range Gates {
+		names = append(names, g.Name)
+	}
+	return names
+}
+
+// TestGates: what is beyond a gate's limit ends a run, unless it is allowed by its name, and then it is
+// the same words as a warning.
+func TestGates(t *testing.T) {
+	_, clean := random(40, 6, 1)
+	_, queries := random(20, 6, 2)
+	change := func(f func(base, queries vec.Matrix)) (vec.Matrix, vec.Matrix) {
+		b, q := clean, queries
+		b.Data, q.Data = slices.Clone(b.Data), slices.Clone(q.Data)
+		f(b, q)
+		return b, q
+	}
+	for _, c := range []struct {
+		gate, words string
+		below       bool // of the limit: a warning without being allowed
+		f           func(base, queries vec.Matrix)
+	}{
+		{"zeros", "1 of 40 base vectors are zero, base vector 7 (row 7 of the collection) first", false, func(b, _ vec.Matrix) { clear(b.Row(7)) }},
+		{"duplicates", "5 of 40 base vectors are exact copies of another: 1 group, the largest of 6", false, func(b, _ vec.Matrix) {
+			for i := range 5 {
+				copy(b.Row(10+i), b.Row(0))
+			}
+		}},
+		{"duplicates", "4 of 40", true, func(b, _ vec.Matrix) {
+			for i := range 4 {
+				copy(b.Row(10+i), b.Row(0))
+			}
+		}},
+		{"queries", "3 of 20 queries also stand in the base", false, func(b, q vec.Matrix) { copy(q.Data[:18], b.Data) }},
+		{"queries", "2 of 20 queries also stand in the base", true, func(b, q vec.Matrix) { copy(q.Data[:12], b.Data) }},
+		{"constant", "4 of 6 dimensions are nearly constant", false, func(b, _ vec.Matrix) {
+			for i := range b.Rows {
+				for j := range 4 {
+					b.Row(i)[j] = 1 + 1e-5*float32(i%2)
+				}
+			}
+		}},
+		{"constant", "3 of 6 dimensions are nearly constant", true, func(b, _ vec.Matrix) {
+			for i := range b.Rows {
+				clear(b.Row(i)[:3])
+			}
+		}},
+	} {
+		base, q := change(c.f)
+		s := give(t, base, q)
+		warnings, err := s.Check(vec.Cosine)
+		if c.below {
+			if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], c.words) {
+				t.Errorf("%s below its limit: %q, %v", c.gate, warnings, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), c.words) || !strings.Contains(err.Error(), "--allow "+c.gate) {
+			t.Errorf("%s: %q, %v, want %q", c.gate, warnings, err, c.words)
+		}
+		if warnings, err = s.Check(vec.Cosine, c.gate); err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], c.words) {
+			t.Errorf("%s, allowed: %q, %v", c.gate, warnings, err)
+		}
+		for _, other := range Gates {
+			if other.Name != c.gate {
+				if _, err := s.Check(vec.Cosine, other.Name); err == nil {
+					t.Errorf("%s passes when %s is allowed", c.gate, other.Name)
+				}
+			}
+		}
+	}
+	if err := CheckGate("zeroes"); err == nil || !strings.Contains(err.Error(), "zeros, duplicates, queries, constant, neighbors") {
+		t.Error(err)
 	}
 }
 

@@ -497,24 +497,24 @@ func readLabelFile(path string) ([]string, error) {
 	return labels, err
 }
 
-// GivenNeighbors opens the neighbours that the file which the collection was read from gives for its
-// queries: Meta.Neighbors row numbers for each of the last Meta.Queries rows. It is nil where there
-// are none.
-func (c *Collection) GivenNeighbors() ([][]int32, func() error, error) {
+// NeighborsFile is the file with the neighbours that came with the queries, for [ReadNeighbors]; empty
+// where none did.
+func (c *Collection) NeighborsFile() string {
 	if c.Meta.Neighbors == 0 {
-		return nil, func() error { return nil }, nil
+		return ""
 	}
-	path := filepath.Join(c.dir, nearFile)
+	return filepath.Join(c.dir, nearFile)
+}
+
+// ReadNeighbors reads a [Collection.NeighborsFile]: ids for each query of the collection.
+func ReadNeighbors(path string) ([][]int32, error) {
 	a, err := mapNPY[int32](path, 2)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if !slices.Equal(a.shape, []int{c.Meta.Queries, c.Meta.Neighbors}) {
-		return nil, nil, errors.Join(fmt.Errorf("%s has shape %v, %s says %d × %d", path, a.shape, metaFile, c.Meta.Queries, c.Meta.Neighbors), a.Close())
-	}
-	out := make([][]int32, c.Meta.Queries)
+	out := make([][]int32, a.shape[0])
 	for i := range out {
-		out[i] = a.data[i*c.Meta.Neighbors:][:c.Meta.Neighbors]
+		out[i] = slices.Clone(a.data[i*a.shape[1]:][:a.shape[1]])
 	}
-	return out, a.Close, nil
+	return out, a.Close()
 }

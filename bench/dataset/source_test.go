@@ -132,11 +132,7 @@ np.save('test.npy', test)
 		if c.Meta.Queries != 20 || c.Meta.Metric != vec.Cosine || c.Meta.Neighbors != 10 || c.Name != name {
 			t.Fatalf("%+v, name %q", c.Meta, c.Name)
 		}
-		near, done, err := c.GivenNeighbors()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer done()
+		near := must[[][]int32](t)(ReadNeighbors(c.NeighborsFile()))
 		s := split(t, c, SplitConfig{Seed: 1}, t.TempDir())
 		if s.Base.Rows != 300 || s.Queries.Rows != 20 || !slices.Equal(s.Queries.Data, test.Data) {
 			t.Fatalf("%d and %d vectors", s.Base.Rows, s.Queries.Rows)
@@ -147,6 +143,17 @@ np.save('test.npy', test)
 			if !slices.Equal(truth.IDs(q), near[q]) {
 				t.Errorf("query %d: exact neighbours %v, the file says %v", q, truth.IDs(q), near[q])
 			}
+		}
+		if warnings, err := CheckNeighbors(s, truth, near, 300); err != nil || warnings != nil {
+			t.Errorf("true neighbours: %v %v", warnings, err)
+		}
+		wrong := must[*Truth](t)(FindTruth(context.Background(), s, vec.InnerProduct, 10, 1, "", nil))
+		defer wrong.Close()
+		if _, err := CheckNeighbors(s, wrong, near, 300); err == nil || !strings.Contains(err.Error(), "--allow neighbors") {
+			t.Errorf("neighbours of another metric: %v", err)
+		}
+		if warnings, err := CheckNeighbors(s, wrong, near, 300, "neighbors"); err != nil || len(warnings) != 1 {
+			t.Errorf("neighbours of another metric, allowed: %v %v", warnings, err)
 		}
 		some := split(t, c, SplitConfig{Seed: 1, Queries: 5}, t.TempDir())
 		if some.Base.Rows != 300 || some.Queries.Rows != 5 {
@@ -190,11 +197,10 @@ func TestQueriesLabelsAndNeighborsInFilesOfTheirOwn(t *testing.T) {
 	if !slices.Equal(c.Vectors.Data, slices.Concat(base.Data, queries.Data)) {
 		t.Error("other vectors")
 	}
-	given, done, err := c.GivenNeighbors()
+	given, err := ReadNeighbors(c.NeighborsFile())
 	if err != nil || !slices.Equal(given[3], []int32{3, 13}) {
 		t.Errorf("%v, %v", given, err)
 	}
-	done()
 	if err := os.WriteFile(at("labels.txt"), []byte("hat\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"annbench/bench"
 	"annbench/bench/dataset"
@@ -36,11 +37,27 @@ func cacheDir() (string, error) {
 
 // collection opens the vectors that d names; images are embedded first, unless they have been before.
 func collection(ctx context.Context, s *surface, d *bench.Data) (*dataset.Collection, error) {
-	if d.Vectors != "" {
-		return dataset.OpenVectors(d.Vectors, d.Labels)
+	cache, err := cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	reading := func(what string) func(done, total int) {
+		return func(done, total int) {
+			s.progress(what, done, total, secondsLeft(done, total, time.Since(began)))
+		}
+	}
+	switch {
+	case d.Vectors != "":
+		defer s.clear()
+		return dataset.OpenSource(ctx, dataset.Source{
+			Vectors: d.Vectors, Labels: d.Labels, Queries: d.Queries, Neighbors: d.Neighbors, Columns: d.Columns,
+		}, filepath.Join(cache, "vectors"), reading("reading "+filepath.Base(d.Vectors)))
+	case d.Synthetic != nil:
+		defer s.clear()
+		return dataset.OpenSynthetic(ctx, d.Synthetic.Of(d.Synthetic.N[0]), filepath.Join(cache, "vectors"), reading("drawing vectors"))
 	}
 	var src catalog.Source
-	var err error
 	switch {
 	case d.Rendered != nil:
 		src, err = catalog.RenderedBoards(catalog.Config{Boards: d.Rendered.Boards, Seed: d.Rendered.Seed})
@@ -51,10 +68,6 @@ func collection(ctx context.Context, s *surface, d *bench.Data) (*dataset.Collec
 		i := images{Folder: d.Images}
 		src, err = i.open(s, false)
 	}
-	if err != nil {
-		return nil, err
-	}
-	cache, err := cacheDir()
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,14 +16,21 @@ import (
 	"annbench/bench"
 	"annbench/bench/dataset"
 	"annbench/bench/record"
+	"annbench/configs"
+	"annbench/indexes/vec"
 	"annbench/reports"
 )
 
 type runCmd struct {
-	Sweep string `arg:"" help:"Sweep file (YAML); configs/ has examples, configs/README.md every key."`
-	Out   string `help:"Results folder. Default: results/NAME, by the sweep's name." placeholder:"DIR"`
-	Retry bool   `help:"Measure cells again that failed, timed out or ran out of memory."`
-	Shard string `help:"Measure one part of several: 2/8 is the second of eight; slurm takes it from the job array. Each needs a folder of its own, which annbench merge joins." placeholder:"I/N"`
+	Sweep   string   `arg:"" optional:"" help:"Sweep file (YAML); configs/ has examples, configs/README.md every key. Default, with --data: configs/vectors.yaml."`
+	Data    string   `help:"Vectors to run on, instead of the sweep's: a file of any format that docs/formats.md lists, or a folder." placeholder:"FILE"`
+	Labels  string   `help:"With --data: the category of each vector, a line each, or a .npy file." placeholder:"FILE"`
+	Queries int      `help:"How many vectors to search for, instead of the sweep's number. Default, with --data: those that the file gives, or else at most 1000 that are held out." placeholder:"N"`
+	Metric  string   `help:"l2, cosine or ip, instead of the sweep's. Default, with --data: what the file says, or cosine."`
+	Allow   []string `help:"Measure in spite of what the checks of the data find: zeros, duplicates, queries, constant, neighbors." placeholder:"CHECK"`
+	Out     string   `help:"Results folder. Default: results/NAME, by the sweep's name." placeholder:"DIR"`
+	Retry   bool     `help:"Measure cells again that failed, timed out or ran out of memory."`
+	Shard   string   `help:"Measure one part of several: 2/8 is the second of eight; slurm takes it from the job array. Each needs a folder of its own, which annbench merge joins." placeholder:"I/N"`
 }
 
 // Help is printed below the flags.
@@ -33,11 +41,13 @@ finished one ends at once.
 Examples:
   annbench run configs/default.yaml
   annbench run my.yaml --out /data/results/my
+  annbench run --data fashion-mnist-784-euclidean.hdf5
+  annbench run --data embeddings.parquet --metric cosine --queries 500
   annbench run my.yaml --shard 2/8`
 }
 
 func (c *runCmd) Run(ctx context.Context, s *surface) error {
-	sweep, err := bench.ReadSweep(c.Sweep)
+	sweep, err := c.sweep()
 	if err != nil {
 		return misuse{err}
 	}
@@ -52,6 +62,73 @@ func (c *runCmd) Run(ctx context.Context, s *surface) error {
 		}
 	}
 	return measure(ctx, s, sweep, c.Out, shard, c.Retry)
+}
+
+// sweep reads the sweep file, or takes the one for vectors, and puts the flags into it.
+func (c *runCmd) sweep() (*bench.Sweep, error) {
+	var sweep *bench.Sweep
+	var err error
+	switch {
+	case c.Sweep != "":
+		sweep, err = bench.ReadSweep(c.Sweep)
+	case c.Data != "":
+		sweep, err = bench.ParseSweep("configs/vectors.yaml", configs.Vectors)
+	default:
+		err = errors.New("name a sweep file, or vectors with --data")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c.Labels != "" && c.Data == "" {
+		return nil, errors.New("--labels are those of --data; a sweep file has data.labels")
+	}
+	if c.Data != "" {
+		if _, err := os.Stat(c.Data); err != nil {
+			return nil, fmt.Errorf("--data: there is no %s", c.Data)
+		}
+		sweep.Data = bench.Data{Vectors: c.Data, Labels: c.Labels, Allow: sweep.Data.Allow}
+		sweep.Name = strings.TrimSuffix(filepath.Base(filepath.Clean(c.Data)), filepath.Ext(c.Data))
+		sweep.Fit = c.Sweep == ""
+	}
+	if c.Queries < 0 {
+		return nil, fmt.Errorf("--queries must be at least 1, not %d", c.Queries)
+	}
+	if c.Queries > 0 {
+		sweep.Queries = c.Queries
+	}
+	if c.Metric != "" {
+		m, err := vec.ParseMetric(c.Metric)
+		if err != nil {
+			return nil, fmt.Errorf("--metric: %w", err)
+		}
+		sweep.SetMetric(m)
+	}
+	for _, name := range c.Allow {
+		if err := dataset.CheckGate(name); err != nil {
+			return nil, fmt.Errorf("--allow: %w", err)
+		}
+		sweep.Data.Allow = append(sweep.Data.Allow, name)
+	}
+	return sweep, nil
+}
+
+// fit sets what depends on the number of vectors and of dimensions in the sweep for files of vectors.
+func fit(sweep *bench.Sweep, rows, dim int) {
+	nlist := 1
+	for nlist*nlist < 4*rows {
+		nlist *= 2
+	}
+	m := max(1, dim/8)
+	for dim%m != 0 {
+		m--
+	}
+	for _, f := range sweep.Families {
+		for name, value := range map[string]int{"nlist": nlist, "m": m} {
+			if _, ok := f.Build[name]; ok {
+				f.Build[name] = bench.OneOrMany[any]{value}
+			}
+		}
+	}
 }
 
 // parseShard reads the flag --shard; "slurm" takes the variables of a Slurm job array.
@@ -152,13 +229,36 @@ func prepare(ctx context.Context, s *surface, sweep *bench.Sweep) (set string, a
 	}
 	cache, err := cacheDir()
 	if err == nil {
-		set, err = dataset.Split(ctx, all, dataset.SplitConfig{Queries: sweep.Queries, Seed: sweep.Seed}, filepath.Join(cache, "sets"))
+		err = settleMetric(s, sweep, all)
+	}
+	if sweep.Fit {
+		fit(sweep, all.Vectors.Rows, all.Vectors.Dim)
+	}
+	if err == nil {
+		set, err = dataset.Split(ctx, all, dataset.SplitConfig{
+			Queries: sweep.Queries, Seed: sweep.Seed, LeaveOneOut: sweep.Data.LeaveOneOut,
+		}, filepath.Join(cache, "sets"))
 	}
 	if err != nil {
 		all.Close()
 		return "", nil, err
 	}
 	return set, all, nil
+}
+
+// settleMetric takes the metric from the vectors' file where the sweep has none.
+func settleMetric(s *surface, sweep *bench.Sweep, all *dataset.Collection) error {
+	said := all.Meta.Metric
+	switch {
+	case all.Meta.Word != "" && sweep.MetricOpen():
+		return fmt.Errorf("%s is made for the metric %q, which annbench does not have: name one with metric", all.Name, all.Meta.Word)
+	case said != "":
+		sweep.UseMetric(said)
+		if !slices.Contains(sweep.Metric, said) {
+			s.say("note: %s is made for the metric %s, and measured under %s", all.Name, said, sweep.Metric[0])
+		}
+	}
+	return nil
 }
 
 // report writes the files and prints the table of some results folders.
