@@ -69,6 +69,7 @@ type Batch struct {
 	First      int            // how many pictures came in the batches before
 	Items      []catalog.Item // of each row
 	Vectors    vec.Matrix     // row i is the embedding of Items[i]; every component is finite
+	Logits     vec.Matrix     // row i is its classification; no rows unless SessionOptions.Logits
 	Thumbnails [][]byte       // JPEG of each row; nil where Options.Thumbnails is 0
 }
 
@@ -404,7 +405,11 @@ func (e *embedding) deliver(ctx context.Context, done <-chan *filled, free chan<
 		}
 		if n := len(f.items); n > 0 {
 			start := time.Now()
-			err := sink(Batch{First: r.Images, Items: f.items, Vectors: f.output.vectors.Slice(0, n), Thumbnails: f.thumbnails})
+			b := Batch{First: r.Images, Items: f.items, Vectors: f.output.vectors.Slice(0, n), Thumbnails: f.thumbnails}
+			if e.session.logits {
+				b.Logits = f.output.logits.Slice(0, n)
+			}
+			err := sink(b)
 			r.SinkSeconds += time.Since(start).Seconds()
 			if err != nil {
 				return fmt.Errorf("delivering pictures %d to %d: %w", r.Images, r.Images+n-1, err)

@@ -124,6 +124,18 @@ func TestRuntimeLogits(t *testing.T) {
 			t.Errorf("row %d: %v, %v", i, logits.Row(i), vectors.Row(i))
 		}
 	}
+	n := 0
+	if _, err := Embed(t.Context(), &pictures{groups: 9, size: 2}, s, Options{Batch: 4}, func(b Batch) error {
+		for i := range b.Items {
+			if !slices.Equal(b.Logits.Row(i), b.Vectors.Row(i)[:3]) {
+				t.Errorf("%s: %v, %v", b.Items[i].ID, b.Logits.Row(i), b.Vectors.Row(i))
+			}
+			n++
+		}
+		return nil
+	}); err != nil || n != 18 {
+		t.Errorf("%d pictures, %v", n, err)
+	}
 	if _, err := OpenSession(openCard(t, "testdata/fixed.json"), SessionOptions{Logits: true}); err == nil || !strings.Contains(err.Error(), "does not classify") {
 		t.Errorf("a model without logits: %v", err)
 	}

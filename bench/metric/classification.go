@@ -5,8 +5,8 @@ import "fmt"
 // Confusion counts answers of a classifier: Counts[t][g] pictures of category t were taken for
 // category g. Make one with [NewConfusion].
 type Confusion struct {
-	Classes []string
-	Counts  [][]int
+	Classes []string `json:"classes"`
+	Counts  [][]int  `json:"counts"`
 }
 
 // NewConfusion returns a table without counts.
