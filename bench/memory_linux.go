@@ -10,6 +10,8 @@ import (
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
+
+	"annbench/indexes"
 )
 
 // ownMemory gives the bytes that this process holds for itself, after heaps were trimmed: its
@@ -17,6 +19,7 @@ import (
 // does not say.
 func ownMemory(path string) (bytes int64, ok bool) {
 	debug.FreeOSMemory()
+	indexes.TrimHeap()
 	self, err := procfs.Self()
 	if err != nil {
 		return 0, false

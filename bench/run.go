@@ -316,16 +316,22 @@ func removeIndex(path string) {
 
 // memoryDoubts says where the columns of memory contradict each other so far that one must be wrong.
 func memoryDoubts(v map[string]float64) (doubts []string) {
+	const (
+		slack = 1 << 20 // what a process gains and loses by itself
+		mib   = 1 << 20
+	)
 	resident, ok := v[metric.Resident]
 	if !ok {
 		return nil
 	}
 	serialized, analytic := v[metric.Serialized], v[metric.Analytic]
-	const slack = 1 << 20 // what a process gains and loses by itself
-	if resident < 0 {
+	switch {
+	case resident < 0:
 		doubts = append(doubts, "resident memory is negative")
-	} else if resident+slack < 0.8*min(serialized, analytic) {
-		doubts = append(doubts, fmt.Sprintf("resident memory (%.1f MiB) is far below the saved index (%.1f MiB)", resident/(1<<20), serialized/(1<<20)))
+	case resident+slack < 0.8*min(serialized, analytic):
+		doubts = append(doubts, fmt.Sprintf("resident memory (%.1f MiB) is far below the saved index (%.1f MiB) and the formula (%.1f MiB)", resident/mib, serialized/mib, analytic/mib))
+	case resident-slack > 2*max(serialized, analytic):
+		doubts = append(doubts, fmt.Sprintf("resident memory (%.1f MiB) is more than twice the saved index (%.1f MiB) and the formula (%.1f MiB)", resident/mib, serialized/mib, analytic/mib))
 	}
 	return doubts
 }

@@ -282,3 +282,26 @@ func TestDamagedRecords(t *testing.T) {
 		t.Errorf("after the fix: %+v, %v", sum, err)
 	}
 }
+
+func TestMemoryDoubts(t *testing.T) {
+	const mib = 1 << 20
+	for _, tt := range []struct {
+		resident, serialized, analytic float64
+		says                           string
+	}{
+		{100 * mib, 100 * mib, 100 * mib, ""},
+		{150 * mib, 60 * mib, 100 * mib, ""},
+		{-1, 100 * mib, 100 * mib, "negative"},
+		{5 * mib, 100 * mib, 100 * mib, "far below"},
+		{300 * mib, 60 * mib, 100 * mib, "more than twice"},
+		{mib / 2, 1000, 1000, ""}, // what a process gains by itself
+	} {
+		doubts := memoryDoubts(map[string]float64{metric.Resident: tt.resident, metric.Serialized: tt.serialized, metric.Analytic: tt.analytic})
+		if (tt.says == "") != (len(doubts) == 0) || len(doubts) > 0 && !strings.Contains(doubts[0], tt.says) {
+			t.Errorf("%+v: %q", tt, doubts)
+		}
+	}
+	if d := memoryDoubts(map[string]float64{metric.Serialized: 1}); d != nil {
+		t.Errorf("without a resident memory: %q", d)
+	}
+}

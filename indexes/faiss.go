@@ -31,6 +31,13 @@ static void annbench_find_setters(void) {
 	*(void **)&annbench_blas = dlsym(RTLD_DEFAULT, "openblas_set_num_threads");
 }
 
+// glibc keeps freed memory; malloc_trim gives it back. Other C libraries may not have it.
+static void annbench_trim(void) {
+	int (*trim)(size_t) = NULL;
+	*(void **)&trim = dlsym(RTLD_DEFAULT, "malloc_trim");
+	if (trim) trim(0);
+}
+
 static void annbench_threads(int omp, int blas) {
 	if (annbench_omp) annbench_omp(omp);
 	if (blas > 0 && annbench_blas) annbench_blas(blas);
@@ -53,6 +60,9 @@ import (
 
 	"annbench/indexes/vec"
 )
+
+// TrimHeap gives memory that C libraries have freed back to the system, so that what is left is in use.
+func TrimHeap() { C.annbench_trim() }
 
 // faissMissing is why this build lacks the families of Faiss; it is empty where it has them.
 const faissMissing = ""

@@ -16,6 +16,9 @@ const faissMissing = "built without the tag faiss: `make build` sets it"
 // ("1.7.3 AVX2"), or "" where there is none.
 func FaissVersion() string { return "" }
 
+// TrimHeap does nothing: without Faiss there is no C heap.
+func TrimHeap() {}
+
 func openFaiss(_ context.Context, f *Family, _ BuildInput) (Index, error) {
 	return nil, fmt.Errorf("building %s: %w: %s", f.Name, ErrMissing, faissMissing)
 }
