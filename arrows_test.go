@@ -31,6 +31,7 @@ var arrows = map[string][]string{
 	"indexes":          {"indexes/vec", "indexes/rpforest"},
 	"bench/metric":     {"indexes/vec"},
 	"bench/record":     {},
+	"bench/project":    {"indexes/vec", "bench/record"},
 	"bench/dataset":    {"indexes/vec"},
 	"bench":            {"indexes", "indexes/vec", "bench/dataset", "bench/metric", "bench/record"},
 

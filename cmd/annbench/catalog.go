@@ -14,6 +14,7 @@ import (
 
 type catalogCmd struct {
 	Show   catalogShowCmd   `cmd:"" help:"Look at a collection: counts, shapes, samples, and what cannot be read."`
+	Map    catalogMapCmd    `cmd:"" help:"Draw vectors as points of a plane, coloured by category."`
 	Render catalogRenderCmd `cmd:"" help:"Draw fashion boards with boxes and labels, in the form of Complete the Look."`
 }
 

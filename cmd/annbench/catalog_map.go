@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"annbench/bench/dataset"
+	"annbench/bench/project"
+	"annbench/bench/record"
+	"annbench/embedder/catalog/survey"
+	"annbench/indexes/vec"
+)
+
+type catalogMapCmd struct {
+	Vectors    string  `arg:"" help:"Vectors: a folder that embed wrote, or a file of vectors."`
+	Labels     string  `help:"Text file with the category of each vector, a line each." placeholder:"FILE"`
+	Out        string  `help:"Folder for map.json, map.png and map.svg. Default: results/NAME.map." placeholder:"DIR"`
+	Metric     string  `help:"What near means: cosine, l2 or ip." default:"cosine"`
+	Points     int     `help:"Vectors that are drawn at most; a random sample of more." default:"3000"`
+	Seed       uint64  `help:"Of the sample, and of t-SNE's first step." default:"1"`
+	Perplexity float64 `help:"About how many neighbours t-SNE keeps together." default:"30"`
+}
+
+// Help is printed below the flags.
+func (catalogMapCmd) Help() string {
+	return `Draws vectors as points, coloured by category: by their two principal components, and by t-SNE, which
+keeps neighbours together. "kept" is the share of every point's 10 nearest neighbours that are among its
+10 nearest in the picture. In t-SNE the size of groups and the distance between them mean nothing.
+
+Examples:
+  annbench catalog map photos.vectors
+  annbench catalog map vectors.npy --labels labels.txt --metric l2`
+}
+
+func (c *catalogMapCmd) Run(ctx context.Context, s *surface) error {
+	metric, err := vec.ParseMetric(c.Metric)
+	if err != nil {
+		return misuse{err}
+	}
+	if c.Points < 3 || !(c.Perplexity >= 1) {
+		return misuse{fmt.Errorf("--points must be at least 3, and --perplexity at least 1")}
+	}
+	all, err := dataset.OpenVectors(c.Vectors, c.Labels)
+	if err != nil {
+		return misuse{err}
+	}
+	defer all.Close()
+	if c.Out == "" {
+		c.Out = filepath.Join("results", all.Name+".map")
+	}
+	m, err := mapOf(ctx, s, all, project.Config{Metric: metric, Points: c.Points, Seed: c.Seed, Perplexity: c.Perplexity})
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.Out, 0o755); err != nil {
+		return err
+	}
+	path := filepath.Join(c.Out, record.MapFile)
+	if err := record.WriteJSON(path, m); err != nil {
+		return err
+	}
+	files := []string{path}
+	err = writeFigure(func(name string, content []byte, err error) error {
+		if err != nil {
+			return err
+		}
+		files = append(files, filepath.Join(c.Out, name))
+		return record.WriteFile(filepath.Join(c.Out, name), content)
+	}, "map", mapFigure(m))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "%s: %d of %d vectors, %d categories\n", all.Name, len(m.ID), m.Rows, len(m.Labels))
+	for _, p := range m.Methods {
+		fmt.Fprintf(s.out, "%-5s  %s, %.0f %% of the 10 nearest neighbours kept\n", p.Name, p.Note, 100*p.Kept)
+	}
+	for _, f := range files {
+		fmt.Fprintln(s.out, f)
+	}
+	return nil
+}
+
+// mapOf projects a collection.
+func mapOf(ctx context.Context, s *surface, all *dataset.Collection, c project.Config) (*record.Map, error) {
+	digest, err := all.Digest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	c.Progress = func(done, total int) {
+		s.progress("drawing the map", done, total, secondsLeft(done, total, time.Since(began)))
+	}
+	m, err := project.Map(ctx, all.Vectors,
+		func(row int) string { return all.Items[row].ID }, func(row int) string { return all.Items[row].Label }, c)
+	s.clear()
+	if err != nil {
+		return nil, err
+	}
+	m.Digest = digest
+	return m, nil
+}
+
+// mapFigure is the map as the files have it.
+func mapFigure(m *record.Map) survey.Figure {
+	var planes []survey.Plane
+	for _, p := range m.Methods {
+		note := fmt.Sprintf("%s; keeps %.0f %% of the 10 nearest neighbours", p.Note, 100*p.Kept)
+		planes = append(planes, survey.Plane{Title: p.Name, Note: note, X: p.X, Y: p.Y})
+	}
+	return survey.Map(planes, m.Label, m.Labels)
+}
+
+// keepMap puts the map of a collection into a results folder, unless it is there. It is for people, so
+// that vectors of which no map can be made are no failure of a run.
+func keepMap(ctx context.Context, s *surface, all *dataset.Collection, c project.Config, out string) error {
+	digest, err := all.Digest(ctx)
+	if err != nil {
+		return err
+	}
+	old, err := record.OpenMap(out)
+	if err == nil && old != nil && old.Digest == digest && old.Metric == string(c.Metric) && old.Seed == c.Seed {
+		return nil
+	}
+	m, err := mapOf(ctx, s, all, c)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case err != nil:
+		s.say("note: no map of the vectors: %v", err)
+		return nil
+	}
+	return record.WriteJSON(filepath.Join(out, record.MapFile), m)
+}
