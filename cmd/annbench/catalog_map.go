@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"annbench/bench"
 	"annbench/bench/dataset"
 	"annbench/bench/project"
 	"annbench/bench/record"
@@ -16,7 +17,7 @@ import (
 )
 
 type catalogMapCmd struct {
-	Vectors    string  `arg:"" help:"Vectors: a folder that embed wrote, or a file of vectors."`
+	Vectors    string  `arg:"" help:"A folder that embed wrote, or a file of vectors; docs/formats.md lists the formats."`
 	Labels     string  `help:"Text file with the category of each vector, a line each." placeholder:"FILE"`
 	Out        string  `help:"Folder for map.json, map.png and map.svg. Default: results/NAME.map." placeholder:"DIR"`
 	Metric     string  `help:"What near means: cosine, l2 or ip." default:"cosine"`
@@ -44,7 +45,7 @@ func (c *catalogMapCmd) Run(ctx context.Context, s *surface) error {
 	if c.Points < 3 || !(c.Perplexity >= 1) {
 		return misuse{fmt.Errorf("--points must be at least 3, and --perplexity at least 1")}
 	}
-	all, err := dataset.OpenVectors(c.Vectors, c.Labels)
+	all, err := collection(ctx, s, &bench.Data{Vectors: c.Vectors, Labels: c.Labels})
 	if err != nil {
 		return misuse{err}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"annbench/bench"
 	"annbench/bench/dataset"
+	"annbench/bench/project"
 	"annbench/bench/record"
 	"annbench/configs"
 	"annbench/indexes/vec"
@@ -205,6 +206,9 @@ func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, sh
 	}
 	if sum.Pruned > 0 {
 		s.say("left out %d repetitions of settings that the first showed to be dominated, which saved about %v", sum.Pruned, sum.Saved.Round(time.Second))
+	}
+	if err := keepMap(ctx, s, all, project.Config{Metric: sweep.Metric[0], Seed: sweep.Seed}, out); err != nil {
+		return err
 	}
 	o := reports.TableOptions{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}
 	if err := report(s, filepath.Join(out, "report"), o, out); err != nil {
