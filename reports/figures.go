@@ -78,6 +78,29 @@ func (r *Report) bars(t Terms, choices []Choice, name, title string) *barFigure 
 	return f
 }
 
+// speeds makes the figure of queries a second at the target, by family.
+func (r *Report) speeds(t Terms) *barFigure {
+	f := &barFigure{
+		title: fmt.Sprintf("Queries a second at recall@%d %.2f", t.K, Target), name: metric.QPS, ceiling: math.NaN(),
+		rule: "Interpolated between the settings of each family, on one thread.",
+	}
+	for _, m := range r.Match(t, Target, metric.QPS) {
+		b := bar{family: m.Family.Name, value: m.Value, ok: m.Reached() && m.Value.Median > 0, instead: "not measured"}
+		switch {
+		case b.ok:
+			b.setting = format(metric.Seconds, 1/m.Value.Median) + " a query"
+			if m.Reach == Beyond && !m.Family.Exact {
+				b.setting += ", at recall " + ratio(m.Recall)
+			}
+			b.title = m.describe(Target)
+		case m.Reach == Below:
+			b.instead = "out of reach: recall " + ratio(m.Recall) + " at most"
+		}
+		f.bars = append(f.bars, b)
+	}
+	return f
+}
+
 // describeValue is a value with its interval and the number of repetitions, in words. noun follows the
 // number: " queries a second".
 func describeValue(name string, v Value, noun string) string {
@@ -125,6 +148,9 @@ func (f *barFigure) scale() step {
 
 func (f *barFigure) unit() string {
 	u := f.scale().unit
+	if f.name == metric.QPS {
+		return ""
+	}
 	if word, ok := unitWords[u]; ok {
 		return word
 	}
@@ -194,7 +220,7 @@ func (f *barFigure) draw(s surface, width float64) {
 	if f.name == metric.MAP {
 		most = 1
 	}
-	if most == 0 {
+	if most <= 0 {
 		most = 1
 	}
 	length := width - labels - 14

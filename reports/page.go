@@ -72,6 +72,7 @@ type pageData struct {
 	Axes     []axisEntry
 	Views    []string
 	Explorer template.HTML
+	Glance   template.HTML // the speeds at the target
 	Equals   []equalView
 	Latency  []template.HTML
 	Loss     template.HTML

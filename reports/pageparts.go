@@ -99,6 +99,9 @@ func (d *pageData) pagePicture(f figure, label string) template.HTML {
 }
 
 func (d *pageData) more(choices []Choice) {
+	if f := d.r.speeds(d.Focus()); f.any() {
+		d.Glance = template.HTML(pageSVG(f, 400, f.title+", by family", "glance", d.class, d.r.hue))
+	}
 	if f := d.r.tails(d.Focus(), choices); f.any() {
 		d.Latency = append(d.Latency, d.pagePicture(f, "Search time over queries, by family. The table of every cell holds the same numbers."))
 	}

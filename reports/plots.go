@@ -168,7 +168,7 @@ func (a axisOf) scale(values []float64, room float64) (lo, hi float64, ticks []f
 			lo -= pad
 		}
 		hi += pad
-		ticks = niceTicks(lo, hi, int(max(2, room/60)))
+		ticks = niceTicks(lo, hi, int(max(2, room/45)))
 	}
 	if a.ticks != nil {
 		ticks = a.ticks
