@@ -66,7 +66,7 @@ func (r *Report) bars(t Terms, choices []Choice, name, title string) *barFigure 
 			b.value, b.ok = c.Row.Value(name)
 			b.instead = "not measured"
 			if b.ok {
-				b.title = fmt.Sprintf("%s\n%s\n%s %s", c.Family.Name, b.setting, info.Title, describeValue(name, b.value, ""))
+				b.title = fmt.Sprintf("%s\n%s\n%s %s\ncell %s", c.Family.Name, b.setting, info.Title, describeValue(name, b.value, ""), c.Row.Cell.ID())
 			}
 			if v, ok := c.Row.Value(metric.MAPExact); ok && name == metric.MAP && math.IsNaN(f.ceiling) {
 				f.ceiling, f.ceilingName = v.Median, "exact search "+ratio(v.Median)
@@ -359,6 +359,7 @@ func (r *Report) points(t Terms, choices []Choice) *pointFigure {
 			if v, ok := row.Value(metric.Resident); ok {
 				title += "\nresident " + formatNamed(metric.Resident, v.Median)
 			}
+			title += "\ncell " + row.Cell.ID()
 			pf.points = append(pf.points, pointCell{recall: recall, qps: qps, title: title, chosen: row == c.Row})
 		}
 		if len(pf.points) == 0 {

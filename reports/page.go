@@ -114,6 +114,7 @@ type legendEntry struct {
 
 type familyLine struct {
 	Name, Library, Class, Setting, Status, Note string
+	ID                                          string // of the cell
 	Values                                      []shown
 	Speedup                                     string
 }
@@ -185,6 +186,7 @@ type lost struct{ Where, What string }
 
 type dataBlock struct {
 	Name      string
+	Map       *mapBlock
 	Facts     []fact
 	Labels    []labelBar
 	LabelLeft int
@@ -263,6 +265,9 @@ func (d *pageData) style() {
 		fmt.Fprintf(&light, "--f%d:%s;", i, h.light)
 		fmt.Fprintf(&dark, "--f%d:%s;", i, h.dark)
 		fmt.Fprintf(&classes, ".f%d{--c:var(--f%d)}body:has(#t%d:not(:checked)) :is(.points,.plot) .of.f%d{display:none}\n", i, i, i, i)
+	}
+	for i, c := range mapColours {
+		fmt.Fprintf(&classes, ".k%d{--c:%s}\n", i, hex(c))
 	}
 	css := strings.NewReplacer("/*light*/", light.String(), "/*dark*/", dark.String()).Replace(pageCSS) + classes.String()
 	d.Style = template.CSS(css)
@@ -350,7 +355,7 @@ func (d *pageData) families(choices []Choice) {
 			d.Families = append(d.Families, line)
 			continue
 		}
-		line.Setting = clean(c.Row.Cell.Settings())
+		line.Setting, line.ID = clean(c.Row.Cell.Settings()), c.Row.Cell.ID()
 		for _, col := range familyColumns {
 			line.Values = append(line.Values, show(c.Row, col.name))
 		}
@@ -390,7 +395,7 @@ func (d *pageData) labels(choices []Choice) {
 		}
 		if found {
 			shownChoices = append(shownChoices, c)
-			t.Families = append(t.Families, familyLine{Name: c.Family.Name, Class: d.class(c.Family.Name), Setting: clean(c.Row.Cell.Settings())})
+			t.Families = append(t.Families, familyLine{Name: c.Family.Name, Class: d.class(c.Family.Name), Setting: clean(c.Row.Cell.Settings()), ID: c.Row.Cell.ID()})
 		}
 	}
 	if len(labels) == 0 {
@@ -499,7 +504,7 @@ func (d *pageData) data(src *record.Results) {
 	if slices.ContainsFunc(d.Data, func(b dataBlock) bool { return b.Name == ds.Name }) && d.r.Source(ds.Digest) != src {
 		return // the same data set out of another folder
 	}
-	b := dataBlock{Name: ds.Name, Warnings: ds.Warnings}
+	b := dataBlock{Name: ds.Name, Warnings: ds.Warnings, Map: mapOf(src.Map)}
 	b.Facts = []fact{
 		{"vectors searched", count(ds.Base)},
 		{"queries", count(ds.Queries)},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -413,6 +414,79 @@ func TestPageTraces(t *testing.T) {
 			if !strings.Contains(p, html.EscapeString(f.Error)) {
 				t.Errorf("the error %q is not on the page", f.Error)
 			}
+		}
+	}
+}
+
+// TestFiguresTrace takes ten marks, bars and cells of tables at random back to the records that their
+// cell ids name: what they say is what the records hold.
+func TestFiguresTrace(t *testing.T) {
+	r := load(t, usual().write(t))
+	p := page(t, r)
+	rows := map[string]*Row{}
+	for _, row := range r.Rows {
+		rows[row.Cell.ID()] = row
+	}
+	titleRE := regexp.MustCompile(`(?s)(?:<title>|title=")([^<"]*cell [0-9a-f]{12}[^<"]*)`)
+	idRE := regexp.MustCompile(`cell ([0-9a-f]{12})`)
+	var titles []string
+	for _, m := range titleRE.FindAllStringSubmatch(p, -1) {
+		titles = append(titles, html.UnescapeString(m[1]))
+	}
+	if len(titles) < 60 {
+		t.Fatalf("only %d figures name their cells", len(titles))
+	}
+	median := func(row *Row, name string) (float64, bool) {
+		var xs []float64
+		for _, rep := range row.Reps {
+			if x, ok := rep.Values[name]; ok {
+				xs = append(xs, x)
+			}
+		}
+		if len(xs) == 0 {
+			return 0, false
+		}
+		slices.Sort(xs)
+		return xs[len(xs)/2], true // the fixture has three repetitions
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for range 10 {
+		title := titles[rng.IntN(len(titles))]
+		ids := idRE.FindAllStringSubmatch(title, -1)
+		said := 0
+		for _, id := range ids {
+			row := rows[id[1]]
+			if row == nil {
+				t.Errorf("no cell has the id of %q", title)
+				continue
+			}
+			for _, s := range strings.Fields(row.Cell.Settings()) {
+				if strings.Contains(title, s) {
+					said++
+				}
+			}
+			recall, _ := median(row, metric.Recall)
+			if strings.Contains(title, ratio(recall)) {
+				said++
+			}
+			for _, info := range metric.Table {
+				if x, ok := median(row, info.Name); ok && strings.Contains(title, formatNamed(info.Name, x)) {
+					said++
+				}
+			}
+		}
+		if interpolated := regexp.MustCompile(`\n([0-9,.]+) queries a second`).FindStringSubmatch(title); len(ids) == 2 && interpolated != nil {
+			got, _ := strconv.ParseFloat(strings.ReplaceAll(interpolated[1], ",", ""), 64)
+			a, _ := median(rows[ids[0][1]], metric.QPS)
+			b, _ := median(rows[ids[1][1]], metric.QPS)
+			if got < min(a, b)*0.9 || got > max(a, b)*1.1 { // each repetition is interpolated by itself
+				t.Errorf("%q: interpolated between %v and %v", title, a, b)
+			}
+		}
+		if said == 0 && !strings.HasPrefix(title, "cell ") && !strings.HasPrefix(title, ", cell ") {
+			t.Errorf("nothing that %q says stands in the records of its cells", title)
 		}
 	}
 }

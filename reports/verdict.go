@@ -355,7 +355,7 @@ func (r *Report) wishes(best Match, matches []Match, t Terms) []Wish {
 		d := compare(m.Value, best.Value)
 		w.Gain = significant(m.Value.Median) + " queries a second"
 		w.Cost = against(d)
-		if m.Reach == Beyond && target < Target && m.Family.Name == best.Family.Name && m.Setting == best.Setting {
+		if target < Target && m.Setting == best.Setting && tieOf(d) != apart {
 			continue // the answer's own setting finds more already: nothing to gain
 		}
 		out = append(out, w)
