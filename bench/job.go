@@ -40,12 +40,19 @@ func (c *coordinator) job(ctx context.Context, j Job) error {
 	if j.Rep == 0 {
 		o.Gallery = c.gallery
 	}
+	keep, err := c.keepAt(u.cells, j.Rep)
+	if err != nil {
+		return err
+	}
 	for from := 0; from < len(j.Points); {
 		to := from + 1
 		for to < len(j.Points) && j.Points[to].Workers == j.Points[from].Workers {
 			to++
 		}
 		o.Points, o.Threads = j.Points[from:to], max(1, j.Points[from].Workers)
+		if keep != nil {
+			o.Keep = keep[from:to]
+		}
 		own := maps.Clone(u.shared) // load time and memory are those of each process
 		u.from, u.since = from, time.Now()
 		err := p.run(ctx, o, func(r reply) { u.note(r, own) })
@@ -93,7 +100,7 @@ func (u *underway) note(r reply, shared map[string]float64) {
 		rec.Status = record.OK
 		rec.Values = maps.Clone(shared)
 		maps.Copy(rec.Values, r.Values)
-		rec.Spread, rec.ByLabel, rec.Confusion = r.Spread, r.ByLabel, r.Confusion
+		rec.Spread, rec.ByLabel, rec.Confusion, rec.ByDecile = r.Spread, r.ByLabel, r.Confusion, r.ByDecile
 		rec.Warnings = slices.Concat(u.warnings, r.Warnings, memoryDoubts(rec.Values))
 		if u.job.Rep == 0 && rec.Cell.Mode == record.Latency {
 			rec.Answers = r.Answers

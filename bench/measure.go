@@ -106,6 +106,9 @@ func timeSearches(ix indexes.Index, queries vec.Matrix, k int, warm, atLeast tim
 	return t, nil
 }
 
+// first are the times of the first pass, a query each.
+func (t *timing) first() []float64 { return t.samples[:min(t.queries, len(t.samples))] }
+
 // values names what t says, with the standard errors over the queries.
 func (t *timing) values() (values, spread map[string]float64) {
 	if len(t.samples) == 0 {

@@ -152,6 +152,11 @@ func lock(dir string) (unlock func(), err error) {
 
 func (r *Run) describe(set *dataset.Set) {
 	d := &r.Dataset
+	// The difficulty takes seconds to find, so a run that goes on takes it from before.
+	var before record.Dataset
+	if record.ReadJSON(filepath.Join(r.Out, record.DatasetFile), &before) == nil && before.Digest == set.Digest {
+		d.Difficulty = before.Difficulty
+	}
 	d.Digest, d.Base, d.Queries, d.Dim = set.Digest, set.Base.Rows, set.Queries.Rows, set.Base.Dim
 	base, queries := set.LabelCounts()
 	d.Labels = nil
@@ -290,7 +295,14 @@ func (c *coordinator) truth(ctx context.Context, m vec.Metric) error {
 	}
 	p := &process{command: c.Worker, log: c.Log}
 	var warnings []string
-	err := p.run(ctx, order{Do: doTruth, Set: c.Run.Set, Metric: m, Threads: c.env.Cores, MaxK: c.maxK(), Allow: c.Sweep.Data.Allow, Given: c.given(m)}, func(r reply) {
+	known := slices.ContainsFunc(c.Dataset.Difficulty, func(d record.Difficulty) bool { return d.Metric == string(m) })
+	err := p.run(ctx, order{
+		Do: doTruth, Set: c.Run.Set, Metric: m, Threads: c.env.Cores, MaxK: c.maxK(),
+		Allow: c.Sweep.Data.Allow, Given: c.given(m), Hardness: !known,
+	}, func(r reply) {
+		if r.Difficulty != nil {
+			c.Dataset.Difficulty = append(c.Dataset.Difficulty, *r.Difficulty)
+		}
 		warnings = append(warnings, r.Warnings...)
 		c.report(fmt.Sprintf("exact neighbours (%s): %.0f %%", m, 100*r.Progress))
 	})

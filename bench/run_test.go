@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"annbench/bench/dataset"
 	"annbench/bench/metric"
 	"annbench/bench/record"
+	"annbench/indexes/vec"
 )
 
 const flatAndForest = `
@@ -303,5 +305,66 @@ func TestMemoryDoubts(t *testing.T) {
 	}
 	if d := memoryDoubts(map[string]float64{metric.Serialized: 1}); d != nil {
 		t.Errorf("without a resident memory: %q", d)
+	}
+}
+
+// TestLeaveOneOut: queries stand in the base, exact search still has recall 1, and no query is among
+// the answers that are kept of it.
+func TestLeaveOneOut(t *testing.T) {
+	c, err := dataset.OpenSynthetic(t.Context(), dataset.Synthetic{N: 400, Dim: 8, LID: 4, Clusters: 4, Seed: 1}, t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	dir, err := dataset.Split(t.Context(), c, dataset.SplitConfig{Queries: 50, Seed: 1, LeaveOneOut: true}, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sweep := testSweep(t, flatAndForest)
+	sweep.Answers = true
+	r := testRun(t, dir, sweep)
+	if _, err := r.Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	set, err := dataset.OpenSet(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	for _, rec := range readRecords(t, r.Out) {
+		if rec.Exact && (rec.Values[metric.Recall] != 1 || rec.Values[metric.MAP] != rec.Values[metric.MAPExact]) {
+			t.Errorf("%v: %v", rec.Cell, rec.Values)
+		}
+		if v := rec.Values[metric.MAPExact]; v <= 0 || v > 1 {
+			t.Errorf("%v: mAP of exact search is %v", rec.Cell, v)
+		}
+		if d := rec.ByDecile[metric.Recall]; len(d) != 10 || rec.Exact && d[9] != 1 {
+			t.Errorf("%v: recall by decile %v", rec.Cell, d)
+		}
+		ids, distances, seconds := AnswerFiles(rec.Cell, rec.Rep)
+		got, k, err := dataset.ReadArray[int32](filepath.Join(r.Out, ids), 2)
+		if err != nil || k != rec.Cell.K || len(got) != 50*k {
+			t.Fatalf("%v: %d answers, %v", rec.Cell, len(got), err)
+		}
+		far, _, err := dataset.ReadArray[float64](filepath.Join(r.Out, distances), 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, id := range got {
+			q := i / k
+			if id == set.Self(q) {
+				t.Fatalf("%v: query %d is its own answer", rec.Cell, q)
+			}
+			if id < 0 != math.IsNaN(far[i]) || id >= 0 && far[i] != vec.Metric(rec.Cell.Metric).Distance(set.Queries.Row(q), set.Base.Row(int(id))) {
+				t.Fatalf("%v: query %d: answer %d at distance %v", rec.Cell, q, id, far[i])
+			}
+		}
+		if times, _, err := dataset.ReadArray[float64](filepath.Join(r.Out, seconds), 1); err != nil || len(times) != 50 {
+			t.Errorf("%v: %d times, %v", rec.Cell, len(times), err)
+		}
+	}
+	results, err := record.Open(r.Out)
+	if err != nil || len(results.Dataset.Difficulty) != 1 || results.Dataset.Difficulty[0].LID <= 0 {
+		t.Errorf("%v, %v", results.Dataset.Difficulty, err)
 	}
 }

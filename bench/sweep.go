@@ -68,6 +68,9 @@ type Sweep struct {
 	// Gallery is how many queries are shown in the report with what each family answered.
 	// Default: 12; none: -1.
 	Gallery int `yaml:"gallery"`
+	// Answers keeps what every query was answered, and how long it took, beside the records: for
+	// `annbench export --format ann-benchmarks`. Default: no.
+	Answers bool `yaml:"answers"`
 	// Families to compare.
 	Families []FamilySweep `yaml:"families"`
 

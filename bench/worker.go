@@ -30,7 +30,10 @@ type order struct {
 	MaxK int `json:"max_k,omitempty"` // neighbours that truth must have
 
 	Allow []string `json:"allow,omitempty"` // gates that may be passed; see [dataset.Gates]
-	Given string   `json:"given,omitempty"` // file of neighbours that came with the queries, to be checked
+	Keep  []string `json:"keep,omitempty"`  // where all answers of each point are kept
+	// Hardness asks for the difficulty of the set as well.
+	Hardness bool   `json:"hardness,omitempty"`
+	Given    string `json:"given,omitempty"` // file of neighbours that came with the queries, to be checked
 
 	Family   string         `json:"family,omitempty"`
 	Build    indexes.Params `json:"build,omitempty"`
@@ -65,6 +68,9 @@ type reply struct {
 	ByLabel   map[string]map[string]float64 `json:"by_label,omitempty"`
 	Confusion [][]int                       `json:"confusion,omitempty"`
 	Answers   [][]int32                     `json:"answers,omitempty"`
+	ByDecile  map[string][]float64          `json:"by_decile,omitempty"`
+
+	Difficulty *record.Difficulty `json:"difficulty,omitempty"`
 
 	Error string `json:"error,omitempty"`
 	Done  bool   `json:"done,omitempty"` // the last line of a worker that did all that it was told
@@ -125,6 +131,10 @@ func (w *worker) truth(ctx context.Context) error {
 	}
 	if w.Given != "" {
 		err = w.given(truth)
+	}
+	if w.Hardness && err == nil {
+		d := Describe(w.set, truth)
+		err = w.out.Encode(reply{Difficulty: &d})
 	}
 	return errors.Join(err, truth.Close())
 }
@@ -286,7 +296,11 @@ func (w *worker) search(ctx context.Context) error {
 			}
 			tuned = settings.String()
 		}
-		r, err := w.point(ix, truth, p)
+		stem := ""
+		if i < len(w.Keep) {
+			stem = w.Keep[i]
+		}
+		r, err := w.point(ix, truth, p, stem)
 		if err != nil {
 			return err
 		}
@@ -298,10 +312,16 @@ func (w *worker) search(ctx context.Context) error {
 	return nil
 }
 
-// point measures one operating point. Scoring comes after the clock has stopped.
-func (w *worker) point(ix indexes.Index, truth *dataset.Truth, p Point) (reply, error) {
+// point measures one operating point, and keeps the answers at stem where it is not empty. Scoring
+// comes after the clock has stopped.
+func (w *worker) point(ix indexes.Index, truth *dataset.Truth, p Point, stem string) (reply, error) {
 	queries := w.set.Queries
+	ask := p.K
+	if w.set.LeaveOneOut {
+		ask++ // itself, which is left out below
+	}
 	var (
+		seconds        []float64
 		got            *answers
 		values, spread map[string]float64
 		warnings       []string
@@ -313,24 +333,25 @@ func (w *worker) point(ix indexes.Index, truth *dataset.Truth, p Point) (reply, 
 			return reply{}, errors.New("the index has no batch search")
 		}
 		var qps float64
-		got, qps, err = batches(batch, queries, p.K, w.Duration)
+		got, qps, err = batches(batch, queries, ask, w.Duration)
 		values = map[string]float64{metric.QPS: qps}
 	} else {
 		var warm time.Duration
-		if got, warm, err = answerAll(ix, queries, p.K); err != nil {
+		if got, warm, err = answerAll(ix, queries, ask); err != nil {
 			return reply{}, err
 		}
 		switch p.Mode {
 		case record.Latency:
 			var t timing
-			t, err = timeSearches(ix, queries, p.K, warm, w.Measure)
+			t, err = timeSearches(ix, queries, ask, warm, w.Measure)
 			values, spread = t.values()
+			seconds = t.first()
 		case record.Throughput:
 			var qps float64
-			qps, err = closedLoop(ix, queries, p.K, p.Workers, w.Duration)
+			qps, err = closedLoop(ix, queries, ask, p.Workers, w.Duration)
 			values = map[string]float64{metric.QPS: qps}
 		case record.OpenLoop:
-			values, warnings, err = openLoop(ix, queries, p.K, p.Workers, p.Rate, w.Duration, w.Seed)
+			values, warnings, err = openLoop(ix, queries, ask, p.Workers, p.Rate, w.Duration, w.Seed)
 		default:
 			err = fmt.Errorf("no mode %q", p.Mode)
 		}
@@ -338,11 +359,18 @@ func (w *worker) point(ix indexes.Index, truth *dataset.Truth, p Point) (reply, 
 	if err != nil {
 		return reply{}, err
 	}
+	all := leaveOut(w.set, got.all(), p.K)
+	if stem != "" {
+		if err := w.keep(stem, p.K, all, seconds); err != nil {
+			return reply{}, fmt.Errorf("keeping the answers: %w", err)
+		}
+	}
 	ids, distances := truth.All()
 	scores, err := metric.Score(metric.ScoreInput{
 		Metric: w.Metric, K: p.K, Base: w.set.Base, Queries: queries,
-		Answers: got.all(), TruthIDs: ids, TruthDistances: distances,
+		Answers: all, TruthIDs: ids, TruthDistances: distances,
 		Labels: w.set.Labels, BaseLabels: w.set.BaseLabels, QueryLabels: w.set.QueryLabels,
+		Self: selves(w.set), Difficulty: queryLIDs(w.set, truth),
 	})
 	if err != nil {
 		return reply{}, fmt.Errorf("scoring: %w", err)
@@ -351,10 +379,10 @@ func (w *worker) point(ix indexes.Index, truth *dataset.Truth, p Point) (reply, 
 	maps.Copy(scores.Spread, spread)
 	r := reply{
 		Values: scores.Values, Spread: scores.Spread, Warnings: append(warnings, scores.Warnings...),
-		ByLabel: scores.ByLabel, Confusion: scores.Confusion,
+		ByLabel: scores.ByLabel, Confusion: scores.Confusion, ByDecile: scores.ByDecile,
 	}
 	for _, q := range w.Gallery {
-		r.Answers = append(r.Answers, got.of(q))
+		r.Answers = append(r.Answers, all[q])
 	}
 	return r, nil
 }

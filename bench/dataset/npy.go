@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/bits"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -495,4 +496,22 @@ func WriteMatrix(path string, m vec.Matrix) error {
 		return fmt.Errorf("writing %s: %d vectors of %d dimensions in %d values", path, m.Rows, m.Dim, len(m.Data))
 	}
 	return replaceFile(path, func(tmp string) error { return writeNPY(tmp, m.Data, m.Dim) })
+}
+
+// WriteArray writes values to path as a .npy file: rows of row values, or one dimension where row is 0.
+// It is written whole or not at all; a file that is there already is replaced.
+func WriteArray[T int32 | float32 | float64](path string, values []T, row int) error {
+	return replaceFile(path, func(tmp string) error { return writeNPY(tmp, values, row) })
+}
+
+// ReadArray reads a .npy file of T in one or two dimensions; row is 0 for one.
+func ReadArray[T int32 | float32 | float64](path string, dims int) (values []T, row int, err error) {
+	a, err := mapNPY[T](path, dims)
+	if err != nil {
+		return nil, 0, err
+	}
+	if dims > 1 {
+		row = a.shape[1]
+	}
+	return slices.Clone(a.data), row, a.Close()
 }

@@ -30,6 +30,20 @@ type ScoreInput struct {
 	Labels      []string
 	BaseLabels  []int32
 	QueryLabels []int32
+
+	// Self[q] is the base vector that query q is, which is never its own answer; nil where queries do
+	// not stand in the base.
+	Self []int32
+	// Difficulty[q] is how hard query q is; nil where that is not known.
+	Difficulty []float64
+}
+
+// neighbors is how many neighbours a query can have.
+func (in *ScoreInput) neighbors() int {
+	if in.Self != nil {
+		return in.Base.Rows - 1
+	}
+	return in.Base.Rows
 }
 
 // Scores are what [Score] found, by names of the table. No value is NaN or infinite: what is not
@@ -46,7 +60,9 @@ type Scores struct {
 	// Confusion[a][b] counts the answers of category b to queries of category a, by places in
 	// ScoreInput.Labels; nil without labels, and beyond [MaxConfusion] of them.
 	Confusion [][]int
-	Warnings  []string
+	// ByDecile holds recall by the difficulty of the query; see [Deciles]. Nil where that is not known.
+	ByDecile map[string][]float64
+	Warnings []string
 }
 
 // The values of [Scores.ByLabel] that are not in the table.
@@ -84,7 +100,7 @@ func Score(in ScoreInput) (*Scores, error) {
 	}
 	var (
 		n     = in.Queries.Rows
-		k     = min(in.K, in.Base.Rows)
+		k     = min(in.K, in.neighbors())
 		count = in.relevant()
 
 		recall   = make([]float64, n)
@@ -119,7 +135,7 @@ func Score(in ScoreInput) (*Scores, error) {
 				outside.add(q, 1, id)
 				rel = append(rel, false)
 				continue
-			case seen[id] == int32(q)+1:
+			case in.Self != nil && id == in.Self[q], seen[id] == int32(q)+1:
 				repeated.add(q, 1, id)
 				rel = append(rel, false)
 				continue
@@ -149,10 +165,10 @@ func Score(in ScoreInput) (*Scores, error) {
 		case len(in.Labels) == 0:
 		case in.QueryLabels[q] < 0:
 			unlabeled++
-		case count[in.QueryLabels[q]] == 0:
+		case in.relevantTo(q, count) == 0:
 			alone++
 		default:
-			total := count[in.QueryLabels[q]]
+			total := in.relevantTo(q, count)
 			judged = append(judged, q)
 			ap = append(ap, AveragePrecision(rel, k, total))
 			rel = rel[:0]
@@ -176,6 +192,11 @@ func Score(in ScoreInput) (*Scores, error) {
 		Spread:    map[string]float64{},
 		ByLabel:   in.byLabel(recall, judged, ap),
 		Confusion: confusion,
+	}
+	if in.Difficulty != nil {
+		if deciles := Deciles(in.Difficulty, recall); deciles != nil {
+			out.ByDecile = map[string][]float64{Recall: deciles}
+		}
 	}
 	out.Spread[Recall] = StandardError(recall)
 	out.Spread[RecallID] = StandardError(recallID)
@@ -227,7 +248,7 @@ func (in *ScoreInput) newConfusion() [][]int {
 
 // check reports what does not fit together.
 func (in *ScoreInput) check() error {
-	n, k := in.Queries.Rows, min(in.K, in.Base.Rows)
+	n, k := in.Queries.Rows, min(in.K, in.neighbors())
 	switch {
 	case !slices.Contains(vec.Metrics, in.Metric):
 		return fmt.Errorf("no metric %q", in.Metric)
@@ -239,6 +260,8 @@ func (in *ScoreInput) check() error {
 		return fmt.Errorf("queries of %d dimensions, a base of %d", in.Queries.Dim, in.Base.Dim)
 	case len(in.Answers) != n || len(in.TruthIDs) != n || len(in.TruthDistances) != n:
 		return fmt.Errorf("%d queries, but %d answers and exact neighbours of %d (ids) and %d (distances)", n, len(in.Answers), len(in.TruthIDs), len(in.TruthDistances))
+	case in.Self != nil && len(in.Self) != n || in.Difficulty != nil && len(in.Difficulty) != n:
+		return fmt.Errorf("%d queries, but %d are in the base and %d have a difficulty", n, len(in.Self), len(in.Difficulty))
 	case len(in.Labels) > 0 && (len(in.BaseLabels) != in.Base.Rows || len(in.QueryLabels) != n):
 		return fmt.Errorf("labels of %d base vectors and %d queries, where there are %d and %d", len(in.BaseLabels), len(in.QueryLabels), in.Base.Rows, n)
 	}
@@ -324,6 +347,15 @@ func squaredNorm(a []float32) float64 {
 
 func (in *ScoreInput) isRelevant(q int, id int32) bool {
 	return len(in.Labels) > 0 && in.QueryLabels[q] >= 0 && in.BaseLabels[id] == in.QueryLabels[q]
+}
+
+// relevantTo is how many items of the base have the label of query q, itself left out.
+func (in *ScoreInput) relevantTo(q int, count []int) int {
+	n := count[in.QueryLabels[q]]
+	if in.Self != nil {
+		n--
+	}
+	return n
 }
 
 // relevant counts the items of the base by label.

@@ -44,11 +44,11 @@ func Open(dir string) (*Results, error) {
 		}
 		return nil, err
 	}
-	if err := readJSON(filepath.Join(dir, DatasetFile), &r.Dataset); err != nil {
+	if err := ReadJSON(filepath.Join(dir, DatasetFile), &r.Dataset); err != nil {
 		return nil, err
 	}
 	var g Gallery
-	switch err := readJSON(filepath.Join(dir, GalleryFile), &g); {
+	switch err := ReadJSON(filepath.Join(dir, GalleryFile), &g); {
 	case err == nil:
 		r.Gallery = &g
 	case !errors.Is(err, fs.ErrNotExist):
@@ -64,7 +64,7 @@ func Open(dir string) (*Results, error) {
 func OpenMap(dir string) (*Map, error) {
 	path := filepath.Join(dir, MapFile)
 	m := &Map{}
-	switch err := readJSON(path, m); {
+	switch err := ReadJSON(path, m); {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
@@ -107,7 +107,8 @@ func Read(path string) (records []Record, torn int64, err error) {
 	}
 }
 
-func readJSON(path string, v any) error {
+// ReadJSON reads the JSON file at path into v.
+func ReadJSON(path string, v any) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return err

@@ -102,6 +102,9 @@ type Record struct {
 	// ByLabel holds metrics split by the query's category: ByLabel["map"]["dress"], with the ends of
 	// its 95 % interval under "map_lo" and "map_hi" and the number of queries under "queries".
 	ByLabel map[string]map[string]float64 `json:"by_label,omitempty"`
+	// ByDecile holds metrics split by the difficulty of the query, which is its LID: ByDecile["recall"]
+	// has ten means, easiest tenth of the queries first. Absent where LID is not defined.
+	ByDecile map[string][]float64 `json:"by_decile,omitempty"`
 	// Confusion[a][b] counts the answers of category b to queries of category a, by places in the
 	// data set's labels.
 	Confusion [][]int `json:"confusion,omitempty"`
@@ -154,6 +157,43 @@ type Dataset struct {
 	// Embedding says how the vectors were made; nil where they were given.
 	Embedding *Embedding `json:"embedding,omitempty"`
 	Warnings  []string   `json:"warnings,omitempty"` // what the checks before a run found: duplicates, ...
+	// Difficulty says how hard the set is to search, for each metric that was measured.
+	Difficulty []Difficulty `json:"difficulty,omitempty"`
+}
+
+// Difficulty is how hard a data set is to search under a metric. What the metric does not define (LID and
+// contrast under the inner product) is zero, and absent from the file.
+type Difficulty struct {
+	Metric    string `json:"metric"`
+	Neighbors int    `json:"neighbors"` // exact neighbours of each query that LID is estimated from
+	// LID is the local intrinsic dimensionality of the queries together; higher is harder. LIDDeciles
+	// are its least value, nine quantiles and its greatest over the queries.
+	LID        float64   `json:"lid,omitempty"`
+	LIDDeciles []float64 `json:"lid_deciles,omitempty"`
+	// Contrast is the mean over queries of the mean distance to the base over the distance to the
+	// HubnessK-th neighbour; nearer to 1 is harder.
+	Contrast        float64   `json:"contrast,omitempty"`
+	ContrastDeciles []float64 `json:"contrast_deciles,omitempty"`
+	// Hubness is the skewness of how many queries have a base vector among their HubnessK nearest;
+	// Orphans the share of base vectors that no query has; LargestHub the most that one has; BadHubness
+	// the share of neighbours of another category than the query's, nil without labels.
+	HubnessK   int      `json:"hubness_k"`
+	Hubness    float64  `json:"hubness"`
+	Orphans    float64  `json:"orphans"`
+	LargestHub int      `json:"largest_hub"`
+	BadHubness *float64 `json:"bad_hubness,omitempty"`
+	// Shift is the mean Mahalanobis distance of the queries from the base over that of vectors of the
+	// base: 1 for queries like the base. ShiftNull are the ends between which chance alone leaves it in
+	// 95 of 100 cases.
+	Shift     float64   `json:"shift,omitempty"`
+	ShiftNull []float64 `json:"shift_null,omitempty"`
+	// Dims50, Dims90 and Dims99 are how many principal axes hold so many percent of the variance.
+	// VarianceShares are the shares that the first axes hold together, at about a hundred equal steps up
+	// to all dimensions.
+	Dims50         int       `json:"dims50,omitempty"`
+	Dims90         int       `json:"dims90,omitempty"`
+	Dims99         int       `json:"dims99,omitempty"`
+	VarianceShares []float64 `json:"variance_shares,omitempty"`
 }
 
 // LabelCount is a category and how many vectors have it.
