@@ -237,7 +237,7 @@ func (m *ModelCard) pictures() []picture {
 		file := func(what string) string { return what + "-" + fileName(e.Name) }
 		out = append(out,
 			picture{file("categories"), e.Name, &categoriesFigure{e}, 620},
-			picture{file("confusion"), e.Name, &confusionFigure{e}, 760})
+			picture{file("confusion"), e.Name, &confusionFigure{e}, (&confusionFigure{e}).natural()})
 		if len(e.Errors) > 0 {
 			out = append(out, picture{file("errors"), e.Name, &errorsFigure{e}, 860})
 		}
@@ -355,7 +355,7 @@ func (m *ModelCard) data() *modelCardData {
 			}
 			out.Rows = append(out.Rows, row)
 		}
-		out.Matrix = svg(&confusionFigure{e}, 760, "Confusion matrix of "+e.Name, "mcmatrix")
+		out.Matrix = svg(&confusionFigure{e}, (&confusionFigure{e}).natural(), "Confusion matrix of "+e.Name, "mcmatrix")
 		for _, err := range e.Errors {
 			if n := len(out.Galleries); n == 0 || out.Galleries[n-1].Category != err.Truth {
 				out.Galleries = append(out.Galleries, errorGallery{Category: err.Truth})

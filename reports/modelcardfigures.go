@@ -215,7 +215,7 @@ func (f *categoriesFigure) draw(s surface, width float64) {
 		colour, weight := of("bar"), font.WeightNormal
 		if e.Below(i) {
 			colour, weight = of("below"), font.WeightBold
-			s.text(0, y+17, "▸", 12, left, of("below"), font.WeightBold)
+			s.point(5, y+12.5, 4, triangle, of("below"), false)
 		}
 		s.text(14, y+17, fit(name, names, 12), 12, left, paint{role: ink}, weight)
 		if sc.F1 != nil {
@@ -232,7 +232,7 @@ func (f *categoriesFigure) draw(s surface, width float64) {
 	}
 	if t := e.Threshold; t > 0 && t < 1 {
 		s.line([]xy{{x(t), top}, {x(t), bottom}}, 1.3, paint{role: axis}, true)
-		s.text(0, bottom+34, fmt.Sprintf("▸ and dashed: F1 below %s", strconv.FormatFloat(t, 'f', -1, 64)), 11, left, paint{role: soft}, font.WeightNormal)
+		s.text(0, bottom+34, fmt.Sprintf("bold, with a triangle: F1 below %s, the dashed line", strconv.FormatFloat(t, 'f', -1, 64)), 11, left, paint{role: soft}, font.WeightNormal)
 	}
 }
 
@@ -246,8 +246,15 @@ func (f *confusionFigure) sizes(width float64) (names, cell float64) {
 	for i, c := range f.e.Confusion.Classes {
 		names = max(names, 1.15*textWidth(numbered(i, c), 12, font.WeightNormal)+10)
 	}
-	names = min(names, width*0.38)
+	names = min(names, 190, width*0.38)
 	return names, min(46, (width-names)/max(n, 1))
+}
+
+// natural is the width at which the cells have their full size.
+func (f *confusionFigure) natural() float64 {
+	const most = 860
+	names, cell := f.sizes(most)
+	return min(most, max(420, names+cell*float64(len(f.e.Confusion.Classes))+1))
 }
 
 func numbered(i int, name string) string { return strconv.Itoa(i+1) + "  " + name }

@@ -14,6 +14,7 @@
 //	annbench catalog show DIR              what is in a collection: counts, shapes, samples
 //	annbench catalog render --out DIR      draw fashion boards with boxes and labels
 //	annbench selfcheck                     check the harness itself on this machine
+//	annbench classify --boards 1000        how well a model tells categories apart: its report card
 //	annbench families                      the index families and their settings
 //
 // Exit codes: 0 all done; 1 something could not be measured or done; 2 misuse: a wrong flag, or a
@@ -57,6 +58,7 @@ type cli struct {
 	Compare    compareCmd    `cmd:"" help:"Two results folders side by side: what is faster, slower, the same."`
 	Embed      embedCmd      `cmd:"" help:"Turn labelled images into vectors."`
 	Catalog    catalogCmd    `cmd:"" help:"Look at collections of labelled images, and draw boards."`
+	Classify   classifyCmd   `cmd:"" help:"How well a model classifies labelled images: its report card."`
 	Families   familiesCmd   `cmd:"" help:"List index families and their settings."`
 	Selfcheck  selfcheckCmd  `cmd:"" help:"Check the harness itself on this machine."`
 	Worker     workerCmd     `cmd:"" hidden:"" help:"Measure one build; started by run."`

@@ -17,8 +17,12 @@ import (
 
 	"annbench/bench/dataset"
 	"annbench/bench/record"
+	"annbench/embedder"
 	"annbench/indexes/vec"
 )
+
+// hasCgo says whether this build can run models.
+var hasCgo bool
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"annbench": main})
@@ -30,11 +34,18 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("ANNBENCH_CACHE", env.WorkDir+"/cache")
+			if library, err := embedder.FindLibrary(); err == nil {
+				env.Setenv(embedder.LibraryVariable, library)
+			}
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
 			if name == "mounts" {
 				return exec.Command("unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt").Run() == nil, nil
+			}
+			if name == "onnxruntime" {
+				_, err := embedder.FindLibrary()
+				return hasCgo && err == nil, nil
 			}
 			return false, fmt.Errorf("no condition %q", name)
 		},
