@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -126,6 +127,7 @@ func change(name string, a, b Value, margin float64) PairChange {
 		lo, hi, by = d.Lo-1, d.Hi-1, margin
 	}
 	switch {
+	case math.IsInf(hi, 0):
 	case !d.OK && !d.Tied && (lo > by || hi < -by):
 		c.Change = Unsure
 	case lo > by && info.Lower, hi < -by/(1+by) && !info.Lower:
@@ -251,7 +253,7 @@ func WritePairs(w io.Writer, p *Pairs, o TableOptions) error {
 			if ch.A.scale == metric.Linear {
 				by = signed(ch.Difference.Difference)
 			}
-			if ch.Difference.OK {
+			if ch.Difference.OK && !math.IsInf(ch.Difference.Hi, 0) {
 				in = factorText(ch.Difference.Lo) + " to " + factorText(ch.Difference.Hi)
 				if ch.A.scale == metric.Linear {
 					in = signed(ch.Difference.Lo) + " to " + signed(ch.Difference.Hi)
@@ -338,6 +340,9 @@ func (p *Pairs) MarshalJSON() ([]byte, error) {
 	for _, c := range p.Cells {
 		jp := jsonPair{Cell: c.Cell, Change: c.Worst()}
 		for _, ch := range c.Changes {
+			if math.IsInf(ch.Difference.Hi, 0) {
+				ch.Difference.Hi = math.MaxFloat64 // JSON has no infinity
+			}
 			jp.Compared = append(jp.Compared, jsonChange{ch.Name, ch.A.Median, ch.B.Median, ch.Difference.Difference, ch.Difference.Lo, ch.Difference.Hi, ch.Change})
 		}
 		out.Cells = append(out.Cells, jp)

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"maps"
+	"math"
 	"slices"
 
 	"annbench/bench/metric"
@@ -45,7 +46,8 @@ func summarize(name string, observed []observation) Value {
 	v := Value{N: len(observed), scale: metric.ScaleOf(info.Unit), observed: observed}
 	e := metric.EstimateOf(plain(observed), v.scale)
 	v.Median, v.Lo, v.Hi, v.HasInterval = e.Median, e.Lo, e.Hi, e.OK
-	if v.scale == metric.Logarithmic && v.N < enough {
+	// Few values that scatter over orders of magnitude give ends that no number holds.
+	if v.scale == metric.Logarithmic && v.N < enough || math.IsInf(v.Hi, 0) || v.scale == metric.Logarithmic && v.Lo == 0 && v.Median > 0 {
 		v.Lo, v.Hi, v.HasInterval = v.Median, v.Median, false
 	}
 	if info.Unit == metric.Ratio && isShare(name) {

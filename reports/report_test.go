@@ -686,6 +686,7 @@ func TestExtremes(t *testing.T) {
 		"recall 0":     {cell("a", "", 0, 0, 1e-3), cell("b", "", 0, 0, 1e9)},
 		"qps 0":        {cell("a", "", 0, .99, 0), cell("b", "", 0, .99, 1)},
 		"one point":    {cell("a", "", 0, .97, 100)},
+		"scatter":      {cell("a", "", 0, .97, 1e-200), cell("a", "", 1, .97, 1e200), cell("a", "", 2, .97, 1), cell("b", "", 0, .97, 2), cell("b", "", 1, .97, 1e250), cell("b", "", 2, .97, 3)},
 		"long names":   {cell(strings.Repeat("family", 30), strings.Repeat("setting=1 ", 60), 0, .97, 100)},
 		"zero build": {func() record.Record {
 			r := cell("a", "", 0, .97, 100)

@@ -131,7 +131,7 @@ func speedOf(best Match, fast []Match, t Terms) string {
 // factor writes by what a and b differ: "1.34 times (1.28 to 1.41)".
 func factor(d Difference) string {
 	s := factorText(d.Difference) + " times"
-	if d.OK {
+	if d.OK && d.Lo > 0 && !math.IsInf(d.Hi, 0) {
 		s += fmt.Sprintf(" (%s to %s)", factorText(d.Lo), factorText(d.Hi))
 	}
 	return s
@@ -304,7 +304,7 @@ func (r *Report) sure(fast []Match, t Terms) []string {
 	case len(fast) > 1:
 		d := compare(fast[0].Value, fast[1].Value)
 		s := fmt.Sprintf("It rests on %s, each with a build of its own, taking turns with the others'.", plural(n, "repetition", "repetitions"))
-		if d.OK && d.Detectable > 1 {
+		if d.OK && d.Detectable > 1 && d.Detectable < 100 {
 			s += fmt.Sprintf(" With this noise, a difference in speed of %s would have been found four times in five; smaller ones may hide.", percent(d.Detectable-1))
 		}
 		out = append(out, s)
