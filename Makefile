@@ -4,11 +4,12 @@
 # ONNXRUNTIME_LIB=file   use this libonnxruntime instead of fetching one
 # IMAGES=dir             report on these images instead of drawn ones
 # JOBS=n                 compile Faiss with n jobs (cores, or fewer where memory is short)
+# PHOTOS=dir             make train: photographs beside the drawn boards; scripts/train.sh lists the rest
 # FUZZTIME=20s           fuzz each target for this long
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps env build report test race fuzz bench fmt clean distclean \
+.PHONY: help deps env build report train test test-train race fuzz bench fmt clean distclean \
         check check-format check-vet check-lint check-tidy check-arrows check-shell check-measure
 
 SHELL    := /bin/bash
@@ -43,12 +44,18 @@ else
 	@$(NATIVE) bin/annbench quickstart --out results/default
 endif
 
+train: build ## train a model on drawn boards, and on PHOTOS=dir; export it, and write its report card
+	@$(NATIVE) scripts/train.sh
+
 test: deps ## run every test, with the native parts and then without cgo, and tell what was left out
 	@echo "== tests with Faiss and ONNX Runtime"
 	@$(NATIVE) go run ./scripts/gotest -vet=off -timeout 30m -tags faiss ./...
 	@echo "== tests of what is left without cgo"
 	@CGO_ENABLED=0 go build ./...
 	@CGO_ENABLED=0 go run ./scripts/gotest -vet=off -timeout 30m ./...
+
+test-train: deps ## run one tiny epoch of the training recipe, export it and run it in Go; needs python3-torch
+	@$(NATIVE) ANNBENCH_TORCH=required go test -tags faiss -count=1 -run TestTrainingRecipe ./embedder
 
 race: deps ## run the tests of the packages without cgo under the race detector
 	@$(NATIVE) go run ./scripts/gotest -race -timeout 30m $(PURE)

@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
-"""Train the image embedder that annbench ships, export it, and measure the exported file.
+"""Train the image embedder that annbench ships, and export it.
 
-Training: folders of CATEGORY/*.jpg|png in; NAME.onnx, its card NAME.json and history.csv out.
+Folders of labelled pictures in; NAME.onnx, its card NAME.json and history.csv out:
 
-    python3 embedder/models/train.py --train DATA/train --val DATA/validation --test DATA/test --out OUT
+    python3 embedder/models/train.py --data photographs=PHOTOS --data boards=BOARDS --out OUT
 
-Measuring an ONNX file (any model with a card of this schema beside it), with ONNX Runtime:
+Every --data NAME=DIR is a collection with categories of its own. DIR holds train/, validation/ and, where
+there is one, test/. Each of these holds either CATEGORY/*.jpg|png, or boards: folders with a .tsv of boxes, as
+`annbench catalog render` writes it, and the pictures named in its first column. The network is one ResNet18
+with one column of logits for every category of every collection; a picture is judged, in training and in the
+figures, among the columns of its own collection alone. An epoch takes every picture of the first collection
+once, and as many of each other, drawn anew every time.
 
-    python3 embedder/models/train.py --evaluate OUT/NAME.onnx --val DATA/validation --test DATA/test
-
-The network is torchvision's resnet18 with random initial weights. The epoch with the best top-1 on the
-validation split is exported, so the validation figures are selected, and flattering by that much. The
-test split chooses nothing: it is looked at once, after the export.
+The exported epoch is the one with the best mean of the collections' top-1 on validation, so the validation
+figures are selected, and flattering by that much. The test split chooses nothing: it is looked at once, after
+the export. The card holds a digest of the files of every split.
 
 Contract of the exported graph: `images` uint8 [batch, SIZE, SIZE, 3] RGB in; `embedding` float32
 [batch, 512] (the mean over the last feature map, not normalised) and `logits` float32 [batch, classes]
@@ -19,111 +22,192 @@ out. Casting, normalising and transposing happen in the graph. Weights are store
 Cast nodes, which halves the file; arithmetic is float32. ONNX Runtime 1.27 runs the graph on its CPU
 provider, and on its WebGPU provider without leaving a node to the CPU.
 
-Written for torch 1.13 and torchvision 0.14 (newer ones are untried), Pillow and numpy; onnxruntime too
-for --evaluate.
+Wants torch (written for 1.13, Debian 12's python3-torch; newer ones are untried), numpy and Pillow. Trains on
+CUDA where torch finds it (untried), else on the CPU.
 """
 
 import argparse
+import base64
+import copy
 import csv
 import hashlib
 import io
 import json
 import math
 import os
+import re
 import shlex
 import sys
 import time
 import warnings
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-import torchvision
-import torchvision.transforms.functional as TF
 from PIL import Image, UnidentifiedImageError
 from torch import nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 SIZE = 96  # pixels a side of the model's input
-STORED = 144  # pixels a side at which training images stay in memory: 1.5 * SIZE, so most crops still shrink
+STORED = 128  # pixels a side at which training images stay in memory: 4/3 of SIZE, so most crops still shrink
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, the custom of the field
 SUFFIXES = {".jpg", ".jpeg", ".png"}
+SPLITS = ("train", "validation", "test")
 
 
 # ---- Images -----------------------------------------------------------------------------------------
 
 
-def load_image(path, size):
-    """One image as uint8 [size, size, 3]: alpha over white, the whole image stretched to a square.
-
-    Pillow's BILINEAR is a triangle filter that widens when it shrinks, i.e. it is antialiased; Go's
-    x/image/draw.BiLinear does the same. Orientation tags are not applied, as Go's decoder does not.
-    """
+def open_image(path):
+    """The picture as RGB: alpha over white. Orientation tags are not applied, as Go's decoder does not."""
     try:
         with Image.open(path) as image:
             if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            image = image.convert("RGB").resize((size, size), Image.BILINEAR)
+            return image.convert("RGB")
     except (OSError, UnidentifiedImageError) as error:
-        sys.exit(f"reading image {path}: {error}")
-    return np.asarray(image)
+        raise SystemExit(f"reading image {path}: {error}")
+
+
+def shrink(image, size):
+    """The whole picture stretched to a square, uint8 [size, size, 3].
+
+    Pillow's BILINEAR is a triangle filter that widens when it shrinks, i.e. it is antialiased; Go's
+    x/image/draw.BiLinear does the same.
+    """
+    return np.asarray(image.resize((size, size), Image.BILINEAR))
+
+
+def list_folder(root):
+    """[(path, [(None, category)])] of CATEGORY/*.jpg|png."""
+    return [
+        (path, [(None, folder.name)])
+        for folder in sorted(d for d in root.iterdir() if d.is_dir())
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in SUFFIXES
+    ]
+
+
+def list_boards(tsv):
+    """[(path, [(box, label), ...])] of a table of boxes: signature, x, y, width, height, label.
+
+    The header's columns may be separated by spaces, as those of Complete the Look are; the rows' by tabs.
+    The pictures lie in the folder of the table, or below it.
+    """
+    root = tsv.parent
+    pictures = {p.stem: p for p in sorted(root.rglob("*")) if p.suffix.lower() in SUFFIXES}
+    found = {}
+    for number, line in enumerate(tsv.read_text().splitlines()[1:], 2):
+        cells = line.split("\t")
+        try:
+            signature, label = cells[0], cells[5]
+            box = tuple(float(c) for c in cells[1:5])
+        except (IndexError, ValueError):
+            raise SystemExit(f"reading {tsv}, line {number}: want signature, x, y, width, height and label between tabs")
+        if signature not in pictures:
+            raise SystemExit(f"reading {tsv}, line {number}: no picture {signature}.jpg or .png below {root}")
+        found.setdefault(signature, []).append((box, label))
+    return [(pictures[s], boxes) for s, boxes in found.items()]
+
+
+def crop(image, box):
+    """All pixels that the box touches; its numbers are shares of the picture's sides."""
+    if box is None:
+        return image
+    (x, y, w, h), (width, height) = box, image.size
+    box = (
+        max(0, math.floor(x * width)),
+        max(0, math.floor(y * height)),
+        min(width, math.ceil((x + w) * width)),
+        min(height, math.ceil((y + h) * height)),
+    )
+    return image.crop(box) if box[0] < box[2] and box[1] < box[3] else None
 
 
 class Split:
-    """A folder CATEGORY/*.jpg|png, decoded once: images uint8 [n, size, size, 3], labels int64 [n]."""
+    """One split of a collection, decoded once: images uint8 [n, size, size, 3], labels int64 [n]."""
 
-    def __init__(self, root, size, classes=None):
-        root = Path(root)
-        if not root.is_dir():
-            sys.exit(f"reading split {root}: no such folder")
-        found = sorted(d.name for d in root.iterdir() if d.is_dir())
+    def __init__(self, root, size, threads, classes=None):
+        tables = sorted(root.rglob("*.tsv"))
+        listed = [entry for t in tables for entry in list_boards(t)] if tables else list_folder(root)
+        if not listed:
+            raise SystemExit(f"reading {root}: no images; it wants CATEGORY/*.jpg or *.png, or boards and a .tsv")
+        found = sorted({label for _, boxes in listed for _, label in boxes})
         self.classes = classes or found
         if unknown := sorted(set(found) - set(self.classes)):
-            sys.exit(f"reading split {root}: categories that the training split lacks: {', '.join(unknown)}")
-        self.paths, labels = [], []
-        for label, name in enumerate(self.classes):
-            for path in sorted((root / name).glob("*")):
-                if path.suffix.lower() in SUFFIXES:
-                    self.paths.append(path)
-                    labels.append(label)
-        if not self.paths:
-            sys.exit(f"reading split {root}: no images; it wants {root}/CATEGORY/*.jpg or *.png")
-        self.labels = torch.tensor(labels)
-        self.images = torch.from_numpy(np.stack([load_image(p, size) for p in self.paths]))
+            raise SystemExit(f"reading {root}: categories that the training split lacks: {', '.join(unknown)}")
+        column = {name: i for i, name in enumerate(self.classes)}
+
+        def read(entry):
+            path, boxes = entry
+            image = open_image(path)
+            parts = [(crop(image, box), column[label]) for box, label in boxes]
+            parts = [(shrink(part, size), label) for part, label in parts if part is not None]
+            return hashlib.sha256(path.read_bytes()).hexdigest(), parts
+
+        with ThreadPool(threads) as pool:
+            done = pool.map(read, listed, chunksize=16)
+        self.files = {digest: entry[0] for (digest, _), entry in zip(done, listed)}
+        parts = [part for _, of_file in done for part in of_file]
+        self.images = torch.from_numpy(np.stack([image for image, _ in parts]))
+        self.labels = torch.tensor([label for _, label in parts])
 
     def __len__(self):
-        return len(self.paths)
+        return len(self.labels)
+
+    def digest(self):
+        """Of the set of files: SHA-256 over their SHA-256 in hexadecimal digits, sorted, a line each."""
+        return hashlib.sha256("".join(f"{d}\n" for d in sorted(self.files)).encode()).hexdigest()
 
 
-def warn_shared_files(splits):
-    """Warn where one file's bytes stand in two splits: its score would be memory, not judgement."""
-    seen = {}
-    for name, split in splits.items():
-        for path in split.paths:
-            digest = hashlib.sha256(path.read_bytes()).digest()
-            other, first = seen.setdefault(digest, (name, path))
-            if other != name:
-                print(f"warning: {path} is byte for byte {first}", file=sys.stderr)
+class Collection:
+    """What one --data names: its splits by name, and the columns of the logits that are its own."""
+
+    def __init__(self, name, root, threads, first):
+        self.name, self.splits = name, {}
+        classes = None
+        for split in SPLITS:
+            folder = Path(root) / split
+            if folder.is_dir():
+                self.splits[split] = Split(folder, STORED if split == "train" else SIZE, threads, classes)
+                classes = self.splits[split].classes
+            elif split != "test":
+                raise SystemExit(f"reading {name}: no folder {folder}")
+        self.classes, self.columns = classes, slice(first, first + len(classes))
+        seen = {}
+        for split, held in self.splits.items():
+            for digest, path in held.files.items():
+                other = seen.setdefault(digest, path)
+                if other != path:
+                    raise SystemExit(f"reading {name}: {path} is byte for byte {other}: a picture belongs to one split")
 
 
-def augment(images, size):
-    """Training batch: uint8 [n, STORED, STORED, 3] -> float [n, 3, size, size], still 0..255.
+# ---- Augmentation -----------------------------------------------------------------------------------
 
-    Random resized crop, horizontal flip, and colour jitter (brightness, contrast, saturation, and a
-    little white balance), each image by its own draw from torch's generator.
+
+def augment(stored, size):
+    """Training batch: uint8 [n, side, side, 3] -> float [n, 3, size, size], still 0..255.
+
+    For product shots: a random part of the picture, a little turned, mirrored or not, and other light
+    (brightness, contrast, saturation, white balance). Never upside down. Each image by its own draw.
     """
-    crops = []
-    for image in images.permute(0, 3, 1, 2):
-        box = torchvision.transforms.RandomResizedCrop.get_params(image, scale=(0.35, 1), ratio=(3 / 4, 4 / 3))
-        crops.append(TF.resized_crop(image, *box, [size, size], antialias=True))
-    x = torch.stack(crops).float()
+    x = stored.permute(0, 3, 1, 2).float()
     n = len(x)
-    factor = lambda spread, channels=1: 1 + spread * (2 * torch.rand(n, channels, 1, 1, device=x.device) - 1)
-    flip = torch.rand(n, 1, 1, 1, device=x.device) < 0.5
-    x = torch.where(flip, x.flip(3), x)
+    draw = lambda low, high, *shape: low + (high - low) * torch.rand(n, *shape, device=x.device)
+    area, ratio, turn = draw(0.35, 1), draw(math.log(3 / 4), math.log(4 / 3)).exp(), draw(-0.14, 0.14)
+    w, h = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)  # of a square
+    left, top = (1 - w) * draw(-1, 1), (1 - h) * draw(-1, 1)
+    flip = torch.where(draw(0, 1) < 0.5, -1.0, 1.0)
+    cos, sin = turn.cos(), turn.sin()
+    rows = (torch.stack([w * cos * flip, -h * sin, left], 1), torch.stack([w * sin * flip, h * cos, top], 1))
+    grid = F.affine_grid(torch.stack(rows, 1), (n, 3, size, size), align_corners=False)
+    x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+    factor = lambda spread, channels=1: draw(1 - spread, 1 + spread, channels, 1, 1)
     x = x * factor(0.3) * factor(0.1, 3)
     mean = x.mean((1, 2, 3), keepdim=True)
     x = mean + (x - mean) * factor(0.3)
@@ -132,10 +216,10 @@ def augment(images, size):
     return x.clamp(0, 255)
 
 
-def cutmix(x, y):
+def cutmix(x):
     """Paste a box of each image's neighbour in the (shuffled) batch over it (Yun et al., ICCV 2019).
 
-    Returns the images, the second labels and the share of the first ones.
+    Returns the images and the share that is still the first one's.
     """
     height, width = x.shape[2:]
     share = torch.rand(()).item()  # Beta(1, 1)
@@ -144,10 +228,59 @@ def cutmix(x, y):
     left = torch.randint(width - w + 1, ()).item()
     x = x.clone()
     x[:, :, top : top + h, left : left + w] = x.roll(1, 0)[:, :, top : top + h, left : left + w]
-    return x, y.roll(1, 0), 1 - h * w / (height * width)
+    return x, 1 - h * w / (height * width)
 
 
 # ---- The network ------------------------------------------------------------------------------------
+
+
+class Block(nn.Module):
+    """Two 3×3 convolutions beside a shortcut (He et al., CVPR 2016)."""
+
+    def __init__(self, before, after, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(before, after, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(after)
+        self.conv2 = nn.Conv2d(after, after, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(after)
+        self.downsample = None
+        if stride != 1 or before != after:
+            self.downsample = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+class ResNet18(nn.Module):
+    """The ResNet18 of He et al., with torchvision's names of parameters."""
+
+    def __init__(self, classes):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
+        self.layer1 = nn.Sequential(Block(64, 64, 1), Block(64, 64, 1))
+        self.layer2 = nn.Sequential(Block(64, 128, 2), Block(128, 128, 1))
+        self.layer3 = nn.Sequential(Block(128, 256, 2), Block(256, 256, 1))
+        self.layer4 = nn.Sequential(Block(256, 512, 2), Block(512, 512, 1))
+        self.fc = nn.Linear(512, classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        embedding = torch.flatten(F.adaptive_avg_pool2d(x, 1), 1)
+        return embedding, self.fc(embedding)
+
+    def folds(self):
+        """[(owner, name of the convolution, name of the norm after it)], in the order of the computation."""
+        found = [(self, "conv1", "bn1")]
+        for block in (b for layer in (self.layer1, self.layer2, self.layer3, self.layer4) for b in layer):
+            found += [(block, "conv1", "bn1"), (block, "conv2", "bn2")]
+            if block.downsample is not None:
+                found.append((block.downsample, "0", "1"))
+        return found
 
 
 class Widen(torch.autograd.Function):
@@ -172,7 +305,7 @@ class Embedder(nn.Module):
 
     def __init__(self, classes):
         super().__init__()
-        self.body = torchvision.models.resnet18(weights=None, num_classes=classes)
+        self.body = ResNet18(classes)
         self.register_buffer("mean", 255 * torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("scale", 1 / (255 * torch.tensor(STD)).view(1, 3, 1, 1), persistent=False)
 
@@ -181,12 +314,7 @@ class Embedder(nn.Module):
 
     def pixels(self, x):
         """float [n, 3, h, w], 0..255 -> embedding [n, 512], logits [n, classes]."""
-        b = self.body
-        x = (x - self.mean) * self.scale
-        x = b.maxpool(b.relu(b.bn1(b.conv1(x))))
-        x = b.layer4(b.layer3(b.layer2(b.layer1(x))))
-        embedding = torch.flatten(b.avgpool(x), 1)
-        return embedding, b.fc(embedding)
+        return self.body((x - self.mean) * self.scale)
 
 
 class HalfStored(nn.Module):
@@ -198,21 +326,15 @@ class HalfStored(nn.Module):
 
 def deployable(model):
     """A copy of model for export: batch norms folded into their convolutions, weights as float16."""
-    copy = Embedder(model.body.fc.out_features)
-    copy.load_state_dict(model.state_dict())
-    copy.eval()
-    body = copy.body
-    body.conv1, body.bn1 = fuse_conv_bn_eval(body.conv1, body.bn1), nn.Identity()
-    for block in (b for layer in (body.layer1, body.layer2, body.layer3, body.layer4) for b in layer):
-        block.conv1, block.bn1 = fuse_conv_bn_eval(block.conv1, block.bn1), nn.Identity()
-        block.conv2, block.bn2 = fuse_conv_bn_eval(block.conv2, block.bn2), nn.Identity()
-        if block.downsample is not None:
-            block.downsample = fuse_conv_bn_eval(*block.downsample)
-    for module in copy.modules():
+    folded = copy.deepcopy(model).cpu().eval()
+    for owner, conv, norm in folded.body.folds():
+        setattr(owner, conv, fuse_conv_bn_eval(getattr(owner, conv), getattr(owner, norm)))
+        setattr(owner, norm, nn.Identity())
+    for module in folded.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             module.weight = nn.Parameter(module.weight.half(), requires_grad=False)
             parametrize.register_parametrization(module, "weight", HalfStored(), unsafe=True)  # changes the type
-    return copy.requires_grad_(False)
+    return folded.requires_grad_(False)
 
 
 def export(model, path):
@@ -234,6 +356,95 @@ def export(model, path):
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 
+# ---- Starting from a model --------------------------------------------------------------------------
+
+
+def protobuf(data):
+    """The (field, value) pairs of one protobuf message; values are ints or bytes."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at, value, shift = at + 1, value | (byte & 127) << shift, shift + 7
+            if byte < 128:
+                return value
+
+    while at < len(data):
+        key = varint()
+        kind = key & 7
+        if kind == 0:
+            value = varint()
+        else:
+            size = {1: 8, 2: None, 5: 4}[kind] or varint()
+            value, at = data[at : at + size], at + size
+        yield key >> 3, value
+
+
+def onnx_weights(path):
+    """{name: array} of the initialisers of an ONNX file that this recipe wrote."""
+    weights = {}
+    graph = next(value for field, value in protobuf(Path(path).read_bytes()) if field == 7)
+    for tensor in (value for field, value in protobuf(graph) if field == 5):
+        dims, kind, name, raw = [], None, "", b""
+        for field, value in protobuf(tensor):
+            if field == 1:
+                dims.append(value)
+            elif field == 2:
+                kind = value
+            elif field == 8:
+                name = value.decode()
+            elif field == 9:
+                raw = value
+        array = np.frombuffer(raw, {1: np.float32, 10: np.float16}[kind]).reshape(dims).astype(np.float32)
+        name = name.replace("parametrizations.weight.original", "weight")
+        name = re.sub(r"downsample\.(?=weight|bias)", "downsample.0.", name)  # as files of an earlier recipe say it
+        weights[name] = torch.from_numpy(array)
+    return weights
+
+
+def start_from(model, path, classes, images, device):
+    """Give model the weights of an exported one; categories of the same name keep their column.
+
+    In the file, the norms are part of the convolutions. They come back as norms by the statistics of
+    images: then the network computes what the file does, and can be trained on.
+    """
+    card = Path(path).with_suffix(".json")
+    try:
+        weights, known = onnx_weights(path), json.loads(card.read_text())["classes"]
+        with torch.no_grad():
+            for i, name in enumerate(classes):
+                if name in known:
+                    model.body.fc.weight[i] = weights["body.fc.weight"][known.index(name)]
+                    model.body.fc.bias[i] = weights["body.fc.bias"][known.index(name)]
+            hooks = []
+            names = {module: name for name, module in model.named_modules()}
+            for owner, conv, norm in model.body.folds():
+                conv, norm = getattr(owner, conv), getattr(owner, norm)
+                conv.weight.copy_(weights[names[conv] + ".weight"])
+                bias = weights[names[conv] + ".bias"].to(device)
+
+                def restore(norm, inputs, bias=bias):
+                    variance, mean = torch.var_mean(inputs[0], (0, 2, 3), unbiased=False)
+                    norm.running_mean.copy_(mean)
+                    norm.running_var.copy_(variance)
+                    norm.weight.copy_((variance + norm.eps).sqrt())
+                    norm.bias.copy_(bias + mean)
+
+                hooks.append(norm.register_forward_pre_hook(restore))
+            model.eval()
+            model(images.to(device))
+            for hook in hooks:
+                hook.remove()
+    except (OSError, KeyError, ValueError, RuntimeError, StopIteration) as error:
+        raise SystemExit(f"starting from {path}: it and {card} must be what this recipe wrote: {error!r}")
+
+
+# ---- Files ------------------------------------------------------------------------------------------
+
+
 def write_whole(path, data):
     """Write data under a temporary name in the same folder, sync, rename."""
     temporary = Path(f"{path}.tmp")
@@ -250,221 +461,265 @@ def save_checkpoint(path, state):
     write_whole(path, buffer.getvalue())
 
 
-# ---- Measuring --------------------------------------------------------------------------------------
+def write_history(path, history):
+    text = io.StringIO()
+    rows = csv.DictWriter(text, history[0].keys(), lineterminator="\n")
+    rows.writeheader()
+    rows.writerows(history)
+    write_whole(path, text.getvalue().encode())
 
 
-def predict(model, split, batch=64):
-    """(embeddings [n, 512], logits [n, classes]) of a split at SIZE, as float32 arrays, by a torch model."""
-    device = next(model.buffers()).device
-    model.eval()
+def write_probe(path, model, images):
+    """A few pictures and what model makes of them, for whoever runs the exported file elsewhere."""
     with torch.no_grad():
-        parts = [model(split.images[i : i + batch].to(device)) for i in range(0, len(split), batch)]
-    return tuple(torch.cat(p).float().cpu().numpy() for p in zip(*parts))
-
-
-def predict_onnx(path, split, threads, batch=64):
-    """The same by ONNX Runtime, on the CPU."""
-    try:
-        import onnxruntime
-    except ImportError:
-        sys.exit("measuring an ONNX file: python package onnxruntime is missing; pip install onnxruntime")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    images = split.images.numpy()
-    parts = [
-        session.run(["embedding", "logits"], {"images": images[i : i + batch]}) for i in range(0, len(split), batch)
-    ]
-    return tuple(np.concatenate(p) for p in zip(*parts))
-
-
-def accuracy(logits, labels):
-    """Share of images whose label is the highest logit, and among the five highest."""
-    order = np.argsort(-logits, axis=1, kind="stable")
-    hit = order == np.asarray(labels)[:, None]
-    return {
-        "images": len(labels),
-        "top1": round(float(hit[:, 0].mean()), 4),
-        "top5": round(float(hit[:, :5].any(1).mean()), 4),
-    }
-
-
-def retrieval(vectors, labels, k=10):
-    """mAP@k and precision@k of exact cosine search, each vector against all the others; relevant = same label.
-
-    AP@k = sum over ranks i <= k of precision@i * relevant_i, over min(k, R), R the relevant others.
-    Ties in order of position. A vector with no relevant other is left out.
-    """
-    labels = np.asarray(labels)
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    similarity = unit @ unit.T
-    np.fill_diagonal(similarity, -np.inf)
-    nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
-    relevant = labels[nearest] == labels[:, None]
-    total = (labels[:, None] == labels[None, :]).sum(1) - 1
-    precision = relevant.cumsum(1) / np.arange(1, relevant.shape[1] + 1)
-    keep = total > 0
-    ap = (precision * relevant).sum(1)[keep] / np.minimum(k, total[keep])
-    return float(ap.mean()), float(relevant[keep].mean())
-
-
-def raw_pixels(split, side=32):
-    """The baseline: each image as side x side averages of its pixels, [n, 3*side*side]."""
-    x = split.images.permute(0, 3, 1, 2).float()
-    return F.adaptive_avg_pool2d(x, side).flatten(1).numpy()
-
-
-def report(path, val, test, threads, checkpoint):
-    """Print, as Markdown, what the ONNX file at path scores on the two held-out splits."""
-    outputs = {name: predict_onnx(path, split, threads) for name, split in (("val", val), ("test", test))}
-    print(f"| split | images | top-1 | top-5 |\n| --- | ---: | ---: | ---: |")
-    for name, split in (("val", val), ("test", test)):
-        score = accuracy(outputs[name][1], split.labels)
-        print(f"| {name} | {score['images']} | {score['top1']:.4f} | {score['top5']:.4f} |")
-
-    labels = test.labels.numpy()
-    guess = outputs["test"][1].argmax(1)
-    print("\n| category | test images | recall | precision | most often taken for |\n| --- | ---: | ---: | ---: | --- |")
-    for c, name in enumerate(test.classes):
-        of_class, as_class = labels == c, guess == c
-        if not of_class.any():
-            continue
-        right = (of_class & as_class).sum()
-        wrong = np.bincount(guess[of_class & ~as_class], minlength=len(test.classes))
-        taken = f"{test.classes[wrong.argmax()]} ({wrong.max()})" if wrong.any() else "-"
-        precision = f"{right / as_class.sum():.3f}" if as_class.any() else "-"
-        print(f"| {name} | {of_class.sum()} | {right / of_class.sum():.3f} | {precision} | {taken} |")
-
-    both = np.concatenate([val.labels, test.labels])
-    print(f"\n| vectors, exact cosine search, {len(both)} images | mAP@10 | precision@10 |\n| --- | ---: | ---: |")
-    for name, vectors in (
-        ("embedding", np.concatenate([outputs["val"][0], outputs["test"][0]])),
-        ("raw pixels, 32x32 averages", np.concatenate([raw_pixels(val), raw_pixels(test)])),
-    ):
-        print("| {} | {:.4f} | {:.4f} |".format(name, *retrieval(vectors, both)))
-
-    if checkpoint:
-        state = torch.load(checkpoint, map_location="cpu")
-        model = Embedder(len(state["classes"]))
-        model.load_state_dict(state["model"])
-        for name, split in (("val", val), ("test", test)):
-            torch_out = predict(model, split)
-            embeddings, logits = (np.abs(a - b).max() for a, b in zip(outputs[name], torch_out))
-            same = (outputs[name][1].argmax(1) == torch_out[1].argmax(1)).mean()
-            print(
-                f"\n{name}: float32 torch model against the file: largest difference of a logit {logits:.2g}, "
-                f"of an embedding value {embeddings:.2g} (largest value {torch_out[0].max():.3g}); same answer {same:.4f}"
-            )
+        embedding, logits = model(images)
+    pack = lambda array: base64.b64encode(array.numpy().tobytes()).decode()
+    text = json.dumps({"images": pack(images), "embedding": pack(embedding), "logits": pack(logits)})
+    write_whole(path, text.encode())
 
 
 # ---- Training ---------------------------------------------------------------------------------------
+
+
+def score(model, split, columns, pool, batch=64):
+    """Loss, top-1 and top-5 of a split among the columns of its collection."""
+    device = next(model.buffers()).device
+    model.eval()
+
+    def answer(images):
+        with torch.no_grad():
+            return model(images.to(device))[1].float().cpu()
+
+    logits = torch.cat(pool.map(answer, split.images.split(batch), chunksize=1))[:, columns]
+    order = torch.argsort(logits, dim=1, descending=True, stable=True)
+    hit = order == split.labels[:, None]
+    return {
+        "images": len(split),
+        "loss": round(F.cross_entropy(logits, split.labels).item(), 4),
+        "top1": round(hit[:, 0].float().mean().item(), 4),
+        "top5": round(hit[:, :5].any(1).float().mean().item(), 4),
+    }
+
+
+def targets(collections, smoothing=0.1):
+    """Row i is what the logits of category i should be: mostly i, a little of the others of its collection.
+
+    And the logarithm of a mask: 0 where a column belongs to the collection of i, else minus a lot.
+    """
+    n = collections[-1].columns.stop
+    wanted, mask = torch.zeros(n, n), torch.full((n, n), -1e4)
+    for c in collections:
+        wanted[c.columns, c.columns] = smoothing / len(c.classes)
+        mask[c.columns, c.columns] = 0
+    return wanted + (1 - smoothing) * torch.eye(n), mask
+
+
+def rate(progress, peak):
+    """One cycle (Smith, 2018): up over a fifth of the run, down to nothing over the rest, both by cosine."""
+    rising, start, end = 0.2, peak / 25, peak / 25e3
+    low, part = (start, progress / rising) if progress < rising else (end, (1 - progress) / (1 - rising))
+    return low + (peak - low) * (1 - math.cos(math.pi * part)) / 2
+
+
+def epoch_size(epoch, epochs, small):
+    """Side of the training crops: small first, SIZE for the last half, so that early epochs are cheap."""
+    steps = ((small, 0.25), ((small + SIZE) // 2, 0.5))
+    return next((side for side, until in steps if epoch < until * epochs), SIZE)
+
+
+def scaled(images, side):
+    """uint8 [n, h, w, 3] -> uint8 [n, side, side, 3]."""
+    x = F.interpolate(images.permute(0, 3, 1, 2).float(), (side, side), mode="bilinear", antialias=True)
+    return x.round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous()
+
+
+class Store:
+    """The training pictures of all collections, at 4/3 of the size of the crops that are cut from them."""
+
+    def __init__(self, collections):
+        self.full = torch.cat([c.splits["train"].images for c in collections])
+        self.labels = torch.cat([c.splits["train"].labels + c.columns.start for c in collections])
+        self.lengths = [len(c.splits["train"]) for c in collections]
+        for c in collections:
+            del c.splits["train"].images
+        self.images = self.full
+
+    def resize(self, size):
+        side = STORED * size // SIZE
+        if side == self.images.shape[1]:
+            return
+        if side == STORED:
+            self.images = self.full
+            return
+        self.images = torch.cat([scaled(part, side) for part in self.full.split(256)])
+
+    def epoch(self):
+        """Positions of an epoch's pictures, shuffled: all of the first collection, as many of each other."""
+        picked, first = [], 0
+        for length in self.lengths:
+            wanted = self.lengths[0]
+            turns = [torch.randperm(length) for _ in range(-(-wanted // length))]
+            picked.append(first + torch.cat(turns)[:wanted])
+            first += length
+        picked = torch.cat(picked)
+        return picked[torch.randperm(len(picked))]
+
+
+class Replicas:
+    """The network once for every thread, over the same weights: each takes its share of a batch.
+
+    One thread for each convolution beats several for each: oneDNN's threads wait for each other spinning,
+    which takes five times as long where other programs have work for the same cores. The norms' statistics
+    are those of a share, and are averaged over replicas (ghost batches: Hoffer et al., NeurIPS 2017).
+    """
+
+    def __init__(self, model, count):
+        self.model, self.parameters = model, list(model.parameters())
+        self.copies = [copy.deepcopy(model) for _ in range(count)]
+        for replica in self.copies:
+            shared = dict(model.named_modules())
+            for name, module in replica.named_modules():
+                for key in module._parameters:
+                    module._parameters[key] = shared[name]._parameters[key]
+            replica.train()
+        self.pool = ThreadPool(count, lambda: count > 1 and torch.set_num_threads(1))
+
+    def begin(self):
+        """Take the statistics of the norms from the model."""
+        for replica in self.copies:
+            for a, b in zip(replica.buffers(), self.model.buffers()):
+                a.copy_(b)
+
+    def step(self, loss, *batch):
+        """Give the weights the gradients of the mean of loss(replica, *share of the batch); return the mean."""
+        shares = list(zip(*(part.chunk(len(self.copies)) for part in batch)))
+        n = len(batch[0])
+
+        def one(replica, share):
+            value = loss(replica, *share) * (len(share[0]) / n)
+            return value.item(), torch.autograd.grad(value, self.parameters)
+
+        done = self.pool.starmap(one, zip(self.copies, shares), chunksize=1)
+        for parameter, *parts in zip(self.parameters, *(gradients for _, gradients in done)):
+            parameter.grad = sum(parts)
+        with torch.no_grad():
+            for buffer, *parts in zip(self.model.buffers(), *(r.buffers() for r in self.copies)):
+                buffer.copy_(sum(parts) / len(parts) if buffer.is_floating_point() else parts[0])
+        return sum(value for value, _ in done)
 
 
 def train(args):
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
-    data = Split(args.train, STORED)
-    val = Split(args.val, SIZE, data.classes)
-    test = Split(args.test, SIZE, data.classes)
-    classes, seconds_before = data.classes, 0.0
-    if len(data) < 2:
-        sys.exit(f"training on {args.train}: it has one image; at least two are needed")
-    warn_shared_files({"train": data, "val": val, "test": test})
-    print(
-        f"train {len(data)}, val {len(val)}, test {len(test)} images of {len(classes)} categories "
-        f"in {time.monotonic() - started:.0f} s; on {device}, {torch.get_num_threads()} threads",
-        flush=True,
-    )
+    began = time.monotonic()
+    collections, classes = [], []
+    for given in args.data:
+        name, _, root = given.partition("=")
+        if not root or not re.fullmatch(r"[a-z][a-z0-9-]*", name) or name in [c.name for c in collections]:
+            raise SystemExit(f"--data {given}: want NAME=DIR, the names different, of small letters and digits")
+        collections.append(Collection(name, root, args.threads, len(classes)))
+        classes += collections[-1].classes
+    for c in collections:
+        counts = ", ".join(f"{name} {len(split)}" for name, split in c.splits.items())
+        print(f"{c.name}: {counts} images of {len(c.classes)} categories", flush=True)
+    store = Store(collections)
+    steps = len(store.epoch()) // args.batch
+    if not steps:
+        raise SystemExit(f"training: an epoch has {len(store.epoch())} images, a batch {args.batch}; take a smaller --batch")
+    print(f"read in {time.monotonic() - began:.0f} s; on {device}, {torch.get_num_threads()} threads", flush=True)
 
+    if args.init and not Path(args.init).is_file():
+        raise SystemExit(f"starting from {args.init}: no such file")
     torch.manual_seed(args.seed)
     model = Embedder(len(classes)).to(device, memory_format=torch.channels_last)
+    if args.init:
+        sample = torch.randperm(len(store.full))[:256]
+        start_from(model, args.init, classes, scaled(store.full[sample], SIZE), device)
+    mean_model = copy.deepcopy(model)  # the running mean of the weights, which is what is measured and exported
     decay = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim == 1]  # biases and norms are not decayed
     optimizer = torch.optim.AdamW(
-        [{"params": decay, "weight_decay": args.weight_decay}, {"params": plain, "weight_decay": 0}]
+        [{"params": decay, "weight_decay": args.weight_decay}, {"params": plain, "weight_decay": 0}], lr=args.lr
     )
-    steps = max(1, len(data) // args.batch)
-    total_steps = args.epochs * steps
-    rising = 0.2 if total_steps > 5 else 0.3  # torch divides by rising * total_steps - 1
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, args.lr, total_steps=total_steps, pct_start=rising, final_div_factor=1e3
-    )
-    history, best, first = [], -1.0, 0
+    wanted, mask = (t.to(device) for t in targets(collections))
+    replicas = Replicas(model, min(args.threads, args.batch // 8) if device.type == "cpu" else 1)
+
+    def loss_of(replica, x, label, other, share):
+        with torch.autocast(device.type, torch.bfloat16, enabled=args.precision == "bf16"):
+            logits = replica.pixels(x)[1].float()
+        first, second = (-(wanted[y] * F.log_softmax(logits + mask[y], 1)).sum(1) for y in (label, other))
+        return (share * first + (1 - share) * second).mean()
+
+    history, best, first, seconds_before = [], -1.0, 0, 0.0
 
     last, chosen = out / "last.pt", out / "best.pt"
-    settings = {k: getattr(args, k) for k in ("epochs", "batch", "lr", "weight_decay", "seed", "small", "precision")}
+    settings = {k: getattr(args, k) for k in ("batch", "lr", "weight_decay", "mean", "seed", "small", "precision", "threads")}
+    settings["init"] = hashlib.sha256(Path(args.init).read_bytes()).hexdigest() if args.init else None
+    settings["splits"] = {c.name: {name: split.digest() for name, split in c.splits.items()} for c in collections}
     if args.resume and last.exists():
         state = torch.load(last, map_location=device)
-        if state["settings"] != settings or state["classes"] != classes:
-            sys.exit(f"resuming from {last}: it was made with {state['settings']}, this run has {settings}")
+        if differing := [k for k in settings if state["settings"].get(k) != settings[k]]:
+            raise SystemExit(f"resuming from {last}: it was made with other {', '.join(differing)}")
         model.load_state_dict(state["model"])
+        mean_model.load_state_dict(state["mean_model"])
         optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
         history, best, first = state["history"], state["best"], state["epoch"] + 1
         seconds_before = state["seconds"]
         print(f"resuming after epoch {first} of {args.epochs}", flush=True)
 
     for epoch in range(first, args.epochs):
-        began = time.monotonic()
+        epoch_began = time.monotonic()
         torch.manual_seed(args.seed + 1000 * (epoch + 1))  # an epoch's draws do not depend on where the run was cut
         size = epoch_size(epoch, args.epochs, args.small)
-        model.train()
-        total, order = 0.0, torch.randperm(len(data))
+        store.resize(size)
+        replicas.begin()
+        total, order = 0.0, store.epoch()
         for step in range(steps):
+            now = rate((epoch + step / steps) / args.epochs, args.lr)
+            for group in optimizer.param_groups:
+                group["lr"] = now
             pick = order[step * args.batch : (step + 1) * args.batch]
-            x, y = augment(data.images[pick].to(device), size), data.labels[pick].to(device)
-            mixed, share = y, 1.0
+            x, y = augment(store.images[pick].to(device), size), store.labels[pick].to(device)
+            share = 1.0
             if torch.rand(()) < 0.5:
-                x, mixed, share = cutmix(x, y)
+                x, share = cutmix(x)
             x = x.contiguous(memory_format=torch.channels_last)
-            with torch.autocast(device.type, torch.bfloat16, enabled=args.precision == "bf16"):
-                logits = model.pixels(x)[1].float()
-            loss = share * F.cross_entropy(logits, y, label_smoothing=0.1)
-            loss = loss + (1 - share) * F.cross_entropy(logits, mixed, label_smoothing=0.1)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            total += replicas.step(loss_of, x, y, y.roll(1, 0), torch.full(y.shape, share, device=device))
             optimizer.step()
-            rate = schedule.get_last_lr()[0]
-            schedule.step()
-            total += loss.item()
+            keep = min(args.mean, (1 + epoch * steps + step) / (10 + epoch * steps + step))
+            with torch.no_grad():
+                for a, b in zip(mean_model.state_dict().values(), model.state_dict().values()):
+                    a.lerp_(b, 1 - keep) if a.is_floating_point() else a.copy_(b)
 
-        logits = predict(model, val)[1]
-        score = accuracy(logits, val.labels)
-        history.append(
-            {
-                "epoch": epoch + 1,
-                "train_loss": round(total / steps, 4),
-                "val_loss": round(F.cross_entropy(torch.from_numpy(logits), val.labels).item(), 4),
-                "top1": score["top1"],
-                "top5": score["top5"],
-                "lr": float(f"{rate:.4g}"),
-                "seconds": round(time.monotonic() - began, 1),
-            }
-        )
-        print(json.dumps(history[-1]), flush=True)
-        if score["top1"] >= best:  # of equals the later, which has the lower learning rate
-            best = score["top1"]
-            save_checkpoint(chosen, {"model": model.state_dict(), "classes": classes, "epoch": epoch})
-        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
-        state |= {"settings": settings, "classes": classes, "history": history, "best": best, "epoch": epoch}
-        state["seconds"] = seconds_before + time.monotonic() - started
+        scores = {c.name: score(mean_model, c.splits["validation"], c.columns, replicas.pool) for c in collections}
+        over = lambda key: round(sum(s[key] for s in scores.values()) / len(scores), 4)
+        row = {"epoch": epoch + 1, "train_loss": round(total / steps, 4), "val_loss": over("loss")}
+        row |= {"top1": over("top1"), "top5": over("top5")}
+        for name, s in scores.items():
+            row |= {f"{name}_{key}": s[key] for key in ("loss", "top1", "top5")}
+        row |= {"size": size, "lr": float(f"{now:.4g}"), "seconds": round(time.monotonic() - epoch_began, 1)}
+        history.append(row)
+        print(json.dumps(row), flush=True)
+        if row["top1"] >= best:  # of equals the later, which has the lower learning rate
+            best = row["top1"]
+            save_checkpoint(chosen, {"model": mean_model.state_dict(), "classes": classes, "epoch": epoch})
+        state = {"model": model.state_dict(), "mean_model": mean_model.state_dict(), "optimizer": optimizer.state_dict()}
+        state |= {"settings": settings, "history": history, "best": best, "epoch": epoch}
+        state["seconds"] = seconds_before + time.monotonic() - began
         save_checkpoint(last, state)
-        text = io.StringIO()
-        rows = csv.DictWriter(text, history[0].keys(), lineterminator="\n")
-        rows.writeheader()
-        rows.writerows(history)
-        write_whole(out / "history.csv", text.getvalue().encode())
+        write_history(out / "history.csv", history)
 
-    seconds = seconds_before + time.monotonic() - started
+    seconds = seconds_before + time.monotonic() - began
     state = torch.load(chosen, map_location="cpu")
     model = Embedder(len(classes))
     model.load_state_dict(state["model"])
     small = deployable(model)
     path = out / f"{args.name}.onnx"
     digest = export(small, path)
-    scores = {name: accuracy(predict(small, split)[1], split.labels) for name, split in (("val", val), ("test", test))}
+    scores = {
+        c.name: {s: score(small, c.splits[s], c.columns, replicas.pool) for s in SPLITS[1:] if s in c.splits} for c in collections
+    }
     card = {
         "name": args.name,
         "file": path.name,
@@ -484,10 +739,18 @@ def train(args):
         "embedding": {"output": "embedding", "dim": model.body.fc.in_features, "normalized": False},
         "logits": {"output": "logits"},
         "classes": classes,
+        "label_sets": [{"name": c.name, "first": c.columns.start, "classes": len(c.classes)} for c in collections],
         "training": {
             "recipe": "embedder/models/train.py",
-            "data": args.data,
-            "images": len(data),
+            "data": args.source,
+            "splits": {
+                c.name: {
+                    name: {"images": len(split), "files": len(split.files), "sha256": split.digest()}
+                    for name, split in c.splits.items()
+                }
+                for c in collections
+            },
+            "init": args.init_name or args.init,
             "epochs": args.epochs,
             "chosen_epoch": state["epoch"] + 1,
             "seconds": round(seconds),
@@ -499,51 +762,37 @@ def train(args):
         "accuracy": scores,
     }
     write_whole(out / f"{args.name}.json", (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())
+    if args.probe:
+        write_probe(args.probe, small, collections[0].splits["validation"].images[:8])
     print(f"wrote {path} (epoch {state['epoch'] + 1} of {args.epochs}): {json.dumps(scores)}", flush=True)
-
-
-def epoch_size(epoch, epochs, small):
-    """Side of the training crops: small first, SIZE for the last half, so that early epochs are cheap."""
-    steps = ((small, 0.25), ((small + SIZE) // 2, 0.5))
-    return next((side for side, until in steps if epoch < until * epochs), SIZE)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--train", metavar="DIR", help="training images, CATEGORY/*.jpg|png")
-    p.add_argument("--val", metavar="DIR", required=True, help="images that choose the epoch")
-    p.add_argument("--test", metavar="DIR", required=True, help="images that are measured once, at the end")
+    p.add_argument("--data", metavar="NAME=DIR", action="append", required=True, help="a collection; the first one's length is an epoch's")
     p.add_argument("--out", metavar="DIR", default="out", help="folder for the model, card, history and checkpoints (%(default)s)")
     p.add_argument("--name", default="fashion-resnet18", help="name of the model and its files (%(default)s)")
-    p.add_argument("--doc", default="ResNet18 trained from scratch on photographs of clothing.", help="the card's description")
-    p.add_argument("--data", default="images of the --train folder", help="what the card says about the training data")
+    p.add_argument("--doc", default="ResNet18 of categories of clothing.", help="the card's description")
+    p.add_argument("--source", default="the folders of --data", help="what the card says about the training data")
     p.add_argument("--licence", default="Apache-2.0", help="what the card says about the licence (%(default)s)")
-    p.add_argument("--epochs", type=int, default=80, help="length of the schedule (%(default)s)")
+    p.add_argument("--init", metavar="FILE.onnx", help="start from this model of the recipe's, not from random weights")
+    p.add_argument("--init-name", metavar="TEXT", help="what the card calls it (the path)")
+    p.add_argument("--epochs", type=int, default=60, help="length of the schedule (%(default)s); may change on --resume")
     p.add_argument("--batch", type=int, default=64, help="images a step (%(default)s)")
     p.add_argument("--lr", type=float, default=2e-3, help="peak learning rate (%(default)s)")
     p.add_argument("--weight-decay", type=float, default=0.05, help="AdamW's, on weights of layers (%(default)s)")
+    p.add_argument("--mean", type=float, default=0.996, help="decay of the running mean of the weights, a step (%(default)s)")
     p.add_argument("--small", type=int, default=64, help="side of the crops in the first quarter of the epochs (%(default)s)")
     p.add_argument("--precision", choices=["fp32", "bf16"], default="bf16", help="arithmetic of training (%(default)s)")
     p.add_argument("--seed", type=int, default=1, help="of all chance (%(default)s)")
     p.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (%(default)s)")
     p.add_argument("--resume", action="store_true", help="go on from OUT/last.pt if it is there")
-    p.add_argument("--evaluate", metavar="FILE.onnx", help="measure this file instead of training")
-    p.add_argument("--checkpoint", metavar="FILE.pt", help="with --evaluate: compare the file with this torch model")
+    p.add_argument("--probe", metavar="FILE.json", help="write a few pictures and the model's answers there")
     args = p.parse_args()
+    if args.epochs < 1 or args.batch < 2 or args.threads < 1:
+        p.error("--epochs and --threads must be at least 1, --batch at least 2")
     torch.set_num_threads(args.threads)  # some builds of torch take one thread by themselves
-    if args.evaluate:
-        card = Path(args.evaluate).with_suffix(".json")
-        if not card.exists():
-            p.error(f"measuring {args.evaluate}: its card {card} is missing")
-        classes = json.loads(card.read_text())["classes"]
-        val, test = Split(args.val, SIZE, classes), Split(args.test, SIZE, classes)
-        report(args.evaluate, val, test, args.threads, args.checkpoint)
-    elif not args.train:
-        p.error("--train DIR is needed (or --evaluate FILE.onnx)")
-    elif args.epochs < 1 or args.batch < 2:
-        p.error("--epochs must be at least 1 and --batch at least 2")
-    else:
-        train(args)
+    train(args)
 
 
 if __name__ == "__main__":
