@@ -41,7 +41,7 @@ var conformance = map[string]traits{
 	// A search of hnsw-coder enters its graph at a random node, so nothing of it can be repeated; and
 	// its recall is what it is.
 	"hnsw-coder": {generous: Params{"fetch": 100}, floor: 0.01},
-	"forest":     {generous: Params{"trees": 20, "leaf": 32, "search_k": 4000}, floor: 0.95, repeatable: true},
+	"forest":     {generous: Params{"trees": 2, "leaf": 32, "search_k": 1000}, floor: 0.95, repeatable: true},
 }
 
 func TestConformance(t *testing.T) {

@@ -2,10 +2,8 @@ package rpforest
 
 import (
 	"context"
-	"math"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 
 	"annbench/indexes/vec"
 )
@@ -29,107 +27,27 @@ type tree struct {
 	ids      []int32
 }
 
-// space is how a metric sees the base while trees grow: as points, of one component more than the base
-// has under InnerProduct.
-type space struct {
-	base   vec.Matrix
-	metric vec.Metric
-	scale  float64 // under L2, a power of 2 that brings all components to at most 1
-	most   float64 // under InnerProduct, the greatest length of all
-	extra  []float32
-}
-
-func newSpace(base vec.Matrix, metric vec.Metric) *space {
-	s := &space{base: base, metric: metric, scale: 1}
-	switch metric {
-	case vec.L2:
-		var greatest float32
-		for _, x := range base.Data {
-			greatest = max(greatest, x, -x)
-		}
-		if greatest > 0 {
-			_, exponent := math.Frexp(float64(greatest))
-			s.scale = math.Ldexp(1, -exponent)
-		}
-	case vec.InnerProduct:
-		lengths := make([]float64, base.Rows)
-		for i := range lengths {
-			lengths[i] = vec.Norm(base.Row(i))
-			s.most = max(s.most, lengths[i])
-		}
-		s.extra = make([]float32, base.Rows)
-		for i, length := range lengths {
-			// (most - length)(most + length) does not cancel as the difference of the squares does.
-			s.extra[i] = float32(math.Sqrt((s.most - length) * (s.most + length)))
-		}
+// leaf returns the ids of leaf i, as long as leaves are in the order of their places.
+func (t *tree) leaf(i int) []int32 {
+	to := len(t.ids)
+	if i+1 < len(t.leaves) {
+		to = t.leaves[i+1]
 	}
-	return s
-}
-
-// dim is the number of components of a point.
-func (s *space) dim() int {
-	if s.metric == vec.InnerProduct {
-		return s.base.Dim + 1
-	}
-	return s.base.Dim
-}
-
-// point writes row id as a point: of length 1, unless the metric is L2. It reports false for a zero
-// vector, which has no direction.
-func (s *space) point(dst []float32, id int32) bool {
-	row := s.base.Row(int(id))
-	scale := s.scale
-	switch s.metric {
-	case vec.Cosine:
-		length := vec.Norm(row)
-		if length == 0 {
-			return false
-		}
-		scale = 1 / length
-	case vec.InnerProduct:
-		if s.most == 0 {
-			return false
-		}
-		scale = 1 / s.most
-		dst[len(row)] = float32(float64(s.extra[id]) * scale)
-	}
-	if f := float32(scale); f >= 0x1p-126 && f <= math.MaxFloat32 {
-		for i, x := range row {
-			dst[i] = x * f
-		}
-		return true
-	}
-	for i, x := range row {
-		dst[i] = float32(float64(x) * scale)
-	}
-	return true
+	return t.ids[t.leaves[i]:to]
 }
 
 // grow builds the trees, each from a generator of its own, so that it does not matter which thread
 // takes which.
-func grow(ctx context.Context, base vec.Matrix, metric vec.Metric, o Options) ([]tree, error) {
-	s := newSpace(base, metric)
+func grow(ctx context.Context, s *space, o Options) ([]tree, error) {
 	trees := make([]tree, o.Trees)
-	var next atomic.Int64
-	var wait sync.WaitGroup
-	for range min(o.Threads, o.Trees) {
-		wait.Go(func() {
-			g := newGrower(ctx, s, o.LeafSize)
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(trees) || ctx.Err() != nil {
-					return
-				}
-				g.rng = rand.New(rand.NewPCG(o.Seed, uint64(i)))
-				trees[i] = g.tree()
-			}
-		})
-	}
-	wait.Wait()
-	if err := context.Cause(ctx); err != nil {
-		return nil, err
-	}
-	return trees, nil
+	growers := sync.Pool{New: func() any { return newGrower(ctx, s, o.LeafSize) }}
+	err := inParallel(ctx, o.Threads, o.Trees, func(i int) {
+		g := growers.Get().(*grower)
+		defer growers.Put(g)
+		g.rng = rand.New(rand.NewPCG(o.Seed, uint64(i)))
+		trees[i] = g.tree()
+	})
+	return trees, err
 }
 
 // block rows are given to a kernel at once.
@@ -320,7 +238,7 @@ func (g *grower) partition(ids []int32) int {
 			id := part[i]
 			margin += g.offset
 			if g.metric == vec.InnerProduct {
-				margin += g.normal[dim] * g.extra[id]
+				margin += g.normal[dim] * float32(g.extra[id])
 			}
 			if margin > 0 || !(margin < 0) && g.rng.Uint64()&1 == 1 { // NaN, beyond float32, is on the cut
 				g.right = append(g.right, id)

@@ -7,38 +7,135 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
+	"unsafe"
 
 	"annbench/indexes/vec"
 )
 
 // A saved forest is one file, of little-endian numbers:
 //
-//	magic (8), which ends in the version
-//	header: the fields of fileHeader in turn
-//	vectors | roots | normals | offsets | extras | children | leaves | ids
-//	CRC-32C of all before (4)
+//	fileHeader, which begins with a magic that ends in the version
+//	sections, each from a multiple of sectionAlign bytes on; see Forest.sections
 //
-// The lengths of the arrays follow from the header.
-const fileMagic = "rpforst1"
+// The sections' lengths follow from the header. Three CRC-32C stand in the header: of the header before
+// it; of the sections that lead a search (structure); and of the others (content): codes and vectors.
+const (
+	fileMagic    = "rpforst2"
+	sectionAlign = 64
+)
 
 type fileHeader struct {
+	Magic    [8]byte
 	Metric   uint32 // place in vec.Metrics
-	LeafSize uint32
+	Plain    uint32 // 1: no bounds
+	LeafSize uint64
 	Seed     uint64
 	Rows     uint64
 	Dim      uint64
 	Trees    uint64
 	Cuts     uint64
 	Leaves   uint64
+	Blocks   uint64
+	Scale    float64
+	Most     float64
+	Coarse   sketchHeader
+	Fine     sketchHeader // Dims 0: none
+
+	Structure uint32
+	Content   uint32
+	Header    uint32
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+type sketchHeader struct {
+	Dims, Axes, Picks uint32
+	Step, Rest        float32
+	Skew              float64
+}
 
-// arrays lists what follows the header, in order: slices of float32, int32, [2]int32 and int64.
-func (f *Forest) arrays() []any {
-	return []any{f.base.Data, f.roots, f.normals.Data, f.offsets, f.extras, f.children, f.leaves, f.ids}
+var (
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+	headerSize = binary.Size(fileHeader{})
+)
+
+// section is one array of a forest in its file.
+type section struct {
+	size      int64 // bytes
+	structure bool  // it leads a search, or else is content
+	bytes     func() []byte
+	attach    func(b []byte)
+}
+
+func array[T any](s *[]T, n int64, structure bool) section {
+	return section{
+		size:      n * int64(unsafe.Sizeof(*new(T))),
+		structure: structure,
+		bytes: func() []byte {
+			return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(*s))), len(*s)*int(unsafe.Sizeof(*new(T))))
+		},
+		attach: func(b []byte) {
+			*s = unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), n)
+		},
+	}
+}
+
+// sections lists the arrays of a forest with header h, in the order of the file.
+func (f *Forest) sections(h *fileHeader, scales *[]float32) []section {
+	dim, pointDim := int64(h.Dim), int64(h.Dim)
+	metric := vec.Metrics[h.Metric]
+	if metric == vec.InnerProduct {
+		pointDim++
+	}
+	cutDim, extras, rankScales, ids := dim, int64(0), int64(0), int64(0)
+	if h.Plain == 1 {
+		ids = int64(h.Rows * h.Trees)
+		if metric == vec.InnerProduct {
+			extras = int64(h.Cuts)
+		}
+	} else {
+		cutDim = int64(h.Coarse.Dims)
+	}
+	if metric == vec.Cosine {
+		rankScales = int64(h.Rows)
+	}
+	const structure, content = true, false
+	list := []section{
+		array(&f.roots, int64(h.Trees), structure),
+		array(&f.offsets, int64(h.Cuts), structure),
+		array(&f.extras, extras, structure),
+		array(&f.children, int64(h.Cuts), structure),
+		array(&f.leaves, int64(h.Leaves)+1, structure),
+		array(&f.normals.Data, int64(h.Cuts)*cutDim, structure),
+		array(&f.ids, ids, structure),
+	}
+	if b := f.bounds; b != nil {
+		sketch := func(s *sketch, h sketchHeader) {
+			list = append(list,
+				array(&s.mean, pointDim, structure),
+				array(&s.axes.Data, int64(h.Axes)*pointDim, structure),
+				array(&s.shift, int64(h.Axes), structure),
+				array(&s.picks, int64(h.Picks), structure),
+			)
+		}
+		centres := (int64(h.Leaves) + vec.CodeBlock - 1) / vec.CodeBlock
+		words := int64(len(vec.NewCodeBlocks(1, b.coarse.dims).Words))
+		sketch(b.coarse, h.Coarse)
+		if b.fine != nil {
+			sketch(b.fine, h.Fine)
+			list = append(list, array(&b.records, int64(h.Rows)*int64(h.Fine.Dims+recordTail), content))
+		}
+		list = append(list,
+			array(&b.sizes, int64(h.Leaves), structure),
+			array(&b.centres.Words, centres*words, structure),
+			array(&b.blocks.Words, int64(h.Blocks)*words, content),
+		)
+	}
+	return append(list,
+		array(scales, rankScales, content),
+		array(&f.base.Data, int64(h.Rows)*dim, content),
+	)
 }
 
 // Save writes the forest, its vectors included, to path. What stood there is replaced as a whole, or
@@ -49,39 +146,41 @@ func (f *Forest) Save(path string) (err error) {
 			err = fmt.Errorf("saving a forest: %s: %w", path, bare(err))
 		}
 	}()
+	if err := checkOrder(); err != nil {
+		return err
+	}
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(file.Name()) // after the rename there is nothing left to remove
 	defer file.Close()           // a second Close does no harm
-	buffered := bufio.NewWriterSize(file, 1<<20)
-	sum := crc32.New(castagnoli)
-	w := io.MultiWriter(buffered, sum)
-	if _, err := io.WriteString(w, fileMagic); err != nil {
+	h := f.header()
+	scales := f.ranker.Scales()
+	w := bufio.NewWriterSize(file, 1<<20)
+	if _, err := w.Write(make([]byte, headerSize)); err != nil {
 		return err
 	}
-	if err := binary.Write(w, binary.LittleEndian, f.header()); err != nil {
-		return err
-	}
-	buf := make([]byte, pieceBytes)
-	for _, array := range f.arrays() {
-		err := inPieces(array, func(piece any) error {
-			n, err := binary.Encode(buf, binary.LittleEndian, piece)
-			if err != nil {
-				return err
-			}
-			_, err = w.Write(buf[:n])
-			return err
-		})
-		if err != nil {
+	at := int64(headerSize)
+	for _, s := range f.sections(&h, &scales) {
+		gap := aligned(at) - at
+		if _, err := w.Write(make([]byte, gap)); err != nil {
 			return err
 		}
+		data := s.bytes()
+		if int64(len(data)) != s.size {
+			panic("rpforest: a section of another length than its header says")
+		}
+		h.add(s, data)
+		if _, err := w.Write(data); err != nil {
+			return err
+		}
+		at += gap + s.size
 	}
-	if err := binary.Write(buffered, binary.LittleEndian, sum.Sum32()); err != nil {
+	if err := w.Flush(); err != nil {
 		return err
 	}
-	if err := buffered.Flush(); err != nil {
+	if _, err := file.WriteAt(h.encode(), 0); err != nil {
 		return err
 	}
 	if err := file.Chmod(0o644); err != nil { // CreateTemp's 0600 is for secrets
@@ -96,22 +195,58 @@ func (f *Forest) Save(path string) (err error) {
 	return os.Rename(file.Name(), path)
 }
 
+func aligned(at int64) int64 { return (at + sectionAlign - 1) / sectionAlign * sectionAlign }
+
+// add takes a section's bytes into its checksum.
+func (h *fileHeader) add(s section, data []byte) {
+	sum := &h.Content
+	if s.structure {
+		sum = &h.Structure
+	}
+	*sum = crc32.Update(*sum, castagnoli, data)
+}
+
+// encode returns h as it stands in the file, its own checksum included.
+func (h *fileHeader) encode() []byte {
+	b, err := binary.Append(nil, binary.LittleEndian, h)
+	if err != nil {
+		panic(err) // a struct of numbers
+	}
+	sum := crc32.Checksum(b[:len(b)-4], castagnoli)
+	return binary.LittleEndian.AppendUint32(b[:len(b)-4], sum)
+}
+
 func (f *Forest) header() fileHeader {
 	h := fileHeader{
-		LeafSize: uint32(f.options.LeafSize),
+		LeafSize: uint64(f.options.LeafSize),
 		Seed:     f.options.Seed,
 		Rows:     uint64(f.base.Rows),
 		Dim:      uint64(f.base.Dim),
 		Trees:    uint64(len(f.roots)),
 		Cuts:     uint64(len(f.offsets)),
 		Leaves:   uint64(len(f.leaves) - 1),
+		Plain:    1,
 	}
+	copy(h.Magic[:], fileMagic)
 	for i, m := range vec.Metrics {
 		if m == f.metric {
 			h.Metric = uint32(i)
 		}
 	}
+	if b := f.bounds; b != nil {
+		h.Plain = 0
+		h.Blocks = uint64(b.blocks.Len())
+		h.Scale, h.Most = b.scale, b.most
+		h.Coarse = b.coarse.header()
+		if b.fine != nil {
+			h.Fine = b.fine.header()
+		}
+	}
 	return h
+}
+
+func (s *sketch) header() sketchHeader {
+	return sketchHeader{uint32(s.dims), uint32(s.axes.Rows), uint32(len(s.picks)), s.step, s.rest, s.skew}
 }
 
 var (
@@ -119,9 +254,21 @@ var (
 	errDamaged = errors.New("the file is damaged or cut short: build and save the forest again")
 )
 
-// Load reads what Save wrote. The error of a file that is cut short, damaged or not a forest names the
-// file; nothing of it is believed before its checksum agrees, apart from its lengths, which must be
-// those of the file.
+// checkOrder refuses machines whose numbers are not as in the file, which is mapped as it is.
+func checkOrder() error {
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		return errors.New("forests are saved for little-endian machines only")
+	}
+	return nil
+}
+
+// Load maps what Save wrote into memory, read-only, so that it takes milliseconds, and processes share
+// one copy. Where the system has no mapping it reads the file.
+//
+// The header, the file's length and everything that leads a search are checked against their
+// checksums: a file that is foreign, cut short or damaged there is an error that names it. Codes and
+// vectors, the bulk of the file, are not read; damage to them gives wrong answers, and [Verify] finds
+// it. The file must stay as it is until Close; to replace it by rename, as Save does, is safe.
 func Load(path string) (_ *Forest, err error) {
 	defer func() {
 		if err != nil {
@@ -133,51 +280,111 @@ func Load(path string) (_ *Forest, err error) {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
+	h, size, err := readHeader(file)
 	if err != nil {
 		return nil, err
 	}
-	buffered := bufio.NewReaderSize(file, 1<<20)
-	sum := crc32.New(castagnoli)
-	r := io.TeeReader(buffered, sum)
-	magic := make([]byte, len(fileMagic))
-	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != fileMagic {
-		return nil, errForeign
-	}
-	var h fileHeader
-	if err := binary.Read(r, binary.LittleEndian, &h); err != nil {
-		return nil, damaged(err)
-	}
-	if size, ok := h.fileSize(); !ok || size != info.Size() {
-		return nil, errDamaged
+	data, unmap, err := mapFile(file, size)
+	if err != nil {
+		return nil, err
 	}
 	f := h.empty()
-	buf := make([]byte, pieceBytes)
-	for _, array := range f.arrays() {
-		err := inPieces(array, func(piece any) error {
-			b := buf[:binary.Size(piece)]
-			if _, err := io.ReadFull(r, b); err != nil {
+	f.unmap = unmap
+	var scales []float32
+	structure := uint32(0)
+	at := int64(headerSize)
+	for _, s := range f.sections(h, &scales) {
+		at = aligned(at)
+		if s.size > 0 {
+			part := data[at : at+s.size : at+s.size]
+			if s.structure {
+				structure = crc32.Update(structure, castagnoli, part)
+			}
+			s.attach(part)
+		}
+		at += s.size
+	}
+	f.ranker = vec.RestoreRanker(f.base, f.metric, scales)
+	if structure != h.Structure || !f.sound() {
+		return nil, errors.Join(errDamaged, f.Close())
+	}
+	return f, nil
+}
+
+// Verify reads a saved forest whole and compares it with its checksums. It maps nothing.
+func Verify(path string) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("verifying a forest: %s: %w", path, bare(err))
+		}
+	}()
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	h, _, err := readHeader(file)
+	if err != nil {
+		return err
+	}
+	sums := fileHeader{}
+	var scales []float32
+	at := int64(headerSize)
+	buf := make([]byte, 1<<20)
+	for _, s := range h.empty().sections(h, &scales) {
+		at = aligned(at)
+		for end := at + s.size; at < end; {
+			part := buf[:min(int64(len(buf)), end-at)]
+			if _, err := file.ReadAt(part, at); err != nil {
 				return damaged(err)
 			}
-			_, err := binary.Decode(b, binary.LittleEndian, piece)
-			return err
-		})
-		if err != nil {
-			return nil, err
+			sums.add(s, part)
+			at += int64(len(part))
 		}
 	}
-	var want uint32
-	if err := binary.Read(buffered, binary.LittleEndian, &want); err != nil {
-		return nil, damaged(err)
+	if sums.Structure != h.Structure || sums.Content != h.Content {
+		return errDamaged
 	}
-	if want != sum.Sum32() {
-		return nil, errDamaged
+	return nil
+}
+
+// readHeader reads and checks the header of a file, and the file's length.
+func readHeader(file *os.File) (*fileHeader, int64, error) {
+	if err := checkOrder(); err != nil {
+		return nil, 0, err
 	}
-	if !f.sound() {
-		return nil, errDamaged
+	info, err := file.Stat()
+	if err != nil {
+		return nil, 0, err
 	}
-	f.ranker = vec.NewRanker(f.base, f.metric)
-	return f, nil
+	b := make([]byte, headerSize)
+	if n, err := file.ReadAt(b, 0); err != nil {
+		if n >= len(fileMagic) && string(b[:len(fileMagic)]) == fileMagic {
+			return nil, 0, damaged(err)
+		}
+		if errors.Is(err, io.EOF) {
+			return nil, 0, errForeign
+		}
+		return nil, 0, err
+	}
+	h := new(fileHeader)
+	if _, err := binary.Decode(b, binary.LittleEndian, h); err != nil {
+		return nil, 0, err
+	}
+	if string(h.Magic[:]) != fileMagic {
+		return nil, 0, errForeign
+	}
+	if crc32.Checksum(b[:len(b)-4], castagnoli) != h.Header || !h.possible() {
+		return nil, 0, errDamaged
+	}
+	size := int64(headerSize)
+	for _, s := range h.empty().sections(h, new([]float32)) {
+		size = aligned(size) + s.size
+	}
+	if size != info.Size() {
+		return nil, 0, errDamaged
+	}
+	return h, size, nil
 }
 
 // damaged is err, or errDamaged where the file ended.
@@ -188,43 +395,63 @@ func damaged(err error) error {
 	return err
 }
 
-// fileSize is the size of the file that h begins. It reports false where the header cannot be one.
-func (h *fileHeader) fileSize() (int64, bool) {
-	const most = 1 << 31 // rows, dimensions, nodes: then no product of three below overflows
-	if int(h.Metric) >= len(vec.Metrics) || h.LeafSize < 1 || h.Rows < 1 || h.Dim < 1 || h.Trees < 1 ||
-		h.Rows >= most || h.Dim >= 1<<24 || h.Trees >= 1<<24 || h.Cuts >= most || h.Leaves >= most {
-		return 0, false
+// possible reports whether h can be a forest's, and its sizes are small enough to be multiplied.
+func (h *fileHeader) possible() bool {
+	const most = 1 << 31
+	if int(h.Metric) >= len(vec.Metrics) || h.Plain > 1 || h.LeafSize < 1 || h.LeafSize >= most ||
+		h.Rows < 1 || h.Dim < 1 || h.Trees < 1 || h.Leaves < 1 ||
+		h.Rows >= most || h.Dim >= 1<<24 || h.Trees >= 1<<24 || h.Cuts >= most || h.Leaves >= most || h.Blocks >= most {
+		return false
 	}
-	rows, dim, trees, cuts, leaves := int64(h.Rows), int64(h.Dim), int64(h.Trees), int64(h.Cuts), int64(h.Leaves)
-	perCut := 4*dim + 4 + 8
+	if h.Plain == 1 {
+		return h.Blocks == 0 && h.Coarse == sketchHeader{} && h.Fine == sketchHeader{}
+	}
+	dim := uint32(h.Dim)
 	if vec.Metrics[h.Metric] == vec.InnerProduct {
-		perCut += 4
+		dim++
 	}
-	return int64(len(fileMagic)+binary.Size(h)) + 4*rows*dim + 4*trees + perCut*cuts + 8*(leaves+1) + 4*rows*trees + 4, true
+	for _, s := range []sketchHeader{h.Coarse, h.Fine} {
+		if s.Dims%16 != 0 || s.Axes > dim || s.Picks > dim || s.Axes > s.Dims || s.Picks > s.Dims || s.Dims > dim+16 ||
+			!(s.Step >= 0) || math.IsInf(float64(s.Step), 0) {
+			return false
+		}
+	}
+	return h.Coarse.Dims > 0
 }
 
-// empty is a forest with arrays of the lengths that h says.
+// empty is a forest as h says, without its arrays.
 func (h *fileHeader) empty() *Forest {
-	rows, dim, trees, cuts := int(h.Rows), int(h.Dim), int(h.Trees), int(h.Cuts)
+	dim := int(h.Dim)
 	f := &Forest{
-		options:  Options{Trees: trees, LeafSize: int(h.LeafSize), Seed: h.Seed},
-		metric:   vec.Metrics[h.Metric],
-		base:     vec.NewMatrix(rows, dim),
-		roots:    make([]int32, trees),
-		normals:  vec.NewMatrix(cuts, dim),
-		offsets:  make([]float32, cuts),
-		children: make([][2]int32, cuts),
-		leaves:   make([]int64, h.Leaves+1),
-		ids:      make([]int32, rows*trees),
+		options: Options{Trees: int(h.Trees), LeafSize: int(h.LeafSize), Seed: h.Seed, Plain: h.Plain == 1},
+		metric:  vec.Metrics[h.Metric],
+		base:    vec.Matrix{Rows: int(h.Rows), Dim: dim},
+		normals: vec.Matrix{Rows: int(h.Cuts), Dim: dim},
 	}
+	if h.Plain == 1 {
+		return f
+	}
+	f.normals.Dim = int(h.Coarse.Dims)
 	if f.metric == vec.InnerProduct {
-		f.extras = make([]float32, cuts)
+		dim++
+	}
+	sketchOf := func(h sketchHeader) *sketch {
+		return &sketch{
+			dims: int(h.Dims), step: h.Step, rest: h.Rest, skew: h.Skew,
+			axes: vec.Matrix{Rows: int(h.Axes), Dim: dim},
+		}
+	}
+	f.bounds = &bounds{scale: h.Scale, most: h.Most, coarse: sketchOf(h.Coarse)}
+	f.blocks.Dim, f.centres.Dim = f.coarse.dims, f.coarse.dims
+	if h.Fine.Dims > 0 {
+		f.fine = sketchOf(h.Fine)
 	}
 	return f
 }
 
 // sound reports whether a search of f ends and stays inside of its arrays: references lead to nodes that
-// exist, and to greater numbers than those they come from; leaves lie in the ids, and ids in the rows.
+// exist, and to greater numbers than those they come from; leaves lie in the ids or blocks, and ids in
+// the rows. (The rows in blocks are looked at when they are used.)
 func (f *Forest) sound() bool {
 	cuts, leaves := len(f.offsets), len(f.leaves)-1
 	known := func(ref int32, above int) bool {
@@ -243,7 +470,11 @@ func (f *Forest) sound() bool {
 			return false
 		}
 	}
-	if f.leaves[0] != 0 || f.leaves[leaves] != int64(len(f.ids)) {
+	end := len(f.ids)
+	if f.bounds != nil {
+		end = f.blocks.Len()
+	}
+	if f.leaves[0] != 0 || f.leaves[leaves] != int64(end) {
 		return false
 	}
 	for i := range leaves {
@@ -256,36 +487,28 @@ func (f *Forest) sound() bool {
 			return false
 		}
 	}
-	return vec.FirstNonFinite(f.base.Data) < 0
-}
-
-// pieceBytes of an array are encoded at once.
-const pieceBytes = 1 << 18
-
-// inPieces calls f with the parts of a slice, each of at most pieceBytes, until it fails.
-func inPieces(array any, f func(piece any) error) error {
-	switch a := array.(type) {
-	case []float32:
-		return cutUp(a, pieceBytes/4, f)
-	case []int32:
-		return cutUp(a, pieceBytes/4, f)
-	case [][2]int32:
-		return cutUp(a, pieceBytes/8, f)
-	case []int64:
-		return cutUp(a, pieceBytes/8, f)
+	if f.bounds == nil {
+		return true
 	}
-	panic(fmt.Sprintf("rpforest: an array of type %T", array))
-}
-
-func cutUp[T any](a []T, n int, f func(piece any) error) error {
-	for len(a) > 0 {
-		m := min(n, len(a))
-		if err := f(a[:m]); err != nil {
-			return err
+	for i, n := range f.sizes {
+		if n < 1 || int64(inBlocks(int(n))) != f.leaves[i+1]-f.leaves[i] {
+			return false
 		}
-		a = a[m:]
 	}
-	return nil
+	for _, s := range []*sketch{f.coarse, f.fine} {
+		if s == nil {
+			continue
+		}
+		if s.used() > s.dims {
+			return false
+		}
+		for _, i := range s.picks {
+			if i < 0 || int(i) >= len(s.mean) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // bare takes the operation and the file name off an error of package os: the caller names the file.

@@ -32,21 +32,40 @@ import (
 	"annbench/indexes/vec"
 )
 
-// What zero means in [Options], chosen on 50,000 vectors of 512 dimensions under L2, k = 10: at recall
-// 0.95, 20 trees with leaves of 128 answer 7,600 queries a second of CPU time, build in 2.5 s and take
-// 27 MB. Leaves of 64 take 1.8 times the memory and 1.6 times the build and leaves of 256 take less of
-// both, and neither is faster; 50 trees are about 1.3 times as fast at recall 0.99, for 2.5 times both.
+// What zero means in [Options].
 const (
-	DefaultTrees    = 20
-	DefaultLeafSize = 128
+	DefaultTrees         = 2
+	DefaultLeafSize      = 128
+	DefaultPlainTrees    = 20
+	DefaultPlainLeafSize = 128
+	DefaultSearchK       = 100 // times k
 )
 
 // Options are what a build can choose.
 type Options struct {
-	Trees    int    // more trees find more, and cost memory and build time; 0 is DefaultTrees
-	LeafSize int    // the most vectors that are not split again; 0 is DefaultLeafSize
+	Trees    int    // more trees find more, and cost memory and build time; 0 is DefaultTrees, or DefaultPlainTrees
+	LeafSize int    // the most vectors that are not split again; 0 is DefaultLeafSize, or DefaultPlainLeafSize
+	Plain    bool   // Annoy's algorithm: cuts in the vectors' own space, and every distance computed
 	Seed     uint64 // of every random choice: the same seed gives the same forest, whatever Threads
-	Threads  int    // trees that are built at once; 0 is 1
+	Threads  int    // threads that the build uses; 0 is 1
+}
+
+// complete replaces zeros by what they mean.
+func (o Options) complete() Options {
+	if o.Trees == 0 {
+		o.Trees = DefaultTrees
+		if o.Plain {
+			o.Trees = DefaultPlainTrees
+		}
+	}
+	if o.LeafSize == 0 {
+		o.LeafSize = DefaultLeafSize
+		if o.Plain {
+			o.LeafSize = DefaultPlainLeafSize
+		}
+	}
+	o.Threads = max(1, o.Threads)
+	return o
 }
 
 // Forest is a built forest. It does not change, so any number of Searchers may use it at once.
@@ -58,13 +77,17 @@ type Forest struct {
 	metric  vec.Metric
 	ranker  *vec.Ranker
 
+	unmap func() error // nil where the forest was built
+
+	*bounds // nil where the forest is plain
+
 	roots    []int32    // a reference for each tree
 	normals  vec.Matrix // row i is the unit normal of cut i, or zero where the halves are random
 	offsets  []float32  // the margin of x at cut i is normal·x + offset
 	extras   []float32  // under InnerProduct, the normal's component along the one that vectors were given
 	children [][2]int32 // references: margin < 0, margin > 0
-	leaves   []int64    // leaf i holds ids[leaves[i]:leaves[i+1]]
-	ids      []int32    // row numbers of base, a permutation for each tree
+	leaves   []int64    // leaf i holds ids[leaves[i]:leaves[i+1]], or the blocks leaves[i] to leaves[i+1] of bounds
+	ids      []int32    // row numbers of base, a permutation for each tree; none where there are bounds
 }
 
 // Options returns what the forest was built with; zeros are replaced by what they mean.
@@ -76,9 +99,58 @@ func (f *Forest) Base() vec.Matrix { return f.base }
 // Metric returns the metric that the forest was built for.
 func (f *Forest) Metric() vec.Metric { return f.metric }
 
-// Bytes is the size of the trees in memory, without the vectors.
+// EstimateBytes is about what Bytes would give for rows vectors of dim dimensions, had every cut halved
+// its vectors: trees of l levels, the fewest after which no more than LeafSize are together.
+//
+//   - Plain: 4 bytes a vector and tree; in each tree 2^l - 1 cuts of dim numbers and three more, of 4
+//     bytes each, and 2^l leaves of 8.
+//   - With bounds, the codes of an entry have c bytes, one for each of dim components, in sixteens, but
+//     no more than 96, and 12 beside them; a leaf's entries come in sixteens, and so do the leaves'
+//     centres, which are such entries too. Cuts have c numbers, leaves 4 bytes more. Above 96 dimensions
+//     there are 96 axes; and from 192 dimensions on, each vector has longer codes: a byte for each of
+//     dim components, in sixteens, or from 256 on for five eighths, and 8 bytes.
+func EstimateBytes(rows, dim int, o Options) int64 {
+	o = o.complete()
+	n, d, trees, leaves := int64(rows), int64(dim), int64(o.Trees), int64(1)
+	for (n+leaves-1)/leaves > int64(o.LeafSize) {
+		leaves *= 2
+	}
+	if o.Plain {
+		return trees * (4*n + (leaves-1)*(4*d+12) + 8*leaves)
+	}
+	blocks := func(n int64) int64 { return (n + vec.CodeBlock - 1) / vec.CodeBlock }
+	c := min(16*blocks(d), coarseDims)
+	total := blocks(trees*leaves)*vec.CodeBlock*(c+12) +
+		trees*(leaves*blocks((n+leaves-1)/leaves)*vec.CodeBlock*(c+12)+(leaves-1)*(4*c+12)+12*leaves)
+	if d > coarseDims {
+		total += 4 * coarseDims * d
+	}
+	if fine := int64(fineComponents(dim)); fine > 0 {
+		total += n * (16*blocks(fine) + recordTail)
+	}
+	return total
+}
+
+// Bytes is the size of the forest in memory, without the vectors.
 func (f *Forest) Bytes() int64 {
-	return 4 * int64(len(f.roots)+len(f.normals.Data)+len(f.offsets)+len(f.extras)+2*len(f.children)+2*len(f.leaves)+len(f.ids))
+	h := f.header()
+	scales := f.ranker.Scales()
+	total := -4 * int64(len(f.base.Data))
+	for _, s := range f.sections(&h, &scales) {
+		total += s.size
+	}
+	return total
+}
+
+// Close gives back the memory of a loaded forest: neither it nor what came from it may be used any
+// more. A forest that was built needs no Close.
+func (f *Forest) Close() error {
+	unmap := f.unmap
+	*f = Forest{}
+	if unmap == nil {
+		return nil
+	}
+	return unmap()
 }
 
 // check reports what keeps a forest from being built.
@@ -108,20 +180,29 @@ func Build(ctx context.Context, base vec.Matrix, metric vec.Metric, o Options) (
 	if err := check(base, metric, o); err != nil {
 		return nil, fmt.Errorf("building a forest: %w", err)
 	}
-	if o.Trees == 0 {
-		o.Trees = DefaultTrees
+	o = o.complete()
+	f := &Forest{options: o, base: base, metric: metric}
+	var trees []tree
+	var err error
+	if o.Plain {
+		trees, err = grow(ctx, newSpace(base, metric), o)
+	} else {
+		f.bounds, trees, err = layOut(ctx, base, metric, o)
 	}
-	if o.LeafSize == 0 {
-		o.LeafSize = DefaultLeafSize
-	}
-	o.Threads = max(1, o.Threads)
-	trees, err := grow(ctx, base, metric, o)
 	if err != nil {
 		return nil, fmt.Errorf("building a forest: %w", err)
 	}
-	f := &Forest{options: o, base: base, metric: metric, ranker: vec.NewRanker(base, metric)}
+	f.ranker = vec.NewRanker(base, metric)
 	f.join(trees)
 	return f, nil
+}
+
+// defaultSearchK is what a search_k of 0 means.
+func (f *Forest) defaultSearchK(k int) int {
+	if f.bounds == nil {
+		return k * len(f.roots)
+	}
+	return k * DefaultSearchK
 }
 
 // join puts the trees' arrays one behind the other.
@@ -130,16 +211,23 @@ func (f *Forest) join(trees []tree) {
 	for i := range trees {
 		cuts += len(trees[i].offsets)
 		leaves += len(trees[i].leaves)
-		ids += len(trees[i].ids)
+		if f.bounds == nil {
+			ids += len(trees[i].ids)
+		}
 	}
-	f.normals = vec.Matrix{Data: make([]float32, 0, cuts*f.base.Dim), Rows: cuts, Dim: f.base.Dim}
+	dim := f.base.Dim
+	if f.bounds != nil {
+		dim = f.coarse.dims
+	}
+	f.normals = vec.Matrix{Data: make([]float32, 0, cuts*dim), Rows: cuts, Dim: dim}
 	f.offsets = make([]float32, 0, cuts)
 	f.children = make([][2]int32, 0, cuts)
 	f.leaves = make([]int64, 0, leaves+1)
 	f.ids = make([]int32, 0, ids)
-	if f.metric == vec.InnerProduct {
+	if f.metric == vec.InnerProduct && f.bounds == nil {
 		f.extras = make([]float32, 0, cuts)
 	}
+	var blocks int64 // or ids, so far
 	for i := range trees {
 		t := &trees[i]
 		cut, leaf := int32(len(f.offsets)), int32(len(f.leaves))
@@ -153,14 +241,22 @@ func (f *Forest) join(trees []tree) {
 		for _, c := range t.children {
 			f.children = append(f.children, [2]int32{move(c[0]), move(c[1])})
 		}
-		for _, from := range t.leaves {
-			f.leaves = append(f.leaves, int64(len(f.ids)+from))
+		for l, from := range t.leaves {
+			if f.bounds == nil {
+				f.leaves = append(f.leaves, int64(len(f.ids)+from))
+			} else {
+				f.leaves = append(f.leaves, blocks)
+				blocks += int64(inBlocks(len(t.leaf(l))))
+			}
 		}
 		f.normals.Data = append(f.normals.Data, t.normals...)
 		f.offsets = append(f.offsets, t.offsets...)
 		f.extras = append(f.extras, t.extras...)
-		f.ids = append(f.ids, t.ids...)
+		if f.bounds == nil {
+			f.ids = append(f.ids, t.ids...)
+			blocks = int64(len(f.ids))
+		}
 		*t = tree{} // so that the collector can have it
 	}
-	f.leaves = append(f.leaves, int64(len(f.ids)))
+	f.leaves = append(f.leaves, blocks)
 }

@@ -3,10 +3,8 @@ package rpforest
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -45,6 +43,21 @@ func build(t testing.TB, base vec.Matrix, metric vec.Metric, o Options) *Forest 
 	return f
 }
 
+// entries returns the rows of leaf i.
+func (f *Forest) entries(leaf int32) []int32 {
+	from, to := f.leaves[leaf], f.leaves[leaf+1]
+	if f.bounds == nil {
+		return slices.Clone(f.ids[from:to])
+	}
+	var ids []int32
+	for place := int(from) * vec.CodeBlock; place < int(to)*vec.CodeBlock; place++ {
+		if row := f.blocks.Own(place); row != none {
+			ids = append(ids, int32(row))
+		}
+	}
+	return ids
+}
+
 // mustBeWhole checks what holds of every forest: a search stays inside of it, every tree holds every
 // vector once, no leaf is larger than LeafSize, and normals have length 1 or 0.
 func (f *Forest) mustBeWhole(t testing.TB) {
@@ -60,11 +73,14 @@ func (f *Forest) mustBeWhole(t testing.TB) {
 		var below func(ref int32) []int32
 		below = func(ref int32) []int32 {
 			if ref < 0 {
-				ids := f.ids[f.leaves[^ref]:f.leaves[^ref+1]]
+				ids := f.entries(^ref)
 				if len(ids) > f.options.LeafSize || len(ids) == 0 {
 					t.Fatalf("a leaf of %d", len(ids))
 				}
-				return slices.Clone(ids)
+				if f.bounds != nil && int(f.sizes[^ref]) != len(ids) {
+					t.Fatalf("a leaf of %d is said to have %d", len(ids), f.sizes[^ref])
+				}
+				return ids
 			}
 			c := f.children[ref]
 			return append(below(c[0]), below(c[1])...)
@@ -82,7 +98,7 @@ func (f *Forest) mustBeWhole(t testing.TB) {
 	}
 	for i := range f.offsets {
 		length := vec.Norm(f.normals.Row(i))
-		if f.metric == vec.InnerProduct {
+		if len(f.extras) > 0 {
 			length = math.Hypot(length, float64(f.extras[i]))
 		}
 		if length != 0 && math.Abs(length-1) > 1e-4 {
@@ -91,16 +107,26 @@ func (f *Forest) mustBeWhole(t testing.TB) {
 	}
 }
 
+// bothKinds runs f for a plain forest and for one with bounds.
+func bothKinds(t *testing.T, f func(t *testing.T, plain bool)) {
+	t.Run("plain", func(t *testing.T) { f(t, true) })
+	t.Run("bounds", func(t *testing.T) { f(t, false) })
+}
+
 // Visiting everything, the forest is exact.
 func TestSearchOfEverythingIsExact(t *testing.T) {
-	for _, dim := range []int{1, 2, 17, 64} {
+	bothKinds(t, testSearchOfEverything)
+}
+
+func testSearchOfEverything(t *testing.T, plain bool) {
+	for _, dim := range []int{1, 2, 17, 96, 97, 200, 300} {
 		base, queries := clustered(700, dim, 1), clustered(40, dim, 2)
 		clear(base.Row(5))
 		copy(base.Row(6), base.Row(7))
 		copy(queries.Row(3), base.Row(7))
 		clear(queries.Row(4))
 		for _, metric := range vec.Metrics {
-			f := build(t, base, metric, Options{Trees: 3, LeafSize: 10, Seed: 1})
+			f := build(t, base, metric, Options{Trees: 3, LeafSize: 10, Seed: 1, Plain: plain})
 			s := f.NewSearcher()
 			for _, k := range []int{1, 10, 700, 1000} {
 				want, err := vec.Exact(t.Context(), base, queries, metric, k, 1, nil)
@@ -123,11 +149,13 @@ func TestSearchOfEverythingIsExact(t *testing.T) {
 }
 
 // More work finds more, and a fraction of the vectors is enough to find most.
-func TestRecall(t *testing.T) {
+func TestRecall(t *testing.T) { bothKinds(t, testRecall) }
+
+func testRecall(t *testing.T, plain bool) {
 	const k = 10
 	base, queries := clustered(5000, 32, 1), clustered(200, 32, 2)
 	for _, metric := range vec.Metrics {
-		f := build(t, base, metric, Options{Trees: 10, LeafSize: 32, Seed: 1})
+		f := build(t, base, metric, Options{Trees: 10, LeafSize: 32, Seed: 1, Plain: plain})
 		truth, err := vec.Exact(t.Context(), base, queries, metric, k, 1, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -135,13 +163,12 @@ func TestRecall(t *testing.T) {
 		s := f.NewSearcher()
 		last := 0.0
 		for _, searchK := range []int{50, 500, 5000} {
-			hits, seen := 0, 0
+			hits := 0
 			for i := range queries.Rows {
 				got, err := s.Search(nil, queries.Row(i), k, searchK)
 				if err != nil {
 					t.Fatal(err)
 				}
-				seen += len(s.found)
 				for _, n := range got {
 					if slices.Contains(truth[i*k:(i+1)*k], n) {
 						hits++
@@ -149,7 +176,7 @@ func TestRecall(t *testing.T) {
 				}
 			}
 			recall := float64(hits) / float64(k*queries.Rows)
-			t.Logf("%s search_k %d: recall %.3f after %d distances a query", metric, searchK, recall, seen/queries.Rows)
+			t.Logf("%s search_k %d: recall %.3f", metric, searchK, recall)
 			if recall < last {
 				t.Errorf("%s: recall fell from %v to %v with search_k %d", metric, last, recall, searchK)
 			}
@@ -161,22 +188,31 @@ func TestRecall(t *testing.T) {
 	}
 }
 
+// same reports whether two forests would be saved as the same bytes.
 func same(a, b *Forest) bool {
-	if !slices.Equal(a.leaves, b.leaves) || !slices.Equal(a.children, b.children) || !slices.Equal(a.ids, b.ids) || !slices.Equal(a.roots, b.roots) {
+	h, g := a.header(), b.header()
+	if !bytes.Equal(h.encode(), g.encode()) {
 		return false
 	}
-	for _, pair := range [][2][]float32{{a.normals.Data, b.normals.Data}, {a.offsets, b.offsets}, {a.extras, b.extras}} {
-		if !slices.Equal(pair[0], pair[1]) {
+	x, y := a.ranker.Scales(), b.ranker.Scales()
+	s, u := a.sections(&h, &x), b.sections(&g, &y)
+	for i := range s {
+		if !bytes.Equal(s[i].bytes(), u[i].bytes()) {
 			return false
 		}
 	}
 	return true
 }
 
-func TestSameSeedSameForest(t *testing.T) {
+func TestSameSeedSameForest(t *testing.T) { bothKinds(t, testSameSeed) }
+
+func testSameSeed(t *testing.T, plain bool) {
 	base := clustered(1000, 16, 1)
+	if !plain {
+		base = clustered(1000, 270, 1)
+	}
 	for _, metric := range vec.Metrics {
-		o := Options{Trees: 7, LeafSize: 20, Seed: 3, Threads: 1}
+		o := Options{Trees: 7, LeafSize: 20, Seed: 3, Threads: 1, Plain: plain}
 		f := build(t, base, metric, o)
 		for _, threads := range []int{0, 2, 5, 100} {
 			o.Threads = threads
@@ -193,33 +229,42 @@ func TestSameSeedSameForest(t *testing.T) {
 
 // Data without structure to cut by still makes whole trees, and gives right answers.
 func TestDegenerate(t *testing.T) {
+	bothKinds(t, func(t *testing.T, plain bool) {
+		testDegenerate(t, 5, plain)
+		if !plain {
+			testDegenerate(t, 220, plain)
+		}
+	})
+}
+
+func testDegenerate(t *testing.T, dim int, plain bool) {
 	sets := map[string]vec.Matrix{
-		"one":         clustered(1, 5, 1),
-		"two":         clustered(2, 5, 1),
-		"a leaf":      clustered(4, 5, 1),
-		"all equal":   vec.NewMatrix(300, 5),
-		"all zero":    vec.NewMatrix(300, 5),
-		"two points":  vec.NewMatrix(300, 5),
-		"one far off": clustered(300, 5, 1),
+		"one":         clustered(1, dim, 1),
+		"two":         clustered(2, dim, 1),
+		"a leaf":      clustered(4, dim, 1),
+		"all equal":   vec.NewMatrix(300, dim),
+		"all zero":    vec.NewMatrix(300, dim),
+		"two points":  vec.NewMatrix(300, dim),
+		"one far off": clustered(300, dim, 1),
 		"one dim":     clustered(300, 1, 1),
-		"huge":        clustered(300, 5, 1),
-		"vast":        clustered(300, 5, 1),
-		"tiny":        clustered(300, 5, 1),
-		"some zero":   clustered(300, 5, 1),
+		"huge":        clustered(300, dim, 1),
+		"vast":        clustered(300, dim, 1),
+		"tiny":        clustered(300, dim, 1),
+		"some zero":   clustered(300, dim, 1),
 	}
 	for i := range sets["all equal"].Data {
 		sets["all equal"].Data[i] = 3
-		sets["two points"].Data[i] = float32(i / 5 % 2)
+		sets["two points"].Data[i] = float32(i / dim % 2)
 		sets["huge"].Data[i] *= 1e18
 		sets["vast"].Data[i] *= 5e37
 		sets["tiny"].Data[i] *= 1e-42
 	}
 	sets["one far off"].Data[10] = 1e10
-	clear(sets["some zero"].Data[:500])
+	clear(sets["some zero"].Data[:100*dim])
 	for name, base := range sets {
 		for _, metric := range vec.Metrics {
-			t.Run(name+"/"+string(metric), func(t *testing.T) {
-				f := build(t, base, metric, Options{Trees: 4, LeafSize: 4, Seed: 1, Threads: 2})
+			t.Run(fmt.Sprintf("%s/%d/%s", name, base.Dim, metric), func(t *testing.T) {
+				f := build(t, base, metric, Options{Trees: 4, LeafSize: 4, Seed: 1, Threads: 2, Plain: plain})
 				s := f.NewSearcher()
 				k := min(10, base.Rows)
 				want, err := vec.Exact(t.Context(), base, base, metric, k, 1, nil)
@@ -242,8 +287,10 @@ func TestDegenerate(t *testing.T) {
 
 // LeafSize 1 is the smallest that ends.
 func TestLeafSizeOne(t *testing.T) {
-	build(t, clustered(100, 3, 1), vec.L2, Options{Trees: 2, LeafSize: 1})
-	build(t, vec.NewMatrix(100, 3), vec.L2, Options{Trees: 2, LeafSize: 1})
+	bothKinds(t, func(t *testing.T, plain bool) {
+		build(t, clustered(100, 3, 1), vec.L2, Options{Trees: 2, LeafSize: 1, Plain: plain})
+		build(t, vec.NewMatrix(100, 3), vec.L2, Options{Trees: 2, LeafSize: 1, Plain: plain})
+	})
 }
 
 func TestErrors(t *testing.T) {
@@ -296,7 +343,7 @@ func TestBuildStops(t *testing.T) {
 // A search whose number has come round does not take old marks for its own.
 func TestSearchNumberWraps(t *testing.T) {
 	base := clustered(200, 4, 1)
-	s := build(t, base, vec.L2, Options{Trees: 2, LeafSize: 8}).NewSearcher()
+	s := build(t, base, vec.L2, Options{Trees: 2, LeafSize: 8, Plain: true}).NewSearcher()
 	want, err := s.Search(nil, base.Row(0), 10, 1000)
 	if err != nil {
 		t.Fatal(err)
@@ -310,42 +357,62 @@ func TestSearchNumberWraps(t *testing.T) {
 	}
 }
 
-func TestSaveAndLoad(t *testing.T) {
-	base := clustered(500, 9, 1)
-	for _, metric := range vec.Metrics {
-		f := build(t, base, metric, Options{Trees: 5, LeafSize: 12, Seed: 6})
-		path := filepath.Join(t.TempDir(), "forest")
-		for range 2 { // the second time over the first
-			if err := f.Save(path); err != nil {
+func TestSaveAndLoad(t *testing.T) { bothKinds(t, testSaveAndLoad) }
+
+func testSaveAndLoad(t *testing.T, plain bool) {
+	for _, dim := range []int{9, 200, 270} {
+		base := clustered(500, dim, 1)
+		for _, metric := range vec.Metrics {
+			f := build(t, base, metric, Options{Trees: 5, LeafSize: 12, Seed: 6, Plain: plain})
+			path := filepath.Join(t.TempDir(), "forest")
+			for range 2 { // the second time over the first
+				if err := f.Save(path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := Verify(path); err != nil {
+				t.Error(err)
+			}
+			g, err := Load(path)
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-		g, err := Load(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		g.mustBeWhole(t)
-		if !same(f, g) || !slices.Equal(f.base.Data, g.base.Data) || g.metric != metric {
-			t.Errorf("%s: another forest", metric)
-		}
-		if o := g.Options(); o.Trees != 5 || o.LeafSize != 12 || o.Seed != 6 {
-			t.Errorf("options %+v", o)
-		}
-		a, b := f.NewSearcher(), g.NewSearcher()
-		for i := range 50 {
-			x, err1 := a.Search(nil, base.Row(i), 10, 100)
-			y, err2 := b.Search(nil, base.Row(i), 10, 100)
-			if err1 != nil || err2 != nil || !slices.Equal(x, y) {
-				t.Fatalf("%v, %v, then %v, %v", x, err1, y, err2)
+			g.mustBeWhole(t)
+			if !same(f, g) {
+				t.Errorf("%s: another forest", metric)
+			}
+			if o := g.Options(); o.Trees != 5 || o.LeafSize != 12 || o.Seed != 6 || o.Plain != plain {
+				t.Errorf("options %+v", o)
+			}
+			info, err := os.Stat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if size := f.Bytes() + 4*int64(len(base.Data)); info.Size() < size || info.Size() > size+4096 {
+				t.Errorf("%d bytes in memory, %d in the file", size, info.Size())
+			}
+			a, b := f.NewSearcher(), g.NewSearcher()
+			for i := range 50 {
+				x, err1 := a.Search(nil, base.Row(i), 10, 100)
+				y, err2 := b.Search(nil, base.Row(i), 10, 100)
+				if err1 != nil || err2 != nil || !slices.Equal(x, y) {
+					t.Fatalf("%v, %v, then %v, %v", x, err1, y, err2)
+				}
+			}
+			if err := g.Close(); err != nil {
+				t.Error(err)
 			}
 		}
 	}
 }
 
-// Files that are not what Save wrote are errors that name the file, even where the checksum agrees.
-func TestLoadRefuses(t *testing.T) {
-	base := clustered(100, 4, 1)
-	f := build(t, base, vec.InnerProduct, Options{Trees: 2, LeafSize: 12})
+// Files that are not what Save wrote are errors that name the file: at once where the damage leads a
+// search, and at the latest when they are verified. What is not noticed at once does not crash.
+func TestLoadRefuses(t *testing.T) { bothKinds(t, testLoadRefuses) }
+
+func testLoadRefuses(t *testing.T, plain bool) {
+	base := clustered(100, 200, 1)
+	f := build(t, base, vec.Cosine, Options{Trees: 2, LeafSize: 12, Plain: plain})
 	dir := t.TempDir()
 	path := filepath.Join(dir, "forest")
 	if err := f.Save(path); err != nil {
@@ -355,14 +422,21 @@ func TestLoadRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refuse := func(name string, data []byte) {
+	bad := filepath.Join(dir, "bad")
+	write := func(data []byte) {
 		t.Helper()
-		bad := filepath.Join(dir, "bad")
 		if err := os.WriteFile(bad, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	refuse := func(name string, data []byte) {
+		t.Helper()
+		write(data)
 		if _, err := Load(bad); err == nil || !strings.Contains(err.Error(), bad) {
 			t.Errorf("%s: %v", name, err)
+		}
+		if err := Verify(bad); err == nil || !strings.Contains(err.Error(), bad) {
+			t.Errorf("%s, verified: %v", name, err)
 		}
 	}
 	for n := 0; n < len(good); n += 1 + n/4 {
@@ -370,31 +444,81 @@ func TestLoadRefuses(t *testing.T) {
 	}
 	refuse("a byte more", append(slices.Clone(good), 0))
 	refuse("a foreign file", bytes.Repeat([]byte("nothing of the kind "), 1000))
-	for at := 0; at < len(good); at += 1 + at/3 {
+	for at := range headerSize {
 		damaged := slices.Clone(good)
 		damaged[at] ^= 0x10
-		refuse(fmt.Sprintf("byte %d changed", at), damaged)
-		// Changed by someone who also mended the checksum: the search must still stay inside.
-		body := damaged[:len(damaged)-4]
-		binary.LittleEndian.PutUint32(damaged[len(body):], crc32.Checksum(body, castagnoli))
-		bad := filepath.Join(dir, "mended")
-		if err := os.WriteFile(bad, damaged, 0o600); err != nil {
-			t.Fatal(err)
+		refuse(fmt.Sprintf("byte %d of the header changed", at), damaged)
+	}
+	h := f.header()
+	scales := f.ranker.Scales()
+	at := int64(headerSize)
+	for i, s := range f.sections(&h, &scales) {
+		at = aligned(at)
+		for _, place := range []int64{0, s.size / 3, s.size - 1} {
+			if s.size == 0 {
+				continue
+			}
+			damaged := slices.Clone(good)
+			damaged[at+place] ^= 0xf0
+			if s.structure {
+				refuse(fmt.Sprintf("byte %d of section %d changed", place, i), damaged)
+				continue
+			}
+			write(damaged)
+			if err := Verify(bad); err == nil || !strings.Contains(err.Error(), bad) {
+				t.Errorf("byte %d of section %d changed, verified: %v", place, i, err)
+			}
+			g, err := Load(bad)
+			if err != nil {
+				t.Fatal(err)
+			}
+			searchAll(t, g, base)
 		}
-		if g, err := Load(bad); err == nil {
-			s := g.NewSearcher()
-			for i := range base.Rows {
-				if _, err := s.Search(nil, base.Row(i), 5, 1000); err != nil {
-					t.Error(err)
-				}
+		at += s.size
+	}
+	// Content that is garbage from end to end.
+	wrecked := slices.Clone(good)
+	rng := rand.New(rand.NewPCG(1, 1))
+	at = int64(headerSize)
+	for _, s := range f.sections(&h, &scales) {
+		at = aligned(at)
+		for i := range s.size {
+			if !s.structure {
+				wrecked[at+i] = byte(rng.IntN(256))
 			}
 		}
+		at += s.size
 	}
-	if _, err := Load(filepath.Join(dir, "missing")); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "missing") {
-		t.Errorf("a missing file: %v", err)
+	write(wrecked)
+	g, err := Load(bad)
+	if err != nil {
+		t.Fatal(err)
+	}
+	searchAll(t, g, base)
+
+	for name, do := range map[string]func(string) error{
+		"loading":   func(p string) error { _, err := Load(p); return err },
+		"verifying": Verify,
+	} {
+		if err := do(filepath.Join(dir, "missing")); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "missing") {
+			t.Errorf("%s a missing file: %v", name, err)
+		}
 	}
 	if err := f.Save(filepath.Join(dir, "no", "folder")); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "folder") {
 		t.Errorf("a missing folder: %v", err)
+	}
+}
+
+func searchAll(t *testing.T, f *Forest, queries vec.Matrix) {
+	t.Helper()
+	s := f.NewSearcher()
+	for i := range queries.Rows {
+		if _, err := s.Search(nil, queries.Row(i), 5, 1000); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -3,15 +3,18 @@ package rpforest
 import (
 	"fmt"
 	"math"
+	"math/bits"
 
 	"annbench/indexes/vec"
 )
 
-// Searcher searches a forest. It holds the memory that a search needs, 4 bytes a vector of the base and
-// more, so it is worth keeping: a search allocates nothing once its buffers have grown. One goroutine
-// at a time may use it.
+// Searcher searches a forest. It holds the memory that a search needs, in a plain forest 4 bytes a
+// vector of the base and more, so it is worth keeping: a search allocates nothing once its buffers have
+// grown. One goroutine at a time may use it.
 type Searcher struct {
-	f      *Forest
+	f       *Forest
+	bounded *bounded // nil where the forest is plain
+
 	queue  []visit
 	seen   []uint32 // the search that saw a row last
 	search uint32
@@ -29,17 +32,19 @@ type visit struct {
 
 // NewSearcher returns a Searcher of f.
 func (f *Forest) NewSearcher() *Searcher {
-	return &Searcher{
-		f:    f,
-		seen: make([]uint32, f.base.Rows),
-		unit: make([]float32, f.base.Dim),
+	s := &Searcher{f: f, unit: make([]float32, f.base.Dim)}
+	if f.bounds != nil {
+		s.bounded = newBounded(f)
+	} else {
+		s.seen = make([]uint32, f.base.Rows)
 	}
+	return s
 }
 
 // Search appends to dst the k nearest of the vectors that it sees, nearest first, equal ones by ID; see
 // [vec.Neighbor] for their rank values. It visits leaves until they hold searchK entries, where a
-// vector counts once for every tree it is found in; searchK <= 0 means k × trees, as in Annoy, and
-// fewer than k means k. With searchK at least rows × trees it sees all vectors, and is exact. It may
+// vector counts once for every tree it is found in; searchK <= 0 means DefaultSearchK × k, in a plain
+// forest k × trees, as in Annoy, and fewer than k means k. With searchK at least rows × trees it sees all vectors, and is exact. It may
 // find fewer than min(k, rows) where searchK is small.
 //
 // It is an error if k < 1, or if q has another number of dimensions than the base, or is not finite;
@@ -57,27 +62,37 @@ func (s *Searcher) Search(dst []vec.Neighbor, q []float32, k, searchK int) ([]ve
 	}
 	k = min(k, f.base.Rows)
 	if searchK <= 0 {
-		searchK = k * len(f.roots)
+		searchK = f.defaultSearchK(k)
 	}
-	s.collect(q, max(searchK, k))
-
+	searchK = max(searchK, k)
+	if f.bounds != nil {
+		return s.searchBounded(dst, q, k, searchK), nil
+	}
+	s.collect(q, searchK)
 	query := f.ranker.Query(q, s.unit)
 	s.top.Reset(k)
 	for from := 0; from < len(s.found); from += block {
 		ids := s.found[from:min(from+block, len(s.found))]
 		values := s.values[:len(ids)]
 		query.Scattered(values, ids)
-		bound := s.top.Bound()
-		for i, v := range values {
-			if v > bound {
-				continue
-			}
-			s.top.Push(vec.Neighbor{ID: ids[i], Dist: v})
-			bound = s.top.Bound()
-		}
+		s.offer(values, ids)
 	}
 	return s.top.AppendTo(dst), nil
 }
+
+// offer offers the rows of ids, whose rank values are given, to the answer.
+func (s *Searcher) offer(values []float32, ids []int32) {
+	bound := s.top.Bound()
+	for i, v := range values {
+		if v > bound {
+			continue
+		}
+		s.top.Push(vec.Neighbor{ID: ids[i], Dist: v})
+		bound = s.top.Bound()
+	}
+}
+
+func trailingZeros(mask uint16) int { return bits.TrailingZeros16(mask) }
 
 // collect sets s.found to the rows of the leaves that are visited first, each once.
 func (s *Searcher) collect(q []float32, searchK int) {

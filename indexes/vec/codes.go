@@ -1,8 +1,12 @@
 package vec
 
-import "fmt"
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+)
 
-// CodeBlock rows are scanned together by [ScanCodes].
+// CodeBlock rows are scanned together; see [CodeBlocks].
 const CodeBlock = 16
 
 // DotCodes is the dot product of the signed bytes q and the unsigned bytes row, which must be of one
@@ -37,41 +41,82 @@ func DotCodesScattered(out []int32, q []int8, base []uint8, stride int, ids []in
 	if len(q) == 0 || len(q)%16 != 0 {
 		groups = 0
 	}
-	if groups > 0 {
-		kern.codes.scattered(&q[0], &base[0], &ids[0], groups, len(q), stride, &out[0])
-	}
-	for i := 4 * groups; i < len(ids); i++ {
-		out[i] = DotCodes(q, base[int(ids[i])*stride:][:len(q)])
-	}
-}
-
-// ScanCodes compares q with len(bounds) blocks of [CodeBlock] rows each. The dot product s of q and row
-// i of block b makes
-//
-//	out[b*CodeBlock+i] = norms[b*CodeBlock+i] + factor*s
-//
-// and bit i of masks[b] is set unless that is greater than bounds[b]. With norms of |row|² and a factor
-// of -2 these are squared distances less |q|².
-//
-// A block's bytes are interleaved in fours, so that no sum has to be folded: bytes 0 to 3 of row 0, of
-// row 1, ... of row 15, then bytes 4 to 7 of row 0, and so on (see [InterleaveCodes]). len(q) is a
-// multiple of 8.
-func ScanCodes(out []float32, masks []uint16, q []int8, codes []uint8, norms, bounds []float32, factor float32) {
-	blocks := len(bounds)
-	if blocks == 0 {
+	if groups == 0 {
+		for i, id := range ids {
+			out[i] = DotCodes(q, base[int(id)*stride:][:len(q)])
+		}
 		return
 	}
-	if len(q) == 0 || len(q)%8 != 0 {
-		panic(fmt.Sprintf("vec: codes of %d bytes", len(q)))
+	kern.codes.scattered(&q[0], &base[0], &ids[0], groups, len(q), stride, &out[0])
+	if last := len(ids) - 4; len(ids)%4 != 0 { // the last four again
+		kern.codes.scattered(&q[0], &base[0], &ids[last], 1, len(q), stride, &out[last])
 	}
-	_, _ = codes[blocks*CodeBlock*len(q)-1], norms[blocks*CodeBlock-1]
-	_, _ = out[blocks*CodeBlock-1], masks[blocks-1]
-	kern.codes.scan(&q[0], &codes[0], &norms[0], &bounds[0], blocks, len(q)/4, factor, &out[0], &masks[0])
 }
 
-// InterleaveCodes puts a row's bytes, a multiple of 4, into place i of a block of [ScanCodes].
-func InterleaveCodes(block []uint8, i int, row []uint8) {
-	for j := 0; j < len(row); j += 4 {
-		copy(block[j*CodeBlock+4*i:][:4], row[j:j+4])
+// CodeBlocks are rows of Dim bytes, Dim a multiple of 8, in blocks of [CodeBlock]. Each block is so many
+// words in one run of memory: the rows' norms, their errors (both as the bits of a float32), a word for
+// the owner's use, and their bytes, interleaved in fours so that no sum has to be folded: bytes 0 to 3
+// of row 0, of row 1, ... of row 15, then bytes 4 to 7 of row 0, and so on, the first in a word's lowest
+// bits.
+type CodeBlocks struct {
+	Words []uint32
+	Dim   int
+}
+
+// NewCodeBlocks returns n blocks of zeros.
+func NewCodeBlocks(n, dim int) CodeBlocks {
+	return CodeBlocks{Words: make([]uint32, n*codeBlockWords(dim)), Dim: dim}
+}
+
+func codeBlockWords(dim int) int { return CodeBlock * (3 + dim/4) }
+
+// Len is the number of blocks.
+func (b CodeBlocks) Len() int { return len(b.Words) / codeBlockWords(b.Dim) }
+
+// at is where the first word of a place lies.
+func (b CodeBlocks) at(place int) int {
+	return place/CodeBlock*codeBlockWords(b.Dim) + place%CodeBlock
+}
+
+// Set fills a place: block place/CodeBlock, row place%CodeBlock.
+func (b CodeBlocks) Set(place int, norm, err float32, own uint32, codes []uint8) {
+	words := b.Words[b.at(place):]
+	words[0], words[CodeBlock], words[2*CodeBlock] = math.Float32bits(norm), math.Float32bits(err), own
+	codes = codes[:b.Dim]
+	for i := 0; i < b.Dim; i += 4 {
+		words[(3+i/4)*CodeBlock] = binary.LittleEndian.Uint32(codes[i:])
 	}
+}
+
+// Err is the error of a place.
+func (b CodeBlocks) Err(place int) float32 {
+	return math.Float32frombits(b.Words[b.at(place)+CodeBlock])
+}
+
+// Own is the owner's word of a place.
+func (b CodeBlocks) Own(place int) uint32 { return b.Words[b.at(place)+2*CodeBlock] }
+
+// Scan compares the signed bytes q with the rows of the blocks from <= i < to. The dot product s of q
+// and a row makes
+//
+//	v = norm + factor·s
+//
+// and bit i of a block's mask is set unless v of row i is greater than (reach + error)² + offset. With
+// norms of |row|² and a factor of -2, v is the squared distance less |q|². out gets v of each row, masks
+// a mask for each block. The memory from block next on, as much as is scanned, is asked for meanwhile;
+// a next that does not exist does no harm.
+func (b CodeBlocks) Scan(out []float32, masks []uint16, q []int8, from, to, next int, factor, reach, offset float32) {
+	if from >= to {
+		return
+	}
+	if len(q) != b.Dim || b.Dim == 0 || b.Dim%8 != 0 {
+		panic(fmt.Sprintf("vec: a query of %d bytes, codes of %d", len(q), b.Dim))
+	}
+	size := codeBlockWords(b.Dim)
+	words := b.Words[from*size : to*size]
+	_, _ = out[(to-from)*CodeBlock-1], masks[to-from-1]
+	if next < 0 || next >= b.Len() {
+		next = from
+	}
+	kern.codes.scan(&q[0], &words[0], &b.Words[next*size], to-from, b.Dim/4, factor, reach, offset, &out[0], &masks[0])
 }

@@ -79,44 +79,49 @@ func TestDotCodes(t *testing.T) {
 	})
 }
 
-// checkScan compares ScanCodes with a plain loop. Where the value is at the bound but for rounding, the
-// mask may say either.
-func checkScan(t *testing.T, rng *rand.Rand, blocks, n int, factor float32) {
+// checkScan compares Scan with a plain loop.
+func checkScan(t *testing.T, rng *rand.Rand, n, dim int, factor float32) {
 	t.Helper()
-	rows := blocks * CodeBlock
-	q, plain := make([]int8, n), make([]uint8, rows*n)
+	rows := n * CodeBlock
+	q, plain := make([]int8, dim), make([]uint8, rows*dim)
 	randomCodes(rng, q, plain)
-	codes, norms, bounds := make([]uint8, rows*n), random(rng, rows), random(rng, blocks)
+	blocks := NewCodeBlocks(n, dim)
+	norms, errs := random(rng, rows), random(rng, rows)
 	for i := range rows {
-		InterleaveCodes(codes[i/CodeBlock*CodeBlock*n:], i%CodeBlock, plain[i*n:(i+1)*n])
 		norms[i] *= 1e6
+		blocks.Set(i, norms[i], errs[i], uint32(i), plain[i*dim:(i+1)*dim])
 	}
-	for b := range bounds {
-		bounds[b] *= 1e6
-		switch rng.IntN(10) {
-		case 0:
-			bounds[b] = float32(math.Inf(1))
-		case 1:
-			bounds[b] = float32(math.NaN())
+	for i := range rows {
+		if blocks.Own(i) != uint32(i) || blocks.Err(i) != errs[i] {
+			t.Fatalf("place %d holds %d and %v", i, blocks.Own(i), blocks.Err(i))
 		}
 	}
-	out, masks := make([]float32, rows+1), make([]uint16, blocks+1)
-	out[rows], masks[blocks] = 42, 42
-	ScanCodes(out, masks, q, codes, norms, bounds, factor)
+	out, masks := make([]float32, rows+1), make([]uint16, n+1)
+	out[rows], masks[n] = 42, 42
+	reach, offset := float32(rng.ExpFloat64()*1e3), float32(rng.NormFloat64()*1e6)
+	switch rng.IntN(10) {
+	case 0:
+		reach = float32(math.Inf(1))
+	case 1:
+		reach = float32(math.NaN())
+	}
+	blocks.Scan(out, masks, q, 0, n, rng.IntN(n+2)-1, factor, reach, offset)
 	for i := range rows {
-		product := float64(factor) * float64(dotCodesPlain(q, plain[i*n:(i+1)*n]))
+		product := float64(factor) * float64(dotCodesPlain(q, plain[i*dim:(i+1)*dim]))
 		want := float64(norms[i]) + product
 		slack := (math.Abs(float64(norms[i])) + math.Abs(product)) * 0x1p-22
 		if math.Abs(float64(out[i])-want) > slack {
-			t.Fatalf("%d blocks of %d bytes: row %d: %v, want %v", blocks, n, i, out[i], want)
+			t.Fatalf("%d blocks of %d bytes: row %d: %v, want %v", n, dim, i, out[i], want)
 		}
+		limit := (float64(reach)+float64(errs[i]))*(float64(reach)+float64(errs[i])) + float64(offset)
+		slack = (math.Abs(limit) + 2*math.Abs(float64(offset))) * 0x1p-21
 		kept := masks[i/CodeBlock]>>(i%CodeBlock)&1 == 1
-		if bound := bounds[i/CodeBlock]; kept != !(out[i] > bound) {
-			t.Fatalf("%d blocks of %d bytes: row %d: %v, bound %v, kept %v", blocks, n, i, out[i], bound, kept)
+		if float64(out[i]) < limit-slack && !kept || float64(out[i]) > limit+slack && kept || limit != limit && !kept {
+			t.Fatalf("%d blocks of %d bytes: row %d: %v, limit %v, kept %v", n, dim, i, out[i], limit, kept)
 		}
 	}
-	if out[rows] != 42 || masks[blocks] != 42 {
-		t.Fatalf("%d blocks of %d bytes: written beyond the end", blocks, n)
+	if out[rows] != 42 || masks[n] != 42 {
+		t.Fatalf("%d blocks of %d bytes: written beyond the end", n, dim)
 	}
 }
 
@@ -124,7 +129,7 @@ func TestScanCodes(t *testing.T) {
 	withLevels(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(12, 1))
 		for n := 8; n <= 136; n += 8 {
-			for blocks := range 6 {
+			for blocks := 1; blocks < 6; blocks++ {
 				checkScan(t, rng, blocks, n, -0.01)
 				checkScan(t, rng, blocks, n, 3)
 			}
@@ -185,7 +190,7 @@ func FuzzScanCodes(f *testing.F) {
 			return
 		}
 		withLevels(t, func(t *testing.T) {
-			checkScan(t, rand.New(rand.NewPCG(seed, 1)), int(blocks%8), 8+8*int(eights%16), factor)
+			checkScan(t, rand.New(rand.NewPCG(seed, 1)), 1+int(blocks%8), 8+8*int(eights%16), factor)
 		})
 	})
 }
@@ -194,9 +199,8 @@ func FuzzScanCodes(f *testing.F) {
 func BenchmarkCodes(b *testing.B) {
 	const n, blocks, long, rows = 64, 100, 320, 50000
 	rng := rand.New(rand.NewPCG(14, 1))
-	q, codes, base := make([]int8, long), make([]uint8, blocks*CodeBlock*n), make([]uint8, rows*long)
-	randomCodes(rng, q, codes)
-	norms, bounds := random(rng, blocks*CodeBlock), random(rng, blocks)
+	q, codes, base := make([]int8, long), NewCodeBlocks(blocks, n), make([]uint8, rows*long)
+	randomCodes(rng, q, base)
 	out, masks := make([]float32, blocks*CodeBlock), make([]uint16, blocks)
 	ids, dots := make([]int32, 4096), make([]int32, 4096)
 	for i := range ids {
@@ -211,7 +215,7 @@ func BenchmarkCodes(b *testing.B) {
 		}
 		b.Run(fmt.Sprintf("%s/scan", k.level), func(b *testing.B) {
 			for b.Loop() {
-				ScanCodes(out, masks, q[:n], codes, norms, bounds, -2)
+				codes.Scan(out, masks, q[:n], 0, blocks, 0, -2, 1, 1)
 			}
 			report(b, len(out))
 		})

@@ -48,8 +48,9 @@ func TestCodeKernelsStayInside(t *testing.T) {
 			for blocks := 1; blocks <= 3; blocks++ {
 				rows := blocks * CodeBlock
 				masks := unsafe.Slice((*uint16)(unsafe.Pointer(&beforeGuardBytes[uint8](t, 2*blocks)[0])), blocks)
-				ScanCodes(beforeGuard(t, rows), masks, beforeGuardBytes[int8](t, n), beforeGuardBytes[uint8](t, rows*n),
-					beforeGuard(t, rows), beforeGuard(t, blocks), 2)
+				words := beforeGuard(t, blocks*codeBlockWords(n))
+				b := CodeBlocks{unsafe.Slice((*uint32)(unsafe.Pointer(&words[0])), len(words)), n}
+				b.Scan(beforeGuard(t, rows), masks, beforeGuardBytes[int8](t, n), 0, blocks, blocks-1, 2, 1, 1)
 			}
 		}
 	})

@@ -44,7 +44,7 @@ func dotCodesAVX2(q *int8, row *uint8, n int) int32
 func dotCodesScatteredAVX2(q *int8, base *uint8, ids *int32, groups, n, stride int, out *int32)
 
 //go:noescape
-func scanCodesAVX2(q *int8, codes *uint8, norms, bounds *float32, blocks, quads int, factor float32, out *float32, masks *uint16)
+func scanCodesAVX2(q *int8, blocks, next *uint32, n, quads int, factor, reach, offset float32, out *float32, masks *uint16)
 
 const tileQueriesAVX2, tileRowsAVX2 = 2, 2
 
@@ -88,6 +88,6 @@ func dotCodesAVX512(q *int8, row *uint8, n int) int32
 func dotCodesScatteredAVX512(q *int8, base *uint8, ids *int32, groups, n, stride int, out *int32)
 
 //go:noescape
-func scanCodesAVX512(q *int8, codes *uint8, norms, bounds *float32, blocks, quads int, factor float32, out *float32, masks *uint16)
+func scanCodesAVX512(q *int8, blocks, next *uint32, n, quads int, factor, reach, offset float32, out *float32, masks *uint16)
 
 const tileQueriesAVX512, tileRowsAVX512 = 4, 3

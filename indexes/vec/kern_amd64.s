@@ -1478,24 +1478,32 @@ dotCodesScatteredAVX2_rest:
 	VZEROUPPER
 	RET
 
-// func scanCodesAVX2(q *int8, codes *uint8, norms, bounds *float32, blocks, quads int, factor float32, out *float32, masks *uint16)
+// func scanCodesAVX2(q *int8, blocks, next *uint32, n, quads int, factor, reach, offset float32, out *float32, masks *uint16)
 TEXT ·scanCodesAVX2(SB), NOSPLIT, $0-72
 	MOVQ q+0(FP), SI
-	MOVQ codes+8(FP), R8
-	MOVQ norms+16(FP), R9
-	MOVQ bounds+24(FP), R10
-	MOVQ blocks+32(FP), R12
-	MOVQ quads+40(FP), BX
-	VBROADCASTSS factor+48(FP), Y15
+	MOVQ blocks+8(FP), R8
+	MOVQ next+16(FP), R9
+	MOVQ n+24(FP), R12
+	MOVQ quads+32(FP), BX
+	VBROADCASTSS factor+40(FP), Y15
+	VBROADCASTSS reach+44(FP), Y14
+	VBROADCASTSS offset+48(FP), Y13
 	MOVQ out+56(FP), R13
 	MOVQ masks+64(FP), DI
+	SUBQ R8, R9
 scanCodesAVX2_block:
+	MOVQ R8, R10
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 64(R8)(R9*1)
+	PREFETCHT0 128(R8)(R9*1)
+	ADDQ $192, R8
 	XORQ AX, AX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
 scanCodesAVX2_quad:
+	PREFETCHT0 (R8)(R9*1)
 	VPBROADCASTD (SI)(AX*4), X4
 	VPMOVSXBW X4, Y4
 	VPMOVZXBW 0(R8), Y5
@@ -1514,18 +1522,21 @@ scanCodesAVX2_quad:
 	INCQ AX
 	CMPQ AX, BX
 	JLT scanCodesAVX2_quad
-	VBROADCASTSS (R10), Y4
 	VPHADDD Y1, Y0, Y0
 	VPERMQ $0xd8, Y0, Y0
 	VCVTDQ2PS Y0, Y0
-	VFMADD213PS 0(R9), Y15, Y0
+	VFMADD213PS 0(R10), Y15, Y0
 	VMOVUPS Y0, 0(R13)
+	VADDPS 64(R10), Y14, Y4
+	VFMADD213PS Y13, Y4, Y4
 	VCMPPS $10, Y4, Y0, Y5
 	VPHADDD Y3, Y2, Y2
 	VPERMQ $0xd8, Y2, Y2
 	VCVTDQ2PS Y2, Y2
-	VFMADD213PS 32(R9), Y15, Y2
+	VFMADD213PS 32(R10), Y15, Y2
 	VMOVUPS Y2, 32(R13)
+	VADDPS 96(R10), Y14, Y4
+	VFMADD213PS Y13, Y4, Y4
 	VCMPPS $10, Y4, Y2, Y6
 	VMOVMSKPS Y5, DX
 	VMOVMSKPS Y6, CX
@@ -1533,8 +1544,6 @@ scanCodesAVX2_quad:
 	ORL CX, DX
 	MOVW DX, (DI)
 	ADDQ $2, DI
-	ADDQ $64, R9
-	ADDQ $4, R10
 	ADDQ $64, R13
 	DECQ R12
 	JNE scanCodesAVX2_block
@@ -3361,24 +3370,33 @@ dotCodesScatteredAVX512_sum:
 	VZEROUPPER
 	RET
 
-// func scanCodesAVX512(q *int8, codes *uint8, norms, bounds *float32, blocks, quads int, factor float32, out *float32, masks *uint16)
+// func scanCodesAVX512(q *int8, blocks, next *uint32, n, quads int, factor, reach, offset float32, out *float32, masks *uint16)
 TEXT ·scanCodesAVX512(SB), NOSPLIT, $0-72
 	MOVQ q+0(FP), SI
-	MOVQ codes+8(FP), R8
-	MOVQ norms+16(FP), R9
-	MOVQ bounds+24(FP), R10
-	MOVQ blocks+32(FP), R12
-	MOVQ quads+40(FP), BX
-	VBROADCASTSS factor+48(FP), Z15
+	MOVQ blocks+8(FP), R8
+	MOVQ next+16(FP), R9
+	MOVQ n+24(FP), R12
+	MOVQ quads+32(FP), BX
+	VBROADCASTSS factor+40(FP), Z15
+	VBROADCASTSS reach+44(FP), Z14
+	VBROADCASTSS offset+48(FP), Z13
 	MOVQ out+56(FP), R13
 	MOVQ masks+64(FP), DI
+	SUBQ R8, R9
 scanCodesAVX512_block:
+	MOVQ R8, R10
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 64(R8)(R9*1)
+	PREFETCHT0 128(R8)(R9*1)
+	ADDQ $192, R8
 	XORQ AX, AX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 scanCodesAVX512_quad:
+	PREFETCHT0 0(R8)(R9*1)
 	VMOVDQU32 0(R8), Z2
 	VPDPBUSD.BCST 0(SI)(AX*4), Z2, Z0
+	PREFETCHT0 64(R8)(R9*1)
 	VMOVDQU32 64(R8), Z3
 	VPDPBUSD.BCST 4(SI)(AX*4), Z3, Z1
 	ADDQ $128, R8
@@ -3387,15 +3405,14 @@ scanCodesAVX512_quad:
 	JLT scanCodesAVX512_quad
 	VPADDD Z1, Z0, Z0
 	VCVTDQ2PS Z0, Z0
-	VFMADD213PS (R9), Z15, Z0
+	VFMADD213PS (R10), Z15, Z0
 	VMOVUPS Z0, (R13)
-	VBROADCASTSS (R10), Z2
+	VADDPS 64(R10), Z14, Z2
+	VFMADD213PS Z13, Z2, Z2
 	VCMPPS $10, Z2, Z0, K1
 	KMOVW K1, DX
 	MOVW DX, (DI)
 	ADDQ $2, DI
-	ADDQ $64, R9
-	ADDQ $4, R10
 	ADDQ $64, R13
 	DECQ R12
 	JNE scanCodesAVX512_block

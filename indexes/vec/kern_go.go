@@ -1,6 +1,9 @@
 package vec
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
 // goKernels are the kernels in portable Go: eight sums a pair, which the processor can run side by
 // side; the remainder of a vector goes to the first.
@@ -179,26 +182,26 @@ func dotCodesScatteredGo(q *int8, base *uint8, ids *int32, groups, n, stride int
 	}
 }
 
-func scanCodesGo(pq *int8, pcodes *uint8, pnorms, pbounds *float32, blocks, quads int, factor float32, pout *float32, pmasks *uint16) {
-	q, codes := unsafe.Slice(pq, 4*quads), unsafe.Slice(pcodes, CodeBlock*4*quads*blocks)
-	norms, bounds := unsafe.Slice(pnorms, CodeBlock*blocks), unsafe.Slice(pbounds, blocks)
-	out, masks := unsafe.Slice(pout, CodeBlock*blocks), unsafe.Slice(pmasks, blocks)
-	for b, bound := range bounds {
+func scanCodesGo(pq *int8, pblocks, _ *uint32, n, quads int, factor, reach, offset float32, pout *float32, pmasks *uint16) {
+	q, blocks := unsafe.Slice(pq, 4*quads), unsafe.Slice(pblocks, n*CodeBlock*(3+quads))
+	out, masks := unsafe.Slice(pout, CodeBlock*n), unsafe.Slice(pmasks, n)
+	for b := range masks {
+		norms, errs, codes := blocks[:CodeBlock], blocks[CodeBlock:2*CodeBlock], blocks[3*CodeBlock:]
+		blocks = blocks[CodeBlock*(3+quads):]
 		var sums [CodeBlock]int32
 		for i := 0; i < len(q); i += 4 {
 			q0, q1, q2, q3 := int32(q[i]), int32(q[i+1]), int32(q[i+2]), int32(q[i+3])
-			quad := (*[4 * CodeBlock]uint8)(codes)
-			for j := range sums {
-				c := (*[4]uint8)(quad[4*j:])
-				sums[j] += q0*int32(c[0]) + q1*int32(c[1]) + q2*int32(c[2]) + q3*int32(c[3])
+			for j, c := range (*[CodeBlock]uint32)(codes) {
+				sums[j] += q0*int32(c&255) + q1*int32(c>>8&255) + q2*int32(c>>16&255) + q3*int32(c>>24)
 			}
-			codes = codes[4*CodeBlock:]
+			codes = codes[CodeBlock:]
 		}
 		mask := uint16(0)
 		for j, sum := range sums {
-			v := norms[b*CodeBlock+j] + float32(factor*float32(sum))
+			v := math.Float32frombits(norms[j]) + float32(factor*float32(sum))
 			out[b*CodeBlock+j] = v
-			if !(v > bound) {
+			t := reach + math.Float32frombits(errs[j])
+			if !(v > float32(t*t)+offset) {
 				mask |= 1 << j
 			}
 		}

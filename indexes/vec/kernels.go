@@ -51,8 +51,8 @@ type codeKernels struct {
 	one func(q *int8, row *uint8, n int) int32
 	// out gets 4*groups values; row i is the n bytes from base + ids[i]*stride.
 	scattered func(q *int8, base *uint8, ids *int32, groups, n, stride int, out *int32)
-	// What [ScanCodes] does, for blocks >= 1; quads is a quarter of a row's bytes, even.
-	scan func(q *int8, codes *uint8, norms, bounds *float32, blocks, quads int, factor float32, out *float32, masks *uint16)
+	// What [CodeBlocks.Scan] does, for n >= 1 blocks; quads is a quarter of a row's bytes, even.
+	scan func(q *int8, blocks, next *uint32, n, quads int, factor, reach, offset float32, out *float32, masks *uint16)
 }
 
 // kern is the level in use, chosen once at the start.
@@ -148,8 +148,15 @@ func (k *pairKernels) overScattered(out, q []float32, base Matrix, ids []int32) 
 	if whole > 0 {
 		k.scattered(&q[0], &base.Data[0], &ids[0], whole/4, base.Dim, &out[0])
 	}
-	for i := whole; i < len(ids); i++ {
-		out[i] = k.one(&q[0], &base.Row(int(ids[i]))[0], base.Dim)
+	switch {
+	case whole == len(ids):
+	case whole > 0: // the last four again, for the sake of reading four at once
+		last := len(ids) - 4
+		k.scattered(&q[0], &base.Data[0], &ids[last], 1, base.Dim, &out[last])
+	default:
+		for i, id := range ids {
+			out[i] = k.one(&q[0], &base.Row(int(id))[0], base.Dim)
+		}
 	}
 }
 
@@ -183,8 +190,15 @@ func (k *scaledKernels) overScattered(out, q []float32, base Matrix, scales []fl
 	if whole > 0 {
 		k.scattered(&q[0], &base.Data[0], &scales[0], &ids[0], whole/4, base.Dim, &out[0])
 	}
-	for i := whole; i < len(ids); i++ {
-		out[i] = k.one(&q[0], &base.Row(int(ids[i]))[0], base.Dim, scales[ids[i]])
+	switch {
+	case whole == len(ids):
+	case whole > 0:
+		last := len(ids) - 4
+		k.scattered(&q[0], &base.Data[0], &scales[0], &ids[last], 1, base.Dim, &out[last])
+	default:
+		for i, id := range ids {
+			out[i] = k.one(&q[0], &base.Row(int(id))[0], base.Dim, scales[id])
+		}
 	}
 }
 

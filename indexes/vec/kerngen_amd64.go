@@ -530,34 +530,46 @@ func (l level) codesScattered() {
 	emit("RET")
 }
 
-// codesBlocks writes
+// codesScan writes
 //
-//	func scanCodes(q *int8, codes *uint8, norms, bounds *float32, blocks, quads int, factor float32, out *float32, masks *uint16)
+//	func scanCodes(q *int8, blocks, next *uint32, n, quads int, factor, reach, offset float32, out *float32, masks *uint16)
 //
-// for blocks of 16 rows whose bytes lie in quads: four bytes of row 0, the same four of row 1, ... row
-// 15, then the next four. A block's sums need no folding then: lane i is row i.
-func (l level) codesBlocks() {
+// over blocks as [CodeBlocks] lays them out. Lane i is row i, so no sum is folded.
+func (l level) codesScan() {
 	name := "scanCodes" + l.name
-	sig := "q *int8, codes *uint8, norms, bounds *float32, blocks, quads int, factor float32, out *float32, masks *uint16"
+	sig := "q *int8, blocks, next *uint32, n, quads int, factor, reach, offset float32, out *float32, masks *uint16"
 	comment(fmt.Sprintf("func %s(%s)", name, sig))
 	text(name, 72)
 	declare("", fmt.Sprintf("%s(%s)", name, sig))
 	emit("MOVQ q+0(FP), SI")
-	emit("MOVQ codes+8(FP), R8")
-	emit("MOVQ norms+16(FP), R9")
-	emit("MOVQ bounds+24(FP), R10")
-	emit("MOVQ blocks+32(FP), R12")
-	emit("MOVQ quads+40(FP), BX")
-	emit("VBROADCASTSS factor+48(FP), %s", l.r(15))
+	emit("MOVQ blocks+8(FP), R8")
+	emit("MOVQ next+16(FP), R9")
+	emit("MOVQ n+24(FP), R12")
+	emit("MOVQ quads+32(FP), BX")
+	emit("VBROADCASTSS factor+40(FP), %s", l.r(15))
+	emit("VBROADCASTSS reach+44(FP), %s", l.r(14))
+	emit("VBROADCASTSS offset+48(FP), %s", l.r(13))
 	emit("MOVQ out+56(FP), R13")
 	emit("MOVQ masks+64(FP), DI")
+	emit("SUBQ R8, R9") // next, relative to where this block is read
 	label("%s_block", name)
+	emit("MOVQ R8, R10") // the block's norms and errors
+	emit("PREFETCHT0 (R8)(R9*1)")
+	emit("PREFETCHT0 64(R8)(R9*1)")
+	emit("PREFETCHT0 128(R8)(R9*1)")
+	emit("ADDQ $192, R8")
 	emit("XORQ AX, AX")
+	// limit is what the value must not exceed: (reach + error)² + offset.
+	limit := func(from, t int) {
+		emit("VADDPS %d(R10), %s, %s", 64+from, l.r(14), l.r(t))
+		emit("VFMADD213PS %s, %s, %s", l.r(13), l.r(t), l.r(t))
+	}
 	if l.reg == "Z" {
 		emit("VPXORD Z0, Z0, Z0")
 		emit("VPXORD Z1, Z1, Z1")
 		label("%s_quad", name)
 		for i := range 2 { // two chains of sums
+			emit("PREFETCHT0 %d(R8)(R9*1)", 64*i)
 			emit("VMOVDQU32 %d(R8), Z%d", 64*i, 2+i)
 			emit("VPDPBUSD.BCST %d(SI)(AX*4), Z%d, Z%d", 4*i, 2+i, i)
 		}
@@ -567,9 +579,9 @@ func (l level) codesBlocks() {
 		emit("JLT %s_quad", name)
 		emit("VPADDD Z1, Z0, Z0")
 		emit("VCVTDQ2PS Z0, Z0")
-		emit("VFMADD213PS (R9), Z15, Z0")
+		emit("VFMADD213PS (R10), Z15, Z0")
 		emit("VMOVUPS Z0, (R13)")
-		emit("VBROADCASTSS (R10), Z2")
+		limit(0, 2)
 		emit("VCMPPS $10, Z2, Z0, K1") // not greater, so that a NaN is kept
 		emit("KMOVW K1, DX")
 	} else {
@@ -577,6 +589,7 @@ func (l level) codesBlocks() {
 			emit("VPXOR Y%d, Y%d, Y%d", i, i, i)
 		}
 		label("%s_quad", name)
+		emit("PREFETCHT0 (R8)(R9*1)")
 		emit("VPBROADCASTD (SI)(AX*4), X4")
 		emit("VPMOVSXBW X4, Y4")
 		for i := range 4 {
@@ -586,14 +599,14 @@ func (l level) codesBlocks() {
 		emit("INCQ AX")
 		emit("CMPQ AX, BX")
 		emit("JLT %s_quad", name)
-		emit("VBROADCASTSS (R10), Y4")
 		for i := range 2 {
 			// The sums of rows 0 1 4 5 | 2 3 6 7, brought into order.
 			emit("VPHADDD Y%d, Y%d, Y%d", 2*i+1, 2*i, 2*i)
 			emit("VPERMQ $0xd8, Y%d, Y%d", 2*i, 2*i)
 			emit("VCVTDQ2PS Y%d, Y%d", 2*i, 2*i)
-			emit("VFMADD213PS %d(R9), Y15, Y%d", 32*i, 2*i)
+			emit("VFMADD213PS %d(R10), Y15, Y%d", 32*i, 2*i)
 			emit("VMOVUPS Y%d, %d(R13)", 2*i, 32*i)
+			limit(32*i, 4)
 			emit("VCMPPS $10, Y4, Y%d, Y%d", 2*i, 5+i)
 		}
 		emit("VMOVMSKPS Y5, DX")
@@ -603,8 +616,6 @@ func (l level) codesBlocks() {
 	}
 	emit("MOVW DX, (DI)")
 	emit("ADDQ $2, DI")
-	emit("ADDQ $64, R9")
-	emit("ADDQ $4, R10")
 	emit("ADDQ $64, R13")
 	emit("DECQ R12")
 	emit("JNE %s_block", name)
@@ -637,7 +648,7 @@ func main() {
 		l.tile(l2)
 		l.codesOne()
 		l.codesScattered()
-		l.codesBlocks()
+		l.codesScan()
 		fmt.Fprintf(&goFile, "const tileQueries%s, tileRows%s = %d, %d\n\n", l.name, l.name, l.tileQueries, l.tileRows)
 	}
 	src, err := format.Source(bytes.TrimSpace(goFile.Bytes()))

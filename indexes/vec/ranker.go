@@ -39,6 +39,15 @@ func scale(a []float32) float32 {
 	return float32(math.NaN())
 }
 
+// RestoreRanker is [NewRanker] without the reading: scales are those of a Ranker made for the same base.
+func RestoreRanker(base Matrix, metric Metric, scales []float32) *Ranker {
+	return &Ranker{base: base, metric: metric, scales: scales}
+}
+
+// Scales are what a Ranker computed from its base, for [RestoreRanker]: under [Cosine] a number for each
+// row, else none. They must not be changed.
+func (r *Ranker) Scales() []float32 { return r.scales }
+
 // Base is the matrix that r was made for.
 func (r *Ranker) Base() Matrix { return r.base }
 

@@ -1,0 +1,364 @@
+package rpforest
+
+import (
+	"math"
+	"slices"
+
+	"annbench/indexes/vec"
+)
+
+// bounded is what a search of a forest with bounds works with.
+type bounded struct {
+	point, y     []float32
+	coarse, fine aim
+	length       float64 // of the query, under InnerProduct
+	query        vec.Query
+
+	nearest []chosen // leaves, the farthest at the root while they are chosen
+	pending []candidate
+	ids     []int32
+	dots    []int32
+	known   idSet
+	values  []float32
+	masks   []uint16
+	work    work
+}
+
+// work counts what a search looked at, for tests: what the coarse bound left, what of it the fine bound
+// was asked about, and what was compared exactly.
+type work struct{ candidates, refined, compared int }
+
+// chosen is a leaf that may be visited, and the rank of its centre: a squared distance less a constant.
+type chosen struct {
+	rank float32
+	leaf int32
+}
+
+func (a chosen) before(b chosen) bool {
+	return a.rank < b.rank || a.rank == b.rank && a.leaf < b.leaf
+}
+
+// candidate is a row that the coarse bound has not ruled out.
+type candidate struct {
+	nearest float32 // a lower bound of its distance, up to rounding
+	id      int32
+}
+
+func newBounded(f *Forest) *bounded {
+	b := f.bounds
+	s := &bounded{
+		point:  make([]float32, len(b.coarse.mean)),
+		y:      make([]float32, b.coarse.dims),
+		coarse: aim{q: make([]int8, b.coarse.dims)},
+		dots:   make([]int32, block),
+		ids:    make([]int32, 0, block),
+	}
+	if b.fine != nil {
+		s.y = make([]float32, max(b.coarse.dims, b.fine.dims))
+		s.fine.q = make([]int8, b.fine.dims)
+	}
+	most := centreBlocks
+	for _, n := range b.sizes {
+		most = max(most, inBlocks(int(n)))
+	}
+	s.values, s.masks = make([]float32, most*vec.CodeBlock), make([]uint16, most)
+	return s
+}
+
+// aimAt prepares for query q.
+func (s *bounded) aimAt(f *Forest, q []float32) {
+	b := f.bounds
+	s.length = f.queryPoint(s.point, q)
+	y := s.y[:b.coarse.dims]
+	vec.DotRows(y[:b.coarse.axes.Rows], s.point, b.coarse.axes)
+	b.coarse.query(&s.coarse, y, b.coarse.coordinates(y, s.point))
+	if b.fine != nil {
+		y := s.y[:b.fine.dims]
+		b.fine.query(&s.fine, y, b.fine.coordinates(y, s.point))
+	}
+}
+
+// centreBlocks of centres are ranked between two looks at the leaves chosen.
+const centreBlocks = 8
+
+// choose sets s.nearest to the leaves whose centres are nearest, nearest first: as few as hold
+// searchK entries, or all.
+func (s *bounded) choose(b *bounds, searchK int) {
+	s.nearest = s.nearest[:0]
+	entries := 0
+	bound := float32(math.Inf(1))
+	blocks := b.centres.Len()
+	for from := 0; from < blocks; from += centreBlocks {
+		n := min(centreBlocks, blocks-from)
+		b.centres.Scan(s.values, s.masks, s.coarse.q, from, from+n, from+n, s.coarse.factor, 0, bound)
+		for i, mask := range s.masks[:n] {
+			for ; mask != 0; mask &= mask - 1 {
+				place := i*vec.CodeBlock + trailingZeros(mask)
+				c := chosen{s.values[place], int32(from*vec.CodeBlock + place)}
+				if int(c.leaf) >= len(b.sizes) || entries >= searchK && !c.before(s.nearest[0]) {
+					continue
+				}
+				s.nearest = pushChosen(s.nearest, c)
+				entries += int(b.sizes[c.leaf])
+				for entries-int(b.sizes[s.nearest[0].leaf]) >= searchK {
+					entries -= int(b.sizes[s.nearest[0].leaf])
+					s.nearest = popChosen(s.nearest)
+				}
+				if entries >= searchK {
+					bound = s.nearest[0].rank
+				}
+			}
+		}
+	}
+	slices.SortFunc(s.nearest, func(a, b chosen) int {
+		if a.before(b) {
+			return -1
+		}
+		return 1
+	})
+}
+
+// patience candidates are gathered before the first are compared exactly, and then batches of so many:
+// enough to see which are worth it, few enough for the bound to shrink soon.
+const (
+	patience = 64
+	batch    = 32
+)
+
+// searchBounded finds the k nearest among the entries of the chosen leaves.
+//
+// A leaf's codes are compared with the query's in one go; what is beyond the bound of the k-th nearest
+// so far is never looked at again. Until k are known, the candidates with the smallest lower bounds
+// are compared exactly, so that there soon is a bound.
+func (s *Searcher) searchBounded(dst []vec.Neighbor, q []float32, k, searchK int) []vec.Neighbor {
+	f, b, t := s.f, s.f.bounds, s.bounded
+	t.query = f.ranker.Query(q, s.unit)
+	t.aimAt(f, q)
+	t.choose(b, searchK)
+	t.known.clear()
+	t.pending, t.work = t.pending[:0], work{}
+	s.top.Reset(k)
+	radius := math.Inf(1)
+	reach, offset := t.coarse.limit(radius)
+	for l, c := range t.nearest {
+		from, to := int(f.leaves[c.leaf]), int(f.leaves[c.leaf+1])
+		next := -1
+		if l+1 < len(t.nearest) {
+			next = int(f.leaves[t.nearest[l+1].leaf])
+		}
+		b.blocks.Scan(t.values, t.masks, t.coarse.q, from, to, next, t.coarse.factor, reach, offset)
+		for i, mask := range t.masks[:to-from] {
+			for ; mask != 0; mask &= mask - 1 {
+				j := trailingZeros(mask)
+				place := (from+i)*vec.CodeBlock + j
+				row := b.blocks.Own(place)
+				if row >= uint32(f.base.Rows) || len(f.roots) > 1 && !t.known.add(int32(row)) {
+					continue
+				}
+				nearest := t.coarse.nearest(t.values[i*vec.CodeBlock+j], float64(b.blocks.Err(place)))
+				t.pending = append(t.pending, candidate{roundDown(nearest), int32(row)})
+			}
+		}
+		full := s.top.Len() == k
+		if full && len(t.pending) >= batch || !full && len(t.pending) >= max(patience, 2*k) {
+			radius = s.settle(k, radius)
+			reach, offset = t.coarse.limit(radius)
+		}
+	}
+	s.settle(k, radius)
+	return s.top.AppendTo(dst)
+}
+
+// settle compares the pending candidates with the query as far as bounds allow, and empties them. It
+// returns the radius beyond which no point is wanted.
+func (s *Searcher) settle(k int, radius float64) float64 {
+	f, b, t := s.f, s.f.bounds, s.bounded
+	rest := t.pending
+	t.work.candidates += len(rest)
+	if missing := k - s.top.Len(); missing > 0 && missing < len(rest) {
+		selectNearest(rest, missing)
+		t.ids = t.ids[:0]
+		for _, c := range rest[:missing] {
+			t.ids = append(t.ids, c.id)
+		}
+		s.compare(t.ids)
+		rest = rest[missing:]
+	}
+	if s.top.Len() == k {
+		radius = f.radius(s.top.Bound(), t.length)
+	}
+	for len(rest) > 0 {
+		t.ids = t.ids[:0]
+		i := 0
+		for ; i < len(rest) && len(t.ids) < block; i++ {
+			if !(float64(rest[i].nearest) > radius) { // a NaN rules nothing out
+				t.ids = append(t.ids, rest[i].id)
+			}
+		}
+		rest = rest[i:]
+		ids := t.ids
+		if b.fine != nil && !math.IsInf(radius, 1) {
+			t.work.refined += len(ids)
+			ids = t.refine(b, ids, radius)
+		}
+		s.compare(ids)
+		if s.top.Len() == k {
+			radius = f.radius(s.top.Bound(), t.length)
+		}
+	}
+	t.pending = t.pending[:0]
+	return radius
+}
+
+// refine keeps those ids that the fine sketch does not rule out.
+func (t *bounded) refine(b *bounds, ids []int32, radius float64) []int32 {
+	wide := b.fine.dims
+	dots := t.dots[:len(ids)]
+	vec.DotCodesScattered(dots, t.fine.q, b.records, wide+recordTail, ids)
+	kept := ids[:0]
+	reach := radius + t.fine.err
+	for i, id := range ids {
+		norm, err := tail(b.records[int(id)*(wide+recordTail)+wide:])
+		v := float64(norm) + float64(t.fine.factor)*float64(dots[i])
+		d := reach + float64(err)
+		if !(v+t.fine.offset-t.fine.blur > d*d) {
+			kept = append(kept, id)
+		}
+	}
+	return kept
+}
+
+// compare offers the rows of ids to the answer.
+func (s *Searcher) compare(ids []int32) {
+	s.bounded.work.compared += len(ids)
+	for len(ids) > 0 {
+		part := ids[:min(len(ids), block)]
+		ids = ids[len(part):]
+		values := s.values[:len(part)]
+		s.bounded.query.Scattered(values, part)
+		s.offer(values, part)
+	}
+}
+
+// selectNearest brings the n candidates with the smallest bounds to the front.
+func selectNearest(c []candidate, n int) {
+	from, to := 0, len(c)
+	for to-from > 1 {
+		pivot := c[from+(to-from)/2]
+		i, j := from, to-1
+		for i <= j {
+			for c[i].before(pivot) {
+				i++
+			}
+			for pivot.before(c[j]) {
+				j--
+			}
+			if i <= j {
+				c[i], c[j] = c[j], c[i]
+				i++
+				j--
+			}
+		}
+		switch {
+		case n <= j:
+			to = j + 1
+		case n >= i:
+			from = i
+		default:
+			return
+		}
+	}
+}
+
+func (a candidate) before(b candidate) bool {
+	return a.nearest < b.nearest || a.nearest == b.nearest && a.id < b.id
+}
+
+// roundDown is the greatest float32 that is not more than x.
+func roundDown(x float64) float32 { return -roundUp(-x) }
+
+// A heap of leaves with the farthest at the root.
+
+func pushChosen(h []chosen, c chosen) []chosen {
+	h = append(h, c)
+	i := len(h) - 1
+	for i > 0 {
+		parent := (i - 1) / 2
+		if !h[parent].before(c) {
+			break
+		}
+		h[i] = h[parent]
+		i = parent
+	}
+	h[i] = c
+	return h
+}
+
+func popChosen(h []chosen) []chosen {
+	c := h[len(h)-1]
+	h = h[:len(h)-1]
+	i := 0
+	for {
+		child := 2*i + 1
+		if child >= len(h) {
+			break
+		}
+		if child+1 < len(h) && h[child].before(h[child+1]) {
+			child++
+		}
+		if !c.before(h[child]) {
+			break
+		}
+		h[i] = h[child]
+		i = child
+	}
+	if len(h) > 0 {
+		h[i] = c
+	}
+	return h
+}
+
+// idSet is a set of ids that costs nothing to empty.
+type idSet struct {
+	slots []uint64 // number of the clearing, id; a power of 2, at most half of them in use
+	round uint64
+	used  int
+}
+
+func (s *idSet) clear() {
+	s.round++ // 2³² clearings later, old ids would look new
+	if s.round>>32 != 0 || len(s.slots) == 0 {
+		s.slots = make([]uint64, max(1024, len(s.slots)))
+		s.round = 1
+	}
+	s.used = 0
+}
+
+// add reports whether id was not in the set.
+func (s *idSet) add(id int32) bool {
+	if 2*s.used >= len(s.slots) {
+		s.grow()
+	}
+	entry := s.round<<32 | uint64(uint32(id))
+	mask := uint32(len(s.slots) - 1)
+	for at := uint32(id) * 0x9e3779b1 >> 7 & mask; ; at = (at + 1) & mask {
+		switch old := s.slots[at]; {
+		case old == entry:
+			return false
+		case old>>32 != s.round:
+			s.slots[at] = entry
+			s.used++
+			return true
+		}
+	}
+}
+
+func (s *idSet) grow() {
+	old := s.slots
+	s.slots, s.used = make([]uint64, 2*len(old)), 0
+	for _, entry := range old {
+		if entry>>32 == s.round {
+			s.add(int32(uint32(entry)))
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package rpforest
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"annbench/indexes/vec"
+)
+
+// bounds are what a forest has beside its trees, unless it is plain: a coarse sketch of every entry of
+// every leaf, in the order of the leaves, and where that leaves out components, a fine one of every row.
+type bounds struct {
+	scale, most float64 // of the space, see there
+
+	// A leaf is a run of blocks. A place's own word is its row, or none where it is left over.
+	coarse *sketch
+	blocks vec.CodeBlocks
+	sizes  []int32 // by leaf, how many places hold a row
+
+	// The mean of each leaf's coordinates, as if it were a point; leaf i is in place i.
+	centres vec.CodeBlocks
+
+	fine    *sketch // nil where the coarse one is whole
+	records []uint8 // by row: codes, norm, err
+}
+
+// none stands in places that hold no row.
+const none = math.MaxUint32
+
+// Coarse codes have 96 bytes. Fine ones would gain little below twice as many components; they leave
+// nothing out up to 256, and above that take the
+// five eighths that vary most: of ReLU-like vectors of 512 dimensions those leave 41 of 50,000 rows to
+// be compared exactly, where 256 components leave 95, all 512 18, and the coarse codes alone 166 (64
+// bytes of them: 300).
+const (
+	coarseDims = 96
+	fineWhole  = 256
+)
+
+func fineComponents(dim int) int {
+	if dim < 2*coarseDims {
+		return 0
+	}
+	if dim <= fineWhole {
+		return dim
+	}
+	return max(fineWhole, dim*5/8/16*16) - 1
+}
+
+// layOut makes the sketches of all rows and grows trees over the coarse coordinates.
+func layOut(ctx context.Context, base vec.Matrix, metric vec.Metric, o Options) (*bounds, []tree, error) {
+	space := newSpace(base, metric)
+	b := &bounds{scale: space.scale, most: space.most}
+	dim := space.dim()
+	sample := space.sample(o.Seed)
+	mean := centre(sample)
+	if dim <= coarseDims {
+		b.coarse = newSketch(sample, mean, vec.Matrix{Dim: dim}, widest(sample, dim), false)
+	} else {
+		axes, err := principal(ctx, o.Threads, sample, coarseDims-1, o.Seed)
+		if err != nil {
+			return nil, nil, err
+		}
+		b.coarse = newSketch(sample, mean, axes, nil, true)
+		if n := fineComponents(dim); n > 0 {
+			b.fine = newSketch(sample, mean, vec.Matrix{Dim: dim}, widest(sample, n), n < dim)
+		}
+	}
+	sample = vec.Matrix{} // so that the collector can have it
+
+	rows, wide := base.Rows, b.coarse.dims
+	y := vec.NewMatrix(rows, wide)
+	codes, norms, errs := make([]uint8, rows*wide), make([]float32, rows), make([]float32, rows)
+	if b.fine != nil {
+		b.records = make([]uint8, rows*(b.fine.dims+recordTail))
+	}
+	parts := (rows + block - 1) / block
+	err := inParallel(ctx, o.Threads, parts, func(i int) {
+		from, to := i*block, min(rows, (i+1)*block)
+		points := space.points(from, to)
+		n := b.coarse.axes.Rows
+		var along []float32
+		if n > 0 {
+			along = make([]float32, points.Rows*n)
+			vec.DotMatrix(along, points, b.coarse.axes)
+		}
+		var z []float32
+		if b.fine != nil {
+			z = make([]float32, b.fine.dims)
+		}
+		for j := range points.Rows {
+			id := from + j
+			copy(y.Row(id), along[j*n:(j+1)*n])
+			slack := b.coarse.coordinates(y.Row(id), points.Row(j))
+			norms[id], errs[id] = b.coarse.encode(codes[id*wide:(id+1)*wide], y.Row(id), slack)
+			if b.fine != nil {
+				slack := b.fine.coordinates(z, points.Row(j))
+				record := b.record(id)
+				norm, err := b.fine.encode(record, z, slack)
+				putTail(record[b.fine.dims:], norm, err)
+			}
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	trees, err := grow(ctx, newSpace(y, vec.L2), o)
+	if err != nil {
+		return nil, nil, err
+	}
+	b.fill(trees, y, codes, norms, errs)
+	return b, trees, nil
+}
+
+// record is the fine sketch of row id.
+func (b *bounds) record(id int) []uint8 {
+	n := b.fine.dims + recordTail
+	return b.records[id*n : (id+1)*n]
+}
+
+// fill puts the leaves' entries into blocks, and drops the trees' ids.
+func (b *bounds) fill(trees []tree, y vec.Matrix, codes []uint8, norms, errs []float32) {
+	wide := b.coarse.dims
+	var leaves, blocks int
+	for _, t := range trees {
+		leaves += len(t.leaves)
+		for i := range t.leaves {
+			blocks += inBlocks(len(t.leaf(i)))
+		}
+	}
+	b.blocks = vec.NewCodeBlocks(blocks, wide)
+	b.sizes = make([]int32, 0, leaves)
+	b.centres = vec.NewCodeBlocks(inBlocks(leaves), wide)
+	sums, mean, row := make([]float64, wide), make([]float32, wide), make([]uint8, wide)
+	for i := leaves; i < b.centres.Len()*vec.CodeBlock; i++ {
+		b.centres.Set(i, far, 0, none, row)
+	}
+	place := 0
+	for i := range trees {
+		t := &trees[i]
+		for l := range t.leaves {
+			leaf := t.leaf(l)
+			slices.Sort(leaf)
+			clear(sums)
+			for _, id := range leaf {
+				b.blocks.Set(place, norms[id], errs[id], uint32(id), codes[int(id)*wide:][:wide])
+				place++
+				for c, v := range y.Row(int(id)) {
+					sums[c] += float64(v)
+				}
+			}
+			for place%vec.CodeBlock != 0 {
+				b.blocks.Set(place, far, 0, none, row)
+				place++
+			}
+			for c := range mean {
+				mean[c] = float32(sums[c] / float64(len(leaf)))
+			}
+			norm, _ := b.coarse.encode(row, mean, 0)
+			b.centres.Set(len(b.sizes), norm, 0, none, row)
+			b.sizes = append(b.sizes, int32(len(leaf)))
+		}
+	}
+}
+
+// far is the norm of places that hold nothing: beyond any bound but +Inf.
+var far = float32(math.Inf(1))
+
+// inBlocks is how many blocks n places take.
+func inBlocks(n int) int { return (n + vec.CodeBlock - 1) / vec.CodeBlock }
+
+// radius returns T such that no point farther than T from the query's has a rank value, as a
+// [vec.Ranker] computes it, of at most rank. length is the query's, under InnerProduct. The ranker's sums
+// are off by γ as a sketch's are (see there); a rank value of no use gives +Inf.
+//
+//   - L2: rank is the squared distance in the base's own scale. Products may underflow, to an error of
+//     half the smallest float32 each.
+//   - Cosine: half the squared distance of the points themselves, unless one vector is zero: then the
+//     points' distance is at most 1, and rank 1 is more than the half of that.
+//   - InnerProduct: both points have length 1 and the product x·q/(most·length), up to 1e-5 for each
+//     length that went into it. Where most·length is beyond a float32, so may parts of the product be,
+//     and rank says nothing.
+func (f *Forest) radius(rank float32, length float64) float64 {
+	if !(math.Abs(float64(rank)) <= math.MaxFloat32) {
+		return math.Inf(1)
+	}
+	r, g := float64(rank), gamma(f.base.Dim)
+	underflow := float64(f.base.Dim) * 0x1p-148
+	switch f.metric {
+	case vec.L2:
+		return math.Sqrt(r*(1+2*g)+underflow)*f.bounds.scale + 1e-15
+	case vec.Cosine:
+		return math.Sqrt(2*r*(1+2*g)) + 8*unit
+	default:
+		whole := f.bounds.most * length
+		if !(whole > 0) || whole > math.MaxFloat32 {
+			return math.Inf(1)
+		}
+		return math.Sqrt(max(0, 2+2*(r+underflow)/whole+3e-4+4*g))
+	}
+}
