@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"bench/metric":     {"indexes/vec"},
 	"bench/record":     {},
 	"bench/project":    {"indexes/vec", "bench/record"},
+	"bench/fetch":      {},
 	"bench/dataset":    {"indexes/vec"},
 	"bench":            {"indexes", "indexes/vec", "bench/dataset", "bench/metric", "bench/record"},
 

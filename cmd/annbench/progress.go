@@ -40,7 +40,11 @@ func (s *surface) progress(what string, done, total int, left time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !isTerminal(s.err) {
-		if now := time.Now(); now.Sub(s.last) >= every {
+		now := time.Now()
+		if s.last.IsZero() {
+			s.last = now // what is over in less needs no line
+		}
+		if now.Sub(s.last) >= every {
 			s.last = now
 			line := fmt.Sprintf("%s: %d of %d", what, done, total)
 			if left > 0 {

@@ -108,6 +108,12 @@ func (p Plane) draw(c *sheet, x0, y0, side float64, label []int, labels []string
 	p.names(c, at, x0, y0, side, label, labels)
 }
 
+// darker is a colour for texts, which are thin.
+func darker(c color.NRGBA) color.NRGBA {
+	at := func(v uint8) uint8 { return uint8(int(v) * 3 / 4) }
+	return color.NRGBA{at(c.R), at(c.G), at(c.B), 255}
+}
+
 func gcd(a, b int) int {
 	for b != 0 {
 		a, b = b, a%b
@@ -171,6 +177,6 @@ func (p Plane) names(c *sheet, at func(i int) (x, y float64), x0, y0, side float
 		y = min(max(y, y0+14), y0+side-4)
 		placed = append(placed, box{x, y, w})
 		h := hues[l%len(hues)]
-		c.halo(x, y, name, size, color.NRGBA{h.R * 3 / 4, h.G * 3 / 4, h.B * 3 / 4, 255})
+		c.halo(x, y, name, size, darker(h))
 	}
 }
