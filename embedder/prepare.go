@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/color"
 	"image/jpeg"
 	"math"
-	"sync"
 
 	"golang.org/x/image/draw"
 
@@ -48,17 +46,15 @@ func (t tensor) copyRow(i int, from tensor, j int) {
 // card's order of channels and axes. It may be used by many goroutines at once.
 type preparer struct {
 	in      *models.Input
-	kernel  *draw.Kernel
-	r, g, b int           // position of each channel
-	table   [3][]float32  // float32 value of each 8-bit component of red, green and blue; nil for uint8
-	scratch sync.Pool     // of *image.RGBA64, Width × Height
-	white   image.Uniform // what alpha and margins show
+	filter  *filter
+	r, g, b int          // position of each channel
+	table   [3][]float32 // float32 value of each 8-bit component of red, green and blue; nil for uint8
 }
 
 func newPreparer(in *models.Input) *preparer {
-	p := &preparer{in: in, kernel: draw.BiLinear, r: 0, g: 1, b: 2, white: image.Uniform{C: color.White}}
+	p := &preparer{in: in, filter: &filterTriangle, r: 0, g: 1, b: 2}
 	if in.Resample == "bicubic-antialias" {
-		p.kernel = draw.CatmullRom
+		p.filter = &filterCubic
 	}
 	if in.Channels == "BGR" {
 		p.r, p.b = p.b, p.r
@@ -87,17 +83,10 @@ func (p *preparer) fill(t tensor, i int, img image.Image) error {
 		return errors.New("the picture has no pixels")
 	}
 	from, to := p.fit(img.Bounds())
-	// Scaled into 16 bits a channel, and rounded to 8 here: with an 8-bit target the scaler cuts the
-	// fraction off, which makes pictures half a grey level darker than those of training.
-	scaled, _ := p.scratch.Get().(*image.RGBA64)
-	if scaled == nil {
-		scaled = image.NewRGBA64(image.Rect(0, 0, p.in.Width, p.in.Height))
-	}
-	defer p.scratch.Put(scaled)
-	if to != scaled.Rect {
-		draw.Draw(scaled, scaled.Rect, &p.white, image.Point{}, draw.Src)
-	}
-	p.kernel.Scale(scaled, to, overWhite(img), from, draw.Src, nil)
+	w, h := to.Dx(), to.Dy()
+	s := scalers.Get().(*scaler)
+	defer scalers.Put(s)
+	red, green, blue := s.scale(p.filter, overWhite(img), from, w, h)
 
 	pixels := p.in.Width * p.in.Height
 	pixel, channel := 3, 1 // strides of a component
@@ -105,17 +94,34 @@ func (p *preparer) fill(t tensor, i int, img image.Image) error {
 		pixel, channel = 1, pixels
 	}
 	r, g, b := p.r*channel, p.g*channel, p.b*channel
-	at := i * t.row
-	for k := range pixels {
-		v := scaled.Pix[8*k : 8*k+8 : 8*k+8]
-		if t.u8 != nil {
-			t.u8[at+r], t.u8[at+g], t.u8[at+b] = round8(v[0], v[1]), round8(v[2], v[3]), round8(v[4], v[5])
-		} else {
-			t.f32[at+r] = p.table[0][round8(v[0], v[1])]
-			t.f32[at+g] = p.table[1][round8(v[2], v[3])]
-			t.f32[at+b] = p.table[2][round8(v[4], v[5])]
+	if t.u8 != nil {
+		row := t.u8[i*t.row : (i+1)*t.row]
+		if w*h < pixels {
+			for k := range row {
+				row[k] = 255 // what margins show: white
+			}
 		}
-		at += pixel
+		for y := range h {
+			at := ((to.Min.Y+y)*p.in.Width + to.Min.X) * pixel
+			for x := y * w; x < (y+1)*w; x++ {
+				row[at+r], row[at+g], row[at+b] = uint8(red[x]), uint8(green[x]), uint8(blue[x])
+				at += pixel
+			}
+		}
+		return nil
+	}
+	row := t.f32[i*t.row : (i+1)*t.row]
+	if w*h < pixels {
+		for k := range pixels {
+			row[k*pixel+r], row[k*pixel+g], row[k*pixel+b] = p.table[0][255], p.table[1][255], p.table[2][255]
+		}
+	}
+	for y := range h {
+		at := ((to.Min.Y+y)*p.in.Width + to.Min.X) * pixel
+		for x := y * w; x < (y+1)*w; x++ {
+			row[at+r], row[at+g], row[at+b] = p.table[0][red[x]], p.table[1][green[x]], p.table[2][blue[x]]
+			at += pixel
+		}
 	}
 	return nil
 }
@@ -144,11 +150,6 @@ func centred(r image.Rectangle, w, h float64) image.Rectangle {
 	return image.Rectangle{Min: corner, Max: corner.Add(image.Pt(dx, dy))}
 }
 
-// round8 is the 8-bit component nearest to a big-endian 16-bit one.
-func round8(high, low uint8) uint8 {
-	return uint8((uint32(high)<<8 | uint32(low) + 128) / 257)
-}
-
 // overWhite returns img, or where some of it is transparent, a copy of it over white.
 func overWhite(img image.Image) image.Image {
 	if o, ok := img.(interface{ Opaque() bool }); ok && o.Opaque() {
@@ -172,8 +173,13 @@ func thumbnail(img image.Image, side int) ([]byte, error) {
 		size.X = max(1, (size.X*side+longest/2)/longest)
 		size.Y = max(1, (size.Y*side+longest/2)/longest)
 	}
+	s := scalers.Get().(*scaler)
+	defer scalers.Put(s)
+	red, green, blue := s.scale(&filterTriangle, overWhite(img), bounds, size.X, size.Y)
 	small := image.NewRGBA(image.Rectangle{Max: size})
-	draw.BiLinear.Scale(small, small.Rect, overWhite(img), bounds, draw.Src, nil)
+	for i := range red {
+		small.Pix[4*i], small.Pix[4*i+1], small.Pix[4*i+2], small.Pix[4*i+3] = uint8(red[i]), uint8(green[i]), uint8(blue[i]), 255
+	}
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, small, &jpeg.Options{Quality: thumbnailQuality}); err != nil {
 		return nil, fmt.Errorf("making a thumbnail: %w", err)

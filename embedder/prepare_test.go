@@ -2,12 +2,16 @@ package embedder
 
 import (
 	"bytes"
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
 	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
+
+	"golang.org/x/image/draw"
 
 	"annbench/embedder/models"
 )
@@ -89,14 +93,10 @@ func TestFillIsTriangleFilter(t *testing.T) {
 	gray := image.NewGray(image.Rect(3, 4, 50, 41))
 	ycbcr := image.NewYCbCr(image.Rect(0, 0, 70, 53), image.YCbCrSubsampleRatio420)
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, plane := range [][]uint8{gray.Pix, ycbcr.Y} {
-		for i := range plane {
-			plane[i] = uint8(rng.IntN(256))
-		}
+	for i := range gray.Pix {
+		gray.Pix[i] = uint8(rng.IntN(256))
 	}
-	for i := range ycbcr.Cb { // near neutral, so that no component leaves its range
-		ycbcr.Cb[i], ycbcr.Cr[i] = uint8(120+rng.IntN(16)), uint8(120+rng.IntN(16))
-	}
+	inRange(ycbcr, rng)
 	for name, img := range map[string]image.Image{
 		"shrink":      noise(67, 101, 1),
 		"enlarge":     noise(5, 7, 2),
@@ -124,6 +124,110 @@ func TestFillIsTriangleFilter(t *testing.T) {
 		if math.Abs(bias) > 0.1 {
 			t.Errorf("%s: on average %.3f grey levels off", name, bias)
 		}
+	}
+}
+
+// inRange fills img with noise of which no colour leaves its range.
+func inRange(img *image.YCbCr, rng *rand.Rand) {
+	for i := range img.Y {
+		img.Y[i] = uint8(20 + rng.IntN(216))
+	}
+	for i := range img.Cb {
+		img.Cb[i], img.Cr[i] = uint8(120+rng.IntN(16)), uint8(120+rng.IntN(16))
+	}
+}
+
+// Chroma that several pixels share is read at the right place, whatever the crop.
+func TestFillSubsampledChroma(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, ratio := range []image.YCbCrSubsampleRatio{
+		image.YCbCrSubsampleRatio444, image.YCbCrSubsampleRatio422, image.YCbCrSubsampleRatio420,
+		image.YCbCrSubsampleRatio440, image.YCbCrSubsampleRatio411, image.YCbCrSubsampleRatio410,
+	} {
+		whole := image.NewYCbCr(image.Rect(0, 0, 61, 47), ratio)
+		inRange(whole, rng)
+		for range 20 {
+			x, y := rng.IntN(40), rng.IntN(30)
+			img := whole.SubImage(image.Rect(x, y, x+1+rng.IntN(61-x), y+1+rng.IntN(47-y)))
+			in := input("NHWC", "uint8", "RGB", "stretch", 9, 7)
+			got := newTensor(in, 1)
+			if err := newPreparer(in).fill(got, 0, img); err != nil {
+				t.Fatal(err)
+			}
+			for i, w := range reference(img, 7, 9, 1, triangle) {
+				if math.Abs(float64(got.u8[i])-w) > 1.2 { // a colour of every pixel is rounded by the definition
+					t.Fatalf("%v, %v: component %d is %d, by definition %.3f", ratio, img.Bounds(), i, got.u8[i], w)
+				}
+			}
+		}
+	}
+}
+
+// On pictures whose colours do leave their range, as those of sharp JPEG do, the result is within one grey
+// level of the definition on average.
+func TestFillOfJPEG(t *testing.T) {
+	var file bytes.Buffer
+	if err := jpeg.Encode(&file, noise(200, 150, 9), &jpeg.Options{Quality: 60}); err != nil {
+		t.Fatal(err)
+	}
+	img, err := jpeg.Decode(&file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := input("NHWC", "uint8", "RGB", "stretch", 48, 48)
+	got := newTensor(in, 1)
+	if err := newPreparer(in).fill(got, 0, img); err != nil {
+		t.Fatal(err)
+	}
+	var off float64
+	want := reference(img, 48, 48, 1, triangle)
+	for i, w := range want {
+		off += math.Abs(float64(got.u8[i])-w) / float64(len(want))
+	}
+	if off > 1 {
+		t.Errorf("on average %.3f grey levels off", off)
+	}
+	t.Logf("on average %.3f grey levels off", off)
+}
+
+// BenchmarkFill decodes a JPEG of 400 × 400 and makes model input of it, and does the same with the
+// scaler of golang.org/x/image by its cubic kernel, in turn.
+func BenchmarkFill(b *testing.B) {
+	var file bytes.Buffer
+	picture := image.NewNRGBA(image.Rect(0, 0, 400, 400))
+	draw.BiLinear.Scale(picture, picture.Rect, noise(80, 80, 3), image.Rect(0, 0, 80, 80), draw.Src, nil)
+	if err := jpeg.Encode(&file, picture, &jpeg.Options{Quality: 90}); err != nil {
+		b.Fatal(err)
+	}
+	for _, side := range []int{96, 224} {
+		b.Run(fmt.Sprintf("side=%d", side), func(b *testing.B) {
+			in := input("NHWC", "uint8", "RGB", "stretch", side, side)
+			p := newPreparer(in)
+			t := newTensor(in, 1)
+			reference := image.NewRGBA(image.Rect(0, 0, side, side))
+			var decoding, own, other time.Duration
+			for b.Loop() {
+				start := time.Now()
+				img, err := jpeg.Decode(bytes.NewReader(file.Bytes()))
+				if err != nil {
+					b.Fatal(err)
+				}
+				decoded := time.Now()
+				if err := p.fill(t, 0, img); err != nil {
+					b.Fatal(err)
+				}
+				filled := time.Now()
+				draw.CatmullRom.Scale(reference, reference.Rect, img, img.Bounds(), draw.Src, nil)
+				decoding += decoded.Sub(start)
+				own += filled.Sub(decoded)
+				other += time.Since(filled)
+			}
+			n := float64(b.N)
+			b.ReportMetric(float64(decoding.Nanoseconds())/n, "decode-ns/op")
+			b.ReportMetric(float64(own.Nanoseconds())/n, "scale-ns/op")
+			b.ReportMetric(float64(other.Nanoseconds())/n, "catmullrom-ns/op")
+			b.ReportMetric((decoding+other).Seconds()/(decoding+own).Seconds(), "times-faster")
+		})
 	}
 }
 
