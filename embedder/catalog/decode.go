@@ -57,8 +57,7 @@ func readImage(path string) ([]byte, error) {
 // like any other: what is decoded here comes from anywhere.
 //
 // The standard decoders are called by name, not by image.Decode: what other packages register would
-// change which files a collection can read. An orientation tag (EXIF) is not applied; this is where
-// it would be, and the digest of a folder would then need a new version.
+// change which files a collection can read. A photograph that its EXIF says to turn is turned.
 func decode(data []byte) (img image.Image, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -98,6 +97,9 @@ func decode(data []byte) (img image.Image, err error) {
 	img, err = decodeImage(bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("decoding %s: %w", format, cutShort(err))
+	}
+	if format == "JPEG" {
+		img = turned(img, orientation(data))
 	}
 	return img, nil
 }

@@ -1,0 +1,107 @@
+package catalog
+
+import (
+	"bytes"
+	"encoding/binary"
+	"image"
+	"image/draw"
+)
+
+// orientation reads how a JPEG wants to be turned before it is looked at: the tag of that name in its
+// EXIF (CIPA DC-008, 4.6.4), 1 to 8; 1, as it is, where there is none or where it cannot be read. It
+// looks at the segments before the first scan and at the first directory, and nothing in the file makes
+// it read outside of them.
+func orientation(jpeg []byte) int {
+	const exif = "Exif\x00\x00"
+	for at := 2; at+4 <= len(jpeg) && jpeg[at] == 0xff; {
+		marker := jpeg[at+1]
+		if marker == 0xff { // padding
+			at++
+			continue
+		}
+		size := int(binary.BigEndian.Uint16(jpeg[at+2:]))
+		if marker == 0xda || marker == 0xd9 || size < 2 || at+2+size > len(jpeg) {
+			return 1 // the scan, the end, or rubbish
+		}
+		segment := jpeg[at+4 : at+2+size]
+		if marker == 0xe1 && bytes.HasPrefix(segment, []byte(exif)) {
+			return tiffOrientation(segment[len(exif):])
+		}
+		at += 2 + size
+	}
+	return 1
+}
+
+// tiffOrientation looks for tag 0x0112 in the first directory of a TIFF header.
+func tiffOrientation(tiff []byte) int {
+	if len(tiff) < 8 {
+		return 1
+	}
+	var order binary.ByteOrder
+	switch string(tiff[:4]) {
+	case "II*\x00":
+		order = binary.LittleEndian
+	case "MM\x00*":
+		order = binary.BigEndian
+	default:
+		return 1
+	}
+	at := int64(order.Uint32(tiff[4:]))
+	if at+2 > int64(len(tiff)) {
+		return 1
+	}
+	entries := tiff[at+2:]
+	for range order.Uint16(tiff[at:]) {
+		if len(entries) < 12 {
+			return 1
+		}
+		const short = 3
+		if order.Uint16(entries) == 0x0112 && order.Uint16(entries[2:]) == short {
+			if o := int(order.Uint16(entries[8:])); o >= 1 && o <= 8 {
+				return o
+			}
+			return 1
+		}
+		entries = entries[12:]
+	}
+	return 1
+}
+
+// turned returns img as the EXIF orientation o says that it is to be seen.
+func turned(img image.Image, o int) image.Image {
+	if o <= 1 || o > 8 {
+		return img
+	}
+	bounds := img.Bounds()
+	w, h := bounds.Dx(), bounds.Dy()
+	from := image.NewRGBA(image.Rect(0, 0, w, h))
+	draw.Draw(from, from.Rect, img, bounds.Min, draw.Src)
+	to := image.NewRGBA(image.Rect(0, 0, w, h))
+	if o >= 5 { // width and height change places
+		to = image.NewRGBA(image.Rect(0, 0, h, w))
+	}
+	for y := range to.Rect.Dy() {
+		for x := range to.Rect.Dx() {
+			// Where the pixel seen at x, y is stored.
+			sx, sy := x, y
+			switch o {
+			case 2:
+				sx = w - 1 - x
+			case 3:
+				sx, sy = w-1-x, h-1-y
+			case 4:
+				sy = h - 1 - y
+			case 5:
+				sx, sy = y, x
+			case 6:
+				sx, sy = y, h-1-x
+			case 7:
+				sx, sy = w-1-y, h-1-x
+			case 8:
+				sx, sy = w-1-y, x
+			}
+			copy(to.Pix[to.PixOffset(x, y):][:4], from.Pix[from.PixOffset(sx, sy):])
+		}
+	}
+	return to
+}
