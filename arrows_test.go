@@ -45,7 +45,8 @@ var arrows = map[string][]string{
 	// Records in, pages out: a report is made anywhere, without cgo, from a results file.
 	"reports": {"bench/metric", "bench/record"},
 
-	"scripts/gotest": {},
+	"scripts/gotest":   {},
+	"scripts/findings": {"reports", "bench/metric", "bench/record"},
 }
 
 // testArrows are the arrows that only test files have, beyond those of the package they test.

@@ -262,7 +262,27 @@ func TestScreens(t *testing.T) {
 			}
 		}
 	}
+	// The pictures of the documents: parts of the page, as a reader sees them.
 	media(t, ctx, "light")
+	for _, s := range []struct {
+		name, selector string
+		height         int64
+	}{{"report", "body", 1080}, {"equal", "#tradeoff", 1240}, {"gallery", "#gallery", 1000}} {
+		if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, s.height), chromedp.Navigate(at)); err != nil {
+			t.Fatal(err)
+		}
+		evaluate[bool](t, ctx, fmt.Sprintf(`document.documentElement.style.scrollBehavior="auto";document.querySelector(%q).scrollIntoView();scrollBy(0,%q==="body"?0:52);true`, s.selector, s.selector))
+		if err := chromedp.Do(ctx, chromedp.Sleep(100*time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, s.name+".png"), png, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	pdf, err := chromedp.Run(ctx, chromedp.PrintToPDF())
 	if err != nil {
 		t.Fatal(err)

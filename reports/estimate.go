@@ -135,3 +135,7 @@ func tieOf(d Difference) tie {
 	}
 	return apart
 }
+
+// Against says how v differs from w: by a factor where they are times, rates or bytes, by an amount
+// where they are ratios. Repetitions that both have are paired.
+func (v Value) Against(w Value) Difference { return compare(v, w) }

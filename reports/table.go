@@ -584,3 +584,14 @@ func wrap(s string, width int) []string {
 	}
 	return lines
 }
+
+// WriteEqual writes one comparison on equal terms.
+func WriteEqual(w io.Writer, e *Equal, o TableOptions) error {
+	var b bytes.Buffer
+	t := tabler{o: o, w: &b}
+	if err := t.equal(e); err != nil {
+		return err
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}

@@ -1,0 +1,497 @@
+// Command findings writes docs/findings.md from the results of configs/fashion-50k.yaml: the fashion
+// recommender's comparison as it was, the same on equal terms, and each of its claims with what was
+// measured and whether it holds.
+//
+//	go run ./scripts/findings results/fashion-50k > docs/findings.md
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strings"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+	"annbench/reports"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: findings RESULTS > docs/findings.md")
+		os.Exit(2)
+	}
+	if err := run(os.Stdout, os.Args[1]); err != nil {
+		fmt.Fprintf(os.Stderr, "findings: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// asItWas are the write-up's own settings, by what it called them. Where setting is empty, the family
+// has none.
+var asItWas = []struct{ called, family, build, search string }{
+	{"Flat", "flat-faiss", "", ""},
+	{"IVF-PQ", "ivfpq-faiss", "m=8 nbits=8 nlist=8 train=0", "nprobe=2"},
+	{"Annoy", "forest", "leaf=128 trees=50", "search_k=0"},
+	{"HNSW", "hnsw-coder", "M=2 Ml=0.25", "ef=20 fetch=0"},
+}
+
+type findings struct {
+	r     *reports.Report
+	ds    record.Dataset
+	rows  map[string]*reports.Row // as it was, at the larger k
+	small map[string]*reports.Row // at the smaller
+	large reports.Terms
+	less  reports.Terms
+}
+
+func run(w io.Writer, dir string) error {
+	r, err := reports.Load(dir)
+	if err != nil {
+		return err
+	}
+	f := &findings{r: r, ds: r.Sources[0].Dataset, large: r.Focus, rows: map[string]*reports.Row{}, small: map[string]*reports.Row{}}
+	for _, t := range r.Terms {
+		if t.Mode == record.Latency && t.K < f.large.K {
+			f.less = t
+		}
+	}
+	for _, s := range asItWas {
+		for _, row := range r.Rows {
+			c := row.Cell
+			if c.Family != s.family || c.Build != s.build || !sameSearch(c, s.search) || row.Status() != record.OK {
+				continue
+			}
+			switch reports.TermsOf(c) {
+			case f.large:
+				f.rows[s.called] = row
+			case f.less:
+				f.small[s.called] = row
+			}
+		}
+		if f.rows[s.called] == nil {
+			return fmt.Errorf("%s holds no measured cell of %s %s %s at k = %d: is it of configs/fashion-50k.yaml?", dir, s.family, s.build, s.search, f.large.K)
+		}
+	}
+	if len(f.small) == 0 {
+		return errors.New("the results have one k only; configs/fashion-50k.yaml has two")
+	}
+	var b bytes.Buffer
+	f.write(&b)
+	_, err = w.Write(b.Bytes())
+	return err
+}
+
+// sameSearch compares settings; where a setting follows k, the record holds what it came to.
+func sameSearch(c record.Cell, search string) bool {
+	k := fmt.Sprint(c.K)
+	effective := strings.NewReplacer("search_k=0", fmt.Sprintf("search_k=%d", c.K*50), "fetch=0", "fetch="+k).Replace(search)
+	return c.Search == search || c.Search == effective
+}
+
+func (f *findings) write(b *bytes.Buffer) {
+	say := func(format string, args ...any) { fmt.Fprintf(b, format+"\n\n", args...) }
+	reps, env := 0, f.r.Envs[0].Env
+	for _, row := range f.r.Rows {
+		reps = max(reps, row.OK())
+	}
+	say("# Findings: the fashion recommender's comparison, measured again")
+	say("A write-up of a fashion recommender compared four indexes over 50,000 embeddings of 512 dimensions. This is its experiment as it was, the same on equal terms, and each of its claims with what was measured.")
+	say("Data: %s, %s base vectors and %s queries of %d dimensions, by cosine distance (the vectors have length 1, so L2 orders them alike). Machine: %s, %d cores; every index is built and searched with one thread. Every cell %d times, each time with a build of its own; what stands in brackets is a 95 %% interval.",
+		f.ds.Name, thousands(f.ds.Base), thousands(f.ds.Queries), f.ds.Dim, env.CPU, env.Cores, reps)
+	say("```sh\nbin/annbench run configs/fashion-50k.yaml\ngo run ./scripts/findings results/fashion-50k > docs/findings.md\n```")
+
+	v := f.r.Verdict()
+	say("**%s %s** `%s`%s. %s", v.Question, v.Answer, v.Setting, optional(", tied with %s", v.Tied), strings.Join(v.Why, " "))
+
+	say("## What the write-up says, and what was measured")
+	fmt.Fprintln(b, "| the write-up | measured | it |")
+	fmt.Fprintln(b, "|:--|:--|:--|")
+	for _, c := range f.claims() {
+		fmt.Fprintf(b, "| %s | %s | **%s** |\n", c.claim, c.measured, c.holds)
+	}
+	say("")
+	say("The write-up's numbers compare different things with each other: indexes that find nearly all of the neighbours with indexes that find few of them. An order of speeds at different recalls says little about which index to take; the tables on equal terms do.")
+
+	say("## As it was")
+	f.asWas(b, f.large, f.rows)
+	f.asWas(b, f.less, f.small)
+
+	say("## On equal terms")
+	say("Every family swept over its settings, and compared where one quantity is the same for all.")
+	for _, t := range []reports.Terms{f.large, f.less} {
+		for i, e := range f.r.Equals(t, reports.Targets) {
+			if i > 0 && t != f.large {
+				continue
+			}
+			e.Title += fmt.Sprintf(", k = %d", t.K)
+			if err := reports.WriteEqual(b, e, reports.TableOptions{Format: reports.Markdown}); err != nil {
+				panic(err) // a buffer takes everything
+			}
+		}
+	}
+
+	say("## Precision by category")
+	f.categories(b)
+
+	say("## The page")
+	say("![The answer, the runner-up, what other limits cost](report.png)")
+	say("![Recall against speed, and families at equal recall](equal.png)")
+	say("![What is recommended: queries, answers of each family, right, wrong and missed](gallery.png)")
+	b.Truncate(len(bytes.TrimRight(b.Bytes(), "\n")) + 1)
+}
+
+func (f *findings) asWas(b *bytes.Buffer, t reports.Terms, rows map[string]*reports.Row) {
+	fmt.Fprintf(b, "k = %d:\n\n", t.K)
+	fmt.Fprintf(b, "| | index | setting | build, ms | search, ms | memory, MB | recall@%d | mAP@%d |\n|:--|:--|:--|--:|--:|--:|--:|--:|\n", t.K, t.K)
+	for _, s := range asItWas {
+		row := rows[s.called]
+		if row == nil {
+			continue
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", s.called, row.Cell.Family, orDash(row.Cell.Settings()),
+			scaled(row, metric.Build, 1e3, 1), scaled(row, metric.Mean, 1e3, 3), scaled(row, metric.Resident, 1e-6, 1), scaled(row, metric.Recall, 1, 3), scaled(row, metric.MAP, 1, 3))
+	}
+	fmt.Fprintln(b)
+}
+
+// claim is one of the write-up's, with what was measured.
+type claim struct{ claim, measured, holds string }
+
+const (
+	holds   = "holds"
+	inPart  = "holds in part"
+	doesNot = "does not hold"
+	noise   = "cannot be told"
+)
+
+func (f *findings) claims() []claim {
+	return []claim{
+		f.extreme("Flat builds fastest", "Flat", metric.Build, 1, 1e3, "ms"),
+		f.extreme("Flat searches second slowest", "Flat", metric.Mean, -2, 1e3, "ms"),
+		f.searchOrder(),
+		f.buildRatio(),
+		f.extreme("Flat takes the most memory", "Flat", metric.Resident, -1, 1e-6, "MB"),
+		f.memory(),
+		f.highestMAP(),
+		f.byCategory(),
+		f.advice(),
+		f.next(),
+	}
+}
+
+// ranked are the write-up's four by a quantity, the best first.
+func (f *findings) ranked(name string) []string {
+	info, _ := metric.Lookup(name)
+	var out []string
+	for _, s := range asItWas {
+		if _, ok := f.rows[s.called].Value(name); ok {
+			out = append(out, s.called)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b string) int {
+		x, _ := f.rows[a].Value(name)
+		y, _ := f.rows[b].Value(name)
+		if info.Lower {
+			return cmp.Compare(x.Median, y.Median)
+		}
+		return cmp.Compare(y.Median, x.Median)
+	})
+	return out
+}
+
+// extreme checks that one of the four stands at a place by a quantity: 1 is the best, -1 the worst. Of
+// memory and times less is better.
+func (f *findings) extreme(text, called, name string, place int, scale float64, unit string) claim {
+	order := f.ranked(name)
+	at := place - 1
+	if place < 0 {
+		at = len(order) + place
+	}
+	var parts []string
+	for _, c := range order {
+		v, _ := f.rows[c].Value(name)
+		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%s %s %s", c, number(v.Median*scale, 3), unit)))
+	}
+	c := claim{text, strings.Join(parts, ", "), doesNot}
+	got := slices.Index(order, called)
+	if got == at {
+		c.holds = holds
+	}
+	own, _ := f.rows[called].Value(name)
+	for _, beside := range []int{got - 1, got + 1} { // those that would change places with it
+		if beside >= 0 && beside < len(order) && (beside == at || got == at) {
+			other, _ := f.rows[order[beside]].Value(name)
+			if d := own.Against(other); d.Tied && d.OK {
+				c.holds = noise
+				c.measured += fmt.Sprintf("; %s and %s differ by no more than the noise", called, order[beside])
+			}
+		}
+	}
+	return c
+}
+
+// highestMAP compares by the difference that each index makes to exact search on the same queries.
+func (f *findings) highestMAP() claim {
+	c := claim{"Flat has the highest mAP", "", holds}
+	var parts []string
+	for _, called := range f.ranked(metric.MAP) {
+		row := f.rows[called]
+		v, _ := row.Value(metric.MAP)
+		text := called + " " + number(v.Median, 3)
+		d, ok1 := row.Value(metric.MAPDelta)
+		lo, ok2 := row.Value(metric.MAPDeltaLo)
+		hi, ok3 := row.Value(metric.MAPDeltaHi)
+		if called != "Flat" && ok1 && ok2 && ok3 {
+			text += fmt.Sprintf(" (%s less, %s to %s)", number(-d.Median, 3), number(-hi.Median, 3), number(-lo.Median, 3))
+			switch {
+			case lo.Median > 0:
+				c.holds = doesNot
+			case hi.Median >= 0 && c.holds == holds:
+				c.holds = noise
+			}
+		}
+		parts = append(parts, text)
+	}
+	c.measured = strings.Join(parts, ", ")
+	return c
+}
+
+func (f *findings) searchOrder() claim {
+	order := f.ranked(metric.Mean)
+	h, _ := f.rows["HNSW"].Value(metric.Mean)
+	a, _ := f.rows["Annoy"].Value(metric.Mean)
+	c := claim{"HNSW searches fastest, Annoy close behind", "fastest first: " + strings.Join(order, ", "), doesNot}
+	rh, _ := f.rows["HNSW"].Value(metric.Recall)
+	ra, _ := f.rows["Annoy"].Value(metric.Recall)
+	c.measured += fmt.Sprintf("; Annoy takes %s the time of HNSW, but at recall %s against %s", times(a.Against(h)), number(ra.Median, 3), number(rh.Median, 3))
+	if order[0] == "HNSW" {
+		c.holds = inPart
+		if order[1] == "Annoy" && a.Median < 2*h.Median {
+			c.holds = holds
+		}
+	}
+	if m := f.match("hnsw-faiss"); m != nil {
+		c.measured += fmt.Sprintf(". A working HNSW (Faiss) at recall %.2f: %s", reports.Target, f.place("hnsw-faiss"))
+	}
+	return c
+}
+
+func (f *findings) buildRatio() claim {
+	h, _ := f.rows["HNSW"].Value(metric.Build)
+	a, _ := f.rows["Annoy"].Value(metric.Build)
+	d := h.Against(a)
+	c := claim{"HNSW takes 2.5 times Annoy's time to build", times(d), doesNot}
+	if d.Lo <= 2.5 && 2.5 <= d.Hi || math.Abs(d.Difference-2.5) < 0.25 {
+		c.holds = holds
+	}
+	if x, y := f.settingOf("hnsw-faiss"), f.settingOf("forest"); x != nil && y != nil {
+		hb, _ := x.Value(metric.Build)
+		ab, _ := y.Value(metric.Build)
+		c.measured += fmt.Sprintf("; of the settings to use at recall %.2f, %s (hnsw-faiss against forest)", reports.Target, times(hb.Against(ab)))
+	}
+	return c
+}
+
+func (f *findings) memory() claim {
+	raw := float64(f.ds.Base) * float64(f.ds.Dim) * 4 / 1e6
+	h, _ := f.rows["HNSW"].Value(metric.Resident)
+	a, _ := f.rows["Annoy"].Value(metric.Resident)
+	c := claim{"Annoy takes 84.25 MB, HNSW 4.95 MB", fmt.Sprintf("Annoy %s MB, HNSW %s MB; the vectors alone, which both need to answer, are %s MB", number(a.Median/1e6, 3), number(h.Median/1e6, 3), number(raw, 3)), doesNot}
+	near := func(x, y float64) bool { return math.Abs(x/1e6/y-1) < 0.1 }
+	if near(a.Median, 84.25) && near(h.Median, 4.95) {
+		c.holds = holds
+	}
+	return c
+}
+
+func (f *findings) byCategory() claim {
+	row := f.rows["Flat"]
+	lo, hi := math.Inf(1), math.Inf(-1)
+	var worst, best string
+	apart := false
+	var low reports.Value
+	for _, l := range f.ds.Labels {
+		v, ok := row.ByLabel(metric.MAP, l.Label)
+		if !ok {
+			continue
+		}
+		if v.Median < lo {
+			lo, worst, low = v.Median, l.Label, v
+		}
+		if v.Median > hi {
+			hi, best = v.Median, l.Label
+		}
+	}
+	if v, ok := row.ByLabel(metric.MAP, best); ok {
+		apart = v.HasInterval && low.HasInterval && low.Hi < v.Lo
+	}
+	c := claim{"mAP differs by category", fmt.Sprintf("with exact search from %s (%s) to %s (%s)", number(lo, 3), worst, number(hi, 3), best), noise}
+	if apart {
+		c.holds = holds
+	}
+	return c
+}
+
+func (f *findings) advice() claim {
+	c := claim{"Take HNSW or IVF-PQ", "", inPart}
+	h, p := f.place("hnsw-faiss"), f.place("ivfpq-faiss")
+	c.measured = fmt.Sprintf("at recall %.2f, hnsw-faiss %s; ivfpq-faiss %s", reports.Target, h, p)
+	first, firstP := f.isFirst("hnsw-faiss"), f.isFirst("ivfpq-faiss")
+	switch {
+	case first && firstP:
+		c.holds = holds
+	case !first && !firstP:
+		c.holds = doesNot
+	}
+	if row := f.settingOf("ivfpq-faiss"); row != nil {
+		v, _ := row.Value(metric.Resident)
+		c.measured += fmt.Sprintf(", in %s MB", number(v.Median/1e6, 3))
+	}
+	return c
+}
+
+func (f *findings) next() claim {
+	c := claim{"Try IVF-Flat next", fmt.Sprintf("at recall %.2f, %s", reports.Target, f.place("ivfflat-faiss")), "worth trying"}
+	if row := f.settingOf("ivfflat-faiss"); row != nil {
+		b, _ := row.Value(metric.Build)
+		m, _ := row.Value(metric.Resident)
+		c.measured += fmt.Sprintf("; it builds in %s s and takes %s MB", number(b.Median, 3), number(m.Median/1e6, 3))
+	}
+	return c
+}
+
+func (f *findings) match(family string) *reports.Match {
+	for _, m := range f.r.Match(f.large, reports.Target, metric.QPS) {
+		if m.Family.Name == family && m.Reach != reports.Lost {
+			return &m
+		}
+	}
+	return nil
+}
+
+func (f *findings) settingOf(family string) *reports.Row {
+	if m := f.match(family); m != nil {
+		return m.Setting
+	}
+	return nil
+}
+
+func (f *findings) fastest() *reports.Match {
+	var best *reports.Match
+	for _, m := range f.r.Match(f.large, reports.Target, metric.QPS) {
+		if m.Reached() && (best == nil || m.Value.Median > best.Value.Median) {
+			best = &m
+		}
+	}
+	return best
+}
+
+func (f *findings) isFirst(family string) bool {
+	m, best := f.match(family), f.fastest()
+	return m != nil && m.Reached() && (m.Family.Name == best.Family.Name || best.Value.Against(m.Value).Tied)
+}
+
+// place is where a family stands at the target.
+func (f *findings) place(family string) string {
+	m, best := f.match(family), f.fastest()
+	switch {
+	case m == nil:
+		return "was not measured"
+	case !m.Reached():
+		return fmt.Sprintf("comes up to recall %s only", number(m.Recall, 3))
+	case m.Family.Name == best.Family.Name:
+		return fmt.Sprintf("is the fastest: %s ms a query", number(1e3/m.Value.Median, 3))
+	}
+	d := best.Value.Against(m.Value)
+	if d.Tied && d.OK {
+		return fmt.Sprintf("takes %s ms a query, as %s does within the noise", number(1e3/m.Value.Median, 3), best.Family.Name)
+	}
+	return fmt.Sprintf("takes %s ms a query, %s the time of %s", number(1e3/m.Value.Median, 3), times(d), best.Family.Name)
+}
+
+func (f *findings) categories(b *bytes.Buffer) {
+	choices := f.r.Choose(f.large)
+	fmt.Fprintf(b, "mAP@%d at the fastest setting of each family of recall %.2f or, below, the highest there is.\n\n", f.large.K, reports.Target)
+	head, rule := "| category | queries |", "|:--|--:|"
+	for _, c := range choices {
+		head += " " + c.Family.Name + " |"
+		rule += "--:|"
+	}
+	fmt.Fprintf(b, "%s\n%s\n", head, rule)
+	for _, l := range f.ds.Labels {
+		line := fmt.Sprintf("| %s | %d |", l.Label, l.Queries)
+		for _, c := range choices {
+			s := "–"
+			if c.Row != nil {
+				if v, ok := c.Row.ByLabel(metric.MAP, l.Label); ok {
+					s = number(v.Median, 3)
+				}
+			}
+			line += " " + s + " |"
+		}
+		fmt.Fprintln(b, line)
+	}
+	fmt.Fprintln(b)
+}
+
+// times writes a factor with its interval.
+func times(d reports.Difference) string {
+	s := number(d.Difference, 3) + " times"
+	if d.OK && d.Lo > 0 && !math.IsInf(d.Hi, 0) {
+		s += fmt.Sprintf(" (%s to %s)", number(d.Lo, 3), number(d.Hi, 3))
+	}
+	return s
+}
+
+// scaled writes a value of a row with its interval, in a fixed unit.
+func scaled(row *reports.Row, name string, by float64, digits int) string {
+	v, ok := row.Value(name)
+	if !ok {
+		return "–"
+	}
+	s := fmt.Sprintf("%.*f", digits, v.Median*by)
+	if v.HasInterval && v.Hi > v.Lo {
+		s += fmt.Sprintf(" (%.*f–%.*f)", digits, v.Lo*by, digits, v.Hi*by)
+	}
+	return s
+}
+
+// number writes x with so many significant digits, a share with as many decimals.
+func number(x float64, digits int) string {
+	if x == 0 {
+		return "0"
+	}
+	decimals := max(0, digits-1-int(math.Floor(math.Log10(math.Abs(x)))))
+	if math.Abs(x) < 1 {
+		decimals = min(decimals, digits+1)
+	}
+	return fmt.Sprintf("%.*f", decimals, x)
+}
+
+func thousands(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func optional(format, s string) string {
+	if s == "" {
+		return ""
+	}
+	return fmt.Sprintf(format, s)
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "–"
+	}
+	return s
+}
