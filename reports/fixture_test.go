@@ -30,6 +30,14 @@ type fixture struct {
 	gallery bool
 	thumbs  bool
 	broken  bool // some cells fail, run out of time or are skipped
+	extras  bool // loads beside latency, losses of mAP, confusion, reasons in the gallery, a map
+}
+
+// everything is a results folder of which every part of the page has something to show.
+func everything() fixture {
+	f := usual()
+	f.extras = true
+	return f
 }
 
 func usual() fixture {
@@ -130,6 +138,12 @@ func (f fixture) writeTo(t testing.TB, dir string) {
 			}
 		}
 	}
+	if f.extras {
+		for rep := range f.reps {
+			records = append(records, f.loads(rng, rep, clock)...)
+		}
+		check(record.WriteJSON(filepath.Join(dir, record.MapFile), f.plane(rng)))
+	}
 	if f.broken {
 		failed := func(family, lib, build, search string, s record.Status, msg string) {
 			for rep := range f.reps {
@@ -196,6 +210,17 @@ func (f fixture) record(rng *rand.Rand, s simulated, p point, k, rep int, at tim
 		}
 		r.ByLabel = map[string]map[string]float64{metric.MAP: by}
 	}
+	if f.extras {
+		r.Values[metric.MAPDelta], r.Values[metric.MAPDeltaLo], r.Values[metric.MAPDeltaHi] = m-0.812, m-0.812-.004, m-0.812+.004
+		lo, hi := map[string]float64{}, map[string]float64{}
+		for i, l := range fixtureLabels {
+			lo[l], hi[l] = r.ByLabel[metric.MAP][l]-.05, min(1, r.ByLabel[metric.MAP][l]+.05)
+			row := make([]int, len(fixtureLabels))
+			row[i], row[(i+1)%len(row)] = 800, 200
+			r.Confusion = append(r.Confusion, row)
+		}
+		r.ByLabel["map_lo"], r.ByLabel["map_hi"] = lo, hi
+	}
 	if s.family == "hnsw-coder" {
 		r.Warnings = []string{"answers came unsorted; they were sorted by the family's adapter"}
 	}
@@ -221,6 +246,49 @@ func (f fixture) record(rng *rand.Rand, s simulated, p point, k, rep int, at tim
 	return r
 }
 
+// loads are one setting of each family under load: throughput over two numbers of threads, and
+// arrivals at three rates.
+func (f fixture) loads(rng *rand.Rand, rep int, at time.Time) []record.Record {
+	var out []record.Record
+	for _, s := range simulation {
+		p := s.points[len(s.points)-1]
+		add := func(mode string, workers int, rate float64, values map[string]float64) {
+			out = append(out, record.Record{
+				Cell: record.Cell{
+					Dataset: fixtureDigest, Metric: "cosine", Family: s.family, Build: s.build, Search: p.search, K: f.ks[0], Threads: 1,
+					Mode: mode, Workers: workers, Rate: rate,
+				},
+				Library: s.library, Exact: s.exact, Rep: rep, Seed: 1, Engine: "1", Time: at, Status: record.OK, Env: fixtureEnv(), Values: values,
+			})
+		}
+		noise := func() float64 { return math.Exp(rng.NormFloat64() * 0.02) }
+		for _, workers := range []int{1, 2} {
+			add(record.Throughput, workers, 0, map[string]float64{metric.QPS: p.qps * math.Pow(float64(workers), .9) * noise()})
+		}
+		for _, rate := range []float64{100, 500, 1500} {
+			busy := min(.98, rate/p.qps)
+			add(record.OpenLoop, 1, rate, map[string]float64{metric.P99: 2 / p.qps / (1 - busy) * noise(), metric.Mean: 1 / p.qps / (1 - busy)})
+		}
+	}
+	return out
+}
+
+// plane is a map of two projections, a cloud for each category.
+func (f fixture) plane(rng *rand.Rand) *record.Map {
+	m := &record.Map{Digest: "x", Rows: 10000, Metric: "cosine", Labels: fixtureLabels}
+	m.Methods = []record.Projection{{Name: "PCA", Note: "linear", Kept: .21}, {Name: "t-SNE", Note: "perplexity 30", Kept: .64}}
+	for i := range 600 {
+		l := i % len(fixtureLabels)
+		m.ID, m.Label = append(m.ID, fmt.Sprint("item ", i)), append(m.Label, l)
+		for j := range m.Methods {
+			sin, cos := math.Sincos(float64(l) * 2 * math.Pi / float64(len(fixtureLabels)))
+			m.Methods[j].X = append(m.Methods[j].X, cos*float64(1+j)+rng.NormFloat64()*.3)
+			m.Methods[j].Y = append(m.Methods[j].Y, sin*float64(1+j)+rng.NormFloat64()*.3)
+		}
+	}
+	return m
+}
+
 func (f fixture) makeGallery(rng *rand.Rand, counts map[string]int) (*record.Gallery, []record.Item) {
 	if !f.gallery {
 		return nil, nil
@@ -244,6 +312,9 @@ func (f fixture) makeGallery(rng *rand.Rand, counts map[string]int) (*record.Gal
 	for i := range 8 {
 		q := item("query", i)
 		g.Queries = append(g.Queries, q)
+		if f.extras {
+			g.Why = append(g.Why, [...]string{"drawn at random", "worst recall", "next to a hub", "most disagreement"}[i/2])
+		}
 		if f.labels {
 			g.Relevant = append(g.Relevant, counts[q.Label])
 		}

@@ -73,6 +73,7 @@ type pageData struct {
 	Views    []string
 	Explorer template.HTML
 	Glance   template.HTML // the speeds at the target
+	Model    template.HTML // the model's report card
 	Equals   []equalView
 	Latency  []template.HTML
 	Loss     template.HTML
@@ -243,6 +244,13 @@ func newPage(r *Report) *pageData {
 	d.cells(choices)
 	for _, src := range r.Sources {
 		d.data(src)
+		if d.Model == "" {
+			section, err := ModelCardSection(src.Dir)
+			if err != nil {
+				d.Notes = append(slices.Clone(d.Notes), "the model's card was left out: "+portable(err.Error()))
+			}
+			d.Model = section
+		}
 	}
 	d.environments()
 	for _, info := range metric.Table {

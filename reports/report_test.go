@@ -418,10 +418,31 @@ func TestPageTraces(t *testing.T) {
 	}
 }
 
+// TestEveryPart holds that the page has each part where the results have what it shows, and none of
+// them where they have not.
+func TestEveryPart(t *testing.T) {
+	full, plain := page(t, load(t, everything().write(t))), page(t, load(t, results(t, cell("a", "", 0, .97, 100))))
+	for _, part := range []string{
+		`id="equal"`, `id="load"`, "Search time over queries", "Throughput", "Latency under load", "Where the time goes",
+		"What approximation costs in mAP@10", "What is recommended instead", "bag by coat (20 %)", "Most often mistaken",
+		`class="map"`, "keeps 64 % of the 10 nearest neighbours", `<b class="group">worst recall</b>`, "±.05",
+	} {
+		if !strings.Contains(full, part) {
+			t.Errorf("the page of everything lacks %q", part)
+		}
+		if part != `id="equal"` && strings.Contains(plain, part) {
+			t.Errorf("the page of next to nothing has %q", part)
+		}
+	}
+	if shown, _, _ := strings.Cut(dataURI.ReplaceAllString(full, ""), "<script>"); noNumber.MatchString(shown) {
+		t.Errorf("the page has a number that is none: %q", noNumber.FindString(shown))
+	}
+}
+
 // TestFiguresTrace takes ten marks, bars and cells of tables at random back to the records that their
 // cell ids name: what they say is what the records hold.
 func TestFiguresTrace(t *testing.T) {
-	r := load(t, usual().write(t))
+	r := load(t, everything().write(t))
 	p := page(t, r)
 	rows := map[string]*Row{}
 	for _, row := range r.Rows {
@@ -500,7 +521,7 @@ const evil = `"'><script>alert(1)</script><img src=x onerror=alert(2)>`
 // hostile puts evil into every string of the results that another could choose.
 func hostile(t testing.TB) string {
 	t.Helper()
-	dir := usual().write(t)
+	dir := everything().write(t)
 	res, err := record.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -516,7 +537,21 @@ func hostile(t testing.TB) string {
 	if err := record.WriteJSON(filepath.Join(dir, record.DatasetFile), res.Dataset); err != nil {
 		t.Fatal(err)
 	}
+	m := res.Map
+	m.Labels, m.Metric = slices.Clone(m.Labels), evil
+	for i := range m.Labels {
+		m.Labels[i] += evil
+	}
+	for i := range m.Methods {
+		m.Methods[i].Name, m.Methods[i].Note = evil, evil
+	}
+	if err := record.WriteJSON(filepath.Join(dir, record.MapFile), m); err != nil {
+		t.Fatal(err)
+	}
 	g := res.Gallery
+	for i := range g.Why {
+		g.Why[i] += evil
+	}
 	g.Queries[0].ID, g.Queries[0].Label = evil, evil
 	g.Queries[1].Thumb = "thumbs/" + evil + ".jpg"
 	for id, it := range g.Base {
