@@ -9,9 +9,12 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"annbench/embedder/catalog/boards"
@@ -506,4 +509,52 @@ func TestRenderedKnobs(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("boxes %v, want %v", got, want)
 	}
+}
+
+// The bytes of the files of some boards. They are the same on every machine, for one release of Go's
+// JPEG coder; when the renderer's version grows they are others.
+func TestWrittenBytes(t *testing.T) {
+	if !strings.HasPrefix(runtime.Version(), "go1.26") {
+		t.Skipf("the files of another release of Go (%s) may differ", runtime.Version())
+	}
+	dir := filepath.Join(t.TempDir(), "d")
+	if err := WriteBoards(t.Context(), rendered(t, Config{Boards: 12, Seed: 1}), dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	const want = "8609eb7c450213bdea5551338fc5f68a4ed13a049405ec2a0fbb27641ac70a0e"
+	if got := folderSum(t, dir); got != want {
+		t.Errorf("the files have the digest %s, want %s", got, want)
+	}
+}
+
+// BenchmarkWriteBoards draws, encodes and writes boards on all cores; items/s are of all of them, and
+// items/cpu-s of one.
+func BenchmarkWriteBoards(b *testing.B) {
+	const n = 64
+	items := 0
+	cpu := processorTime(b)
+	for i := 0; b.Loop(); i++ {
+		dir := filepath.Join(b.TempDir(), "d")
+		if err := WriteBoards(b.Context(), rendered(b, Config{Boards: n, Seed: uint64(i)}), dir, nil); err != nil {
+			b.Fatal(err)
+		}
+		src, err := Open(dir)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for g := range src.Groups() {
+			items += len(src.Group(g))
+		}
+	}
+	b.ReportMetric(float64(items)/b.Elapsed().Seconds(), "items/s")
+	b.ReportMetric(float64(items)/(processorTime(b)-cpu).Seconds(), "items/cpu-s")
+}
+
+// processorTime is what this process has used of all cores.
+func processorTime(b *testing.B) time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -158,6 +158,52 @@ func TestBoxesAreTight(t *testing.T) {
 	}
 }
 
+// On a layout every piece lies in its box: on an empty white board the pixels that are drawn reach two
+// opposite sides of the box, and none is far outside of it.
+func TestDrawOn(t *testing.T) {
+	none := Config{Tilt: -1, Warp: -1, Jitter: -1, Worn: -1, Clutter: -1}
+	for i, k := range categories {
+		for _, box := range []Box{{.1, .15, .3, .5, k.label}, {.5, .55, .45, .2, k.label}} {
+			b, err := DrawOn(none, 7, uint64(i), []Box{box})
+			if err != nil || len(b.Boxes) != 1 || b.Boxes[0] != box {
+				t.Fatalf("%s: boxes %v, %v, want %v", k.label, b.Boxes, err, box)
+			}
+			ground := b.Image.RGBAAt(1, 1)
+			var drawn image.Rectangle
+			for y := range b.Image.Rect.Dy() {
+				for x := range b.Image.Rect.Dx() {
+					if c := b.Image.RGBAAt(x, y); max(apart(c.R, ground.R), apart(c.G, ground.G), apart(c.B, ground.B)) > 60 {
+						drawn = drawn.Union(image.Rect(x, y, x+1, y+1))
+					}
+				}
+			}
+			w, h := float64(b.Image.Rect.Dx()), float64(b.Image.Rect.Dy())
+			in := image.Rect(int(box.X*w), int(box.Y*h), int((box.X+box.W)*w+1), int((box.Y+box.H)*h+1))
+			if !drawn.In(in.Inset(-24)) { // shadows fall out of boxes
+				t.Errorf("%s: drawn in %v, its box is %v", k.label, drawn, in)
+			}
+			if drawn.Dx() < in.Dx()*8/10 && drawn.Dy() < in.Dy()*8/10 {
+				t.Errorf("%s: drawn in %v, which fills neither side of %v", k.label, drawn, in)
+			}
+		}
+	}
+	layout := []Box{{.1, .1, .3, .3, "Hats"}, {.2, .2, .5, .5, "Dresses"}, {.9, .9, 1e-9, 1e-9, "Shoes"}}
+	one, err := DrawOn(Config{}, 3, 4, layout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if two, err := DrawOn(Config{}, 3, 4, layout); err != nil || boardSum(one) != boardSum(two) {
+		t.Errorf("another board the second time: %v", err)
+	}
+	for _, bad := range []Box{{.1, .1, .3, .3, "Umbrellas"}, {.8, .1, .3, .3, "Hats"}, {.1, .1, 0, .3, "Hats"}, {math.NaN(), .1, .3, .3, "Hats"}} {
+		if _, err := DrawOn(Config{}, 3, 4, []Box{bad}); err == nil {
+			t.Errorf("%v: no error", bad)
+		}
+	}
+}
+
+func apart(a, b uint8) int { return max(int(a)-int(b), int(b)-int(a)) }
+
 // Labels come in the proportions of the annotations: their numbers are within 4.5 standard
 // deviations of what independent boards would give.
 func TestProportions(t *testing.T) {
