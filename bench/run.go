@@ -304,7 +304,9 @@ func (c *coordinator) truth(ctx context.Context, m vec.Metric) error {
 			c.Dataset.Difficulty = append(c.Dataset.Difficulty, *r.Difficulty)
 		}
 		warnings = append(warnings, r.Warnings...)
-		c.report(fmt.Sprintf("exact neighbours (%s): %.0f %%", m, 100*r.Progress))
+		if r.Progress > 0 {
+			c.report(fmt.Sprintf("exact neighbours (%s): %.0f %%", m, 100*r.Progress))
+		}
 	})
 	if err != nil {
 		return fmt.Errorf("finding exact neighbours under %s: %w", m, err)

@@ -18,7 +18,7 @@ var Writers = []string{".npy", ".fbin", ".fvecs", ".parquet"}
 
 // WriteFile writes the vectors to path in the form of its extension, one of [Writers], whole or not at
 // all; a file that is there already is replaced. Parquet has ids and labels as well; the others are
-// vectors alone. Given queries are rows like the others, after them.
+// vectors alone. Given queries are rows like the others, after them; see [Collection.Parts].
 func (c *Collection) WriteFile(ctx context.Context, path string) error {
 	var write func(ctx context.Context, f *os.File) error
 	switch strings.ToLower(filepath.Ext(path)) {
@@ -44,6 +44,17 @@ func (c *Collection) WriteFile(ctx context.Context, path string) error {
 		}
 		return errors.Join(err, f.Close())
 	})
+}
+
+// Parts divides a collection into its vectors and the queries that came with them; queries is nil where
+// none did. Both share the memory of c, and end with it: they are not to be closed.
+func (c *Collection) Parts() (base, queries *Collection) {
+	n := c.Vectors.Rows - c.Meta.Queries
+	base = &Collection{Name: c.Name, Vectors: c.Vectors.Slice(0, n), Items: c.Items[:n]}
+	if c.Meta.Queries > 0 {
+		queries = &Collection{Name: c.Name, Vectors: c.Vectors.Slice(n, c.Vectors.Rows), Items: c.Items[n:]}
+	}
+	return base, queries
 }
 
 // blocks calls f with the values of some rows after the other.

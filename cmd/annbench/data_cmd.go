@@ -15,9 +15,11 @@ import (
 )
 
 type dataCmd struct {
-	List   dataListCmd   `cmd:"" help:"List the public data sets that fetch knows, and which are there."`
-	Fetch  dataFetchCmd  `cmd:"" help:"Download public data sets by name; goes on where it was stopped."`
-	Verify dataVerifyCmd `cmd:"" help:"Compare data sets that are there with their published hashes."`
+	List     dataListCmd   `cmd:"" help:"List the public data sets that fetch knows, and which are there."`
+	Fetch    dataFetchCmd  `cmd:"" help:"Download public data sets by name; goes on where it was stopped."`
+	Verify   dataVerifyCmd `cmd:"" help:"Compare data sets that are there with their published hashes."`
+	Describe describeCmd   `cmd:"" help:"How hard vectors are to search, and what is wrong with them."`
+	Convert  convertCmd    `cmd:"" help:"Write vectors in another format."`
 }
 
 // dataDir is the folder of a set: below the cache, or below dir where that is given.

@@ -16,6 +16,8 @@
 //	annbench selfcheck                     check the harness itself on this machine
 //	annbench classify --boards 1000        how well a model tells categories apart: its report card
 //	annbench data fetch NAME               download a public data set, verified
+//	annbench run --data FILE               measure on vectors of your own, or of ann-benchmarks
+//	annbench data describe FILE            how hard they are to search
 //	annbench families                      the index families and their settings
 //
 // Exit codes: 0 all done; 1 something could not be measured or done; 2 misuse: a wrong flag, or a
@@ -60,7 +62,7 @@ type cli struct {
 	Embed      embedCmd      `cmd:"" help:"Turn labelled images into vectors."`
 	Catalog    catalogCmd    `cmd:"" help:"Look at collections of labelled images, and draw boards."`
 	Classify   classifyCmd   `cmd:"" help:"How well a model classifies labelled images: its report card."`
-	Data       dataCmd       `cmd:"" help:"Public data sets by name: list, fetch, verify."`
+	Data       dataCmd       `cmd:"" help:"Vectors and data sets: fetch public ones, describe, convert."`
 	Families   familiesCmd   `cmd:"" help:"List index families and their settings."`
 	Selfcheck  selfcheckCmd  `cmd:"" help:"Check the harness itself on this machine."`
 	Worker     workerCmd     `cmd:"" hidden:"" help:"Measure one build; started by run."`
