@@ -274,7 +274,7 @@ func TestScreens(t *testing.T) {
 	}
 	results := os.Getenv("ANNBENCH_RESULTS")
 	if results == "" {
-		results = usual().write(t)
+		results = everything().write(t)
 	}
 	r, err := Load(results)
 	if err != nil {

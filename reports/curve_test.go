@@ -152,7 +152,7 @@ func TestEqualBudgets(t *testing.T) {
 		t,
 		with(cell("flat", "", 0, 1, 10), 1700, .001), with(cell("small", "", 0, .5, 500), 100, 5), with(cell("large", "", 0, .99, 400), 4000, 50),
 	))
-	equals := r.Equals(r.Focus, Targets)
+	equals := r.Equals(r.Focus)
 	if len(equals) != 3 {
 		t.Fatalf("%d comparisons, want recall, memory and build", len(equals))
 	}

@@ -46,11 +46,11 @@ func (e *Equal) any() bool {
 	})
 }
 
-// Equals are the comparisons under terms t: at equal recall, memory and build time. One for which
+// Equals are the comparisons under terms t: at equal recall (r.Targets), memory and build time. One for which
 // nothing was measured is left out.
-func (r *Report) Equals(t Terms, targets []float64) []*Equal {
+func (r *Report) Equals(t Terms) []*Equal {
 	var out []*Equal
-	for _, e := range []*Equal{r.equalRecall(t, targets), r.equalBudget(t, metric.Resident), r.equalBudget(t, metric.Build)} {
+	for _, e := range []*Equal{r.equalRecall(t, r.Targets), r.equalBudget(t, metric.Resident), r.equalBudget(t, metric.Build)} {
 		if e.any() {
 			out = append(out, e)
 		}

@@ -124,7 +124,7 @@ type jsonMatch struct {
 
 var reachNames = [...]string{Lost: "lost", Below: "below", At: "at", Beyond: "beyond"}
 
-func printJSON(w io.Writer, r *Report, o TableOptions) error {
+func printJSON(w io.Writer, r *Report, _ TableOptions) error {
 	out := struct {
 		Datasets []record.Dataset `json:"datasets"`
 		Notes    []string         `json:"notes,omitempty"`
@@ -156,7 +156,7 @@ func printJSON(w io.Writer, r *Report, o TableOptions) error {
 		if t.Mode != record.Latency {
 			continue
 		}
-		for _, target := range o.targets() {
+		for _, target := range r.Targets {
 			for _, m := range r.Match(t, target, metric.QPS) {
 				j := jsonMatch{
 					Terms:  record.Cell{Dataset: t.Dataset, Metric: t.Metric, K: t.K, Threads: t.Threads, Mode: t.Mode},

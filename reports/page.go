@@ -234,7 +234,7 @@ func newPage(r *Report) *pageData {
 	d.AnswerClass = d.classes[d.Verdict.Answer]
 	d.pictures(choices)
 	d.explore()
-	for i, e := range r.Equals(r.Focus, Targets) {
+	for i, e := range r.Equals(r.Focus) {
 		d.Equals = append(d.Equals, equalView{e, fmt.Sprintf("equal%d", i)})
 	}
 	d.more(choices)

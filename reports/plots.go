@@ -50,11 +50,12 @@ func (a axisOf) label(v float64) string {
 	case metric.Ratio:
 		return strings.Replace(strconv.FormatFloat(v, 'f', -1, 64), "-", "−", 1)
 	}
-	return significant(v)
+	return short(significant(v))
 }
 
 // plotFigure is a plot of lines with points over two axes.
 type plotFigure struct {
+	file           string // its name, without extension
 	title, caption string
 	x, y           axisOf
 	series         []plotSeries
@@ -265,7 +266,7 @@ func (r *Report) loads(choices []Choice) []*plotFigure {
 		{record.Batch, "Throughput in batches", "threads searching", "queries a second", metric.QPS, false},
 		{record.OpenLoop, "Latency under load: 99 % of queries within", "queries arriving a second", "from when a query was due", metric.P99, true},
 	} {
-		f := &plotFigure{title: m.title, level: math.NaN(), x: axisOf{title: m.x}, y: axisOf{title: m.y, kind: logarithmic, unit: metric.PerSecond}}
+		f := &plotFigure{file: m.mode, title: m.title, level: math.NaN(), x: axisOf{title: m.x}, y: axisOf{title: m.y, kind: logarithmic, unit: metric.PerSecond}}
 		if m.rate {
 			f.x.kind, f.y.unit = logarithmic, metric.Seconds
 		} else {

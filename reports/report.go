@@ -27,7 +27,7 @@ import (
 // exact search finds; see [Report.Match] and [Choice].
 const Target = 0.95
 
-// Targets are the recalls at which families are compared, beside [Target].
+// Targets are the recalls at which families are compared where nothing else is said.
 var Targets = []float64{0.80, 0.90, 0.95, 0.99}
 
 // Report is one or more results folders, grouped by cell.
@@ -43,6 +43,9 @@ type Report struct {
 	// tables. Load chooses the terms under which most families were measured, among these the largest
 	// k, then the first. A caller may set it to another of Terms.
 	Focus Terms
+	// Targets are the recalls at which families are compared. A caller may set others than the
+	// package's [Targets].
+	Targets []float64
 	// Envs are the environments that records were measured in, in order of first use.
 	Envs []EnvUse
 	// Notes are doubts about the results as a whole: environments or data sets that are mixed, lines
@@ -205,7 +208,7 @@ func Load(dirs ...string) (*Report, error) {
 	if len(dirs) == 0 {
 		return nil, errors.New("reading results: no folder was named")
 	}
-	r := &Report{}
+	r := &Report{Targets: Targets}
 	for _, dir := range dirs {
 		src, err := record.Open(dir)
 		if err != nil {

@@ -357,7 +357,7 @@ func TestWriteTwice(t *testing.T) {
 			t.Errorf("%d files were named, %d are there", len(files), len(entries))
 		}
 	}
-	for _, want := range []string{"index.html", "summary.md", "records.csv", "build-time.png", "build-time.svg", "search-time.png", "search-time.svg", "memory.png", "memory.svg", "map.png", "map.svg", "recall-qps.png", "recall-qps.svg"} {
+	for _, want := range []string{"index.html", "summary.md", "records.csv", "build-time.png", "build-time.svg", "search-time.png", "search-time.svg", "memory.png", "memory.svg", "map.png", "map.svg", "recall-qps.png", "recall-qps.svg", "speed-at-recall.svg", "latency.png"} {
 		if all[0][want] == "" {
 			t.Errorf("%s is missing", want)
 		}

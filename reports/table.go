@@ -30,15 +30,6 @@ const (
 type TableOptions struct {
 	Format Format
 	Color  bool // Terminal only: ANSI colours
-	// Targets are the recalls at which families are compared; none means [Targets].
-	Targets []float64
-}
-
-func (o TableOptions) targets() []float64 {
-	if len(o.Targets) == 0 {
-		return Targets
-	}
-	return o.Targets
 }
 
 // column is one value of a table of cells.
@@ -160,7 +151,7 @@ func (t *tabler) terms(terms Terms) error {
 	if err := t.choices(choices); err != nil {
 		return err
 	}
-	for _, e := range t.r.Equals(terms, t.o.targets()) {
+	for _, e := range t.r.Equals(terms) {
 		if terms.Mode != record.Latency {
 			break
 		}

@@ -335,7 +335,7 @@ func percent(x float64) string {
 // wishes says what other limits would cost, each against the answer at the target.
 func (r *Report) wishes(best Match, matches []Match, t Terms) []Wish {
 	var out []Wish
-	for _, target := range Targets {
+	for _, target := range r.Targets {
 		if target == Target {
 			continue
 		}

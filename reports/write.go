@@ -81,10 +81,24 @@ func (r *Report) pictures() []picture {
 	if f := r.points(r.Focus, choices); f.any() {
 		out = append(out, picture{"recall-qps", f.title, f, pointWidth})
 	}
+	if f := r.speeds(r.Focus); f.any() {
+		out = append(out, picture{"speed-at-recall", f.title, f, barWidth})
+	}
 	for _, b := range fourBars {
 		if f := r.bars(r.Focus, choices, b.name, b.title); f.any() {
 			out = append(out, picture{b.file, f.title, f, barWidth})
 		}
+	}
+	if f := r.tails(r.Focus, choices); f.any() {
+		out = append(out, picture{"latency", "Search time over queries", f, barWidth})
+	}
+	for _, f := range r.loads(choices) {
+		f.legend = true
+		out = append(out, picture{f.file, f.title, f, barWidth})
+	}
+	if f, _, ok := r.lossFigure(r.Focus); ok {
+		f.legend = true
+		out = append(out, picture{"map-loss", f.title, f, pointWidth})
 	}
 	return out
 }

@@ -271,6 +271,11 @@ func report(s *surface, dir string, o reports.TableOptions, results ...string) e
 	if err != nil {
 		return err
 	}
+	return writeReport(s, dir, r, o, results...)
+}
+
+// writeReport is report of results that have been read.
+func writeReport(s *surface, dir string, r *reports.Report, o reports.TableOptions, results ...string) error {
 	if err := reports.Table(s.out, r, o); err != nil {
 		return err
 	}
@@ -349,21 +354,24 @@ Examples:
 
 func (c *reportCmd) Run(s *surface) error {
 	o := reports.TableOptions{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}
-	for _, r := range c.Recall {
-		o.Targets = append(o.Targets, float64(r))
+	r, err := reports.Load(c.Results...)
+	if err != nil {
+		return err
+	}
+	if len(c.Recall) > 0 {
+		r.Targets = nil
+	}
+	for _, at := range c.Recall {
+		r.Targets = append(r.Targets, float64(at))
 	}
 	if c.Format != "" {
 		if !slices.Contains(reports.FormatNames(), c.Format) {
 			return misuse{fmt.Errorf("there is no format %q: there are %s", c.Format, strings.Join(reports.FormatNames(), ", "))}
-		}
-		r, err := reports.Load(c.Results...)
-		if err != nil {
-			return err
 		}
 		return reports.Print(s.out, r, c.Format, o)
 	}
 	if c.Out == "" {
 		c.Out = filepath.Join(c.Results[0], "report")
 	}
-	return report(s, c.Out, o, c.Results...)
+	return writeReport(s, c.Out, r, o, c.Results...)
 }

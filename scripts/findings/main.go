@@ -125,7 +125,7 @@ func (f *findings) write(b *bytes.Buffer) {
 	say("## On equal terms")
 	say("Every family swept over its settings, and compared where one quantity is the same for all.")
 	for _, t := range []reports.Terms{f.large, f.less} {
-		for i, e := range f.r.Equals(t, reports.Targets) {
+		for i, e := range f.r.Equals(t) {
 			if i > 0 && t != f.large {
 				continue
 			}
