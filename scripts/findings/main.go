@@ -32,13 +32,16 @@ func main() {
 	}
 }
 
-// asItWas are the write-up's own settings, by what it called them. Where setting is empty, the family
-// has none.
-var asItWas = []struct{ called, family, build, search string }{
-	{"Flat", "flat-faiss", "", ""},
-	{"IVF-PQ", "ivfpq-faiss", "m=8 nbits=8 nlist=8 train=0", "nprobe=2"},
-	{"Annoy", "forest", "leaf=128 trees=50", "search_k=0"},
-	{"HNSW", "hnsw-coder", "M=2 Ml=0.25", "ef=20 fetch=0"},
+// asItWas are the write-up's own settings, by what it called them: those that a cell must have. What
+// they leave out has its default.
+var asItWas = []struct {
+	called, family string
+	settings       []string
+}{
+	{"Flat", "flat-faiss", nil},
+	{"IVF-PQ", "ivfpq-faiss", []string{"nlist=8", "m=8", "nprobe=2"}},
+	{"Annoy", "forest", []string{"trees=50", "bounds=false", "search_k=0"}},
+	{"HNSW", "hnsw-coder", []string{"M=2", "fetch=0"}},
 }
 
 type findings struct {
@@ -64,7 +67,7 @@ func run(w io.Writer, dir string) error {
 	for _, s := range asItWas {
 		for _, row := range r.Rows {
 			c := row.Cell
-			if c.Family != s.family || c.Build != s.build || !sameSearch(c, s.search) || row.Status() != record.OK {
+			if c.Family != s.family || !has(c, s.settings) || row.Status() != record.OK {
 				continue
 			}
 			switch reports.TermsOf(c) {
@@ -75,7 +78,7 @@ func run(w io.Writer, dir string) error {
 			}
 		}
 		if f.rows[s.called] == nil {
-			return fmt.Errorf("%s holds no measured cell of %s %s %s at k = %d: is it of configs/fashion-50k.yaml?", dir, s.family, s.build, s.search, f.large.K)
+			return fmt.Errorf("%s holds no measured cell of %s at k = %d: is it of configs/fashion-50k.yaml?", dir, strings.Join(append([]string{s.family}, s.settings...), " "), f.large.K)
 		}
 	}
 	if len(f.small) == 0 {
@@ -87,11 +90,23 @@ func run(w io.Writer, dir string) error {
 	return err
 }
 
-// sameSearch compares settings; where a setting follows k, the record holds what it came to.
-func sameSearch(c record.Cell, search string) bool {
-	k := fmt.Sprint(c.K)
-	effective := strings.NewReplacer("search_k=0", fmt.Sprintf("search_k=%d", c.K*50), "fetch=0", "fetch="+k).Replace(search)
-	return c.Search == search || c.Search == effective
+// has reports whether a cell has all of some settings. Where a setting follows k, the record holds
+// what it came to.
+func has(c record.Cell, settings []string) bool {
+	own := strings.Fields(c.Settings())
+	for _, want := range settings {
+		effective := want
+		switch want {
+		case "search_k=0":
+			effective = fmt.Sprintf("search_k=%d", c.K*50)
+		case "fetch=0":
+			effective = fmt.Sprintf("fetch=%d", c.K)
+		}
+		if !slices.Contains(own, want) && !slices.Contains(own, effective) {
+			return false
+		}
+	}
+	return true
 }
 
 func (f *findings) write(b *bytes.Buffer) {

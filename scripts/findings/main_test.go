@@ -46,7 +46,7 @@ func results(t *testing.T) string {
 			}
 			add("flat-faiss", "", "", 1, 200, .1, 103e6, .8)
 			add("ivfpq-faiss", "m=8 nbits=8 nlist=8 train=0", "nprobe=2", .2, 8000, 25, 2e6, .6)
-			add("forest", "leaf=128 trees=50", fmt.Sprintf("search_k=%d", 50*k), .9, 5000, 2, 130e6, .79)
+			add("forest", "bounds=false leaf=128 trees=50", fmt.Sprintf("search_k=%d", 50*k), .9, 5000, 2, 130e6, .79)
 			add("hnsw-coder", "M=2 Ml=0.25", fmt.Sprintf("ef=20 fetch=%d", k), .01, 20000, 5, 200e6, .3)
 			add("hnsw-faiss", "M=32", "ef=1", .97, 9000, 12, 110e6, .8)
 			add("ivfflat-faiss", "nlist=256", "nprobe=8", .96, 4500, 2, 104e6, .8)
