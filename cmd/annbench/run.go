@@ -62,6 +62,9 @@ func (c *runCmd) Run(ctx context.Context, s *surface) error {
 			c.Out = filepath.Join(c.Out, fmt.Sprintf("shard-%d-of-%d", shard.Index, shard.Of))
 		}
 	}
+	if y := sweep.Data.Synthetic; y != nil && len(y.N) > 1 {
+		return c.grow(ctx, s, sweep, shard)
+	}
 	return measure(ctx, s, sweep, c.Out, shard, c.Retry)
 }
 

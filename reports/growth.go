@@ -1,0 +1,214 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"annbench/bench/metric"
+)
+
+// Growth is how one quantity of a family grows with the number of vectors.
+type Growth struct {
+	Family string
+	Name   string // in package metric's table
+	Points []GrowthPoint
+	// Exponent is the slope of log(value) over log(vectors) by least squares: 1 where twice the vectors
+	// take twice as much, 0 where they take the same. HasExponent is whether there are two sizes.
+	Exponent    float64
+	HasExponent bool
+	// Error is the standard error of Exponent; 0 for fewer than three sizes.
+	Error float64
+}
+
+// GrowthPoint is the quantity at one size.
+type GrowthPoint struct {
+	Vectors int
+	Value   float64
+	// Recall is what the value is at: Target, or the family's highest where it does not come up to it.
+	Recall float64
+	// Short says that it does not.
+	Short bool
+}
+
+// growthValues are the quantities that are followed.
+var growthValues = []struct{ name, file, title string }{
+	{metric.Build, "growth-build", "Build time by number of vectors"},
+	{metric.Mean, "growth-latency", "Time of a query by number of vectors"},
+	{metric.Resident, "growth-memory", "Memory by number of vectors"},
+}
+
+// Growths follows build time, latency and memory of every family over the data sets of r, which are of
+// different sizes. Latency is that at recall [Target], interpolated as [Report.Match] does; build time
+// and memory are those of the setting that reaches it. Only terms that differ in nothing but the data
+// set from the ones in focus count.
+func Growths(r *Report) []Growth {
+	sizes := map[string]int{}
+	for _, src := range r.Sources {
+		sizes[src.Dataset.Digest] = src.Dataset.Base
+	}
+	byKey := map[[2]string]*Growth{}
+	var out []*Growth
+	for _, t := range r.Terms {
+		same := r.Focus
+		same.Dataset = t.Dataset
+		if t != same {
+			continue
+		}
+		for _, v := range growthValues {
+			for _, m := range r.Match(t, Target, v.name) {
+				if m.Reach == Lost || m.Setting == nil {
+					continue
+				}
+				value := m.Value.Median
+				if v.name != metric.Mean {
+					own, ok := m.Setting.Value(v.name)
+					if !ok {
+						continue
+					}
+					value = own.Median
+				}
+				if value <= 0 {
+					continue
+				}
+				key := [2]string{v.name, m.Family.Name}
+				g := byKey[key]
+				if g == nil {
+					g = &Growth{Family: m.Family.Name, Name: v.name}
+					byKey[key] = g
+					out = append(out, g)
+				}
+				g.Points = append(g.Points, GrowthPoint{sizes[t.Dataset], value, m.Recall, !m.Reached()})
+			}
+		}
+	}
+	var all []Growth
+	for _, v := range growthValues {
+		for _, g := range out {
+			if g.Name == v.name {
+				slices.SortFunc(g.Points, func(a, b GrowthPoint) int { return cmp.Compare(a.Vectors, b.Vectors) })
+				g.fit()
+				all = append(all, *g)
+			}
+		}
+	}
+	return all
+}
+
+// fit finds the exponent by least squares on the logarithms. Points at a lower recall compare with
+// nothing, and are used only where there are not two others.
+func (g *Growth) fit() {
+	points := slices.DeleteFunc(slices.Clone(g.Points), func(p GrowthPoint) bool { return p.Short })
+	if len(points) < 2 {
+		points = g.Points
+	}
+	n := float64(len(points))
+	var mx, my float64
+	for _, p := range points {
+		mx += math.Log(float64(p.Vectors)) / n
+		my += math.Log(p.Value) / n
+	}
+	var xx, xy, yy float64
+	for _, p := range points {
+		x, y := math.Log(float64(p.Vectors))-mx, math.Log(p.Value)-my
+		xx, xy, yy = xx+x*x, xy+x*y, yy+y*y
+	}
+	if xx == 0 {
+		return
+	}
+	g.Exponent, g.HasExponent = xy/xx, true
+	if n > 2 {
+		g.Error = math.Sqrt(max(0, yy-xy*xy/xx) / (n - 2) / xx)
+	}
+}
+
+// PrintGrowths writes a table for each quantity: its value by size, and the exponent.
+func PrintGrowths(w io.Writer, growths []Growth) error {
+	for _, v := range growthValues {
+		var sizes []int
+		for _, g := range growths {
+			if g.Name == v.name {
+				for _, p := range g.Points {
+					if !slices.Contains(sizes, p.Vectors) {
+						sizes = append(sizes, p.Vectors)
+					}
+				}
+			}
+		}
+		if len(sizes) == 0 {
+			continue
+		}
+		slices.Sort(sizes)
+		info, _ := metric.Lookup(v.name)
+		fmt.Fprintf(w, "\n%s, at recall %.2f\n%-16s", v.title, Target, "family")
+		for _, n := range sizes {
+			fmt.Fprintf(w, "%14s", count(n))
+		}
+		fmt.Fprintf(w, "  %s\n", "grows as")
+		for _, g := range growths {
+			if g.Name != v.name {
+				continue
+			}
+			fmt.Fprintf(w, "%-16s", g.Family)
+			short := false
+			for _, n := range sizes {
+				text := "–"
+				if i := slices.IndexFunc(g.Points, func(p GrowthPoint) bool { return p.Vectors == n }); i >= 0 {
+					text = format(info.Unit, g.Points[i].Value)
+					if g.Points[i].Short {
+						short = true
+						text += "*"
+					}
+				}
+				fmt.Fprintf(w, "%s%s", strings.Repeat(" ", max(0, 14-len([]rune(text)))), text)
+			}
+			if g.HasExponent {
+				fmt.Fprintf(w, "  n^%.2f", g.Exponent)
+				if g.Error > 0 {
+					fmt.Fprintf(w, " ± %.2f", g.Error)
+				}
+			}
+			if short {
+				fmt.Fprint(w, "  * at less recall")
+			}
+			if _, err := fmt.Fprintln(w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// WriteGrowths draws the growths of r into dir, which it makes if it is missing, as PNG and SVG, and
+// returns the paths.
+func WriteGrowths(dir string, r *Report, growths []Growth) ([]string, error) {
+	var pictures []picture
+	for _, v := range growthValues {
+		info, _ := metric.Lookup(v.name)
+		f := &plotFigure{
+			title: v.title, level: math.NaN(), legend: true,
+			x: axisOf{title: "vectors", kind: logarithmic},
+			y: axisOf{title: fmt.Sprintf("at recall %.2f", Target), kind: logarithmic, unit: info.Unit},
+		}
+		for _, g := range growths {
+			if g.Name != v.name {
+				continue
+			}
+			s := plotSeries{family: g.Family, hue: r.hue(g.Family), joined: true}
+			for _, p := range g.Points {
+				s.points = append(s.points, plotPoint{
+					x: float64(p.Vectors), y: p.Value, lo: math.NaN(), hi: math.NaN(),
+					title: fmt.Sprintf("%s\n%s vectors: %s", g.Family, count(p.Vectors), format(info.Unit, p.Value)),
+				})
+			}
+			f.series = append(f.series, s)
+		}
+		if f.any() {
+			pictures = append(pictures, picture{v.file, f.title, f, barWidth})
+		}
+	}
+	return writePictures(dir, pictures, r.hue)
+}
