@@ -123,6 +123,13 @@ func (f fixture) writeTo(t testing.TB, dir string) {
 			Card:    json.RawMessage(`{"name":"resnet18-garments","trained_on":"3,095 photographs, train split","epochs":24,"accuracy":{"top1":0.872,"top3":0.968},"input":[96,96,3]}`),
 		}
 	}
+	if f.extras {
+		bad := .25
+		ds.Difficulty = []record.Difficulty{{
+			Metric: "cosine", Neighbors: 100, LID: 8.1, LIDDeciles: []float64{3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 21}, Contrast: 2.4,
+			HubnessK: 10, Hubness: 1.3, Orphans: .21, LargestHub: 41, BadHubness: &bad, Shift: .99, ShiftNull: []float64{.98, 1.02}, Dims50: 4, Dims90: 25, Dims99: 274,
+		}}
+	}
 	check(record.WriteJSON(filepath.Join(dir, record.DatasetFile), ds))
 
 	g, items := f.makeGallery(rng, counts)
@@ -212,6 +219,10 @@ func (f fixture) record(rng *rand.Rand, s simulated, p point, k, rep int, at tim
 	}
 	if f.extras {
 		r.Values[metric.MAPDelta], r.Values[metric.MAPDeltaLo], r.Values[metric.MAPDeltaHi] = m-0.812, m-0.812-.004, m-0.812+.004
+		r.ByDecile = map[string][]float64{metric.Recall: {}}
+		for i := range 10 {
+			r.ByDecile[metric.Recall] = append(r.ByDecile[metric.Recall], recall*(1-.01*float64(i)))
+		}
 		lo, hi := map[string]float64{}, map[string]float64{}
 		for i, l := range fixtureLabels {
 			lo[l], hi[l] = r.ByLabel[metric.MAP][l]-.05, min(1, r.ByLabel[metric.MAP][l]+.05)

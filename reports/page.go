@@ -186,18 +186,21 @@ type cellRow struct {
 type lost struct{ Where, What string }
 
 type dataBlock struct {
-	Name      string
-	Map       *mapBlock
-	Facts     []fact
-	Labels    []labelBar
-	LabelLeft int
-	Warnings  []string
-	Embedding []fact
-	Refusals  []string
-	Skipped   []record.Failure
-	SkipLeft  int
-	Card      []fact
-	CardLeft  int
+	Name string
+	Map  *mapBlock
+	Hard []hardBlock
+	// HardPicture is recall by difficulty.
+	HardPicture template.HTML
+	Facts       []fact
+	Labels      []labelBar
+	LabelLeft   int
+	Warnings    []string
+	Embedding   []fact
+	Refusals    []string
+	Skipped     []record.Failure
+	SkipLeft    int
+	Card        []fact
+	CardLeft    int
 }
 
 type fact struct{ Name, Value string }
@@ -512,7 +515,12 @@ func (d *pageData) data(src *record.Results) {
 	if slices.ContainsFunc(d.Data, func(b dataBlock) bool { return b.Name == ds.Name }) && d.r.Source(ds.Digest) != src {
 		return // the same data set out of another folder
 	}
-	b := dataBlock{Name: ds.Name, Warnings: ds.Warnings, Map: mapOf(src.Map)}
+	b := dataBlock{Name: ds.Name, Warnings: ds.Warnings, Map: mapOf(src.Map), Hard: hardOf(ds)}
+	if src == d.r.Source(d.Focus().Dataset) {
+		if f := d.r.hardFigure(d.Focus(), d.r.Choose(d.Focus())); f.any() {
+			b.HardPicture = d.pagePicture(f, f.title+", by family")
+		}
+	}
 	b.Facts = []fact{
 		{"vectors searched", count(ds.Base)},
 		{"queries", count(ds.Queries)},

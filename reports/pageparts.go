@@ -276,3 +276,47 @@ func (d *pageData) pipeline() {
 		d.PipelineSays = fmt.Sprintf("Of the time from a photograph to its recommendations, %s is the search of the index, and the rest its decoding and the model. Measured with all cores at the embedding; stages overlap, so that they add up to more than the %s that embedding the collection took.", percent(search/all), format(metric.Seconds, e.Seconds))
 	}
 }
+
+// hardBlock says how hard a data set is to search under one metric.
+type hardBlock struct {
+	Metric string
+	Facts  []fact
+}
+
+func hardOf(ds record.Dataset) []hardBlock {
+	var out []hardBlock
+	for _, d := range ds.Difficulty {
+		b := hardBlock{Metric: d.Metric}
+		add := func(name, format string, args ...any) {
+			b.Facts = append(b.Facts, fact{name, fmt.Sprintf(format, args...)})
+		}
+		between := func(deciles []float64) string {
+			if len(deciles) != 11 {
+				return ""
+			}
+			return fmt.Sprintf("; over queries %s to %s (first to last tenth)", significant(deciles[1]), significant(deciles[9]))
+		}
+		if d.LID > 0 {
+			add("intrinsic dimension", "%s of %s%s: in how many directions neighbours lie around a query; higher is harder", significant(d.LID), count(ds.Dim), between(d.LIDDeciles))
+		}
+		if d.Contrast > 0 {
+			add("relative contrast", "%s%s: how many times farther than the %d nearest the rest is; nearer to 1 is harder", significant(d.Contrast), between(d.ContrastDeciles), d.HubnessK)
+		}
+		add("hubness", "skewness %s; the largest hub is among the %d nearest of %s, and %s of the base is among nobody's", significant(d.Hubness), d.HubnessK, plural(d.LargestHub, "query", "queries"), percent(d.Orphans))
+		if d.BadHubness != nil {
+			add("neighbours of another category", "%s of the exact %d nearest", percent(*d.BadHubness), d.HubnessK)
+		}
+		if d.Dims90 > 0 {
+			add("principal axes", "%s hold half of the variance, %s hold 90 %%, %s hold 99 %%", count(d.Dims50), count(d.Dims90), count(d.Dims99))
+		}
+		if d.Shift > 0 && len(d.ShiftNull) == 2 {
+			word := "queries are like the base"
+			if d.Shift < d.ShiftNull[0] || d.Shift > d.ShiftNull[1] {
+				word = "queries are not quite like the base"
+			}
+			add("shift", "%s (chance leaves it in %s to %s): %s", significant(d.Shift), significant(d.ShiftNull[0]), significant(d.ShiftNull[1]), word)
+		}
+		out = append(out, b)
+	}
+	return out
+}

@@ -211,6 +211,9 @@ func (f *plotFigure) draw(s surface, width float64) {
 	xlo, xhi, xt := f.x.scale(xs, x1-x0)
 	x := func(v float64) float64 { return x0 + 8 + (f.x.at(v)-xlo)/(xhi-xlo)*(x1-x0-16) }
 	y := func(v float64) float64 { return bottom - (f.y.at(v)-ylo)/(yhi-ylo)*(bottom-top) }
+	if f.y.unit == metric.Ratio && f.y.kind == linear && yhi > 1 { // a share ends at 1, with room for its marks
+		yhi = max(1, slices.Max(append(slices.DeleteFunc(slices.Clone(ys), math.IsNaN), ylo))) + (yhi-ylo)*0.03
+	}
 	s.text(0, top-12, f.y.title, 11.5, left, paint{role: soft}, font.WeightNormal)
 	for _, t := range yt {
 		s.line([]xy{{x0, y(t)}, {x1, y(t)}}, 1, paint{role: rule}, false)
@@ -400,6 +403,45 @@ func (r *Report) lossFigure(t Terms) (f *plotFigure, saturation float64, ok bool
 		saturation = next // infinite where even the highest recall differs
 	}
 	return f, saturation, ok
+}
+
+// hardFigure is recall over tenths of the queries by difficulty, for the choice of each approximate
+// family: the mean over its repetitions.
+func (r *Report) hardFigure(t Terms, choices []Choice) *plotFigure {
+	f := &plotFigure{
+		file: "recall-difficulty", title: fmt.Sprintf("Recall@%d by difficulty of the query", t.K), level: math.NaN(), legend: true,
+		x: axisOf{title: "tenth of the queries, the easiest (lowest LID) first", ticks: []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
+		y: axisOf{title: "recall", unit: metric.Ratio},
+	}
+	for _, c := range choices {
+		if c.Row == nil || c.Family.Exact {
+			continue
+		}
+		var sums []float64
+		n := 0.0
+		for _, rep := range c.Row.Reps {
+			if d := rep.ByDecile[metric.Recall]; rep.Status == record.OK && len(d) > 0 && (sums == nil || len(d) == len(sums)) {
+				if sums == nil {
+					sums = make([]float64, len(d))
+				}
+				for i, x := range d {
+					sums[i] += x
+				}
+				n++
+			}
+		}
+		s := plotSeries{family: c.Family.Name, hue: r.hue(c.Family.Name), joined: true}
+		for i, sum := range sums {
+			s.points = append(s.points, plotPoint{
+				x: float64(i + 1), y: sum / n, lo: math.NaN(), hi: math.NaN(),
+				title: fmt.Sprintf("%s\n%s\ntenth %d of %d: recall@%d %s\ncell %s", c.Family.Name, orDash(clean(c.Row.Cell.Settings())), i+1, len(sums), t.K, ratio(sum/n), c.Row.Cell.ID()),
+			})
+		}
+		if len(s.points) > 1 {
+			f.series = append(f.series, s)
+		}
+	}
+	return f
 }
 
 // tailFigure is how search times spread over queries, for the choice of each family: from the median

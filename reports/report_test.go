@@ -425,7 +425,7 @@ func TestEveryPart(t *testing.T) {
 	for _, part := range []string{
 		`id="equal"`, `id="load"`, "Search time over queries", "Throughput", "Latency under load", "Where the time goes",
 		"What approximation costs in mAP@10", "What is recommended instead", "bag by coat (20 %)", "Most often mistaken",
-		`class="map"`, "keeps 64 % of the 10 nearest neighbours", `<b class="group">worst recall</b>`, "±.05",
+		`class="map"`, "intrinsic dimension", "by difficulty of the query", "among the 10 nearest of 41 queries", "keeps 64 % of the 10 nearest neighbours", `<b class="group">worst recall</b>`, "±.05",
 	} {
 		if !strings.Contains(full, part) {
 			t.Errorf("the page of everything lacks %q", part)
@@ -527,6 +527,7 @@ func hostile(t testing.TB) string {
 		t.Fatal(err)
 	}
 	res.Dataset.Name += evil
+	res.Dataset.Difficulty[0].Metric = evil
 	res.Dataset.Labels[0].Label = evil
 	res.Dataset.Warnings = append(res.Dataset.Warnings, evil)
 	e := res.Dataset.Embedding

@@ -96,6 +96,9 @@ func (r *Report) pictures() []picture {
 		f.legend = true
 		out = append(out, picture{f.file, f.title, f, barWidth})
 	}
+	if f := r.hardFigure(r.Focus, choices); f.any() {
+		out = append(out, picture{f.file, f.title, f, barWidth})
+	}
 	if f, _, ok := r.lossFigure(r.Focus); ok {
 		f.legend = true
 		out = append(out, picture{"map-loss", f.title, f, pointWidth})
