@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"image"
@@ -557,4 +558,78 @@ func processorTime(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// A WebP image of one pixel, lossless: its name does not matter, and half of it is an error.
+func TestWebP(t *testing.T) {
+	data, err := base64.StdEncoding.DecodeString("UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, tsv := annotationFile(t, row("w", 0, 0, 1, 1, "Hats"), row("half", 0, 0, 1, 1, "Hats"))
+	write(t, dir, "w.WebP", data)
+	write(t, dir, "half.jpg", data[:24])
+	write(t, dir, "photos/hat/w.webp", data)
+	b, err := OpenBoards(tsv, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := b.Group(0)[0]; p.Err != nil || p.Image.Bounds().Size() != image.Pt(1, 1) {
+		t.Errorf("%+v", p)
+	}
+	if p := b.Group(1)[0]; p.Err == nil || !strings.Contains(p.Err.Error(), "decoding WebP") {
+		t.Errorf("half of it: %v", p.Err)
+	}
+	f, err := OpenFolder(filepath.Join(dir, "photos"))
+	if err != nil || f.Len() != 1 || f.Group(0)[0].Err != nil {
+		t.Errorf("in a folder: %v", err)
+	}
+}
+
+// Whatever the bytes: an error, or boxes that lie in their boards, and every row accounted for.
+func FuzzReadAnnotations(f *testing.F) {
+	for _, rows := range []string{
+		"", row("s", .1, .1, .2, .2, "Hats"), row("s", -1, 0, 3, 3, "Hats") + "\r\n\r\n" + row("s", 1, 1, 1, 1, "x"),
+		row("../s", .1, .1, .2, .2, "Hats"), row("s", "1e400", 0, 1, 1, "\x00"), row("s", 0, 0, "NaN", 1, "x") + "\n\xff\xfe\t\t\t\t\t",
+	} {
+		f.Add([]byte(realHeader + rows))
+	}
+	f.Add([]byte("label image_signature"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		path := filepath.Join(t.TempDir(), "a.tsv")
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		a, err := ReadAnnotations(path)
+		if err != nil {
+			return
+		}
+		seen := map[string]bool{}
+		items := 0
+		for _, b := range a.Boards {
+			if b.Name != filepath.Base(b.Name) || seen[b.Name] || len(b.Boxes) == 0 {
+				t.Fatalf("board %q", b.Name)
+			}
+			seen[b.Name] = true
+			for _, x := range b.Boxes {
+				items++
+				if !(x.X >= 0 && x.Y >= 0 && x.W > 0 && x.H > 0 && x.X+x.W < 1+1e-9 && x.Y+x.H < 1+1e-9) || x.Label == "" || seen["#"+x.ID] {
+					t.Fatalf("%+v", x)
+				}
+				seen["#"+x.ID] = true
+			}
+		}
+		for _, p := range a.Problems {
+			items += p.Items
+		}
+		rows := -1 // the header
+		for line := range strings.SplitSeq(strings.TrimPrefix(string(text), "\ufeff"), "\n") {
+			if strings.TrimSpace(strings.TrimSuffix(line, "\r")) != "" {
+				rows++
+			}
+		}
+		if items != rows {
+			t.Fatalf("%d of %d rows are accounted for", items, rows)
+		}
+	})
 }
