@@ -18,6 +18,7 @@ type Verdict struct {
 	Setting  string // of the family; empty where it has none or there is no answer
 	Tied     string // the families that cannot be told from Answer in speed, joined; may be empty
 	Question string // what Answer answers
+	Meaning  string // of the recall in Question
 	Why      []string
 	Sure     []string // how sure that is
 	Wishes   []Wish
@@ -40,7 +41,10 @@ func (r *Report) Verdict() Verdict {
 	choices := r.Choose(t)
 	matches := r.Match(t, Target, metric.QPS)
 	fast := fastest(matches)
-	v := Verdict{Question: fmt.Sprintf("On this data and this machine, at recall@%d %.2f:", t.K, Target)}
+	v := Verdict{
+		Question: fmt.Sprintf("On this data and this machine, at recall@%d %.2f:", t.K, Target),
+		Meaning:  fmt.Sprintf("recall@%d %.2f: of the %d true nearest neighbours of a query, %s are found on average", t.K, Target, t.K, short(significant(Target*float64(t.K)))),
+	}
 	if len(fast) == 0 {
 		v.none(choices, t)
 		return v
@@ -221,7 +225,25 @@ func beside(a Match, same []Match) string {
 		}
 		parts = append(parts, m.Family.Name+" takes "+and(words))
 	}
-	return strings.Join(parts, "; ") + "."
+	return strings.Join(parts, "; ") + "." + frugal(a, same)
+}
+
+// frugal names the family that takes least of both memory and build time, if one does.
+func frugal(a Match, same []Match) string {
+	least := func(name string) (family string) {
+		low := math.Inf(1)
+		for _, m := range append([]Match{a}, same...) {
+			if v, ok := m.Setting.Value(name); ok && v.Median < low*less {
+				low, family = v.Median, m.Family.Name
+			}
+		}
+		return family
+	}
+	family := least(metric.Resident)
+	if family == "" || family != least(metric.Build) {
+		return ""
+	}
+	return fmt.Sprintf(" Of both, %s takes least: take it, unless more repetitions tell them apart.", family)
 }
 
 func costs(row *Row, t Terms) string {
