@@ -18,6 +18,7 @@
 //	annbench data fetch NAME               download a public data set, verified
 //	annbench run --data FILE               measure on vectors of your own, or of ann-benchmarks
 //	annbench data describe FILE            how hard they are to search
+//	annbench schema                        the JSON Schema of sweep files, for editors
 //	annbench families                      the index families and their settings
 //
 // Exit codes: 0 all done; 1 something could not be measured or done; 2 misuse: a wrong flag, or a
@@ -64,6 +65,7 @@ type cli struct {
 	Classify   classifyCmd   `cmd:"" help:"How well a model classifies labelled images: its report card."`
 	Data       dataCmd       `cmd:"" help:"Vectors and data sets: fetch public ones, describe, convert."`
 	Families   familiesCmd   `cmd:"" help:"List index families and their settings."`
+	Schema     schemaCmd     `cmd:"" help:"The JSON Schema of sweep files, for editors."`
 	Selfcheck  selfcheckCmd  `cmd:"" help:"Check the harness itself on this machine."`
 	Worker     workerCmd     `cmd:"" hidden:"" help:"Measure one build; started by run."`
 }
