@@ -16,7 +16,7 @@ func forestFamily() *Family {
 		Name:    "forest",
 		Library: "annbench",
 		Doc: "Random-projection trees, in Go with SIMD assembly. " +
-			"Each tree cuts the vectors half-way between two means until few are left together; a query visits the leaves, of all trees, whose centres are nearest. " +
+			"Each tree cuts the vectors half-way between two means until few are left together; a query visits the leaves, of all trees, whose centres are nearest. One tree with bounds is as good as several. " +
 			"There it compares codes of 96 bytes, then longer ones, whose bounds rule out nearly all entries without losing any, and only the rest exactly. " +
 			"With bounds: false it is Annoy's algorithm: leaves are chosen by the cuts, and every entry is compared exactly; trees: 20 is a good number there. " +
 			"It answers from the vectors that it was built from; a loaded one is mapped. " +

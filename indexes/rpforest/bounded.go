@@ -40,7 +40,7 @@ func (a chosen) before(b chosen) bool {
 
 // candidate is a row that the coarse bound has not ruled out.
 type candidate struct {
-	nearest float32 // a lower bound of its distance, up to rounding
+	nearest float64 // a lower bound of its distance
 	id      int32
 }
 
@@ -120,9 +120,13 @@ func (s *bounded) choose(b *bounds, searchK int) {
 
 // patience candidates are gathered before the first are compared exactly, and then batches of so many:
 // enough to see which are worth it, few enough for the bound to shrink soon.
+//
+// Of what the bounds leave of a batch, the best few are compared first: that shrinks the bound for the
+// others. Fewer than eight at a time would leave the memory idle.
 const (
 	patience = 64
 	batch    = 32
+	first    = 8
 )
 
 // searchBounded finds the k nearest among the entries of the chosen leaves.
@@ -141,10 +145,10 @@ func (s *Searcher) searchBounded(dst []vec.Neighbor, q []float32, k, searchK int
 	radius := math.Inf(1)
 	reach, offset := t.coarse.limit(radius)
 	for l, c := range t.nearest {
-		from, to := int(f.leaves[c.leaf]), int(f.leaves[c.leaf+1])
+		from, to := int(b.leaves[c.leaf]), int(b.leaves[c.leaf+1])
 		next := -1
 		if l+1 < len(t.nearest) {
-			next = int(f.leaves[t.nearest[l+1].leaf])
+			next = int(b.leaves[t.nearest[l+1].leaf])
 		}
 		b.blocks.Scan(t.values, t.masks, t.coarse.q, from, to, next, t.coarse.factor, reach, offset)
 		for i, mask := range t.masks[:to-from] {
@@ -152,11 +156,11 @@ func (s *Searcher) searchBounded(dst []vec.Neighbor, q []float32, k, searchK int
 				j := trailingZeros(mask)
 				place := (from+i)*vec.CodeBlock + j
 				row := b.blocks.Own(place)
-				if row >= uint32(f.base.Rows) || len(f.roots) > 1 && !t.known.add(int32(row)) {
+				if row >= uint32(f.base.Rows) || f.options.Trees > 1 && !t.known.add(int32(row)) {
 					continue
 				}
 				nearest := t.coarse.nearest(t.values[i*vec.CodeBlock+j], float64(b.blocks.Err(place)))
-				t.pending = append(t.pending, candidate{roundDown(nearest), int32(row)})
+				t.pending = append(t.pending, candidate{nearest, int32(row)})
 			}
 		}
 		full := s.top.Len() == k
@@ -175,68 +179,85 @@ func (s *Searcher) settle(k int, radius float64) float64 {
 	f, b, t := s.f, s.f.bounds, s.bounded
 	rest := t.pending
 	t.work.candidates += len(rest)
-	if missing := k - s.top.Len(); missing > 0 && missing < len(rest) {
+	t.pending = t.pending[:0]
+	if missing := k - s.top.Len(); missing > 0 {
+		missing = min(missing, len(rest))
 		selectNearest(rest, missing)
-		t.ids = t.ids[:0]
-		for _, c := range rest[:missing] {
-			t.ids = append(t.ids, c.id)
-		}
-		s.compare(t.ids)
+		s.compare(rest[:missing])
 		rest = rest[missing:]
 	}
 	if s.top.Len() == k {
 		radius = f.radius(s.top.Bound(), t.length)
 	}
-	for len(rest) > 0 {
-		t.ids = t.ids[:0]
-		i := 0
-		for ; i < len(rest) && len(t.ids) < block; i++ {
-			if !(float64(rest[i].nearest) > radius) { // a NaN rules nothing out
-				t.ids = append(t.ids, rest[i].id)
-			}
-		}
-		rest = rest[i:]
-		ids := t.ids
-		if b.fine != nil && !math.IsInf(radius, 1) {
-			t.work.refined += len(ids)
-			ids = t.refine(b, ids, radius)
-		}
-		s.compare(ids)
-		if s.top.Len() == k {
-			radius = f.radius(s.top.Bound(), t.length)
+	within := rest[:0]
+	for _, c := range rest {
+		if !(c.nearest > radius) { // a NaN rules nothing out
+			within = append(within, c)
 		}
 	}
-	t.pending = t.pending[:0]
+	if b.fine != nil && !math.IsInf(radius, 1) {
+		within = t.refine(b, within, radius)
+	}
+	for len(within) > 0 {
+		n := len(within)
+		if n > first {
+			n = first
+			selectNearest(within, n)
+		}
+		s.compare(within[:n])
+		radius = f.radius(s.top.Bound(), t.length)
+		rest, within = within[n:], within[n:n]
+		for _, c := range rest {
+			if !(c.nearest > radius) {
+				within = append(within, c)
+			}
+		}
+	}
 	return radius
 }
 
-// refine keeps those ids that the fine sketch does not rule out.
-func (t *bounded) refine(b *bounds, ids []int32, radius float64) []int32 {
+// refine keeps those candidates that the fine sketch does not rule out.
+func (t *bounded) refine(b *bounds, c []candidate, radius float64) []candidate {
 	wide := b.fine.dims
-	dots := t.dots[:len(ids)]
-	vec.DotCodesScattered(dots, t.fine.q, b.records, wide+recordTail, ids)
-	kept := ids[:0]
-	reach := radius + t.fine.err
-	for i, id := range ids {
-		norm, err := tail(b.records[int(id)*(wide+recordTail)+wide:])
-		v := float64(norm) + float64(t.fine.factor)*float64(dots[i])
-		d := reach + float64(err)
-		if !(v+t.fine.offset-t.fine.blur > d*d) {
-			kept = append(kept, id)
+	reach, offset := t.fine.limit(radius)
+	t.work.refined += len(c)
+	kept := c[:0]
+	for len(c) > 0 {
+		part := c[:min(len(c), block)]
+		c = c[len(part):]
+		ids := t.rows(part)
+		dots := t.dots[:len(ids)]
+		vec.DotCodesScattered(dots, t.fine.q, b.records, wide+recordTail, ids)
+		for i, id := range ids {
+			norm, err := tail(b.records[int(id)*(wide+recordTail)+wide:])
+			d := reach + err
+			if v := norm + t.fine.factor*float32(dots[i]); !(v > d*d+offset) {
+				kept = append(kept, candidate{t.fine.nearest(v, float64(err)), id})
+			}
 		}
 	}
 	return kept
 }
 
-// compare offers the rows of ids to the answer.
-func (s *Searcher) compare(ids []int32) {
-	s.bounded.work.compared += len(ids)
-	for len(ids) > 0 {
-		part := ids[:min(len(ids), block)]
-		ids = ids[len(part):]
-		values := s.values[:len(part)]
-		s.bounded.query.Scattered(values, part)
-		s.offer(values, part)
+// rows are the ids of c, until the next call.
+func (t *bounded) rows(c []candidate) []int32 {
+	t.ids = t.ids[:0]
+	for _, c := range c {
+		t.ids = append(t.ids, c.id)
+	}
+	return t.ids
+}
+
+// compare offers candidates to the answer.
+func (s *Searcher) compare(c []candidate) {
+	s.bounded.work.compared += len(c)
+	for len(c) > 0 {
+		part := c[:min(len(c), block)]
+		c = c[len(part):]
+		ids := s.bounded.rows(part)
+		values := s.values[:len(ids)]
+		s.bounded.query.Scattered(values, ids)
+		s.offer(values, ids)
 	}
 }
 
@@ -273,9 +294,6 @@ func selectNearest(c []candidate, n int) {
 func (a candidate) before(b candidate) bool {
 	return a.nearest < b.nearest || a.nearest == b.nearest && a.id < b.id
 }
-
-// roundDown is the greatest float32 that is not more than x.
-func roundDown(x float64) float32 { return -roundUp(-x) }
 
 // A heap of leaves with the farthest at the root.
 

@@ -4,11 +4,12 @@ import (
 	"context"
 	"math"
 	"slices"
+	"sync"
 
 	"annbench/indexes/vec"
 )
 
-// bounds are what a forest has beside its trees, unless it is plain: a coarse sketch of every entry of
+// bounds are what a forest is made of unless it is plain: a coarse sketch of every entry of
 // every leaf, in the order of the leaves, and where that leaves out components, a fine one of every row.
 type bounds struct {
 	scale, most float64 // of the space, see there
@@ -16,9 +17,10 @@ type bounds struct {
 	// A leaf is a run of blocks. A place's own word is its row, or none where it is left over.
 	coarse *sketch
 	blocks vec.CodeBlocks
+	leaves []int64 // leaf i is the blocks leaves[i] to leaves[i+1]
 	sizes  []int32 // by leaf, how many places hold a row
 
-	// The mean of each leaf's coordinates, as if it were a point; leaf i is in place i.
+	// The mean of each leaf's codes, as if it were a point; leaf i is in place i.
 	centres vec.CodeBlocks
 
 	fine    *sketch // nil where the coarse one is whole
@@ -48,19 +50,19 @@ func fineComponents(dim int) int {
 	return max(fineWhole, dim*5/8/16*16) - 1
 }
 
-// layOut makes the sketches of all rows and grows trees over the coarse coordinates.
-func layOut(ctx context.Context, base vec.Matrix, metric vec.Metric, o Options) (*bounds, []tree, error) {
-	space := newSpace(base, metric)
-	b := &bounds{scale: space.scale, most: space.most}
-	dim := space.dim()
-	sample := space.sample(o.Seed)
+// layOut makes the sketches of all rows, and trees over the coarse codes.
+func layOut(ctx context.Context, base vec.Matrix, metric vec.Metric, o Options) (*bounds, error) {
+	points := newSpace(base, metric)
+	b := &bounds{scale: points.scale, most: points.most}
+	dim := points.dim()
+	sample := points.sample(o.Seed)
 	mean := centre(sample)
 	if dim <= coarseDims {
 		b.coarse = newSketch(sample, mean, vec.Matrix{Dim: dim}, widest(sample, dim), false)
 	} else {
 		axes, err := principal(ctx, o.Threads, sample, coarseDims-1, o.Seed)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		b.coarse = newSketch(sample, mean, axes, nil, true)
 		if n := fineComponents(dim); n > 0 {
@@ -70,32 +72,35 @@ func layOut(ctx context.Context, base vec.Matrix, metric vec.Metric, o Options) 
 	sample = vec.Matrix{} // so that the collector can have it
 
 	rows, wide := base.Rows, b.coarse.dims
-	y := vec.NewMatrix(rows, wide)
 	codes, norms, errs := make([]uint8, rows*wide), make([]float32, rows), make([]float32, rows)
 	if b.fine != nil {
 		b.records = make([]uint8, rows*(b.fine.dims+recordTail))
 	}
+	// Buffers are used again: as garbage they would be most of what a build holds.
+	type buffers struct{ points, along, y, z []float32 }
+	n := b.coarse.axes.Rows
+	pool := sync.Pool{New: func() any {
+		buf := &buffers{points: make([]float32, block*dim), along: make([]float32, block*n), y: make([]float32, wide)}
+		if b.fine != nil {
+			buf.z = make([]float32, b.fine.dims)
+		}
+		return buf
+	}}
 	parts := (rows + block - 1) / block
 	err := inParallel(ctx, o.Threads, parts, func(i int) {
+		buf := pool.Get().(*buffers)
+		defer pool.Put(buf)
+		along, y, z := buf.along, buf.y, buf.z
 		from, to := i*block, min(rows, (i+1)*block)
-		points := space.points(from, to)
-		n := b.coarse.axes.Rows
-		var along []float32
-		if n > 0 {
-			along = make([]float32, points.Rows*n)
-			vec.DotMatrix(along, points, b.coarse.axes)
-		}
-		var z []float32
-		if b.fine != nil {
-			z = make([]float32, b.fine.dims)
-		}
-		for j := range points.Rows {
+		part := points.points(buf.points, from, to)
+		vec.DotMatrix(along, part, b.coarse.axes)
+		for j := range part.Rows {
 			id := from + j
-			copy(y.Row(id), along[j*n:(j+1)*n])
-			slack := b.coarse.coordinates(y.Row(id), points.Row(j))
-			norms[id], errs[id] = b.coarse.encode(codes[id*wide:(id+1)*wide], y.Row(id), slack)
+			copy(y, along[j*n:(j+1)*n])
+			slack := b.coarse.coordinates(y, part.Row(j))
+			norms[id], errs[id] = b.coarse.encode(codes[id*wide:(id+1)*wide], y, slack)
 			if b.fine != nil {
-				slack := b.fine.coordinates(z, points.Row(j))
+				slack := b.fine.coordinates(z, part.Row(j))
 				record := b.record(id)
 				norm, err := b.fine.encode(record, z, slack)
 				putTail(record[b.fine.dims:], norm, err)
@@ -103,14 +108,14 @@ func layOut(ctx context.Context, base vec.Matrix, metric vec.Metric, o Options) 
 		}
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	trees, err := grow(ctx, newSpace(y, vec.L2), o)
+	trees, err := carve(ctx, &space{base: vec.Matrix{Rows: rows, Dim: wide}, metric: vec.L2, scale: 1, codes: codes}, o)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	b.fill(trees, y, codes, norms, errs)
-	return b, trees, nil
+	b.fill(trees, codes, norms, errs)
+	return b, nil
 }
 
 // record is the fine sketch of row id.
@@ -119,48 +124,51 @@ func (b *bounds) record(id int) []uint8 {
 	return b.records[id*n : (id+1)*n]
 }
 
-// fill puts the leaves' entries into blocks, and drops the trees' ids.
-func (b *bounds) fill(trees []tree, y vec.Matrix, codes []uint8, norms, errs []float32) {
+// fill puts the trees' leaves into blocks.
+func (b *bounds) fill(trees []tree, codes []uint8, norms, errs []float32) {
 	wide := b.coarse.dims
-	var leaves, blocks int
+	b.leaves = []int64{0}
 	for _, t := range trees {
-		leaves += len(t.leaves)
 		for i := range t.leaves {
-			blocks += inBlocks(len(t.leaf(i)))
+			n := len(t.leaf(i))
+			b.sizes = append(b.sizes, int32(n))
+			b.leaves = append(b.leaves, b.leaves[len(b.leaves)-1]+int64(inBlocks(n)))
 		}
 	}
-	b.blocks = vec.NewCodeBlocks(blocks, wide)
-	b.sizes = make([]int32, 0, leaves)
-	b.centres = vec.NewCodeBlocks(inBlocks(leaves), wide)
-	sums, mean, row := make([]float64, wide), make([]float32, wide), make([]uint8, wide)
-	for i := leaves; i < b.centres.Len()*vec.CodeBlock; i++ {
-		b.centres.Set(i, far, 0, none, row)
+	b.blocks = vec.NewCodeBlocks(int(b.leaves[len(b.sizes)]), wide)
+	b.centres = vec.NewCodeBlocks(inBlocks(len(b.sizes)), wide)
+	nothing := make([]uint8, wide)
+	for i := len(b.sizes); i < b.centres.Len()*vec.CodeBlock; i++ {
+		b.centres.Set(i, far, 0, none, nothing)
 	}
-	place := 0
+	sums, mean, row := make([]int64, wide), make([]float32, wide), make([]uint8, wide)
+	leaf := 0
 	for i := range trees {
 		t := &trees[i]
 		for l := range t.leaves {
-			leaf := t.leaf(l)
-			slices.Sort(leaf)
+			ids := t.leaf(l)
+			slices.Sort(ids)
 			clear(sums)
-			for _, id := range leaf {
-				b.blocks.Set(place, norms[id], errs[id], uint32(id), codes[int(id)*wide:][:wide])
+			place := int(b.leaves[leaf]) * vec.CodeBlock
+			for _, id := range ids {
+				code := codes[int(id)*wide:][:wide]
+				b.blocks.Set(place, norms[id], errs[id], uint32(id), code)
 				place++
-				for c, v := range y.Row(int(id)) {
-					sums[c] += float64(v)
+				for c, v := range code {
+					sums[c] += int64(v)
 				}
 			}
-			for place%vec.CodeBlock != 0 {
-				b.blocks.Set(place, far, 0, none, row)
-				place++
+			for ; place%vec.CodeBlock != 0; place++ {
+				b.blocks.Set(place, far, 0, none, nothing)
 			}
 			for c := range mean {
-				mean[c] = float32(sums[c] / float64(len(leaf)))
+				mean[c] = (float32(sums[c])/float32(len(ids)) - 128) * b.coarse.step
 			}
 			norm, _ := b.coarse.encode(row, mean, 0)
-			b.centres.Set(len(b.sizes), norm, 0, none, row)
-			b.sizes = append(b.sizes, int32(len(leaf)))
+			b.centres.Set(leaf, norm, 0, none, row)
+			leaf++
 		}
+		*t = tree{} // so that the collector can have it
 	}
 }
 

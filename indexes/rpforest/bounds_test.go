@@ -193,10 +193,10 @@ func TestBoundOfEveryPair(t *testing.T) {
 				if masks[0]>>(place%vec.CodeBlock)&1 == 0 {
 					t.Fatalf("query %d row %d: rank %v, radius %v: ruled out by the scan, v = %v", i, row, rank[0], radius, v)
 				}
-				if d := roundDown(s.coarse.nearest(v, float64(b.blocks.Err(place)))); float64(d) > radius {
+				if d := s.coarse.nearest(v, float64(b.blocks.Err(place))); d > radius {
 					t.Fatalf("query %d row %d: rank %v, radius %v: ruled out, lower bound %v", i, row, rank[0], radius, d)
 				}
-				if b.fine != nil && !math.IsInf(radius, 1) && len(s.refine(b, []int32{int32(row)}, radius)) == 0 {
+				if b.fine != nil && !math.IsInf(radius, 1) && len(s.refine(b, []candidate{{id: int32(row)}}, radius)) == 0 {
 					t.Fatalf("query %d row %d: rank %v, radius %v: ruled out by the fine sketch", i, row, rank[0], radius)
 				}
 			}
@@ -293,7 +293,7 @@ func TestSelectNearest(t *testing.T) {
 	for n := 1; n < 100; n++ {
 		c := make([]candidate, n)
 		for i := range c {
-			c[i] = candidate{float32(rng.IntN(10)), int32(i)}
+			c[i] = candidate{float64(rng.IntN(10)), int32(i)}
 		}
 		want := slices.Clone(c)
 		slices.SortFunc(want, func(a, b candidate) int {

@@ -3,6 +3,7 @@ package rpforest
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 
 	"annbench/indexes/vec"
@@ -53,6 +54,65 @@ func grow(ctx context.Context, s *space, o Options) ([]tree, error) {
 // block rows are given to a kernel at once.
 const block = 256
 
+// carve cuts the points of s into leaves again and again, for each tree, without keeping the cuts: of
+// the trees only leaves and ids are set. Every node has a generator of its own, so that any thread may
+// take it.
+func carve(ctx context.Context, s *space, o Options) ([]tree, error) {
+	growers := sync.Pool{New: func() any { return newGrower(ctx, s, o.LeafSize) }}
+	free := make(chan struct{}, o.Threads) // threads that are at work
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	trees := make([]tree, o.Trees)
+	// worthwhile is the size of a part that is given to another thread.
+	const worthwhile = 2000
+	var node func(g *grower, tree, from, to int)
+	node = func(g *grower, tree, from, to int) {
+		t := &trees[tree]
+		for to-from > o.LeafSize && ctx.Err() == nil {
+			g.rng = rand.New(rand.NewPCG(o.Seed^uint64(tree)<<40, uint64(from)<<32|uint64(to)))
+			middle := from + g.split(t.ids[from:to])
+			left := from
+			from = middle
+			if middle-left >= worthwhile {
+				select {
+				case free <- struct{}{}:
+					wait.Go(func() {
+						g := growers.Get().(*grower)
+						node(g, tree, left, middle)
+						growers.Put(g)
+						<-free
+					})
+					continue
+				default:
+				}
+			}
+			node(g, tree, left, middle)
+		}
+		mu.Lock()
+		t.leaves = append(t.leaves, from)
+		mu.Unlock()
+	}
+	for i := range trees {
+		t := &trees[i]
+		t.ids = make([]int32, s.base.Rows)
+		for j := range t.ids {
+			t.ids[j] = int32(j)
+		}
+		free <- struct{}{}
+		wait.Go(func() {
+			g := growers.Get().(*grower)
+			node(g, i, 0, len(t.ids))
+			growers.Put(g)
+			<-free
+		})
+	}
+	wait.Wait()
+	for i := range trees {
+		slices.Sort(trees[i].leaves)
+	}
+	return trees, context.Cause(ctx)
+}
+
 // grower is what one thread builds trees with.
 type grower struct {
 	*space
@@ -66,6 +126,9 @@ type grower struct {
 	offset  float32
 	margins [block]float32
 	right   []int32
+
+	turned []int8 // the normal, where points are codes
+	dots   [block]int32
 }
 
 func newGrower(ctx context.Context, s *space, leafSize int) *grower {
@@ -73,7 +136,8 @@ func newGrower(ctx context.Context, s *space, leafSize int) *grower {
 	return &grower{
 		space: s, ctx: ctx, leafSize: leafSize,
 		p: points.Row(0), q: points.Row(1), x: points.Row(2), normal: points.Row(3),
-		right: make([]int32, 0, s.base.Rows),
+		right:  make([]int32, 0, s.base.Rows),
+		turned: make([]int8, len(s.codes)/max(1, s.base.Rows)),
 	}
 }
 
@@ -133,6 +197,7 @@ func (g *grower) split(ids []int32) int {
 // cut runs 2-means over ids and puts the plane half-way between the means.
 func (g *grower) cut(ids []int32) {
 	clear(g.normal)
+	clear(g.turned)
 	g.offset = 0
 	i := g.rng.IntN(len(ids))
 	j := g.rng.IntN(len(ids) - 1)
@@ -196,6 +261,23 @@ func (g *grower) cut(ids []int32) {
 		}
 		g.offset = float32(-sum / 2 / g.scale)
 	}
+	if g.codes != nil {
+		g.turn()
+	}
+}
+
+// turn makes the cut one of codes: the normal in signed bytes, and the offset for sums over raised codes
+// such that it still lies half-way between the means.
+func (g *grower) turn() {
+	scale := 127 / magnitude(g.normal)
+	var sum, codes float64
+	for i, v := range g.normal {
+		q := nearestInt(v * scale)
+		g.turned[i] = int8(q)
+		sum += float64(q) * (float64(g.p[i]) + float64(g.q[i]))
+		codes += float64(q)
+	}
+	g.offset = float32(-sum/2 - 128*codes)
 }
 
 // angle is 1 - cos of the angle between a mean of the given length and a point of length 1.
@@ -233,7 +315,14 @@ func (g *grower) partition(ids []int32) int {
 	for from := 0; from < len(ids); from += block {
 		part := ids[from:min(from+block, len(ids))]
 		margins := g.margins[:len(part)]
-		vec.DotScattered(margins, g.normal[:dim], g.base, part)
+		if g.codes == nil {
+			vec.DotScattered(margins, g.normal[:dim], g.base, part)
+		} else {
+			vec.DotCodesScattered(g.dots[:len(part)], g.turned, g.codes, dim, part)
+			for i, dot := range g.dots[:len(part)] {
+				margins[i] = float32(dot)
+			}
+		}
 		for i, margin := range margins {
 			id := part[i]
 			margin += g.offset

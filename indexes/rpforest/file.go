@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"unsafe"
 
 	"annbench/indexes/vec"
@@ -88,27 +89,26 @@ func (f *Forest) sections(h *fileHeader, scales *[]float32) []section {
 	if metric == vec.InnerProduct {
 		pointDim++
 	}
-	cutDim, extras, rankScales, ids := dim, int64(0), int64(0), int64(0)
-	if h.Plain == 1 {
-		ids = int64(h.Rows * h.Trees)
-		if metric == vec.InnerProduct {
-			extras = int64(h.Cuts)
-		}
-	} else {
-		cutDim = int64(h.Coarse.Dims)
-	}
+	rankScales := int64(0)
 	if metric == vec.Cosine {
 		rankScales = int64(h.Rows)
 	}
 	const structure, content = true, false
-	list := []section{
-		array(&f.roots, int64(h.Trees), structure),
-		array(&f.offsets, int64(h.Cuts), structure),
-		array(&f.extras, extras, structure),
-		array(&f.children, int64(h.Cuts), structure),
-		array(&f.leaves, int64(h.Leaves)+1, structure),
-		array(&f.normals.Data, int64(h.Cuts)*cutDim, structure),
-		array(&f.ids, ids, structure),
+	var list []section
+	if h.Plain == 1 {
+		extras := int64(0)
+		if metric == vec.InnerProduct {
+			extras = int64(h.Cuts)
+		}
+		list = append(list,
+			array(&f.roots, int64(h.Trees), structure),
+			array(&f.offsets, int64(h.Cuts), structure),
+			array(&f.extras, extras, structure),
+			array(&f.children, int64(h.Cuts), structure),
+			array(&f.starts, int64(h.Leaves)+1, structure),
+			array(&f.normals.Data, int64(h.Cuts)*dim, structure),
+			array(&f.ids, int64(h.Rows*h.Trees), structure),
+		)
 	}
 	if b := f.bounds; b != nil {
 		sketch := func(s *sketch, h sketchHeader) {
@@ -127,6 +127,7 @@ func (f *Forest) sections(h *fileHeader, scales *[]float32) []section {
 			list = append(list, array(&b.records, int64(h.Rows)*int64(h.Fine.Dims+recordTail), content))
 		}
 		list = append(list,
+			array(&b.leaves, int64(h.Leaves)+1, structure),
 			array(&b.sizes, int64(h.Leaves), structure),
 			array(&b.centres.Words, centres*words, structure),
 			array(&b.blocks.Words, int64(h.Blocks)*words, content),
@@ -222,9 +223,9 @@ func (f *Forest) header() fileHeader {
 		Seed:     f.options.Seed,
 		Rows:     uint64(f.base.Rows),
 		Dim:      uint64(f.base.Dim),
-		Trees:    uint64(len(f.roots)),
+		Trees:    uint64(f.options.Trees),
 		Cuts:     uint64(len(f.offsets)),
-		Leaves:   uint64(len(f.leaves) - 1),
+		Leaves:   uint64(len(f.starts) - 1),
 		Plain:    1,
 	}
 	copy(h.Magic[:], fileMagic)
@@ -235,6 +236,7 @@ func (f *Forest) header() fileHeader {
 	}
 	if b := f.bounds; b != nil {
 		h.Plain = 0
+		h.Leaves = uint64(len(b.sizes))
 		h.Blocks = uint64(b.blocks.Len())
 		h.Scale, h.Most = b.scale, b.most
 		h.Coarse = b.coarse.header()
@@ -404,7 +406,7 @@ func (h *fileHeader) possible() bool {
 		return false
 	}
 	if h.Plain == 1 {
-		return h.Blocks == 0 && h.Coarse == sketchHeader{} && h.Fine == sketchHeader{}
+		return h.Trees < most/h.Rows && h.Blocks == 0 && h.Coarse == sketchHeader{} && h.Fine == sketchHeader{}
 	}
 	dim := uint32(h.Dim)
 	if vec.Metrics[h.Metric] == vec.InnerProduct {
@@ -426,12 +428,11 @@ func (h *fileHeader) empty() *Forest {
 		options: Options{Trees: int(h.Trees), LeafSize: int(h.LeafSize), Seed: h.Seed, Plain: h.Plain == 1},
 		metric:  vec.Metrics[h.Metric],
 		base:    vec.Matrix{Rows: int(h.Rows), Dim: dim},
-		normals: vec.Matrix{Rows: int(h.Cuts), Dim: dim},
 	}
+	f.normals = vec.Matrix{Rows: int(h.Cuts), Dim: dim}
 	if h.Plain == 1 {
 		return f
 	}
-	f.normals.Dim = int(h.Coarse.Dims)
 	if f.metric == vec.InnerProduct {
 		dim++
 	}
@@ -453,7 +454,10 @@ func (h *fileHeader) empty() *Forest {
 // exist, and to greater numbers than those they come from; leaves lie in the ids or blocks, and ids in
 // the rows. (The rows in blocks are looked at when they are used.)
 func (f *Forest) sound() bool {
-	cuts, leaves := len(f.offsets), len(f.leaves)-1
+	if f.bounds != nil {
+		return f.bounds.sound()
+	}
+	cuts, leaves := len(f.offsets), len(f.starts)-1
 	known := func(ref int32, above int) bool {
 		if ref < 0 {
 			return int(^ref) < leaves
@@ -470,32 +474,29 @@ func (f *Forest) sound() bool {
 			return false
 		}
 	}
-	end := len(f.ids)
-	if f.bounds != nil {
-		end = f.blocks.Len()
-	}
-	if f.leaves[0] != 0 || f.leaves[leaves] != int64(end) {
-		return false
-	}
-	for i := range leaves {
-		if f.leaves[i] > f.leaves[i+1] {
-			return false
-		}
-	}
 	for _, id := range f.ids {
 		if id < 0 || int(id) >= f.base.Rows {
 			return false
 		}
 	}
-	if f.bounds == nil {
-		return true
+	return rising(f.starts, len(f.ids))
+}
+
+// rising reports whether starts rise, or stay, from 0 to end.
+func rising(starts []int64, end int) bool {
+	return starts[0] == 0 && starts[len(starts)-1] == int64(end) && slices.IsSorted(starts)
+}
+
+func (b *bounds) sound() bool {
+	if !rising(b.leaves, b.blocks.Len()) {
+		return false
 	}
-	for i, n := range f.sizes {
-		if n < 1 || int64(inBlocks(int(n))) != f.leaves[i+1]-f.leaves[i] {
+	for i, n := range b.sizes {
+		if n < 1 || int64(inBlocks(int(n))) != b.leaves[i+1]-b.leaves[i] {
 			return false
 		}
 	}
-	for _, s := range []*sketch{f.coarse, f.fine} {
+	for _, s := range []*sketch{b.coarse, b.fine} {
 		if s == nil {
 			continue
 		}

@@ -34,7 +34,7 @@ import (
 
 // What zero means in [Options].
 const (
-	DefaultTrees         = 2
+	DefaultTrees         = 1
 	DefaultLeafSize      = 128
 	DefaultPlainTrees    = 20
 	DefaultPlainLeafSize = 128
@@ -69,8 +69,6 @@ func (o Options) complete() Options {
 }
 
 // Forest is a built forest. It does not change, so any number of Searchers may use it at once.
-//
-// All trees share their arrays. A reference to a node is the number of a cut, or ^number of a leaf.
 type Forest struct {
 	options Options
 	base    vec.Matrix
@@ -79,15 +77,21 @@ type Forest struct {
 
 	unmap func() error // nil where the forest was built
 
+	plain   // empty where there are bounds
 	*bounds // nil where the forest is plain
+}
 
+// plain are the trees of a plain forest.
+//
+// All trees share their arrays. A reference to a node is the number of a cut, or ^number of a leaf.
+type plain struct {
 	roots    []int32    // a reference for each tree
 	normals  vec.Matrix // row i is the unit normal of cut i, or zero where the halves are random
 	offsets  []float32  // the margin of x at cut i is normal·x + offset
 	extras   []float32  // under InnerProduct, the normal's component along the one that vectors were given
 	children [][2]int32 // references: margin < 0, margin > 0
-	leaves   []int64    // leaf i holds ids[leaves[i]:leaves[i+1]], or the blocks leaves[i] to leaves[i+1] of bounds
-	ids      []int32    // row numbers of base, a permutation for each tree; none where there are bounds
+	starts   []int64    // leaf i holds ids[starts[i]:starts[i+1]]
+	ids      []int32    // row numbers of base, a permutation for each tree
 }
 
 // Options returns what the forest was built with; zeros are replaced by what they mean.
@@ -106,7 +110,7 @@ func (f *Forest) Metric() vec.Metric { return f.metric }
 //     bytes each, and 2^l leaves of 8.
 //   - With bounds, the codes of an entry have c bytes, one for each of dim components, in sixteens, but
 //     no more than 96, and 12 beside them; a leaf's entries come in sixteens, and so do the leaves'
-//     centres, which are such entries too. Cuts have c numbers, leaves 4 bytes more. Above 96 dimensions
+//     centres, which are such entries too. Leaves have 12 bytes more. Above 96 dimensions
 //     there are 96 axes; and from 192 dimensions on, each vector has longer codes: a byte for each of
 //     dim components, in sixteens, or from 256 on for five eighths, and 8 bytes.
 func EstimateBytes(rows, dim int, o Options) int64 {
@@ -121,7 +125,7 @@ func EstimateBytes(rows, dim int, o Options) int64 {
 	blocks := func(n int64) int64 { return (n + vec.CodeBlock - 1) / vec.CodeBlock }
 	c := min(16*blocks(d), coarseDims)
 	total := blocks(trees*leaves)*vec.CodeBlock*(c+12) +
-		trees*(leaves*blocks((n+leaves-1)/leaves)*vec.CodeBlock*(c+12)+(leaves-1)*(4*c+12)+12*leaves)
+		trees*(leaves*blocks((n+leaves-1)/leaves)*vec.CodeBlock*(c+12)+12*leaves)
 	if d > coarseDims {
 		total += 4 * coarseDims * d
 	}
@@ -182,18 +186,20 @@ func Build(ctx context.Context, base vec.Matrix, metric vec.Metric, o Options) (
 	}
 	o = o.complete()
 	f := &Forest{options: o, base: base, metric: metric}
-	var trees []tree
-	var err error
 	if o.Plain {
-		trees, err = grow(ctx, newSpace(base, metric), o)
+		trees, err := grow(ctx, newSpace(base, metric), o)
+		if err != nil {
+			return nil, fmt.Errorf("building a forest: %w", err)
+		}
+		f.join(trees)
 	} else {
-		f.bounds, trees, err = layOut(ctx, base, metric, o)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("building a forest: %w", err)
+		b, err := layOut(ctx, base, metric, o)
+		if err != nil {
+			return nil, fmt.Errorf("building a forest: %w", err)
+		}
+		f.bounds = b
 	}
 	f.ranker = vec.NewRanker(base, metric)
-	f.join(trees)
 	return f, nil
 }
 
@@ -211,26 +217,19 @@ func (f *Forest) join(trees []tree) {
 	for i := range trees {
 		cuts += len(trees[i].offsets)
 		leaves += len(trees[i].leaves)
-		if f.bounds == nil {
-			ids += len(trees[i].ids)
-		}
+		ids += len(trees[i].ids)
 	}
-	dim := f.base.Dim
-	if f.bounds != nil {
-		dim = f.coarse.dims
-	}
-	f.normals = vec.Matrix{Data: make([]float32, 0, cuts*dim), Rows: cuts, Dim: dim}
+	f.normals = vec.Matrix{Data: make([]float32, 0, cuts*f.base.Dim), Rows: cuts, Dim: f.base.Dim}
 	f.offsets = make([]float32, 0, cuts)
 	f.children = make([][2]int32, 0, cuts)
-	f.leaves = make([]int64, 0, leaves+1)
+	f.starts = make([]int64, 0, leaves+1)
 	f.ids = make([]int32, 0, ids)
-	if f.metric == vec.InnerProduct && f.bounds == nil {
+	if f.metric == vec.InnerProduct {
 		f.extras = make([]float32, 0, cuts)
 	}
-	var blocks int64 // or ids, so far
 	for i := range trees {
 		t := &trees[i]
-		cut, leaf := int32(len(f.offsets)), int32(len(f.leaves))
+		cut, leaf := int32(len(f.offsets)), int32(len(f.starts))
 		move := func(ref int32) int32 {
 			if ref < 0 {
 				return ref - leaf // ^(number + leaf)
@@ -241,22 +240,14 @@ func (f *Forest) join(trees []tree) {
 		for _, c := range t.children {
 			f.children = append(f.children, [2]int32{move(c[0]), move(c[1])})
 		}
-		for l, from := range t.leaves {
-			if f.bounds == nil {
-				f.leaves = append(f.leaves, int64(len(f.ids)+from))
-			} else {
-				f.leaves = append(f.leaves, blocks)
-				blocks += int64(inBlocks(len(t.leaf(l))))
-			}
+		for _, from := range t.leaves {
+			f.starts = append(f.starts, int64(len(f.ids)+from))
 		}
 		f.normals.Data = append(f.normals.Data, t.normals...)
 		f.offsets = append(f.offsets, t.offsets...)
 		f.extras = append(f.extras, t.extras...)
-		if f.bounds == nil {
-			f.ids = append(f.ids, t.ids...)
-			blocks = int64(len(f.ids))
-		}
+		f.ids = append(f.ids, t.ids...)
 		*t = tree{} // so that the collector can have it
 	}
-	f.leaves = append(f.leaves, blocks)
+	f.starts = append(f.starts, int64(len(f.ids)))
 }

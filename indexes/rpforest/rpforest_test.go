@@ -43,15 +43,11 @@ func build(t testing.TB, base vec.Matrix, metric vec.Metric, o Options) *Forest 
 	return f
 }
 
-// entries returns the rows of leaf i.
-func (f *Forest) entries(leaf int32) []int32 {
-	from, to := f.leaves[leaf], f.leaves[leaf+1]
-	if f.bounds == nil {
-		return slices.Clone(f.ids[from:to])
-	}
+// entries returns the rows of leaf i of a forest with bounds.
+func (b *bounds) entries(leaf int32) []int32 {
 	var ids []int32
-	for place := int(from) * vec.CodeBlock; place < int(to)*vec.CodeBlock; place++ {
-		if row := f.blocks.Own(place); row != none {
+	for place := b.leaves[leaf] * vec.CodeBlock; place < b.leaves[leaf+1]*vec.CodeBlock; place++ {
+		if row := b.blocks.Own(int(place)); row != none {
 			ids = append(ids, int32(row))
 		}
 	}
@@ -65,36 +61,50 @@ func (f *Forest) mustBeWhole(t testing.TB) {
 	if !f.sound() {
 		t.Fatal("not sound")
 	}
+	mustBeAll := func(ids []int32, trees int) {
+		slices.Sort(ids)
+		if len(ids) != trees*f.base.Rows {
+			t.Fatalf("%d trees of %d vectors hold %d", trees, f.base.Rows, len(ids))
+		}
+		for i, id := range ids {
+			if int(id) != i/trees {
+				t.Fatalf("%d trees hold %d in place %d", trees, id, i)
+			}
+		}
+	}
+	checkLeaf := func(n int) {
+		if n > f.options.LeafSize || n == 0 {
+			t.Fatalf("a leaf of %d", n)
+		}
+	}
+	if f.bounds != nil {
+		var all []int32
+		for i, n := range f.sizes {
+			ids := f.entries(int32(i))
+			checkLeaf(len(ids))
+			if int(n) != len(ids) {
+				t.Fatalf("a leaf of %d is said to have %d", len(ids), n)
+			}
+			all = append(all, ids...)
+		}
+		mustBeAll(all, f.options.Trees)
+		return
+	}
 	if len(f.roots) != f.options.Trees {
 		t.Fatalf("%d trees, not %d", len(f.roots), f.options.Trees)
 	}
-	rows := f.base.Rows
-	for tree, root := range f.roots {
+	for _, root := range f.roots {
 		var below func(ref int32) []int32
 		below = func(ref int32) []int32 {
 			if ref < 0 {
-				ids := f.entries(^ref)
-				if len(ids) > f.options.LeafSize || len(ids) == 0 {
-					t.Fatalf("a leaf of %d", len(ids))
-				}
-				if f.bounds != nil && int(f.sizes[^ref]) != len(ids) {
-					t.Fatalf("a leaf of %d is said to have %d", len(ids), f.sizes[^ref])
-				}
-				return ids
+				ids := f.ids[f.starts[^ref]:f.starts[^ref+1]]
+				checkLeaf(len(ids))
+				return slices.Clone(ids)
 			}
 			c := f.children[ref]
 			return append(below(c[0]), below(c[1])...)
 		}
-		ids := below(root)
-		slices.Sort(ids)
-		if len(ids) != rows {
-			t.Fatalf("tree %d holds %d of %d vectors", tree, len(ids), rows)
-		}
-		for i, id := range ids {
-			if int(id) != i {
-				t.Fatalf("tree %d holds %d in place %d", tree, id, i)
-			}
-		}
+		mustBeAll(below(root), 1)
 	}
 	for i := range f.offsets {
 		length := vec.Norm(f.normals.Row(i))

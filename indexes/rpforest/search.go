@@ -135,7 +135,7 @@ func (s *Searcher) collect(q []float32, searchK int) {
 			}
 		}
 		leaf := ^node
-		ids := f.ids[f.leaves[leaf]:f.leaves[leaf+1]]
+		ids := f.ids[f.starts[leaf]:f.starts[leaf+1]]
 		entries += len(ids)
 		for _, id := range ids {
 			if s.seen[id] != s.search {

@@ -118,21 +118,26 @@ func (s *sketch) coordinates(y, x []float32) (slack float64) {
 // of e(x).
 func (s *sketch) encode(codes []uint8, y []float32, slack float64) (norm, err float32) {
 	inverse := 1 / s.step
-	var off float32
+	var off [2]float32
 	var squares int32
 	codes = codes[:len(y)]
 	for j, v := range y {
-		// Half up, by truncation of a positive number: 2¹⁶ is beyond the clamp.
-		c := int32(min(max(v*inverse, -128), 127)+65536.5) - 65536
+		c := min(max(nearestInt(v*inverse), -128), 127)
 		codes[j] = uint8(c + 128)
 		squares += c * c
 		d := v - float32(c)*s.step
-		off += d * d
+		off[j&1] += d * d
 	}
-	// The differences are rounded to u|y|, and c·s too; the sum of squares as above, in one chain.
+	// The differences are rounded to u|y|, and c·s too; the sum of squares as above, in two chains.
 	length := vec.Norm(y)
-	e := math.Sqrt(float64(off))*(1+float64(len(y)+4)*unit) + 4*unit*length + slack
+	e := math.Sqrt(float64(off[0])+float64(off[1]))*(1+float64(len(y)+4)*unit) + 4*unit*length + slack
 	return s.step * s.step * float32(squares), roundUp(e * (1 + 16*unit))
+}
+
+// nearestInt is the whole number nearest to x, if its magnitude is below 2¹⁵; half up. Beyond that it
+// is any number.
+func nearestInt(x float32) int32 {
+	return int32(x+65536.5) - 65536 // conversion cuts positive numbers off
 }
 
 // roundUp is the smallest float32 that is not less than x.
@@ -156,10 +161,7 @@ type aim struct {
 
 // query sets a to the query of coordinates y.
 func (s *sketch) query(a *aim, y []float32, slack float64) {
-	var most float32
-	for _, v := range y {
-		most = max(most, v, -v)
-	}
+	most := magnitude(y)
 	a.q = a.q[:len(y)]
 	if !(most < 1e15) || !(slack < 1e15) { // too far away, or not a number: squares would overflow
 		clear(a.q)
@@ -171,18 +173,19 @@ func (s *sketch) query(a *aim, y []float32, slack float64) {
 		t = 1e-15 // all codes are 0, and the error is the coordinates' length
 	}
 	inverse := 1 / t
-	var off float32
+	var off [2]float32
 	var sum, squares, magnitudes int32
+	q := a.q[:len(y)]
 	for j, v := range y {
-		c := int32(min(max(v*inverse, -127), 127)+65536.5) - 65536
-		a.q[j] = int8(c)
+		c := nearestInt(v * inverse) // at most 127
+		q[j] = int8(c)
 		sum += c
 		squares += c * c
 		magnitudes += max(c, -c)
 		d := v - float32(c)*t
-		off += d * d
+		off[j&1] += d * d
 	}
-	a.err = math.Sqrt(float64(off))*(1+float64(len(y)+4)*unit) + 4*unit*vec.Norm(y) + slack
+	a.err = math.Sqrt(float64(off[0])+float64(off[1]))*(1+float64(len(y)+4)*unit) + 4*unit*vec.Norm(y) + slack
 	st := float64(s.step) * float64(t)
 	a.factor = float32(-2 * st)
 	a.offset = float64(t)*float64(t)*float64(squares) + 256*st*float64(sum)

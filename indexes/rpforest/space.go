@@ -13,6 +13,7 @@ type space struct {
 	metric vec.Metric
 	scale  float64   // under L2, a power of 2 that brings the greatest component into range
 	most   float64   // under InnerProduct, the greatest length of all
+	codes  []uint8   // where not nil, the points instead of base's: so many bytes a row, raised by 128
 	extra  []float64 // under InnerProduct, the component more of each row
 }
 
@@ -20,11 +21,7 @@ func newSpace(base vec.Matrix, metric vec.Metric) *space {
 	s := &space{base: base, metric: metric, scale: 1}
 	switch metric {
 	case vec.L2:
-		var greatest float32
-		for _, x := range base.Data {
-			greatest = max(greatest, x, -x)
-		}
-		if greatest > 0 {
+		if greatest := magnitude(base.Data); greatest > 0 {
 			// Ordinary vectors stay as they are: then the base itself serves as the points.
 			if greatest < 1e-6 || greatest > 1e6 {
 				_, exponent := math.Frexp(float64(greatest))
@@ -46,6 +43,23 @@ func newSpace(base vec.Matrix, metric vec.Metric) *space {
 	return s
 }
 
+// magnitude is the greatest absolute value in a, or a NaN where there is one. Magnitudes are ordered as
+// their bits are, and NaN is greater than all.
+func magnitude(a []float32) float32 {
+	const sign = 1 << 31
+	var m [4]uint32
+	for ; len(a) >= 4; a = a[4:] {
+		m[0] = max(m[0], math.Float32bits(a[0])&^sign)
+		m[1] = max(m[1], math.Float32bits(a[1])&^sign)
+		m[2] = max(m[2], math.Float32bits(a[2])&^sign)
+		m[3] = max(m[3], math.Float32bits(a[3])&^sign)
+	}
+	for _, x := range a {
+		m[0] = max(m[0], math.Float32bits(x)&^sign)
+	}
+	return math.Float32frombits(max(m[0], m[1], m[2], m[3]))
+}
+
 // dim is the number of components of a point.
 func (s *space) dim() int {
 	if s.metric == vec.InnerProduct {
@@ -57,6 +71,12 @@ func (s *space) dim() int {
 // point writes row id as a point: of length 1, unless the metric is L2. It reports false for a zero
 // vector, which has no direction.
 func (s *space) point(dst []float32, id int32) bool {
+	if s.codes != nil {
+		for i, c := range s.codes[int(id)*s.base.Dim:][:s.base.Dim] {
+			dst[i] = float32(int32(c) - 128)
+		}
+		return true
+	}
 	row := s.base.Row(int(id))
 	scale := s.scale
 	switch s.metric {
@@ -77,12 +97,13 @@ func (s *space) point(dst []float32, id int32) bool {
 	return true
 }
 
-// points returns the points from <= i < to; the origin for a zero vector.
-func (s *space) points(from, to int) vec.Matrix {
+// points returns the points from <= i < to; the origin for a zero vector. It may write them to buf.
+func (s *space) points(buf []float32, from, to int) vec.Matrix {
 	if s.metric == vec.L2 && s.scale == 1 {
 		return s.base.Slice(from, to)
 	}
-	m := vec.NewMatrix(to-from, s.dim())
+	m := vec.Matrix{Data: buf[:(to-from)*s.dim()], Rows: to - from, Dim: s.dim()}
+	clear(m.Data)
 	for i := range m.Rows {
 		s.point(m.Row(i), int32(from+i))
 	}
