@@ -295,7 +295,8 @@ func TestScreens(t *testing.T) {
 			t.Fatal(err)
 		}
 		height := evaluate[float64](t, ctx, `document.documentElement.scrollHeight`)
-		t.Logf("%s: %v high", s.name, height)
+		took := evaluate[float64](t, ctx, `performance.getEntriesByType("navigation")[0].loadEventEnd`)
+		t.Logf("%s: %v high, loaded in %.0f ms", s.name, height, took)
 		const part = 1500
 		for i := 0; float64(i*part) < height; i++ {
 			evaluate[bool](t, ctx, fmt.Sprintf(`document.documentElement.style.scrollBehavior="auto";scrollTo(0,%d);true`, i*(part-60)))

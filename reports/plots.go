@@ -267,7 +267,7 @@ func (r *Report) loads(choices []Choice) []*plotFigure {
 	}{
 		{record.Throughput, "Throughput", "threads searching", "queries a second", metric.QPS, false},
 		{record.Batch, "Throughput in batches", "threads searching", "queries a second", metric.QPS, false},
-		{record.OpenLoop, "Latency under load: 99 % of queries within", "queries arriving a second", "from when a query was due", metric.P99, true},
+		{record.OpenLoop, "Latency under load (p99)", "queries arriving a second", "from when a query was due", metric.P99, true},
 	} {
 		f := &plotFigure{file: m.mode, title: m.title, level: math.NaN(), x: axisOf{title: m.x}, y: axisOf{title: m.y, kind: logarithmic, unit: metric.PerSecond}}
 		if m.rate {
