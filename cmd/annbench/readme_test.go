@@ -16,7 +16,9 @@ import (
 func TestDocumentedCommandsExist(t *testing.T) {
 	lines := regexp.MustCompile(`(?m)^(?:bin/)?annbench (.+)$|` + "`(?:bin/)?annbench ([^`]+)`")
 	n := 0
-	for _, doc := range []string{"README.md", "CONTRIBUTING.md", "configs/README.md", "docs/catalog.md"} {
+	for _, doc := range []string{
+		"README.md", "CONTRIBUTING.md", "configs/README.md", "docs/catalog.md", "docs/training.md", "docs/model.md",
+	} {
 		text, err := os.ReadFile(filepath.Join("../..", doc))
 		if err != nil {
 			t.Fatal(err)
