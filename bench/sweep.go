@@ -69,7 +69,7 @@ type Sweep struct {
 	// Default: 12; none: -1.
 	Gallery int `yaml:"gallery"`
 	// Answers keeps what every query was answered, and how long it took, beside the records: for
-	// `annbench export --format ann-benchmarks`. Default: no.
+	// `annbench export`. Default: no.
 	Answers bool `yaml:"answers"`
 	// Families to compare.
 	Families []FamilySweep `yaml:"families"`

@@ -18,6 +18,7 @@
 //	annbench data fetch NAME               download a public data set, verified
 //	annbench run --data FILE               measure on vectors of your own, or of ann-benchmarks
 //	annbench data describe FILE            how hard they are to search
+//	annbench export results/NAME --out DIR hand results on to ann-benchmarks
 //	annbench schema                        the JSON Schema of sweep files, for editors
 //	annbench families                      the index families and their settings
 //
@@ -65,6 +66,7 @@ type cli struct {
 	Classify   classifyCmd   `cmd:"" help:"How well a model classifies labelled images: its report card."`
 	Data       dataCmd       `cmd:"" help:"Vectors and data sets: fetch public ones, describe, convert."`
 	Families   familiesCmd   `cmd:"" help:"List index families and their settings."`
+	Export     exportCmd     `cmd:"" help:"Write results in the layout of ann-benchmarks (HDF5)."`
 	Schema     schemaCmd     `cmd:"" help:"The JSON Schema of sweep files, for editors."`
 	Selfcheck  selfcheckCmd  `cmd:"" help:"Check the harness itself on this machine."`
 	Worker     workerCmd     `cmd:"" hidden:"" help:"Measure one build; started by run."`
