@@ -51,8 +51,8 @@ var tableColumns = []column{
 	{metric.Serialized, "serialized"},
 }
 
-// Table writes every cell, and below it the comparison of families by [Choice]: first the terms of
-// r.Focus, then the others.
+// Table writes every cell, below it the comparison of families by [Choice] and on equal terms, first
+// under r.Focus, then under the others; and the verdict.
 func Table(w io.Writer, r *Report, o TableOptions) error {
 	var b bytes.Buffer
 	t := tabler{r: r, o: o, w: &b}
@@ -63,13 +63,47 @@ func Table(w io.Writer, r *Report, o TableOptions) error {
 	if len(r.Notes) > 0 {
 		fmt.Fprintln(t.w)
 	}
+	// A document begins with the answer; on a terminal the end is what stays in sight.
+	if o.Format == Markdown {
+		t.verdict()
+	}
 	for _, terms := range r.focusFirst() {
 		if err := t.terms(terms); err != nil {
 			return err
 		}
 	}
+	if o.Format == Terminal {
+		t.verdict()
+	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+func (t *tabler) verdict() {
+	v := t.r.Verdict()
+	answer := strings.TrimSpace(v.Answer + " " + v.Setting)
+	if v.Tied != "" {
+		answer += ", tied with " + v.Tied
+	}
+	t.heading(2, v.Question+" "+answer)
+	for _, list := range [][]string{v.Why, v.Sure} {
+		for _, s := range list {
+			t.item(clean(s))
+		}
+	}
+	for _, w := range v.Wishes {
+		s := fmt.Sprintf("If %s: %s", w.If, strings.TrimSpace(w.Family+" "+w.Setting))
+		if w.Family == "" {
+			s = "If " + w.If
+		}
+		for _, part := range []string{w.Gain, w.Cost} {
+			if part != "" {
+				s += "; " + part
+			}
+		}
+		t.item(clean(s) + ".")
+	}
+	fmt.Fprintln(t.w)
 }
 
 // title names the data sets, each once.

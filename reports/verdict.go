@@ -338,7 +338,10 @@ func (r *Report) sure(fast []Match, t Terms) []string {
 		if len(r.Envs) > 1 {
 			where = plural(len(r.Envs), "environment", "environments") + ", which differ"
 		} else if e := r.Envs[0].Env; e.CPU != "" {
-			where = fmt.Sprintf("%s, %s", e.CPU, plural(e.Cores, "core", "cores"))
+			where = e.CPU
+			if e.Cores > 0 {
+				where += ", " + plural(e.Cores, "core", "cores")
+			}
 		}
 		out = append(out, fmt.Sprintf("It is said of this data (%s, %s of %d dimensions, %s) and of %s. Other data has other neighbours, and another processor other speeds: ratios travel better than times.",
 			src.Dataset.Name, plural(src.Dataset.Base, "vector", "vectors"), src.Dataset.Dim, plural(src.Dataset.Queries, "query", "queries"), where))
