@@ -107,6 +107,9 @@ func (j *job) do(ctx context.Context) error {
 		err = j.download(ctx, part)
 	}
 	if err != nil {
+		if info, e := part.Stat(); e == nil && info.Size() == 0 {
+			err = errors.Join(err, os.Remove(part.Name())) // nothing to go on with
+		}
 		return err
 	}
 	return j.finish(ctx, part)

@@ -287,7 +287,11 @@ func TestFetchErrors(t *testing.T) {
 	gone := serve(t, good)
 	set := gone.set()
 	gone.Close()
-	err := Fetch(t.Context(), set, t.TempDir(), Options{})
+	empty := t.TempDir()
+	err := Fetch(t.Context(), set, empty, Options{})
+	if left, e := os.ReadDir(empty); e != nil || len(left) > 0 {
+		t.Errorf("no server: left behind %v, %v", left, e)
+	}
 	if err == nil || !strings.Contains(err.Error(), "cannot be reached") || !strings.Contains(err.Error(), "--from") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("no server: %v", err)
 	}

@@ -186,7 +186,7 @@ func describeEmbedding(card *models.Card, src catalog.Source, r embedder.Result)
 	if b, ok := src.(*catalog.Boards); ok {
 		for _, p := range b.Problems() {
 			if p.Items > 0 {
-				e.Skipped = append(e.Skipped, record.Failure{ID: p.ID, Reason: p.String()})
+				e.Skipped = append(e.Skipped, record.Failure{ID: p.ID, Reason: string(p.Kind) + ": " + p.Reason})
 			}
 		}
 	}
