@@ -21,7 +21,7 @@ func DotMatrix(out []float32, a, b Matrix) {
 	for ; groups > 0 && from+width <= a.Rows; from += groups * width {
 		groups = min(groups, (a.Rows-from)/width)
 		for j := 0; j < tiled; j += height {
-			kern.dot.tile(&a.Data[from*a.Dim], &b.Data[j*b.Dim], groups, a.Dim, &tile[0])
+			kern.tile(&a.Data[from*a.Dim], &b.Data[j*b.Dim], groups, a.Dim, &tile[0])
 			for g := range groups {
 				for r := range height {
 					values := tile[(g*height+r)*width:][:width]

@@ -3,6 +3,7 @@ package vec
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -44,7 +45,7 @@ func (r *Ranker) Exact(ctx context.Context, queries Matrix, k, threads int, prog
 	// A block of queries stays in the second-level cache while the base streams past it once.
 	const blockBytes = 400 << 10
 	block := max(1, min(blockBytes/(4*queries.Dim), 192, (queries.Rows+threads-1)/threads))
-	block = (block + kern.tileQueries - 1) / kern.tileQueries * kern.tileQueries
+	block = (block + kern.sieveQueries - 1) / kern.sieveQueries * kern.sieveQueries
 	blocks := (queries.Rows + block - 1) / block
 
 	answers := make([]Neighbor, queries.Rows*k)
@@ -83,59 +84,121 @@ func (r *Ranker) Exact(ctx context.Context, queries Matrix, k, threads int, prog
 }
 
 // exactScan is what one thread of an exact search works with.
+//
+// The rank values of a tile of queries and rows come from dot products and lengths first, |x|² + |q|² -
+// 2x·q, at the speed of a matrix product. That cancels for near-duplicates, so it only serves to rule
+// pairs out, with the error that it can have; the few others get the value that [Ranker] gives, from
+// differences. Where too many are left, among near-duplicates, the rest of a block is done pair by pair.
 type exactScan struct {
 	r     *Ranker
 	units []float32 // the block's queries, scaled under Cosine, filled up with zeros to whole tiles
-	rows  []float32 // the rows of a tile that cannot be read in place
+	rows  []float32 // the last rows, filled up to a tile
 	out   []float32
+	value [1]float32
 	top   []TopK
-	bound []float32 // of each TopK
+	// A pair is ruled out if start + factor·product > limit, where start and factor are the row's, and
+	// limit is the query's.
+	limit []float32
+	slack []float32 // of each query: what to add to its bound for the limit
+	gamma float32   // relative error of a product and of a rank value, see newExactScan
 }
 
 func newExactScan(r *Ranker, block int) *exactScan {
 	return &exactScan{
 		r:     r,
 		units: make([]float32, block*r.base.Dim),
-		rows:  make([]float32, kern.tileRows*r.base.Dim),
-		out:   make([]float32, block*kern.tileRows),
+		rows:  make([]float32, kern.sieveRows*r.base.Dim),
+		out:   make([]float32, block*kern.sieveRows),
 		top:   make([]TopK, block),
-		bound: make([]float32, block),
+		limit: make([]float32, block),
+		slack: make([]float32, block),
+		// A sum of n products in 8 chains or more is off by at most n/8 roundings of 2⁻²⁴ of the sum of
+		// the magnitudes, and some for the rest.
+		gamma: float32(r.base.Dim/8+16) * 0x1p-24,
 	}
+}
+
+// beyond is the squared length from which on products may leave the range of a float32.
+const beyond = 1e37
+
+// sieveRow returns start and factor of a row.
+//
+//   - L2: with error bounds, the value is at least (|x|² + |q|²)(1 - 4γ) - 2x·q.
+//   - Cosine: 1 - x·q/|x| for q of length 1, up to 1e-5 for each length.
+//   - InnerProduct: -x·q, off by at most 2γ|x||q|, so by γ(|x|² + |q|²).
+//
+// A row that is beyond has a start that rules nothing out, and so has one whose scale is NaN.
+func (s *exactScan) sieveRow(i int) (start, factor float32) {
+	if s.r.metric == Cosine {
+		return 1 - 1e-4 - 4*s.gamma, -s.r.scales[i]
+	}
+	row := s.r.base.Row(i)
+	square := kern.dot.one(&row[0], &row[0], len(row))
+	if !(square < beyond) {
+		return float32(math.Inf(-1)), 0
+	}
+	if s.r.metric == L2 {
+		return square * (1 - 4*s.gamma), -2
+	}
+	return -2 * s.gamma * square, -1
+}
+
+// setLimit follows the bound of query i's answer.
+func (s *exactScan) setLimit(i int) {
+	const underflow = 1e-37 // of all products together
+	bound := s.top[i].Bound()
+	s.limit[i] = bound + 4*s.gamma*max(bound, -bound) + s.slack[i] + underflow
 }
 
 // run answers queries, no more than a block. It reports false where the context ended before.
 func (s *exactScan) run(ctx context.Context, queries Matrix, k int, answers []Neighbor) bool {
 	base, dim := s.r.base, s.r.base.Dim
-	tile := kern.l2.tile
-	if s.r.metric == InnerProduct {
-		tile = kern.dot.tile
-	}
 	clear(s.units)
 	for i := range queries.Rows {
 		unit := s.units[i*dim : (i+1)*dim]
 		copy(unit, s.r.Query(queries.Row(i), unit).unit)
-		s.top[i].Reset(k)
-		s.bound[i] = s.top[i].Bound()
-	}
-	groups := (queries.Rows + kern.tileQueries - 1) / kern.tileQueries
-	for from := 0; from < base.Rows; from += kern.tileRows {
-		if from%(256*kern.tileRows) == 0 && ctx.Err() != nil {
-			return false
-		}
-		rows := base.Slice(from, min(from+kern.tileRows, base.Rows))
-		at := rows.Data
-		if s.r.metric == Cosine || rows.Rows < kern.tileRows {
-			at = s.rows
-			if s.r.metric == Cosine {
-				for i := range rows.Rows {
-					multiply(at[i*dim:(i+1)*dim], rows.Row(i), s.r.scales[from+i])
-				}
-			} else {
-				copy(at, rows.Data)
+		s.slack[i] = 0
+		if s.r.metric != Cosine {
+			square := kern.dot.one(&unit[0], &unit[0], dim)
+			switch {
+			case !(square < beyond):
+				s.slack[i] = float32(math.Inf(1))
+			case s.r.metric == L2:
+				s.slack[i] = -square * (1 - 4*s.gamma)
+			default:
+				s.slack[i] = 2 * s.gamma * square
 			}
 		}
-		tile(&s.units[0], &at[0], groups, dim, &s.out[0])
-		s.collect(queries, rows, from, groups)
+		s.top[i].Reset(k)
+		s.setLimit(i)
+	}
+	groups := (queries.Rows + kern.sieveQueries - 1) / kern.sieveQueries
+	const look = 64 // tiles between two looks at the context and at what the sieve leaves
+	left, tiles := 0, 0
+	sieving := true
+	for from := 0; from < base.Rows; from += kern.sieveRows {
+		if tiles == look {
+			if ctx.Err() != nil {
+				return false
+			}
+			// A pair that is left costs about as much as eight that are ruled out. Before the first look
+			// there were no bounds yet.
+			sieving = sieving && (from == look*kern.sieveRows || left*8 < look*kern.sieveRows*queries.Rows)
+			left, tiles = 0, 0
+		}
+		tiles++
+		rows := base.Slice(from, min(from+kern.sieveRows, base.Rows))
+		if !sieving {
+			s.each(queries, rows, from)
+			continue
+		}
+		at := rows.Data
+		if rows.Rows < kern.sieveRows {
+			at = s.rows
+			copy(at, rows.Data)
+		}
+		kern.sieve(&s.units[0], &at[0], groups, dim, &s.out[0])
+		left += s.collect(queries, rows, from, groups)
 	}
 	for i := range queries.Rows {
 		s.top[i].AppendTo(answers[i*k : i*k : (i+1)*k])
@@ -143,29 +206,46 @@ func (s *exactScan) run(ctx context.Context, queries Matrix, k int, answers []Ne
 	return true
 }
 
-// collect offers a tile's values to the queries' TopK.
-func (s *exactScan) collect(queries, rows Matrix, from, groups int) {
-	factor := s.r.factor()
-	width := kern.tileQueries
-	for g := range groups {
-		bound := s.bound[g*width : (g+1)*width : (g+1)*width]
-		for i := range rows.Rows {
-			at := (g*kern.tileRows + i) * width
-			for j, v := range s.out[at : at+width : at+width] {
-				v *= factor
-				if v > bound[j] {
+// collect offers what a tile leaves to the queries' TopK, and returns how many that were.
+func (s *exactScan) collect(queries, rows Matrix, from, groups int) (left int) {
+	width := kern.sieveQueries
+	for i := range rows.Rows {
+		start, factor := s.sieveRow(from + i)
+		for g := range groups {
+			limit := s.limit[g*width : (g+1)*width : (g+1)*width]
+			at := (g*kern.sieveRows + i) * width
+			for j, product := range s.out[at : at+width : at+width] {
+				if start+factor*product > limit[j] {
 					continue
 				}
 				query := g*width + j
 				if query >= queries.Rows {
 					break
 				}
-				if v != v {
-					v = s.r.metric.Rank(queries.Row(query), rows.Row(i))
-				}
-				s.top[query].Push(Neighbor{int32(from + i), v})
-				bound[j] = s.top[query].Bound()
+				left++
+				s.offer(query, queries.Row(query), from+i)
 			}
 		}
 	}
+	return left
+}
+
+// each offers all pairs.
+func (s *exactScan) each(queries, rows Matrix, from int) {
+	for query := range queries.Rows {
+		for i := range rows.Rows {
+			s.offer(query, queries.Row(query), from+i)
+		}
+	}
+}
+
+// offer offers a row to the TopK of a query, which is number i of the block.
+func (s *exactScan) offer(i int, q []float32, row int) {
+	unit := Query{r: s.r, q: q, unit: s.units[i*len(q) : (i+1)*len(q)]}
+	v := unit.row(row)
+	if v > s.top[i].Bound() {
+		return
+	}
+	s.top[i].Push(Neighbor{int32(row), v})
+	s.setLimit(i)
 }

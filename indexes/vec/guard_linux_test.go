@@ -76,9 +76,11 @@ func TestKernelsStayInside(t *testing.T) {
 				k.one(&q[0], &lastRow[0], dim)
 				k.rows(&q[0], &base[0], rows/4, dim, &out[0])
 				k.scattered(&q[0], &base[0], &ids[0], 2, dim, &out[rows-8])
-				tile := beforeGuard(t, groups*kern.tileQueries*kern.tileRows)
-				k.tile(&queries[0], &base[len(base)-kern.tileRows*dim], groups, dim, &tile[0])
 			}
+			tile := beforeGuard(t, groups*kern.tileQueries*kern.tileRows)
+			kern.tile(&queries[0], &base[len(base)-kern.tileRows*dim], groups, dim, &tile[0])
+			sieve := beforeGuard(t, kern.sieveQueries*kern.sieveRows)
+			kern.sieve(&beforeGuard(t, kern.sieveQueries*dim)[0], &base[len(base)-kern.sieveRows*dim], 1, dim, &sieve[0])
 			kern.scaled.one(&q[0], &lastRow[0], dim, 2)
 			kern.scaled.rows(&q[0], &base[0], &scales[0], rows/4, dim, &out[0])
 			kern.scaled.scattered(&q[0], &base[0], &scales[0], &ids[0], 2, dim, &out[rows-8])

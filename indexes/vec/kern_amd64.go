@@ -35,7 +35,9 @@ func scaledRowsAVX2(q, base, scales *float32, groups, dim int, out *float32)
 func dotTileAVX2(q, base *float32, groups, dim int, out *float32)
 
 //go:noescape
-func l2TileAVX2(q, base *float32, groups, dim int, out *float32)
+func dotSieveAVX2(q, base *float32, groups, dim int, out *float32)
+
+const sieveQueriesAVX2, sieveRowsAVX2 = 2, 6
 
 //go:noescape
 func dotCodesAVX2(q *int8, row *uint8, n int) int32
@@ -79,7 +81,9 @@ func scaledRowsAVX512(q, base, scales *float32, groups, dim int, out *float32)
 func dotTileAVX512(q, base *float32, groups, dim int, out *float32)
 
 //go:noescape
-func l2TileAVX512(q, base *float32, groups, dim int, out *float32)
+func dotSieveAVX512(q, base *float32, groups, dim int, out *float32)
+
+const sieveQueriesAVX512, sieveRowsAVX512 = 4, 6
 
 //go:noescape
 func dotCodesAVX512(q *int8, row *uint8, n int) int32

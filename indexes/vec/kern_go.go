@@ -21,9 +21,6 @@ func goKernels() kernels {
 			scattered: func(q, base *float32, ids *int32, groups, dim int, out *float32) {
 				scatteredGo(dotGo, q, base, ids, groups, dim, out)
 			},
-			tile: func(q, base *float32, groups, dim int, out *float32) {
-				tileGo(dotGo, q, base, groups, dim, out)
-			},
 		},
 		l2: pairKernels{
 			one: l2Go,
@@ -32,9 +29,6 @@ func goKernels() kernels {
 			},
 			scattered: func(q, base *float32, ids *int32, groups, dim int, out *float32) {
 				scatteredGo(l2Go, q, base, ids, groups, dim, out)
-			},
-			tile: func(q, base *float32, groups, dim int, out *float32) {
-				tileGo(l2Go, q, base, groups, dim, out)
 			},
 		},
 		scaled: scaledKernels{
@@ -55,9 +49,13 @@ func goKernels() kernels {
 				}
 			},
 		},
-		codes:       codeKernels{dotCodesGo, dotCodesScatteredGo, scanCodesGo},
-		tileQueries: goTile,
-		tileRows:    goTile,
+		codes:        codeKernels{dotCodesGo, dotCodesScatteredGo, scanCodesGo},
+		tile:         tileGo,
+		tileQueries:  goTile,
+		tileRows:     goTile,
+		sieve:        tileGo,
+		sieveQueries: goTile,
+		sieveRows:    goTile,
 	}
 }
 
@@ -78,13 +76,13 @@ func scatteredGo(one func(a, b *float32, n int) float32, q, base *float32, ids *
 	}
 }
 
-func tileGo(one func(a, b *float32, n int) float32, q, base *float32, groups, dim int, out *float32) {
+func tileGo(q, base *float32, groups, dim int, out *float32) {
 	queries, rows := unsafe.Slice(q, groups*goTile*dim), unsafe.Slice(base, goTile*dim)
 	o := unsafe.Slice(out, groups*goTile*goTile)
 	for g := range groups {
 		for r := range goTile {
 			for j := range goTile {
-				o[(g*goTile+r)*goTile+j] = one(&queries[(g*goTile+j)*dim], &rows[r*dim], dim)
+				o[(g*goTile+r)*goTile+j] = dotGo(&queries[(g*goTile+j)*dim], &rows[r*dim], dim)
 			}
 		}
 	}

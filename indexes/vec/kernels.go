@@ -18,9 +18,13 @@ type kernels struct {
 	dot, l2 pairKernels
 	scaled  scaledKernels
 	codes   codeKernels
-	// A tile is groups*tileQueries consecutive queries, groups >= 1, against tileRows consecutive
-	// rows.
+	// A tile is the dot products of groups*tileQueries consecutive queries, groups >= 1, with tileRows
+	// consecutive rows; that of row r and query j of group g goes to out[(g*tileRows+r)*tileQueries+j].
+	tile                  oneToManyFunc
 	tileQueries, tileRows int
+	// sieve gives dot products like a tile's, but summed in another order, for tiles of its own.
+	sieve                   oneToManyFunc
+	sieveQueries, sieveRows int
 }
 
 // pairKernels are the shapes of one kernel. Rows come in groups of four, groups >= 1, dim >= 1.
@@ -30,8 +34,6 @@ type pairKernels struct {
 	rows oneToManyFunc
 	// Row i is at base[ids[i]*dim].
 	scattered func(q, base *float32, ids *int32, groups, dim int, out *float32)
-	// The value for row r and query j of group g goes to out[(g*tileRows+r)*tileQueries+j].
-	tile oneToManyFunc
 }
 
 type oneToManyFunc = func(q, base *float32, groups, dim int, out *float32)

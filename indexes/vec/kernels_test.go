@@ -64,7 +64,7 @@ func TestKernelsAgainstFloat64(t *testing.T) {
 				const rows = 12
 				off := dim % 7
 				groups := 2
-				q := guarded(random(rng, dim*groups*k.tileQueries), off)
+				q := guarded(random(rng, dim*max(groups*k.tileQueries, k.sieveQueries)), off)
 				base := guarded(random(rng, dim*rows), off+1)
 				scales := random(rng, rows)
 				ids := []int32{3, 0, 11, 3, 7, 1, 2, 10}
@@ -115,19 +115,31 @@ func TestKernelsAgainstFloat64(t *testing.T) {
 				check("scaled.scattered", func(i int) float32 { return scaleds[ids[i]] }, len(ids))
 
 				tile := make([]float32, groups*k.tileQueries*k.tileRows)
-				for name, f := range map[string]pairKernels{"dot": k.dot, "l2": k.l2} {
-					f.tile(&q[0], &base[0], groups, dim, &tile[0])
-					for g := range groups {
-						for r := range k.tileRows {
-							for j := range k.tileQueries {
-								got := tile[(g*k.tileRows+r)*k.tileQueries+j]
-								want := f.one(&q[(g*k.tileQueries+j)*dim], &base[r*dim], dim)
-								if math.Float32bits(got) != math.Float32bits(want) {
-									t.Fatalf("dim %d: %s.tile gives %v for query %d, row %d; one to one %v", dim, name, got, j, r, want)
-								}
+				k.tile(&q[0], &base[0], groups, dim, &tile[0])
+				for g := range groups {
+					for r := range k.tileRows {
+						for j := range k.tileQueries {
+							got := tile[(g*k.tileRows+r)*k.tileQueries+j]
+							want := k.dot.one(&q[(g*k.tileQueries+j)*dim], &base[r*dim], dim)
+							if math.Float32bits(got) != math.Float32bits(want) {
+								t.Fatalf("dim %d: a tile has %v for query %d, row %d; one to one %v", dim, got, j, r, want)
 							}
 						}
 					}
+				}
+				sieve := make([]float32, k.sieveQueries*k.sieveRows+1)
+				sieve[len(sieve)-1] = 42
+				k.sieve(&q[0], &base[0], 1, dim, &sieve[0])
+				for r := range k.sieveRows {
+					for j := range k.sieveQueries {
+						a, b := q[j*dim:][:dim], base[r*dim:][:dim]
+						if got, want := sieve[r*k.sieveQueries+j], dotFloat64(a, b); !near(got, want, absDot(a, b), dim) {
+							t.Fatalf("dim %d: the sieve has %v for query %d, row %d; want %v", dim, got, j, r, want)
+						}
+					}
+				}
+				if sieve[len(sieve)-1] != 42 {
+					t.Fatalf("dim %d: the sieve writes beyond its answers", dim)
 				}
 			}
 		})
@@ -239,6 +251,22 @@ func BenchmarkKernels(b *testing.B) {
 		ids[i] = int32(rng.IntN(rows))
 	}
 	for _, k := range levels() {
+		for name, tile := range map[string]struct {
+			f             oneToManyFunc
+			queries, rows int
+		}{
+			"tile":  {k.tile, k.tileQueries, k.tileRows},
+			"sieve": {k.sieve, k.sieveQueries, k.sieveRows},
+		} {
+			b.Run(k.level+"/"+name, func(b *testing.B) {
+				out := make([]float32, 64*tile.rows)
+				for b.Loop() {
+					tile.f(&base.Data[0], &base.Data[1000*dim], 64/tile.queries, dim, &out[0])
+				}
+				flop := 2 * float64(64/tile.queries*tile.queries*tile.rows*dim) * float64(b.N)
+				b.ReportMetric(flop/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+			})
+		}
 		for _, f := range []struct {
 			name string
 			pair pairKernels
@@ -269,14 +297,6 @@ func BenchmarkKernels(b *testing.B) {
 					f.pair.scattered(&q[0], &base.Data[0], &ids[0], rows/4, dim, &out[0])
 				}
 				report(b, rows)
-			})
-			b.Run(k.level+"/"+f.name+"/tile", func(b *testing.B) {
-				groups := 64 / k.tileQueries
-				tile := make([]float32, 64*k.tileRows)
-				for b.Loop() {
-					f.pair.tile(&base.Data[0], &base.Data[1000*dim], groups, dim, &tile[0])
-				}
-				report(b, 64*k.tileRows)
 			})
 		}
 	}

@@ -23,15 +23,15 @@ type level struct {
 	name string
 	reg  string // register name: Y or Z
 	size int    // bytes of a register
-	// The tile of a tile kernel. Two accumulators a pair, a register a query, one for the row, and
-	// the rest for differences: that is what 16 registers and 32 registers hold.
+	// The tile of a tile kernel: two accumulators a pair, a register a query, one for the row.
 	tileQueries, tileRows int
-	regs                  int
+	// The tile of a sieve kernel: an accumulator a pair, a register a query, one for the row.
+	sieveQueries, sieveRows int
 }
 
 var levels = []level{
-	{"AVX2", "Y", 32, 2, 2, 16},
-	{"AVX512", "Z", 64, 4, 3, 32},
+	{"AVX2", "Y", 32, 2, 2, 2, 6},
+	{"AVX512", "Z", 64, 4, 3, 4, 6},
 }
 
 type op string
@@ -315,21 +315,17 @@ func (l level) four(o op, scattered bool) {
 
 func (l level) scaleReg(i int) int { return 11 + i }
 
-// tile writes func name(q, base *float32, groups, dim int, out *float32): groups × tileQueries
+// tile writes func dotTile(q, base *float32, groups, dim int, out *float32): groups × tileQueries
 // consecutive queries against tileRows consecutive rows.
-func (l level) tile(o op) {
+func (l level) tile() {
+	const o = dot
 	name := string(o) + "Tile" + l.name
 	sig := "q, base *float32, groups, dim int, out *float32"
 	comment(fmt.Sprintf("func %s(%s)", name, sig))
 	text(name, 40)
 	declare("", fmt.Sprintf("%s(%s)", name, sig))
 	pairs := l.tileQueries * l.tileRows
-	queryReg, rowReg, diffReg := 2*pairs, 2*pairs+l.tileQueries, 2*pairs+l.tileQueries+1
-	mask := l.reg == "Y"
-	diffs := l.regs - diffReg
-	if mask {
-		diffs-- // Y15 is the mask
-	}
+	queryReg, rowReg := 2*pairs, 2*pairs+l.tileQueries
 	emit("MOVQ q+0(FP), SI")
 	emit("MOVQ base+8(FP), R8")
 	emit("MOVQ groups+16(FP), R12")
@@ -351,12 +347,10 @@ func (l level) tile(o op) {
 		for i, p := range queries {
 			l.load(fmt.Sprintf("%d(%s)(AX*1)", offset, p), queryReg+i, masked)
 		}
-		n := 0
 		for r, p := range rows {
 			l.load(fmt.Sprintf("%d(%s)(AX*1)", offset, p), rowReg, masked)
 			for q := range queries {
-				l.pair(o, queryReg+q, rowReg, diffReg+n%diffs, 0, r*len(queries)+q+half*pairs)
-				n++
+				l.pair(o, queryReg+q, rowReg, 0, 0, r*len(queries)+q+half*pairs)
 			}
 		}
 	})
@@ -368,6 +362,79 @@ func (l level) tile(o op) {
 		t := 12 // below 16, and no sum that is still wanted: accumulators of 12 and above are b's of the first four
 		l.fold4(a, b, t)
 		emit("VMOVUPS X%d, %d(R13)", a[0], 4*p)
+	}
+	emit("ADDQ $%d, R13", 4*pairs)
+	emit("LEAQ (%s)(BX*1), SI", queries[len(queries)-1])
+	emit("DECQ R12")
+	emit("JNE %s_group", name)
+	emit("VZEROUPPER")
+	emit("RET")
+}
+
+// sieve writes func name(q, base *float32, groups, dim int, out *float32): dot products of groups ×
+// sieveQueries consecutive queries with sieveRows consecutive rows, in one accumulator a pair and so in
+// an order of their own. That holds twice as many pairs in the registers, which is what it takes to
+// keep the multipliers busy.
+func (l level) sieve() {
+	name := "dotSieve" + l.name
+	sig := "q, base *float32, groups, dim int, out *float32"
+	comment(fmt.Sprintf("func %s(%s)", name, sig))
+	text(name, 40)
+	declare("", fmt.Sprintf("%s(%s)", name, sig))
+	pairs := l.sieveQueries * l.sieveRows
+	queryReg, rowReg := pairs, pairs+l.sieveQueries
+	emit("MOVQ q+0(FP), SI")
+	emit("MOVQ base+8(FP), R8")
+	emit("MOVQ groups+16(FP), R12")
+	emit("MOVQ out+32(FP), R13")
+	emit("MOVQ dim+24(FP), CX")
+	emit("LEAQ (CX*4), BX")
+	// Rows 0, 1, 2 begin at R8, R9, R10; rows 3, 4, 5 three rows' bytes (R15) further.
+	emit("LEAQ (R8)(BX*1), R9")
+	emit("LEAQ (R9)(BX*1), R10")
+	emit("LEAQ (BX)(BX*2), R15")
+	queries := []string{"SI", "DI", "R11", "R14"}[:l.sieveQueries]
+	label("%s_group", name)
+	emit("MOVQ dim+24(FP), CX")
+	for i := 1; i < len(queries); i++ {
+		emit("LEAQ (%s)(BX*1), %s", queries[i-1], queries[i])
+	}
+	l.zero(0, pairs)
+	l.loop(name, func(offset, _ int, masked bool) {
+		for i, p := range queries {
+			l.load(fmt.Sprintf("%d(%s)(AX*1)", offset, p), queryReg+i, masked)
+		}
+		for r := range l.sieveRows {
+			if r == 3 {
+				emit("ADDQ R15, AX") // to the other rows and back
+				for i := range 3 {
+					emit("PREFETCHT0 %d(R%d)(AX*1)", offset+512, 8+i)
+				}
+			}
+			l.load(fmt.Sprintf("%d(R%d)(AX*1)", offset, 8+r%3), rowReg, masked)
+			for q := range queries {
+				l.pair(dot, queryReg+q, rowReg, 0, 0, r*len(queries)+q)
+			}
+		}
+		emit("SUBQ R15, AX")
+	})
+	for p := 0; p < pairs; p += 4 {
+		// Sums of 16 registers and more are brought below as they are halved; 0..3 are free by then.
+		for i := range 4 {
+			switch {
+			case l.reg == "Z":
+				emit("VEXTRACTF64X4 $1, Z%d, Y28", p+i)
+				emit("VADDPS Y28, Y%d, Y%d", p+i, i)
+			case p > 0:
+				emit("VMOVAPS Y%d, Y%d", p+i, i)
+			}
+		}
+		emit("VHADDPS Y1, Y0, Y0")
+		emit("VHADDPS Y3, Y2, Y2")
+		emit("VHADDPS Y2, Y0, Y0")
+		emit("VEXTRACTF128 $1, Y0, X1")
+		emit("VADDPS X1, X0, X0")
+		emit("VMOVUPS X0, %d(R13)", 4*p)
 	}
 	emit("ADDQ $%d, R13", 4*pairs)
 	emit("LEAQ (%s)(BX*1), SI", queries[len(queries)-1])
@@ -651,8 +718,9 @@ func main() {
 			l.four(o, true)
 			l.four(o, false)
 		}
-		l.tile(dot)
-		l.tile(l2)
+		l.tile()
+		l.sieve()
+		fmt.Fprintf(&goFile, "const sieveQueries%s, sieveRows%s = %d, %d\n\n", l.name, l.name, l.sieveQueries, l.sieveRows)
 		l.codesOne()
 		l.codesScattered()
 		l.codesScan()

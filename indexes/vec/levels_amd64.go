@@ -9,13 +9,17 @@ func levels() []kernels {
 		return have
 	}
 	have = append(have, kernels{
-		level:       "avx2",
-		dot:         pairKernels{dotAVX2, dotRowsAVX2, dotScatteredAVX2, dotTileAVX2},
-		l2:          pairKernels{l2AVX2, l2RowsAVX2, l2ScatteredAVX2, l2TileAVX2},
-		scaled:      scaledKernels{scaledAVX2, scaledRowsAVX2, scaledScatteredAVX2},
-		codes:       codeKernels{dotCodesAVX2, dotCodesScatteredAVX2, scanCodesAVX2},
-		tileQueries: tileQueriesAVX2,
-		tileRows:    tileRowsAVX2,
+		level:        "avx2",
+		dot:          pairKernels{dotAVX2, dotRowsAVX2, dotScatteredAVX2},
+		l2:           pairKernels{l2AVX2, l2RowsAVX2, l2ScatteredAVX2},
+		scaled:       scaledKernels{scaledAVX2, scaledRowsAVX2, scaledScatteredAVX2},
+		codes:        codeKernels{dotCodesAVX2, dotCodesScatteredAVX2, scanCodesAVX2},
+		tile:         dotTileAVX2,
+		tileQueries:  tileQueriesAVX2,
+		tileRows:     tileRowsAVX2,
+		sieve:        dotSieveAVX2,
+		sieveQueries: sieveQueriesAVX2,
+		sieveRows:    sieveRowsAVX2,
 	})
 	if !cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512VL) {
 		return have
@@ -25,12 +29,16 @@ func levels() []kernels {
 		codes = have[len(have)-1].codes
 	}
 	return append(have, kernels{
-		level:       "avx512",
-		dot:         pairKernels{dotAVX512, dotRowsAVX512, dotScatteredAVX512, dotTileAVX512},
-		l2:          pairKernels{l2AVX512, l2RowsAVX512, l2ScatteredAVX512, l2TileAVX512},
-		scaled:      scaledKernels{scaledAVX512, scaledRowsAVX512, scaledScatteredAVX512},
-		codes:       codes,
-		tileQueries: tileQueriesAVX512,
-		tileRows:    tileRowsAVX512,
+		level:        "avx512",
+		dot:          pairKernels{dotAVX512, dotRowsAVX512, dotScatteredAVX512},
+		l2:           pairKernels{l2AVX512, l2RowsAVX512, l2ScatteredAVX512},
+		scaled:       scaledKernels{scaledAVX512, scaledRowsAVX512, scaledScatteredAVX512},
+		codes:        codes,
+		tile:         dotTileAVX512,
+		tileQueries:  tileQueriesAVX512,
+		tileRows:     tileRowsAVX512,
+		sieve:        dotSieveAVX512,
+		sieveQueries: sieveQueriesAVX512,
+		sieveRows:    sieveRowsAVX512,
 	})
 }

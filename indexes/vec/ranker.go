@@ -107,6 +107,26 @@ func (q *Query) Rows(out []float32, from int) {
 	}
 }
 
+// row is the rank value of a row. It does not look at q.zero: a scale of zero makes a NaN.
+func (q *Query) row(i int) float32 {
+	r := q.r
+	row := r.base.Row(i)
+	var v float32
+	switch r.metric {
+	case L2:
+		return kern.l2.one(&q.unit[0], &row[0], len(row))
+	case InnerProduct:
+		v = kern.dot.one(&q.unit[0], &row[0], len(row))
+	default:
+		v = kern.scaled.one(&q.unit[0], &row[0], len(row), r.scales[i])
+	}
+	v *= r.factor()
+	if v != v {
+		v = r.metric.Rank(q.q, row)
+	}
+	return v
+}
+
 // Scattered sets out[i] to the rank value of row ids[i]; out and ids are of one length.
 func (q *Query) Scattered(out []float32, ids []int32) {
 	r := q.r
