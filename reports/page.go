@@ -649,6 +649,9 @@ func (d *pageData) environments() {
 		for _, name := range names {
 			add(name, e.Env.Libraries[name])
 		}
+		for _, disturbance := range e.Disturbed {
+			add("disturbed", disturbance)
+		}
 		d.Envs = append(d.Envs, b)
 	}
 }

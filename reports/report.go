@@ -77,6 +77,8 @@ type EnvUse struct {
 	Records int
 	// Engines are the versions of what measured there, in order of first use.
 	Engines []string
+	// Disturbed is what disturbed timing while they were measured, each once.
+	Disturbed []string
 }
 
 // Row is one cell over its repetitions.
@@ -415,6 +417,16 @@ func (r *Report) environments() {
 			if !slices.Contains(r.Envs[i].Engines, rep.Engine) {
 				r.Envs[i].Engines = append(r.Envs[i].Engines, rep.Engine)
 			}
+			for _, d := range rep.Env.Disturbed {
+				if !slices.Contains(r.Envs[i].Disturbed, d) {
+					r.Envs[i].Disturbed = append(r.Envs[i].Disturbed, d)
+				}
+			}
+		}
+	}
+	for _, e := range r.Envs {
+		for _, d := range e.Disturbed {
+			r.Notes = append(r.Notes, "timing was disturbed: "+d)
 		}
 	}
 	if len(r.Envs) > 1 {
@@ -422,8 +434,9 @@ func (r *Report) environments() {
 	}
 }
 
-// envKey is equal for equal environments. Map keys encode in order.
+// envKey is equal for equal environments, whatever disturbed them. Map keys encode in order.
 func envKey(e record.Env) string {
+	e.Disturbed = nil
 	b, err := json.Marshal(e)
 	if err != nil {
 		panic(err) // strings and integers always encode

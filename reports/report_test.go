@@ -854,3 +854,21 @@ func TestTenThousand(t *testing.T) {
 		t.Errorf("the page has %d bytes", st.Size())
 	}
 }
+
+// What disturbed timing travels with the numbers, and does not make two environments of one machine.
+func TestDisturbedTiming(t *testing.T) {
+	a, b := fixtureEnv(), fixtureEnv()
+	a.Disturbed, b.Disturbed = []string{"a load of 3"}, []string{"a load of 4"}
+	if envKey(a) != envKey(b) {
+		t.Error("the load of a machine makes it another one")
+	}
+	cell := record.Cell{Dataset: "d", Metric: "l2", Family: "flat", K: 10, Threads: 1, Mode: record.Latency}
+	r := &Report{Rows: []*Row{{Cell: cell, Reps: []*record.Record{{Cell: cell, Env: a}, {Cell: cell, Rep: 1, Env: b}}}}}
+	r.environments()
+	if len(r.Envs) != 1 || !slices.Equal(r.Envs[0].Disturbed, []string{"a load of 3", "a load of 4"}) {
+		t.Errorf("environments: %+v", r.Envs)
+	}
+	if !slices.Contains(r.Notes, "timing was disturbed: a load of 3") {
+		t.Errorf("notes: %q", r.Notes)
+	}
+}
