@@ -2,7 +2,6 @@ package metric
 
 import (
 	"fmt"
-	"math"
 
 	"annbench/indexes/vec"
 )
@@ -16,7 +15,7 @@ type SelfScores struct {
 	Queries []int       // by label: vectors that have a relevant other
 
 	// LID is the local intrinsic dimensionality over LIDK neighbours; HasLID is false where no vector
-	// has one. See [InverseLID].
+	// has one. See [LID] and [MeanLID].
 	LID    float64
 	LIDK   int
 	HasLID bool
@@ -46,10 +45,10 @@ func SelfSearch(neighbors []vec.Neighbor, perRow int, labels []int32, classes in
 		K: ks, MAP: make([]float64, len(ks)), ByLabel: make([][]float64, classes), Queries: make([]int, classes), LIDK: perRow - 1,
 	}
 	var (
-		relevant    = make([]bool, 0, perRow)
-		distances   = make([]float64, 0, perRow)
-		inverse     float64
-		inverses, n int
+		relevant  = make([]bool, 0, perRow)
+		distances = make([]float64, 0, perRow)
+		lids      []float64
+		n         int
 	)
 	for row, label := range labels {
 		relevant, distances = relevant[:0], distances[:0]
@@ -59,9 +58,8 @@ func SelfSearch(neighbors []vec.Neighbor, perRow int, labels []int32, classes in
 				distances = append(distances, distance(a.Dist))
 			}
 		}
-		if v, ok := InverseLID(distances); ok {
-			inverse += v
-			inverses++
+		if v, ok := LID(distances); ok {
+			lids = append(lids, v)
 		}
 		if have[label] < 2 {
 			continue
@@ -87,33 +85,8 @@ func SelfSearch(neighbors []vec.Neighbor, perRow int, labels []int32, classes in
 			}
 		}
 	}
-	if inverses > 0 && inverse > 0 {
-		s.LID, s.HasLID = float64(inverses)/inverse, true
+	if len(lids) > 0 {
+		s.LID, s.HasLID = MeanLID(lids), true
 	}
 	return s, nil
-}
-
-// InverseLID is 1 over the local intrinsic dimensionality at a query with metric distances
-// r_1 <= ... <= r_k to its nearest neighbours, by maximum likelihood:
-//
-//	1/LID = -(1/k) Σ_{i<=k} ln(r_i / r_k)
-//
-// (Amsaleg et al., KDD 2015). The inverse is what is averaged over queries. Neighbours at distance 0
-// are left out, of the sum and of k; ok is false where fewer than two distances are above 0.
-func InverseLID(distances []float64) (inverse float64, ok bool) {
-	n, sum := 0, 0.0
-	if len(distances) == 0 {
-		return 0, false
-	}
-	last := distances[len(distances)-1]
-	for _, r := range distances {
-		if r > 0 {
-			sum -= math.Log(r / last)
-			n++
-		}
-	}
-	if n < 2 {
-		return 0, false
-	}
-	return sum / float64(n), true
 }

@@ -2,7 +2,6 @@ package metric
 
 import (
 	"math"
-	"math/rand/v2"
 	"testing"
 
 	"annbench/indexes/vec"
@@ -63,43 +62,5 @@ func TestSelfSearchCopies(t *testing.T) {
 	}
 	if s.MAP[0] != 1 || s.HasLID {
 		t.Errorf("%+v", s)
-	}
-}
-
-// r = 1, 2, 4: -(ln 1/4 + ln 1/2 + ln 1)/3 = ln 2.
-func TestInverseLID(t *testing.T) {
-	if v, ok := InverseLID([]float64{1, 2, 4}); !ok || math.Abs(v-math.Ln2) > 1e-12 {
-		t.Errorf("%v, %v", v, ok)
-	}
-	if v, ok := InverseLID([]float64{0, 1, 2, 4}); !ok || math.Abs(v-math.Ln2) > 1e-12 {
-		t.Errorf("with a copy: %v, %v", v, ok)
-	}
-	for _, d := range [][]float64{nil, {1}, {0, 0, 3}} {
-		if _, ok := InverseLID(d); ok {
-			t.Errorf("%v has a LID", d)
-		}
-	}
-	// Points that fill a ball of d dimensions evenly have dimension d.
-	const d = 4
-	rng := rand.New(rand.NewPCG(1, 2))
-	sum := 0.0
-	const queries = 400
-	for range queries {
-		r := make([]float64, 100) // radii of 100 points in a ball: U^(1/d), sorted
-		for i := range r {
-			r[i] = math.Pow(rng.Float64(), 1.0/d)
-		}
-		far := 0
-		for i := range r {
-			if r[i] > r[far] {
-				far = i
-			}
-		}
-		r[far], r[len(r)-1] = r[len(r)-1], r[far]
-		v, _ := InverseLID(r)
-		sum += v
-	}
-	if got := queries / sum; math.Abs(got-d) > 0.15 {
-		t.Errorf("LID %v of a ball of %d dimensions", got, d)
 	}
 }

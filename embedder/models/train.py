@@ -46,7 +46,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -54,7 +54,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 SIZE = 96  # pixels a side of the model's input
 STORED = 128  # pixels a side at which training images stay in memory: 4/3 of SIZE, so most crops still shrink
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, the custom of the field
-SUFFIXES = {".jpg", ".jpeg", ".png"}
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 SPLITS = ("train", "validation", "test")
 
 
@@ -62,9 +62,10 @@ SPLITS = ("train", "validation", "test")
 
 
 def open_image(path):
-    """The picture as RGB: alpha over white. Orientation tags are not applied, as Go's decoder does not."""
+    """The picture as RGB: turned as its EXIF says, alpha over white; as annbench reads it."""
     try:
         with Image.open(path) as image:
+            image = ImageOps.exif_transpose(image)
             if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
