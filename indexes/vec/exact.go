@@ -214,6 +214,12 @@ func (s *exactScan) collect(queries, rows Matrix, from, groups int) (left int) {
 		for g := range groups {
 			limit := s.limit[g*width : (g+1)*width : (g+1)*width]
 			at := (g*kern.sieveRows + i) * width
+			if width == 4 { // most often all four are ruled out
+				l, p := (*[4]float32)(limit), (*[4]float32)(s.out[at:])
+				if start+factor*p[0] > l[0] && start+factor*p[1] > l[1] && start+factor*p[2] > l[2] && start+factor*p[3] > l[3] {
+					continue
+				}
+			}
 			for j, product := range s.out[at : at+width : at+width] {
 				if start+factor*product > limit[j] {
 					continue

@@ -75,6 +75,7 @@ func TestKernelsStayInside(t *testing.T) {
 			for _, k := range []pairKernels{kern.dot, kern.l2} {
 				k.one(&q[0], &lastRow[0], dim)
 				k.rows(&q[0], &base[0], rows/4, dim, &out[0])
+				k.stream(&q[0], &base[0], rows, dim, &out[0])
 				k.scattered(&q[0], &base[0], &ids[0], 2, dim, &out[rows-8])
 			}
 			tile := beforeGuard(t, groups*kern.tileQueries*kern.tileRows)
@@ -83,6 +84,7 @@ func TestKernelsStayInside(t *testing.T) {
 			kern.sieve(&beforeGuard(t, kern.sieveQueries*dim)[0], &base[len(base)-kern.sieveRows*dim], 1, dim, &sieve[0])
 			kern.scaled.one(&q[0], &lastRow[0], dim, 2)
 			kern.scaled.rows(&q[0], &base[0], &scales[0], rows/4, dim, &out[0])
+			kern.scaled.stream(&q[0], &base[0], &scales[0], rows, dim, &out[0])
 			kern.scaled.scattered(&q[0], &base[0], &scales[0], &ids[0], 2, dim, &out[rows-8])
 			FirstNonFinite(base)
 		}

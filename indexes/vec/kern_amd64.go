@@ -8,6 +8,9 @@ package vec
 func dotAVX2(a, b *float32, n int) float32
 
 //go:noescape
+func dotStreamAVX2(q, base *float32, rows, dim int, out *float32)
+
+//go:noescape
 func dotScatteredAVX2(q, base *float32, ids *int32, groups, dim int, out *float32)
 
 //go:noescape
@@ -17,6 +20,9 @@ func dotRowsAVX2(q, base *float32, groups, dim int, out *float32)
 func l2AVX2(a, b *float32, n int) float32
 
 //go:noescape
+func l2StreamAVX2(q, base *float32, rows, dim int, out *float32)
+
+//go:noescape
 func l2ScatteredAVX2(q, base *float32, ids *int32, groups, dim int, out *float32)
 
 //go:noescape
@@ -24,6 +30,9 @@ func l2RowsAVX2(q, base *float32, groups, dim int, out *float32)
 
 //go:noescape
 func scaledAVX2(a, b *float32, n int, scale float32) float32
+
+//go:noescape
+func scaledStreamAVX2(q, base, scales *float32, rows, dim int, out *float32)
 
 //go:noescape
 func scaledScatteredAVX2(q, base, scales *float32, ids *int32, groups, dim int, out *float32)
@@ -54,6 +63,9 @@ const tileQueriesAVX2, tileRowsAVX2 = 2, 2
 func dotAVX512(a, b *float32, n int) float32
 
 //go:noescape
+func dotStreamAVX512(q, base *float32, rows, dim int, out *float32)
+
+//go:noescape
 func dotScatteredAVX512(q, base *float32, ids *int32, groups, dim int, out *float32)
 
 //go:noescape
@@ -63,6 +75,9 @@ func dotRowsAVX512(q, base *float32, groups, dim int, out *float32)
 func l2AVX512(a, b *float32, n int) float32
 
 //go:noescape
+func l2StreamAVX512(q, base *float32, rows, dim int, out *float32)
+
+//go:noescape
 func l2ScatteredAVX512(q, base *float32, ids *int32, groups, dim int, out *float32)
 
 //go:noescape
@@ -70,6 +85,9 @@ func l2RowsAVX512(q, base *float32, groups, dim int, out *float32)
 
 //go:noescape
 func scaledAVX512(a, b *float32, n int, scale float32) float32
+
+//go:noescape
+func scaledStreamAVX512(q, base, scales *float32, rows, dim int, out *float32)
 
 //go:noescape
 func scaledScatteredAVX512(q, base, scales *float32, ids *int32, groups, dim int, out *float32)

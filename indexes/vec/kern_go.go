@@ -16,7 +16,10 @@ func goKernels() kernels {
 		dot: pairKernels{
 			one: dotGo,
 			rows: func(q, base *float32, groups, dim int, out *float32) {
-				rowsGo(dotGo, q, base, groups, dim, out)
+				streamGo(dotGo, q, base, 4*groups, dim, out)
+			},
+			stream: func(q, base *float32, rows, dim int, out *float32) {
+				streamGo(dotGo, q, base, rows, dim, out)
 			},
 			scattered: func(q, base *float32, ids *int32, groups, dim int, out *float32) {
 				scatteredGo(dotGo, q, base, ids, groups, dim, out)
@@ -25,7 +28,10 @@ func goKernels() kernels {
 		l2: pairKernels{
 			one: l2Go,
 			rows: func(q, base *float32, groups, dim int, out *float32) {
-				rowsGo(l2Go, q, base, groups, dim, out)
+				streamGo(l2Go, q, base, 4*groups, dim, out)
+			},
+			stream: func(q, base *float32, rows, dim int, out *float32) {
+				streamGo(l2Go, q, base, rows, dim, out)
 			},
 			scattered: func(q, base *float32, ids *int32, groups, dim int, out *float32) {
 				scatteredGo(l2Go, q, base, ids, groups, dim, out)
@@ -34,12 +40,9 @@ func goKernels() kernels {
 		scaled: scaledKernels{
 			one: scaledGo,
 			rows: func(q, base, scales *float32, groups, dim int, out *float32) {
-				rows := unsafe.Slice(base, 4*groups*dim)
-				scale := unsafe.Slice(scales, 4*groups)
-				for i, o := 0, unsafe.Slice(out, 4*groups); i < len(o); i++ {
-					o[i] = scaledGo(q, &rows[i*dim], dim, scale[i])
-				}
+				scaledStreamGo(q, base, scales, 4*groups, dim, out)
 			},
+			stream: scaledStreamGo,
 			scattered: func(q, base, scales *float32, ids *int32, groups, dim int, out *float32) {
 				o := unsafe.Slice(out, 4*groups)
 				for i, id := range unsafe.Slice(ids, 4*groups) {
@@ -62,10 +65,17 @@ func goKernels() kernels {
 // goTile queries and rows make a tile of the portable kernels: few enough for the first-level cache.
 const goTile = 4
 
-func rowsGo(one func(a, b *float32, n int) float32, q, base *float32, groups, dim int, out *float32) {
-	rows, o := unsafe.Slice(base, 4*groups*dim), unsafe.Slice(out, 4*groups)
+func streamGo(one func(a, b *float32, n int) float32, q, base *float32, n, dim int, out *float32) {
+	rows, o := unsafe.Slice(base, n*dim), unsafe.Slice(out, n)
 	for i := range o {
 		o[i] = one(q, &rows[i*dim], dim)
+	}
+}
+
+func scaledStreamGo(q, base, scales *float32, n, dim int, out *float32) {
+	rows, scale := unsafe.Slice(base, n*dim), unsafe.Slice(scales, n)
+	for i, o := 0, unsafe.Slice(out, n); i < len(o); i++ {
+		o[i] = scaledGo(q, &rows[i*dim], dim, scale[i])
 	}
 }
 

@@ -103,10 +103,19 @@ func TestKernelsAgainstFloat64(t *testing.T) {
 				}
 				k.dot.rows(&q[0], &base[0], rows/4, dim, &out[0])
 				check("dot.rows", func(i int) float32 { return dots[i] }, rows)
+				clear(out[:rows])
+				k.dot.stream(&q[0], &base[0], rows-1, dim, &out[0])
+				check("dot.stream", func(i int) float32 { return dots[i] }, rows-1)
 				k.l2.rows(&q[0], &base[0], rows/4, dim, &out[0])
 				check("l2.rows", func(i int) float32 { return l2s[i] }, rows)
+				clear(out[:rows])
+				k.l2.stream(&q[0], &base[0], rows-1, dim, &out[0])
+				check("l2.stream", func(i int) float32 { return l2s[i] }, rows-1)
 				k.scaled.rows(&q[0], &base[0], &scales[0], rows/4, dim, &out[0])
 				check("scaled.rows", func(i int) float32 { return scaleds[i] }, rows)
+				clear(out[:rows])
+				k.scaled.stream(&q[0], &base[0], &scales[0], rows-1, dim, &out[0])
+				check("scaled.stream", func(i int) float32 { return scaleds[i] }, rows-1)
 				k.dot.scattered(&q[0], &base[0], &ids[0], 2, dim, &out[0])
 				check("dot.scattered", func(i int) float32 { return dots[ids[i]] }, len(ids))
 				k.l2.scattered(&q[0], &base[0], &ids[0], 2, dim, &out[0])
@@ -299,5 +308,17 @@ func BenchmarkKernels(b *testing.B) {
 				report(b, rows)
 			})
 		}
+	}
+}
+
+// One query through 50,000 vectors of 512 dimensions, 100 MB.
+func BenchmarkScan(b *testing.B) {
+	const dim, rows = 512, 50000
+	rng := rand.New(rand.NewPCG(8, 8))
+	base := Matrix{Data: random(rng, rows*dim), Rows: rows, Dim: dim}
+	q, out := random(rng, dim), make([]float32, rows)
+	b.SetBytes(4 * rows * dim)
+	for b.Loop() {
+		SquaredL2Rows(out, q, base)
 	}
 }

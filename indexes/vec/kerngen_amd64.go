@@ -199,6 +199,62 @@ func (l level) one(o op) {
 	emit("RET")
 }
 
+// stream writes
+//
+//	func name(q, base *float32, rows, dim int, out *float32)
+//
+// with scales *float32 after base where there are any: consecutive rows one by one, asking for memory
+// two kilobytes ahead.
+func (l level) stream(o op) {
+	name := string(o) + "Stream" + l.name
+	sig, at := "q, base *float32, rows, dim int, out *float32", 16
+	if o == scaled {
+		sig, at = "q, base, scales *float32, rows, dim int, out *float32", 24
+	}
+	comment(fmt.Sprintf("func %s(%s)", name, sig))
+	text(name, at+24)
+	declare("", fmt.Sprintf("%s(%s)", name, sig))
+	emit("MOVQ q+0(FP), SI")
+	emit("MOVQ base+8(FP), DI")
+	if o == scaled {
+		emit("MOVQ scales+16(FP), R10")
+	}
+	emit("MOVQ rows+%d(FP), R12", at)
+	emit("MOVQ dim+%d(FP), BX", at+8)
+	emit("MOVQ out+%d(FP), R13", at+16)
+	label("%s_row", name)
+	emit("MOVQ BX, CX")
+	if o == scaled {
+		emit("VBROADCASTSS (R10), %s", l.r(8))
+		emit("ADDQ $4, R10")
+	}
+	l.zero(0, 2)
+	l.loop(name, func(offset, half int, masked bool) {
+		if !masked && (l.reg == "Z" || offset == 0) { // once for each line of the cache
+			emit("PREFETCHT0 %d(DI)(AX*1)", offset+2048)
+		}
+		l.load(fmt.Sprintf("%d(SI)(AX*1)", offset), 2+half, masked)
+		l.load(fmt.Sprintf("%d(DI)(AX*1)", offset), 4+half, masked)
+		l.pair(o, 2+half, 4+half, 6+half, 8, half)
+	})
+	emit("VADDPS %s, %s, %s", l.r(1), l.r(0), l.r(0))
+	if l.reg == "Z" {
+		emit("VEXTRACTF64X4 $1, Z0, Y1")
+		emit("VADDPS Y1, Y0, Y0")
+	}
+	emit("VHADDPS Y0, Y0, Y0")
+	emit("VHADDPS Y0, Y0, Y0")
+	emit("VEXTRACTF128 $1, Y0, X1")
+	emit("VADDPS X1, X0, X0")
+	emit("VMOVSS X0, (R13)")
+	emit("ADDQ $4, R13")
+	emit("LEAQ (DI)(BX*4), DI")
+	emit("DECQ R12")
+	emit("JNE %s_row", name)
+	emit("VZEROUPPER")
+	emit("RET")
+}
+
 // four writes the one-to-many kernel over groups of four rows: scattered ones by number, or
 // consecutive ones.
 //
@@ -715,6 +771,7 @@ func main() {
 	for _, l := range levels {
 		for _, o := range []op{dot, l2, scaled} {
 			l.one(o)
+			l.stream(o)
 			l.four(o, true)
 			l.four(o, false)
 		}

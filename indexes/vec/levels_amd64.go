@@ -10,9 +10,9 @@ func levels() []kernels {
 	}
 	have = append(have, kernels{
 		level:        "avx2",
-		dot:          pairKernels{dotAVX2, dotRowsAVX2, dotScatteredAVX2},
-		l2:           pairKernels{l2AVX2, l2RowsAVX2, l2ScatteredAVX2},
-		scaled:       scaledKernels{scaledAVX2, scaledRowsAVX2, scaledScatteredAVX2},
+		dot:          pairKernels{dotAVX2, dotRowsAVX2, dotStreamAVX2, dotScatteredAVX2},
+		l2:           pairKernels{l2AVX2, l2RowsAVX2, l2StreamAVX2, l2ScatteredAVX2},
+		scaled:       scaledKernels{scaledAVX2, scaledRowsAVX2, scaledStreamAVX2, scaledScatteredAVX2},
 		codes:        codeKernels{dotCodesAVX2, dotCodesScatteredAVX2, scanCodesAVX2},
 		tile:         dotTileAVX2,
 		tileQueries:  tileQueriesAVX2,
@@ -30,9 +30,9 @@ func levels() []kernels {
 	}
 	return append(have, kernels{
 		level:        "avx512",
-		dot:          pairKernels{dotAVX512, dotRowsAVX512, dotScatteredAVX512},
-		l2:           pairKernels{l2AVX512, l2RowsAVX512, l2ScatteredAVX512},
-		scaled:       scaledKernels{scaledAVX512, scaledRowsAVX512, scaledScatteredAVX512},
+		dot:          pairKernels{dotAVX512, dotRowsAVX512, dotStreamAVX512, dotScatteredAVX512},
+		l2:           pairKernels{l2AVX512, l2RowsAVX512, l2StreamAVX512, l2ScatteredAVX512},
+		scaled:       scaledKernels{scaledAVX512, scaledRowsAVX512, scaledStreamAVX512, scaledScatteredAVX512},
 		codes:        codes,
 		tile:         dotTileAVX512,
 		tileQueries:  tileQueriesAVX512,
