@@ -81,6 +81,27 @@ var sets = []Set{
 	ann("gist-960-euclidean", "1,000,000 GIST features of 960 dimensions, Euclidean", 0, ""),
 	ann("nytimes-256-angular", "290,000 bags of words in 256 dimensions, cosine", 0, ""),
 	ann("glove-25-angular", "1,183,514 word vectors of 25 dimensions, cosine", 0, ""),
+	ann("glove-50-angular", "1,183,514 word vectors of 50 dimensions, cosine", 0, ""),
+	ann("glove-200-angular", "1,183,514 word vectors of 200 dimensions, cosine", 0, ""),
+	ann("mnist-784-euclidean", "60,000 handwritten digits as 784 grey levels, Euclidean", 0, ""),
+	ann("lastfm-64-dot", "292,385 listeners and songs in 65 dimensions, cosine", 0, ""),
+	vibe("agnews-mxbai-1024-euclidean", "769,382 texts in 1024 dimensions, Euclidean"),
+	vibe("arxiv-nomic-768-normalized", "1,344,643 texts in 768 dimensions, cosine"),
+	vibe("celeba-resnet-2048-cosine", "201,599 photographs of faces in 2048 dimensions, cosine"),
+	vibe("coco-nomic-768-normalized", "282,360 photographs, searched by texts, in 768 dimensions, cosine"),
+	vibe("glove-200-cosine", "1,192,514 word vectors of 200 dimensions, cosine"),
+	vibe("gooaq-distilroberta-768-normalized", "1,475,024 texts in 768 dimensions, cosine"),
+	vibe("imagenet-clip-512-normalized", "1,281,167 photographs in 512 dimensions, cosine"),
+	vibe("imagenet-align-640-normalized", "1,281,167 photographs, searched by texts, in 640 dimensions, cosine"),
+	vibe("inaturalist-resnet-2048-cosine", "499,000 photographs of living things in 2048 dimensions, cosine"),
+	vibe("landmark-dino-768-cosine", "760,757 photographs of landmarks in 768 dimensions, cosine"),
+	vibe("landmark-nomic-768-normalized", "760,757 photographs of landmarks in 768 dimensions, cosine"),
+	vibe("laion-clip-512-normalized", "1,000,448 photographs, searched by texts, in 512 dimensions, cosine"),
+	vibe("llama-128-ip", "256,921 keys of attention in 128 dimensions, inner product"),
+	vibe("simplewiki-openai-3072-normalized", "260,372 texts in 3072 dimensions, cosine"),
+	vibe("yahoo-minilm-384-normalized", "677,305 texts in 384 dimensions, cosine"),
+	vibe("yandex-200-cosine", "1,000,000 photographs, searched by texts, in 200 dimensions, cosine"),
+	vibe("yi-128-ip", "187,843 keys of attention in 128 dimensions, inner product"),
 }
 
 const (
@@ -103,6 +124,15 @@ func ann(name, about string, size int64, sum string) Set {
 		f.Source = "TensorFlow Datasets, nearest_neighbors"
 	}
 	return Set{Name: name, About: about + " (ann-benchmarks)", Files: []File{f}}
+}
+
+// vibe is a set of VIBE (Jääsaari et al., "VIBE: Vector Index Benchmark for Embeddings", 2025), in the
+// form of ann-benchmarks. Nobody has published hashes.
+func vibe(name, about string) Set {
+	return Set{Name: name, About: about + " (VIBE)", Files: []File{{
+		Name: name + ".hdf5", Magic: "\x89HDF\r\n\x1a\n",
+		URL: "https://huggingface.co/datasets/vector-index-bench/vibe/resolve/main/" + name + ".hdf5",
+	}}}
 }
 
 // Sets returns all sets, in the order in which they are listed.
