@@ -9,7 +9,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps env build report train test test-train race fuzz bench fmt clean distclean \
+.PHONY: help deps env build report train test test-train race fuzz bench bench-forest fmt clean distclean \
         check check-format check-vet check-lint check-tidy check-arrows check-shell check-measure
 
 SHELL    := /bin/bash
@@ -73,6 +73,9 @@ check-measure: build ## check the harness itself on this machine: overhead, memo
 
 bench: deps ## run the Go benchmarks, one thread a library
 	@$(NATIVE) $(SINGLE) go test -tags faiss -run '^$$' -bench . -benchmem ./bench ./indexes/...
+
+bench-forest: ## run the forest's benchmarks: kernels, exact search, builds, searches with recall
+	@CGO_ENABLED=0 GOMAXPROCS=2 go test -run '^$$' -bench . ./indexes/vec ./indexes/rpforest
 
 check: check-format check-vet check-lint check-tidy check-arrows check-shell ## format, vet, staticcheck, tidy, import arrows, shell syntax
 
