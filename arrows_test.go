@@ -45,6 +45,12 @@ var arrows = map[string][]string{
 	// Records in, pages out: a report is made anywhere, without cgo, from a results file.
 	"reports": {"bench/metric", "bench/record"},
 
+	// The indexes that were measured, behind a page; the command puts the model in.
+	"serve": {
+		"indexes", "indexes/vec", "bench/dataset", "bench/metric", "bench/record",
+		"embedder/catalog", "embedder/catalog/boards", "reports",
+	},
+
 	"scripts/gotest":   {},
 	"scripts/findings": {"reports", "bench/metric", "bench/record"},
 }

@@ -65,6 +65,9 @@ func (c *coordinator) job(ctx context.Context, j Job) error {
 		from = to
 	}
 	c.report(describe(j))
+	if c.KeepIndexes && j.Rep == 0 {
+		return c.keepIndex(index, u.cells[0])
+	}
 	return nil
 }
 

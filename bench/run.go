@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -35,7 +36,11 @@ type Run struct {
 	// Shard is the part of the plan that is measured; the zero value is all of it.
 	Shard Shard
 	// Retry measures cells again that failed, timed out or ran out of memory in an earlier run.
-	Retry    bool
+	Retry bool
+	// KeepIndexes leaves the saved index of every build, that of the first repetition, in the results
+	// folder: see [record.Cell.IndexFile].
+	KeepIndexes bool
+
 	Log      *slog.Logger
 	Progress func(Progress) // may be nil
 }
@@ -326,6 +331,26 @@ func removeIndex(path string) {
 	for _, f := range files {
 		_ = os.RemoveAll(f)
 	}
+}
+
+// keepIndex moves a saved index, with the files beside it, to where the results folder has it. The
+// index itself comes last: where it is, all of it is.
+func (c *coordinator) keepIndex(path string, cell record.Cell) error {
+	to := filepath.Join(c.Out, filepath.FromSlash(cell.IndexFile()))
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	files, err := filepath.Glob(path + "*")
+	if err != nil {
+		return err
+	}
+	slices.Reverse(files) // sorted: the name without a suffix was the first
+	for _, f := range files {
+		if err := os.Rename(f, to+strings.TrimPrefix(f, path)); err != nil {
+			return fmt.Errorf("keeping the index of %s: %w", cell.Family, err)
+		}
+	}
+	return nil
 }
 
 // memoryDoubts says where the columns of memory contradict each other so far that one must be wrong.

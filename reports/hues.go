@@ -60,6 +60,21 @@ var spare = []hue{
 	tint(0xb23a48, 0xf4818d, diamond),
 }
 
+// Colours gives the colour of each family on paper and on a dark screen, as "#rrggbb", so that a
+// family looks the same wherever annbench shows it.
+func Colours(families []string) map[string][2]string {
+	rows := make([]*Row, len(families))
+	for i, f := range families {
+		rows[i] = &Row{}
+		rows[i].Cell.Family = f
+	}
+	out := map[string][2]string{}
+	for f, h := range assignHues(rows) {
+		out[f] = [2]string{h.light.String(), h.dark.String()}
+	}
+	return out
+}
+
 func assignHues(rows []*Row) map[string]hue {
 	out := map[string]hue{}
 	for _, k := range known {

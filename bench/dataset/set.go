@@ -389,6 +389,8 @@ func stamp(files []string) (key string, settled bool, err error) {
 type Set struct {
 	Dir    string
 	Digest string // 64 hexadecimal digits; names the content, the queries and the seed
+	// Collection is the digest of the collection that was divided; see [Meta].
+	Collection string
 
 	Base    vec.Matrix
 	Queries vec.Matrix
@@ -420,7 +422,7 @@ func OpenSet(dir string) (*Set, error) {
 		}
 		return nil, err
 	}
-	s := &Set{Dir: dir, Digest: meta.Digest, Labels: meta.Labels, LeaveOneOut: meta.Mode == modeLeaveOneOut}
+	s := &Set{Dir: dir, Digest: meta.Digest, Collection: meta.Collection, Labels: meta.Labels, LeaveOneOut: meta.Mode == modeLeaveOneOut}
 	if err := s.open(meta); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -19,6 +19,7 @@ const (
 	GalleryFile = "gallery.json"
 	MapFile     = "map.json"
 	ThumbsDir   = "thumbs"
+	IndexesDir  = "indexes" // saved indexes, where a run kept them: [Cell.IndexFile]
 )
 
 // Results is a results folder as it was read.

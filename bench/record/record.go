@@ -67,6 +67,13 @@ func (c Cell) ID() string {
 	return hex.EncodeToString(sum[:6])
 }
 
+// IndexFile is where a run that keeps indexes leaves the one that the cell was measured on, below the
+// results folder: cells that differ in how they are searched share a file.
+func (c Cell) IndexFile() string {
+	id := Cell{Dataset: c.Dataset, Metric: c.Metric, Family: c.Family, Build: c.Build, Threads: c.Threads}.ID()
+	return IndexesDir + "/" + c.Family + "-" + id
+}
+
 // Status says how the measurement of a cell ended.
 type Status string
 

@@ -10,6 +10,7 @@
 //	annbench report results/NAME           tables, plots and a page from what was measured
 //	annbench choose results/NAME           the setting that keeps your limits: --max-p99 2ms
 //	annbench compare A B                   two results side by side; for CI
+//	annbench serve results/NAME            visual search in the browser, two indexes side by side
 //	annbench embed DIR --out FOLDER        images to vectors
 //	annbench catalog show DIR              what is in a collection: counts, shapes, samples
 //	annbench catalog render --out DIR      draw fashion boards with boxes and labels
@@ -68,6 +69,7 @@ type cli struct {
 	Families   familiesCmd   `cmd:"" help:"List index families and their settings."`
 	Export     exportCmd     `cmd:"" help:"Write results in the layout of ann-benchmarks (HDF5)."`
 	Schema     schemaCmd     `cmd:"" help:"The JSON Schema of sweep files, for editors."`
+	Serve      serveCmd      `cmd:"" help:"Visual search in the browser, over the indexes that were measured."`
 	Selfcheck  selfcheckCmd  `cmd:"" help:"Check the harness itself on this machine."`
 	Worker     workerCmd     `cmd:"" hidden:"" help:"Measure one build; started by run."`
 }

@@ -11,6 +11,8 @@ import (
 type quickstartCmd struct {
 	Images string `help:"Folder of labelled images, IMAGES/CATEGORY/x.jpg or .png. Default: drawn fashion boards." placeholder:"DIR"`
 	Out    string `help:"Results folder. Default: results/default, or results/ and the name of the images' folder." placeholder:"DIR"`
+
+	KeepIndexes bool `help:"Keep the saved indexes in the results folder, for annbench serve."`
 }
 
 // Help is printed below the flags.
@@ -34,5 +36,5 @@ func (c *quickstartCmd) Run(ctx context.Context, s *surface) error {
 	if c.Out == "" {
 		c.Out = filepath.Join("results", sweep.Name)
 	}
-	return measure(ctx, s, sweep, c.Out, bench.Shard{}, false)
+	return measure(ctx, s, sweep, c.Out, bench.Shard{}, false, c.KeepIndexes)
 }

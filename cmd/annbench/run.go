@@ -23,15 +23,16 @@ import (
 )
 
 type runCmd struct {
-	Sweep   string   `arg:"" optional:"" help:"Sweep file (YAML); configs/ has examples, configs/README.md every key. Default, with --data: configs/vectors.yaml."`
-	Data    string   `help:"Vectors to run on, instead of the sweep's: a file of any format that docs/formats.md lists, or a folder." placeholder:"FILE"`
-	Labels  string   `help:"With --data: the category of each vector, a line each, or a .npy file." placeholder:"FILE"`
-	Queries int      `help:"How many vectors to search for, instead of the sweep's number. Default, with --data: those that the file gives, or else at most 1000 that are held out." placeholder:"N"`
-	Metric  string   `help:"l2, cosine or ip, instead of the sweep's. Default, with --data: what the file says, or cosine."`
-	Allow   []string `help:"Measure in spite of what the checks of the data find: zeros, duplicates, queries, constant, neighbors." placeholder:"CHECK"`
-	Out     string   `help:"Results folder. Default: results/NAME, by the sweep's name." placeholder:"DIR"`
-	Retry   bool     `help:"Measure cells again that failed, timed out or ran out of memory."`
-	Shard   string   `help:"Measure one part of several: 2/8 is the second of eight; slurm takes it from the job array. Each needs a folder of its own, which annbench merge joins." placeholder:"I/N"`
+	Sweep       string   `arg:"" optional:"" help:"Sweep file (YAML); configs/ has examples, configs/README.md every key. Default, with --data: configs/vectors.yaml."`
+	Data        string   `help:"Vectors to run on, instead of the sweep's: a file of any format that docs/formats.md lists, or a folder." placeholder:"FILE"`
+	Labels      string   `help:"With --data: the category of each vector, a line each, or a .npy file." placeholder:"FILE"`
+	Queries     int      `help:"How many vectors to search for, instead of the sweep's number. Default, with --data: those that the file gives, or else at most 1000 that are held out." placeholder:"N"`
+	Metric      string   `help:"l2, cosine or ip, instead of the sweep's. Default, with --data: what the file says, or cosine."`
+	Allow       []string `help:"Measure in spite of what the checks of the data find: zeros, duplicates, queries, constant, neighbors." placeholder:"CHECK"`
+	Out         string   `help:"Results folder. Default: results/NAME, by the sweep's name." placeholder:"DIR"`
+	KeepIndexes bool     `help:"Keep the saved indexes in the results folder, for annbench serve."`
+	Retry       bool     `help:"Measure cells again that failed, timed out or ran out of memory."`
+	Shard       string   `help:"Measure one part of several: 2/8 is the second of eight; slurm takes it from the job array. Each needs a folder of its own, which annbench merge joins." placeholder:"I/N"`
 }
 
 // Help is printed below the flags.
@@ -65,7 +66,7 @@ func (c *runCmd) Run(ctx context.Context, s *surface) error {
 	if y := sweep.Data.Synthetic; y != nil && len(y.N) > 1 {
 		return c.grow(ctx, s, sweep, shard)
 	}
-	return measure(ctx, s, sweep, c.Out, shard, c.Retry)
+	return measure(ctx, s, sweep, c.Out, shard, c.Retry, c.KeepIndexes)
 }
 
 // sweep reads the sweep file, or takes the one for vectors, and puts the flags into it.
@@ -172,7 +173,7 @@ func parseShard(text string, getenv func(string) string) (bench.Shard, error) {
 }
 
 // measure runs a sweep into the folder out and reports on it.
-func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, shard bench.Shard, retry bool) error {
+func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, shard bench.Shard, retry, keepIndexes bool) error {
 	set, all, err := prepare(ctx, s, sweep)
 	if err != nil {
 		return err
@@ -183,7 +184,7 @@ func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, sh
 		return err
 	}
 	run := &bench.Run{
-		Sweep: sweep, Set: set, Collection: all, Out: out, Shard: shard, Worker: []string{self, "worker"}, Retry: retry, Log: s.log,
+		Sweep: sweep, Set: set, Collection: all, Out: out, Shard: shard, Worker: []string{self, "worker"}, Retry: retry, KeepIndexes: keepIndexes, Log: s.log,
 		Dataset: record.Dataset{Name: all.Name},
 		Progress: func(p bench.Progress) {
 			s.progress(p.What, p.Done, p.Total, p.Left)
@@ -209,6 +210,9 @@ func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, sh
 	}
 	if sum.Pruned > 0 {
 		s.say("left out %d repetitions of settings that the first showed to be dominated, which saved about %v", sum.Pruned, sum.Saved.Round(time.Second))
+	}
+	if err := keepSource(&sweep.Data, out); err != nil {
+		return err
 	}
 	if err := keepMap(ctx, s, all, project.Config{Metric: sweep.Metric[0], Seed: sweep.Seed}, out); err != nil {
 		return err

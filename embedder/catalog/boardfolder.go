@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"io/fs"
 	"math"
@@ -175,6 +176,15 @@ func (b *Boards) Unused() int { return b.unused }
 func (b *Boards) Group(g int) []Picture {
 	img, err := decodeFile(b.boards[g].path)
 	return crops(b.Items(g), b.Boxes(g), img, err)
+}
+
+// BoardName is the name of board g.
+func (b *Boards) BoardName(g int) string { return b.boards[g].Name }
+
+// Board decodes board g as a whole, with the boxes of its items in their order.
+func (b *Boards) Board(g int) (image.Image, []boards.Box, error) {
+	img, err := decodeFile(b.boards[g].path)
+	return img, b.Boxes(g), err
 }
 
 // boardsDigest opens what is hashed. Its number grows with any change in how a board becomes crops.

@@ -52,13 +52,16 @@ func readImage(path string) ([]byte, error) {
 	return data, nil
 }
 
-// decode decodes a JPEG, PNG or WebP image, told apart by their first bytes and not by the file's name.
-// The size is checked before any memory is set aside for pixels. A panic of a decoder is an error
-// like any other: what is decoded here comes from anywhere.
+// decode is [Decode] with the limit of collections.
+func decode(data []byte) (image.Image, error) { return Decode(data, maxPixels) }
+
+// Decode decodes a JPEG, PNG or WebP image of at most the given number of pixels, told apart by their
+// first bytes. The size is checked before any memory is set aside for pixels. A panic of a decoder is
+// an error like any other: what is decoded here comes from anywhere.
 //
 // The standard decoders are called by name, not by image.Decode: what other packages register would
 // change which files a collection can read. A photograph that its EXIF says to turn is turned.
-func decode(data []byte) (img image.Image, err error) {
+func Decode(data []byte, pixels int64) (img image.Image, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			img, err = nil, fmt.Errorf("decoding: the decoder gave up: %v", r)
@@ -90,9 +93,9 @@ func decode(data []byte) (img image.Image, err error) {
 	if config.Width <= 0 || config.Height <= 0 {
 		return nil, fmt.Errorf("decoding %s: no pixels: %d×%d", format, config.Width, config.Height)
 	}
-	if int64(config.Width)*int64(config.Height) > maxPixels {
+	if int64(config.Width)*int64(config.Height) > pixels {
 		return nil, fmt.Errorf("decoding %s: %d×%d pixels are more than the limit of %d million",
-			format, config.Width, config.Height, maxPixels/1_000_000)
+			format, config.Width, config.Height, pixels/1_000_000)
 	}
 	img, err = decodeImage(bytes.NewReader(data))
 	if err != nil {

@@ -105,6 +105,16 @@ func (r *Rendered) Len() int {
 	return r.config.Boards * boards.Pieces
 }
 
+// Board draws board g as a whole, with the boxes of its items in their order.
+func (r *Rendered) Board(g int) (image.Image, []boards.Box, error) {
+	file, boxes, err := r.File(g)
+	if err != nil {
+		return nil, nil, err
+	}
+	img, err := decode(file)
+	return img, boxes, err
+}
+
 // Groups is the number of boards.
 func (r *Rendered) Groups() int { return r.config.Boards }
 

@@ -1,0 +1,215 @@
+package serve
+
+import (
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+)
+
+// itemView is an item as the API tells it.
+type itemView struct {
+	Item     int    `json:"item"`
+	ID       string `json:"id"`
+	Category string `json:"category,omitempty"`
+	Board    string `json:"board,omitempty"`
+	Picture  string `json:"picture,omitempty"`
+	// HeldOut says that the item is searched for, and not among what is searched.
+	HeldOut bool `json:"held_out,omitempty"`
+}
+
+func (s *Server) view(n int) itemView {
+	l := s.Library
+	item := l.items[n]
+	v := itemView{Item: n, ID: item.id, Category: l.label(n), HeldOut: item.base < 0, Board: l.board(item.id)}
+	if l.pictures != nil && l.pictures.Meta.Thumbs > 0 || l.source != nil {
+		v.Picture = api + "/items/" + strconv.Itoa(n) + "/picture"
+	}
+	return v
+}
+
+func (s *Server) about(w http.ResponseWriter, _ *http.Request) error {
+	type category struct {
+		Name  string `json:"name"`
+		Items int    `json:"items"`
+	}
+	l := s.Library
+	categories := []category{}
+	for _, c := range l.labels {
+		categories = append(categories, category{c.name, c.items})
+	}
+	return reply(w, map[string]any{
+		"name": l.name, "metric": l.metric, "dim": l.set.Base.Dim, "searched": l.set.Base.Rows, "held_out": l.set.Queries.Rows,
+		"categories": categories, "boards": len(l.boardNames), "max_k": maxK, "max_upload_bytes": maxUpload,
+		"embeds": s.Embed != nil, "no_embed": s.NoEmbed, "pictures": l.pictures != nil || l.source != nil,
+	})
+}
+
+// indexView is an index as the API tells it.
+type indexView struct {
+	ID       string             `json:"id"`
+	Family   string             `json:"family"`
+	Library  string             `json:"library"`
+	Build    string             `json:"build"`
+	Search   string             `json:"search"`
+	Exact    bool               `json:"exact"`
+	Colours  [2]string          `json:"colours"` // on paper, and on a dark screen
+	Missing  string             `json:"missing,omitempty"`
+	K        int                `json:"k"` // at which it was measured
+	Measured map[string]float64 `json:"measured"`
+}
+
+// shownValues are those of a record that the page shows.
+var shownValues = []string{metric.Recall, metric.MAP, metric.P50, metric.P99, metric.QPS, metric.Build, metric.Serialized, metric.Resident}
+
+func (s *Server) listIndexes(w http.ResponseWriter, _ *http.Request) error {
+	out := []indexView{}
+	for _, p := range s.Points {
+		v := indexView{
+			ID: p.ID, Family: p.Cell.Family, Library: p.Library, Build: p.Cell.Build, Search: p.Cell.Search,
+			Exact: p.Exact, Colours: p.Colours, Missing: p.Missing, K: p.Cell.K, Measured: map[string]float64{},
+		}
+		for _, name := range shownValues {
+			if x, ok := p.Values[name]; ok && !math.IsNaN(x) && !math.IsInf(x, 0) {
+				v.Measured[name] = x
+			}
+		}
+		out = append(out, v)
+	}
+	return reply(w, map[string]any{"indexes": out})
+}
+
+// natural reads a parameter as a whole number between 0 and most.
+func natural(values url.Values, name string, fallback, most int) (int, error) {
+	text := values.Get(name)
+	if text == "" {
+		return fallback, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > most {
+		return 0, badRequest(name, "%s has to be a whole number between 0 and %d.", name, most)
+	}
+	return n, nil
+}
+
+func (s *Server) listItems(w http.ResponseWriter, req *http.Request) error {
+	l, values := s.Library, req.URL.Query()
+	limit, err := natural(values, "limit", 60, maxItems)
+	if err != nil {
+		return err
+	}
+	from, err := natural(values, "from", 0, math.MaxInt32)
+	if err != nil {
+		return err
+	}
+	label := int32(-1)
+	if name := values.Get("category"); name != "" {
+		var ok bool
+		if label, ok = l.category(name); !ok {
+			return problem{http.StatusNotFound, "category", "There is no such category."}
+		}
+	}
+	words := strings.Fields(strings.ToLower(values.Get("q")))
+	items, total := []itemView{}, 0
+	for n := range l.items {
+		if !l.has(n) || label >= 0 && l.items[n].label != label ||
+			slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(l.fold[n], w) }) {
+			continue
+		}
+		if total >= from && len(items) < limit {
+			items = append(items, s.view(n))
+		}
+		total++
+	}
+	return reply(w, map[string]any{"items": items, "total": total, "from": from})
+}
+
+func (s *Server) oneItem(w http.ResponseWriter, req *http.Request) error {
+	n, err := s.item(req)
+	if err != nil {
+		return err
+	}
+	return reply(w, s.view(n))
+}
+
+func (s *Server) listBoards(w http.ResponseWriter, req *http.Request) error {
+	values := req.URL.Query()
+	limit, err := natural(values, "limit", 24, maxItems)
+	if err != nil {
+		return err
+	}
+	from, err := natural(values, "from", 0, math.MaxInt32)
+	if err != nil {
+		return err
+	}
+	out := []string{}
+	b, ok := s.Library.source.(Boards)
+	if !ok {
+		return reply(w, map[string]any{"boards": out, "total": 0, "from": from})
+	}
+	for g := from; g < b.Groups() && len(out) < limit; g++ {
+		out = append(out, b.BoardName(g))
+	}
+	return reply(w, map[string]any{"boards": out, "total": b.Groups(), "from": from})
+}
+
+func (s *Server) oneBoard(w http.ResponseWriter, req *http.Request) error {
+	type boxView struct {
+		Box  [4]float64 `json:"box"` // x, y, width, height as shares of the board
+		Item *itemView  `json:"item,omitempty"`
+	}
+	l, name := s.Library, req.PathValue("board")
+	g, ok := l.boardNames[name]
+	if !ok {
+		return noBoard
+	}
+	leave, err := s.embeds.enter(req.Context())
+	if err != nil {
+		return err
+	}
+	defer leave()
+	img, boxes, err := l.drawBoard(name)
+	if err != nil || img == nil {
+		return problem{http.StatusNotFound, "picture", "The picture of this board cannot be read."}
+	}
+	out := []boxView{}
+	items := l.source.Items(g)
+	for i, b := range boxes {
+		v := boxView{Box: [4]float64{b.X, b.Y, b.W, b.H}}
+		if n, ok := l.byID[items[i].ID]; ok {
+			item := s.view(n)
+			v.Item = &item
+		}
+		out = append(out, v)
+	}
+	return reply(w, map[string]any{
+		"name": name, "width": img.Bounds().Dx(), "height": img.Bounds().Dy(), "boxes": out,
+		"picture": api + "/boards/" + url.PathEscape(name) + "/picture",
+	})
+}
+
+func (s *Server) highlights(w http.ResponseWriter, _ *http.Request) error {
+	type highlight struct {
+		Why  string   `json:"why"`
+		Item itemView `json:"item"`
+	}
+	out := []highlight{}
+	add := func(item record.Item, why string) {
+		if n, ok := s.Library.byID[item.ID]; ok {
+			out = append(out, highlight{why, s.view(n)})
+		}
+	}
+	for i, item := range s.Library.queries {
+		why := ""
+		if i < len(s.Library.why) {
+			why = s.Library.why[i]
+		}
+		add(item, why)
+	}
+	return reply(w, map[string]any{"queries": out})
+}

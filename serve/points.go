@@ -1,0 +1,240 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+	"annbench/indexes"
+	"annbench/indexes/vec"
+	"annbench/reports"
+)
+
+// Point is an index with its settings, as it was measured.
+type Point struct {
+	ID      string // of the cell: [record.Cell.ID]
+	Cell    record.Cell
+	Library string
+	Exact   bool
+	Values  map[string]float64 // that were measured: [record.Record.Values] of the first repetition
+	Colours [2]string          // of the family, on paper and on a dark screen
+	Missing string             // why it cannot be searched; empty where it can
+
+	index indexes.Index
+}
+
+// close frees the index.
+func (p *Point) close() error {
+	if p.index == nil {
+		return nil
+	}
+	return p.index.Close()
+}
+
+// PointOptions of [OpenPoints].
+type PointOptions struct {
+	// PerFamily is how many settings of each family are opened: the fastest with a recall of at least
+	// 0.95, then the one of the highest recall, then the fastest. 0 means 3.
+	PerFamily int
+	// Threads for building where no index was kept; 0 means those of the measured build.
+	Threads int
+	// Say, where not nil, is told what is being done.
+	Say func(what string)
+}
+
+// OpenPoints opens the indexes of the results on the library's vectors. An index that the run kept
+// (annbench run --keep-indexes) is loaded: it is the very one that was measured. One that it did not
+// keep is built again, with the recorded settings and seed, and saved where the run would have kept
+// it. A family that this build lacks gives a point that says so.
+func OpenPoints(ctx context.Context, r *record.Results, lib *Library, o PointOptions) ([]*Point, error) {
+	var points []*Point
+	for _, rec := range choosePoints(r.Records, lib.metric, orElse(o.PerFamily, 3)) {
+		points = append(points, &Point{
+			ID: rec.Cell.ID(), Cell: rec.Cell, Library: rec.Library, Exact: rec.Exact, Values: rec.Values,
+		})
+		p := points[len(points)-1]
+		if err := p.open(ctx, r.Dir, lib, rec.Seed, o); err != nil {
+			if ctx.Err() != nil {
+				return points, errors.Join(ctx.Err(), ClosePoints(points))
+			}
+			p.Missing = err.Error()
+		}
+	}
+	if len(points) == 0 {
+		return nil, fmt.Errorf("%s: no index was measured under %s, one query at a time: run it with the mode latency", r.Dir, lib.metric)
+	}
+	var families []string
+	for _, p := range points {
+		families = append(families, p.Cell.Family)
+	}
+	colours := reports.Colours(families)
+	for _, p := range points {
+		p.Colours = colours[p.Cell.Family]
+	}
+	return points, nil
+}
+
+// ClosePoints frees the indexes.
+func ClosePoints(points []*Point) error {
+	var errs []error
+	for _, p := range points {
+		errs = append(errs, p.close())
+	}
+	return errors.Join(errs...)
+}
+
+// choosePoints picks the settings that are served, family after family in the order of the records.
+func choosePoints(records []record.Record, m vec.Metric, each int) []*record.Record {
+	byFamily := map[string][]*record.Record{}
+	var families []string
+	k := 0
+	for i := range records {
+		if c := records[i].Cell; c.Metric == string(m) && c.Mode == record.Latency {
+			k = max(k, c.K)
+		}
+	}
+	for i := range records {
+		r := &records[i]
+		c := r.Cell
+		if r.Rep != 0 || r.Status != record.OK || c.Metric != string(m) || c.Mode != record.Latency || c.K != k {
+			continue
+		}
+		if byFamily[c.Family] == nil {
+			families = append(families, c.Family)
+		}
+		byFamily[c.Family] = append(byFamily[c.Family], r)
+	}
+	var out []*record.Record
+	for _, f := range families {
+		all := byFamily[f]
+		var picked []*record.Record
+		pick := func(better func(a, b *record.Record) bool, from []*record.Record) {
+			var best *record.Record
+			for _, r := range from {
+				if best == nil || better(r, best) {
+					best = r
+				}
+			}
+			if best != nil && !slices.Contains(picked, best) {
+				picked = append(picked, best)
+			}
+		}
+		faster := func(a, b *record.Record) bool { return a.Values[metric.Mean] < b.Values[metric.Mean] }
+		finer := func(a, b *record.Record) bool { return a.Values[metric.Recall] > b.Values[metric.Recall] }
+		pick(faster, slices.DeleteFunc(slices.Clone(all), func(r *record.Record) bool { return r.Values[metric.Recall] < 0.95 }))
+		pick(finer, all)
+		pick(faster, all)
+		out = append(out, picked[:min(each, len(picked))]...)
+	}
+	return out
+}
+
+func (p *Point) open(ctx context.Context, dir string, lib *Library, seed uint64, o PointOptions) error {
+	f, err := indexes.Lookup(p.Cell.Family)
+	if err != nil {
+		return err
+	}
+	if f.Missing != "" {
+		return errors.New(f.Missing)
+	}
+	settings, err := parse(f, p.Cell.Settings())
+	if err != nil {
+		return err
+	}
+	in := indexes.BuildInput{Vectors: lib.set.Base, Metric: lib.metric, Params: settings, Threads: max(1, p.Cell.Threads), Seed: seed}
+	if o.Threads > 0 {
+		in.Threads = o.Threads
+	}
+	path := filepath.Join(dir, filepath.FromSlash(p.Cell.IndexFile()))
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if o.Say != nil {
+			o.Say(strings.TrimSpace("building " + p.Cell.Family + " " + p.Cell.Build))
+		}
+		if err := buildInto(ctx, f, in, path); err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	load := in
+	load.Vectors = vec.Matrix{}
+	if p.index, err = f.Load(path, load); err != nil {
+		return fmt.Errorf("%w; delete %s, and it is built again", err, path)
+	}
+	if t, ok := p.index.(indexes.Tuner); ok {
+		search := indexes.Params{}
+		for _, s := range f.Search {
+			search[s.Name] = settings[s.Name]
+		}
+		if err := t.Tune(search); err != nil {
+			return err
+		}
+	}
+	// The first search of a mapped file reads it from the disk; a user should not wait for that.
+	for row := range min(20, lib.set.Base.Rows) {
+		if _, err := p.index.Search(nil, lib.set.Base.Row(row), 10); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// buildInto builds an index and saves it at path, under another name until it is whole.
+func buildInto(ctx context.Context, f *indexes.Family, in indexes.BuildInput, path string) error {
+	ix, err := f.OpenChecked(ctx, in)
+	if err != nil {
+		return err
+	}
+	defer ix.Close()
+	s, ok := ix.(indexes.Saver)
+	if !ok {
+		return fmt.Errorf("%s cannot be saved", f.Name)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(filepath.Dir(path), ".build-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	if err := s.Save(filepath.Join(tmp, "index")); err != nil {
+		return err
+	}
+	files, err := os.ReadDir(tmp)
+	if err != nil {
+		return err
+	}
+	slices.Reverse(files) // the index itself last: where it is, all of it is
+	for _, file := range files {
+		if err := os.Rename(filepath.Join(tmp, file.Name()), path+strings.TrimPrefix(file.Name(), "index")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parse is the inverse of [indexes.Params.String].
+func parse(f *indexes.Family, text string) (indexes.Params, error) {
+	p := indexes.Params{}
+	for _, word := range strings.Fields(text) {
+		name, value, _ := strings.Cut(word, "=")
+		switch x, err := strconv.ParseFloat(value, 64); {
+		case value == "true" || value == "false":
+			p[name] = value == "true"
+		case err != nil:
+			return nil, fmt.Errorf("recorded setting %q cannot be read", word)
+		default:
+			p[name] = x
+		}
+	}
+	return f.Settings(slices.Concat(f.Build, f.Search), p)
+}

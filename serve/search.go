@@ -1,0 +1,396 @@
+package serve
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+	"time"
+
+	"annbench/bench/metric"
+	"annbench/embedder/catalog"
+	"annbench/embedder/catalog/boards"
+	"annbench/indexes/vec"
+)
+
+// searchRequest is the body of POST /search. Exactly one of Item, ID, Vector, Image and Board says
+// what to look for.
+type searchRequest struct {
+	Item   *int        `json:"item"`   // number of an item
+	ID     string      `json:"id"`     // its name in the catalogue
+	Vector []float32   `json:"vector"` // an embedding
+	Image  string      `json:"image"`  // a JPEG, PNG or WebP file in base64
+	Board  string      `json:"board"`  // name of a board, with Box
+	Box    *[4]float64 `json:"box"`    // x, y, width, height as shares of the picture
+
+	Index    string   `json:"index"`    // ID of an index; "exact" compares all
+	Indexes  []string `json:"indexes"`  // several of them, in place of Index
+	K        int      `json:"k"`        // 0 means 10
+	Category string   `json:"category"` // answers of this category alone
+	Judge    bool     `json:"judge"`    // compare with exact search
+}
+
+type searchReply struct {
+	Query   queryView    `json:"query"`
+	K       int          `json:"k"`
+	Results []resultView `json:"results"`
+}
+
+type queryView struct {
+	Item         *itemView `json:"item,omitempty"`
+	Vector       []float32 `json:"vector,omitempty"` // where a picture was embedded
+	Relevant     *int      `json:"relevant,omitempty"`
+	EmbedSeconds *float64  `json:"embed_seconds,omitempty"`
+	// WaitSeconds is how long the picture waited for its turn; no part of EmbedSeconds.
+	WaitSeconds *float64 `json:"wait_seconds,omitempty"`
+}
+
+type resultView struct {
+	Index            string       `json:"index"`
+	SearchSeconds    float64      `json:"search_seconds"`
+	Asked            int          `json:"asked"` // k that the index was asked for: more than the reply's with a category
+	Answers          []answerView `json:"answers"`
+	Recall           *float64     `json:"recall,omitempty"`
+	AveragePrecision *float64     `json:"average_precision,omitempty"`
+	Missed           []answerView `json:"missed,omitempty"` // exact neighbours that are not among the answers
+}
+
+type answerView struct {
+	itemView
+	Rank     int     `json:"rank"`
+	Distance float64 `json:"distance"`
+	Exact    *bool   `json:"exact,omitempty"`    // no farther than the k-th exact neighbour
+	Relevant *bool   `json:"relevant,omitempty"` // of the query's category
+}
+
+// exactID is the index that compares all vectors.
+const exactID = "exact"
+
+func (s *Server) search(w http.ResponseWriter, req *http.Request) error {
+	var r searchRequest
+	if err := readJSON(w, req, &r); err != nil {
+		return err
+	}
+	ids, label, err := s.check(&r)
+	if err != nil {
+		return err
+	}
+	q, err := s.query(req.Context(), &r)
+	if err != nil {
+		return err
+	}
+	leave, err := s.searches.enter(req.Context())
+	if err != nil {
+		return err
+	}
+	defer leave()
+	out := searchReply{Query: q.view, K: r.K}
+	exact := &judge{Library: s.Library, q: q, k: r.K, label: label}
+	for _, id := range ids {
+		result, err := s.ask(req.Context(), id, exact, r.Judge)
+		if err != nil {
+			return err
+		}
+		out.Results = append(out.Results, result)
+	}
+	return reply(w, out)
+}
+
+// check looks at all that can be said without searching.
+func (s *Server) check(r *searchRequest) (ids []string, label int32, err error) {
+	ways := 0
+	for _, given := range []bool{r.Item != nil, r.ID != "", r.Vector != nil, r.Image != "", r.Board != ""} {
+		if given {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return nil, 0, badRequest("query", "Name one of item, id, vector, image and board to look for.")
+	}
+	if (r.Board != "") != (r.Box != nil) && r.Image == "" {
+		return nil, 0, badRequest("box", "A box goes with a board or an image, and a board needs one.")
+	}
+	if r.K == 0 {
+		r.K = 10
+	}
+	if r.K < 1 || r.K > maxK {
+		return nil, 0, badRequest("k", "k has to be between 1 and %d, not %d.", maxK, r.K)
+	}
+	ids = r.Indexes
+	if r.Index != "" {
+		if ids != nil {
+			return nil, 0, badRequest("index", "Name either index or indexes.")
+		}
+		ids = []string{r.Index}
+	}
+	if len(ids) == 0 || len(ids) > maxAtOnce {
+		return nil, 0, badRequest("index", "Name 1 to %d indexes; %s/indexes lists them.", maxAtOnce, api)
+	}
+	for _, id := range ids {
+		p := s.points[id]
+		switch {
+		case id == exactID:
+		case p == nil:
+			return nil, 0, problem{http.StatusNotFound, "index", fmt.Sprintf("There is no index %q; %s/indexes lists them.", id, api)}
+		case p.Missing != "":
+			return nil, 0, problem{http.StatusConflict, "index_missing", fmt.Sprintf("%s cannot be searched here: %s.", p.Cell.Family, p.Missing)}
+		}
+	}
+	label = -1
+	if r.Category != "" {
+		var ok bool
+		if label, ok = s.Library.category(r.Category); !ok {
+			return nil, 0, problem{http.StatusNotFound, "category", fmt.Sprintf("There is no category %q.", r.Category)}
+		}
+	}
+	return ids, label, nil
+}
+
+// asked is what is looked for.
+type asked struct {
+	vector []float32
+	label  int32 // -1: none
+	self   int32 // row of the base that it is; -1: none
+	view   queryView
+}
+
+func (s *Server) query(ctx context.Context, r *searchRequest) (*asked, error) {
+	l := s.Library
+	switch {
+	case r.Item != nil || r.ID != "":
+		n, ok := -1, false
+		if r.Item != nil {
+			n = *r.Item
+		} else if n, ok = l.byID[r.ID]; !ok {
+			n = -1
+		}
+		if !l.has(n) {
+			return nil, problem{http.StatusNotFound, "item", "There is no such item."}
+		}
+		q := &asked{vector: l.vector(n), label: l.items[n].label, self: l.items[n].base}
+		view := s.view(n)
+		q.view.Item = &view
+		if q.label >= 0 {
+			relevant := len(l.labels[q.label].rows)
+			if q.self >= 0 {
+				relevant--
+			}
+			q.view.Relevant = &relevant
+		}
+		return q, nil
+	case r.Vector != nil:
+		if len(r.Vector) != l.set.Base.Dim {
+			return nil, badRequest("vector", "The vector has %d dimensions, the library %d.", len(r.Vector), l.set.Base.Dim)
+		}
+		if i := vec.FirstNonFinite(r.Vector); i >= 0 {
+			return nil, badRequest("vector", "The vector is not finite in dimension %d.", i)
+		}
+		return &asked{vector: r.Vector, label: -1, self: -1}, nil
+	}
+	return s.embed(ctx, r)
+}
+
+// embed makes a query of a picture.
+func (s *Server) embed(ctx context.Context, r *searchRequest) (*asked, error) {
+	if s.Embed == nil {
+		return nil, problem{http.StatusNotImplemented, "no_model", fmt.Sprintf("Pictures cannot be searched for here: %s.", strings.TrimSuffix(s.NoEmbed, "."))}
+	}
+	if base64.StdEncoding.DecodedLen(len(r.Image)) > maxUpload+3 {
+		return nil, problem{http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The image is larger than %d MB.", maxUpload>>20)}
+	}
+	var box *boards.Box
+	if r.Box != nil {
+		b := *r.Box
+		for _, v := range b {
+			if math.IsNaN(v) || v < 0 || v > 1 {
+				return nil, badRequest("box", "A box is four shares of the picture between 0 and 1.")
+			}
+		}
+		box = &boards.Box{X: b[0], Y: b[1], W: min(b[2], 1-b[0]), H: min(b[3], 1-b[1])}
+		if box.W < 0.005 || box.H < 0.005 {
+			return nil, badRequest("box", "The box is too small to hold anything.")
+		}
+	}
+	waiting := time.Now()
+	leave, err := s.embeds.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	began := time.Now()
+	img, err := s.pixels(r)
+	if err != nil {
+		return nil, err
+	}
+	if box != nil {
+		if img, err = boards.Crop(img, *box); err != nil {
+			return nil, badRequest("box", "The box cannot be cut out: %v.", err)
+		}
+	}
+	v, err := s.Embed(img)
+	if err != nil {
+		return nil, fmt.Errorf("embedding a picture: %w", err)
+	}
+	seconds, waited := time.Since(began).Seconds(), began.Sub(waiting).Seconds()
+	s.metrics.embed.Observe(seconds)
+	if len(v) != s.Library.set.Base.Dim {
+		return nil, fmt.Errorf("the model gives %d dimensions, the library has %d", len(v), s.Library.set.Base.Dim)
+	}
+	return &asked{vector: v, label: -1, self: -1, view: queryView{Vector: v, EmbedSeconds: &seconds, WaitSeconds: &waited}}, nil
+}
+
+func (s *Server) pixels(r *searchRequest) (img pixels, err error) {
+	if r.Board != "" {
+		img, _, err := s.Library.drawBoard(r.Board)
+		return img, err
+	}
+	file, err := base64.StdEncoding.DecodeString(r.Image)
+	if err != nil {
+		return nil, badRequest("image", "The image is not in base64.")
+	}
+	if img, err = catalog.Decode(file, maxPixels); err != nil {
+		return nil, problem{http.StatusUnprocessableEntity, "image", fmt.Sprintf("The image cannot be read: %v.", err)}
+	}
+	return img, nil
+}
+
+// judge holds the exact answer to a query, once it is asked for.
+type judge struct {
+	*Library
+	q       *asked
+	k       int
+	label   int32
+	found   bool
+	seconds float64
+	truth   []vec.Neighbor
+}
+
+func (j *judge) find(ctx context.Context) error {
+	if j.found {
+		return nil
+	}
+	began := time.Now()
+	var err error
+	j.truth, err = j.exact(ctx, j.q.vector, j.k, j.label, j.q.self)
+	j.seconds, j.found = time.Since(began).Seconds(), err == nil
+	return err
+}
+
+// ask puts the query to one index.
+func (s *Server) ask(ctx context.Context, id string, j *judge, judged bool) (resultView, error) {
+	out := resultView{Index: id, Asked: j.k, Answers: []answerView{}}
+	var got []vec.Neighbor
+	if id == exactID {
+		if err := j.find(ctx); err != nil {
+			return out, err
+		}
+		got, out.SearchSeconds = j.truth, j.seconds
+		s.metrics.search.WithLabelValues(exactID, exactID).Observe(out.SearchSeconds)
+	} else {
+		p := s.points[id]
+		began := time.Now()
+		var err error
+		if got, out.Asked, err = j.through(p); err != nil {
+			return out, err
+		}
+		out.SearchSeconds = time.Since(began).Seconds()
+		s.metrics.search.WithLabelValues(p.Cell.Family, id).Observe(out.SearchSeconds)
+	}
+	var distances []float64
+	for i, n := range got {
+		a := s.answer(n.ID, i+1, j.q)
+		distances = append(distances, a.Distance)
+		out.Answers = append(out.Answers, a)
+	}
+	if !judged {
+		return out, nil
+	}
+	if err := j.find(ctx); err != nil {
+		return out, err
+	}
+	s.grade(&out, distances, j)
+	return out, nil
+}
+
+// through asks p. An index knows no categories: with one it is asked for more and more, until k of
+// its answers are of the category or it has been asked for all.
+func (j *judge) through(p *Point) (got []vec.Neighbor, asked int, err error) {
+	n := j.set.Base.Rows
+	ask := min(n, j.k)
+	if j.q.self >= 0 {
+		ask = min(n, j.k+1)
+	}
+	if j.label >= 0 {
+		ask = min(n, max(ask, 4*j.k))
+	}
+	for {
+		if got, err = p.index.Search(got[:0], j.q.vector, ask); err != nil {
+			return nil, ask, err
+		}
+		if j.label < 0 {
+			return without(got, j.q.self, j.k), ask, nil
+		}
+		kept := 0
+		for _, a := range got {
+			if j.set.BaseLabels[a.ID] == j.label && a.ID != j.q.self {
+				got[kept] = a
+				kept++
+			}
+		}
+		if kept >= j.k || ask == n || ask >= maxAsked {
+			return got[:min(kept, j.k)], ask, nil
+		}
+		ask = min(n, 4*ask)
+	}
+}
+
+// maxAsked is the most that an index is asked for in search of a category; an answer may then be
+// short, and is shown to be.
+const maxAsked = 4000
+
+func (s *Server) answer(row int32, rank int, q *asked) answerView {
+	l := s.Library
+	a := answerView{itemView: s.view(int(l.base[row])), Rank: rank, Distance: l.metric.Distance(q.vector, l.set.Base.Row(int(row)))}
+	if q.label >= 0 {
+		relevant := l.set.BaseLabels[row] == q.label
+		a.Relevant = &relevant
+	}
+	return a
+}
+
+// grade compares answers with the exact ones.
+func (s *Server) grade(out *resultView, distances []float64, j *judge) {
+	l := j.Library
+	k := len(j.truth) // fewer than were asked for where there are no more
+	if k == 0 {
+		return
+	}
+	kth := l.metric.Distance(j.q.vector, l.set.Base.Row(int(j.truth[k-1].ID)))
+	recall := metric.RecallAt(distances, kth, k)
+	out.Recall = &recall
+	there := map[int]bool{}
+	for i := range out.Answers {
+		a := &out.Answers[i]
+		near := metric.RecallAt([]float64{a.Distance}, kth, 1) == 1
+		a.Exact = &near
+		there[a.Item] = true
+	}
+	if recall < 1 {
+		for i, n := range j.truth {
+			if !there[int(l.base[n.ID])] {
+				out.Missed = append(out.Missed, s.answer(n.ID, i+1, j.q))
+			}
+		}
+	}
+	if j.label >= 0 || j.q.view.Relevant == nil || *j.q.view.Relevant == 0 {
+		return // answers of one category are all relevant, or none is
+	}
+	relevant := make([]bool, len(out.Answers))
+	for i, a := range out.Answers {
+		relevant[i] = *a.Relevant
+	}
+	ap := metric.AveragePrecision(relevant, j.k, *j.q.view.Relevant).MinKR
+	out.AveragePrecision = &ap
+}

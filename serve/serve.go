@@ -1,0 +1,469 @@
+// Package serve opens the results of a run as a visual search in the browser: a page to look for
+// items that look alike with the indexes that were measured, two side by side, and the API beneath
+// it. Its address is local unless the caller says otherwise, and then it asks for a token.
+//
+// It measures nothing for the record and embeds nothing itself: indexes come from package indexes,
+// the data from package dataset, and pictures become vectors by [Config.Embed]. It keeps nothing of
+// what is uploaded. Without cgo it builds, and the families that are missing are said to be.
+package serve
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// The limits on what one request may ask for.
+const (
+	maxBody    = 14 << 20   // bytes of a request: an image of maxUpload in base64, and some JSON
+	maxUpload  = 10 << 20   // bytes of an uploaded image
+	maxPixels  = 24_000_000 // of an uploaded image: decoded, at most 200 MB
+	maxK       = 100
+	maxAtOnce  = 3   // indexes in one search
+	maxItems   = 200 // items in one answer
+	maxDrawn   = 1024
+	retryAfter = "2" // seconds: a few embeddings
+)
+
+// Config says what is served.
+type Config struct {
+	// Library is what is searched, and must not be nil.
+	Library *Library
+	// Points are the indexes, in the order in which they are offered; see [OpenPoints].
+	Points []*Point
+	// Embed turns a picture into a vector; nil where queries by picture cannot be answered, for the
+	// reason that NoEmbed gives.
+	Embed   func(image.Image) ([]float32, error)
+	NoEmbed string
+	// Embeddings is how many pictures are decoded or embedded at once; 0 means 1.
+	Embeddings int
+	// Queue is how many requests may wait for that; 0 means 16. Further ones are told to come again.
+	Queue int
+	// Searches is how many searches run at once; 0 means 64. Further ones are told to come again.
+	Searches int
+	// Token, where not empty, is asked for by every request.
+	Token string
+	// Hosts are names that requests may be made to, besides IP addresses and localhost. Without a
+	// token only loopback addresses are taken, so that no other page can reach in by a name of its own.
+	Hosts []string
+	// Log is told of every request; nil for nobody.
+	Log *slog.Logger
+}
+
+// Server answers requests. Its methods may be called by many goroutines at once.
+type Server struct {
+	Config
+	points   map[string]*Point
+	embeds   *gate
+	searches *gate
+	metrics  *metrics
+	pictures *pictureCache
+	session  string // the cookie of those who gave the token
+	handler  http.Handler
+}
+
+//go:embed page openapi.json
+var assets embed.FS
+
+// New makes a server of c.
+func New(c Config) (*Server, error) {
+	if c.Library == nil {
+		return nil, errors.New("serving: there is no library")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Embed == nil && c.NoEmbed == "" {
+		c.NoEmbed = "no model is loaded"
+	}
+	s := &Server{Config: c, points: map[string]*Point{}, pictures: newPictureCache(64 << 20)}
+	for _, p := range c.Points {
+		s.points[p.ID] = p
+	}
+	s.metrics = newMetrics()
+	s.embeds = newGate(max(1, c.Embeddings), orElse(c.Queue, 16), s.metrics.queue.WithLabelValues("embedding"))
+	s.searches = newGate(orElse(c.Searches, 64), 4*orElse(c.Searches, 64), s.metrics.queue.WithLabelValues("search"))
+	if c.Token != "" {
+		sum := sha256.Sum256([]byte("annbench session\n" + c.Token))
+		s.session = hex.EncodeToString(sum[:])
+	}
+	s.handler = s.routes()
+	return s, nil
+}
+
+func orElse(n, fallback int) int {
+	if n > 0 {
+		return n
+	}
+	return fallback
+}
+
+// Handler answers all requests.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Serve answers requests on l until ctx ends, then lets those under way finish, for ten seconds.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	h := &http.Server{
+		Handler: s.handler,
+		// A client that is slow is dropped: ten thousand of them cost memory for so long, and no more.
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       20 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- h.Serve(l) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := h.Shutdown(grace); err != nil {
+		return errors.Join(fmt.Errorf("stopping: requests were cut off: %w", err), h.Close())
+	}
+	return nil
+}
+
+// Loopback reports whether addr ("127.0.0.1:8080", "localhost:0") can be reached from this machine
+// alone.
+func Loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	return loopbackHost(host)
+}
+
+func loopbackHost(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// route is one address of the API. The list is checked against the OpenAPI document by a test.
+type route struct {
+	method, pattern string
+	handle          func(*Server, http.ResponseWriter, *http.Request) error
+}
+
+const api = "/api/v1"
+
+var routes = []route{
+	{"GET", api + "/about", (*Server).about},
+	{"GET", api + "/indexes", (*Server).listIndexes},
+	{"GET", api + "/items", (*Server).listItems},
+	{"GET", api + "/items/{item}", (*Server).oneItem},
+	{"GET", api + "/items/{item}/picture", (*Server).itemPicture},
+	{"GET", api + "/boards", (*Server).listBoards},
+	{"GET", api + "/boards/{board}", (*Server).oneBoard},
+	{"GET", api + "/boards/{board}/picture", (*Server).boardPicture},
+	{"GET", api + "/highlights", (*Server).highlights},
+	{"POST", api + "/search", (*Server).search},
+	{"GET", api + "/openapi.json", (*Server).openAPI},
+	{"GET", "/metrics", (*Server).prometheus},
+	{"GET", "/healthz", (*Server).healthz},
+}
+
+// files are the page: an address, a file, its type.
+var files = []struct{ path, file, kind string }{
+	{"/{$}", "page/index.html", "text/html; charset=utf-8"},
+	{"/app.css", "page/app.css", "text/css; charset=utf-8"},
+	{"/app.js", "page/app.js", "text/javascript; charset=utf-8"},
+	{"/icon.svg", "page/icon.svg", "image/svg+xml"},
+	{"/login", "page/login.html", "text/html; charset=utf-8"},
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range routes {
+		mux.HandleFunc(r.method+" "+r.pattern, func(w http.ResponseWriter, req *http.Request) {
+			if err := r.handle(s, w, req); err != nil {
+				s.fail(w, req, err)
+			}
+		})
+		if r.method == "GET" { // another method is told so in the API's own form
+			continue
+		}
+	}
+	for _, f := range files {
+		b, err := assets.ReadFile(f.file)
+		if err != nil {
+			panic(err) // the list above is wrong
+		}
+		sum := sha256.Sum256(b)
+		tag := `"` + hex.EncodeToString(sum[:8]) + `"`
+		mux.HandleFunc("GET "+f.path, func(w http.ResponseWriter, req *http.Request) {
+			w.Header().Set("Content-Type", f.kind)
+			w.Header().Set("Cache-Control", "no-cache")
+			w.Header().Set("ETag", tag)
+			if req.Header.Get("If-None-Match") == tag {
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
+			_, _ = w.Write(b)
+		})
+	}
+	mux.HandleFunc("POST /login", s.login)
+	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
+		for _, r := range routes {
+			if r.pattern == req.URL.Path && r.method != req.Method {
+				w.Header().Set("Allow", r.method)
+				s.fail(w, req, problem{http.StatusMethodNotAllowed, "method", fmt.Sprintf("%s takes %s, not %s.", r.pattern, r.method, req.Method)})
+				return
+			}
+		}
+		s.fail(w, req, problem{http.StatusNotFound, "not_found", "There is nothing at this address; " + api + "/openapi.json lists what there is."})
+	})
+	// A page elsewhere can make a browser send requests here; none of them is answered.
+	cross := http.NewCrossOriginProtection()
+	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		s.fail(w, req, problem{http.StatusForbidden, "cross_origin", "Requests from other sites are not answered."})
+	}))
+	return s.outer(s.guard(cross.Handler(mux)))
+}
+
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+// outer sets the headers of every answer, logs and counts, and makes an answer of a panic.
+func (s *Server) outer(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		began := time.Now()
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Permissions-Policy", "geolocation=(), microphone=()")
+		out := &answer{ResponseWriter: w}
+		defer func() {
+			if r := recover(); r != nil {
+				if r == http.ErrAbortHandler { //nolint:errorlint // the identical value, as net/http has it
+					panic(r)
+				}
+				s.Log.Error("a request failed in a way that it must not", "path", req.URL.Path, "what", fmt.Sprint(r), "stack", string(debug.Stack()))
+				if out.status == 0 {
+					s.fail(out, req, problem{http.StatusInternalServerError, "internal", "Something went wrong here; the log of the server says what."})
+				}
+			}
+			s.metrics.requests.WithLabelValues(strconv.Itoa(out.code())).Inc()
+			s.Log.Debug("request", "method", req.Method, "path", req.URL.Path, "status", out.code(),
+				"bytes", out.bytes, "seconds", time.Since(began).Seconds(), "from", req.RemoteAddr)
+		}()
+		next.ServeHTTP(out, req)
+	})
+}
+
+// answer remembers what was answered.
+type answer struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (a *answer) code() int { return orElse(a.status, http.StatusOK) }
+
+func (a *answer) WriteHeader(status int) {
+	a.status = status
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	a.status = a.code()
+	n, err := a.ResponseWriter.Write(b)
+	a.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// guard lets through who may ask: requests to a name that is this server's, with the token where one
+// is asked for.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if !s.ours(req.Host) {
+			s.fail(w, req, problem{http.StatusForbidden, "host", fmt.Sprintf("This server does not answer to the name %q.", req.Host)})
+			return
+		}
+		if s.Token == "" || s.known(req) {
+			next.ServeHTTP(w, req)
+			return
+		}
+		switch req.URL.Path {
+		case "/login", "/app.css", "/icon.svg", "/healthz":
+			next.ServeHTTP(w, req)
+		case "/":
+			http.Redirect(w, req, "/login", http.StatusSeeOther)
+		default:
+			w.Header().Set("WWW-Authenticate", `Bearer realm="annbench"`)
+			s.fail(w, req, problem{http.StatusUnauthorized, "token", "This server asks for a token: send it as Authorization: Bearer TOKEN."})
+		}
+	})
+}
+
+// ours reports whether host is a name of this server. A name that its owner points at 127.0.0.1 would
+// otherwise make this server part of that owner's site.
+func (s *Server) ours(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = strings.Trim(host, "[]")
+	}
+	if loopbackHost(name) {
+		return true
+	}
+	for _, h := range s.Hosts {
+		if strings.EqualFold(h, name) {
+			return true
+		}
+	}
+	_, err = netip.ParseAddr(name)
+	return err == nil && s.Token != ""
+}
+
+const cookieName = "annbench"
+
+func (s *Server) known(req *http.Request) bool {
+	if token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer "); ok {
+		return same(token, s.Token)
+	}
+	c, err := req.Cookie(cookieName)
+	return err == nil && same(c.Value, s.session)
+}
+
+// same compares in a time that does not tell how much of a was right.
+func same(a, b string) bool {
+	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
+	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
+}
+
+func (s *Server) login(w http.ResponseWriter, req *http.Request) {
+	req.Body = http.MaxBytesReader(w, req.Body, 4<<10)
+	if s.Token == "" || !same(req.PostFormValue("token"), s.Token) {
+		time.Sleep(300 * time.Millisecond) // guessing is slow, besides hopeless
+		http.Redirect(w, req, "/login?wrong", http.StatusSeeOther)
+		return
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: cookieName, Value: s.session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: 7 * 24 * 3600,
+	})
+	http.Redirect(w, req, "/", http.StatusSeeOther)
+}
+
+// problem is an error as the API tells it: a status, a code for programs and a sentence for people.
+type problem struct {
+	status   int
+	Code     string `json:"code"`
+	Sentence string `json:"message"`
+}
+
+func (p problem) Error() string { return p.Code + ": " + p.Sentence }
+
+func badRequest(code, format string, args ...any) error {
+	return problem{http.StatusBadRequest, code, fmt.Sprintf(format, args...)}
+}
+
+func (s *Server) fail(w http.ResponseWriter, req *http.Request, err error) {
+	var p problem
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &p):
+	case errors.As(err, &large):
+		p = problem{http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The request is larger than %d MB.", large.Limit>>20)}
+	case errors.Is(err, errBusy):
+		p = problem{http.StatusServiceUnavailable, "busy", "The server has as much to do as it can; try again in a moment."}
+	case req.Context().Err() != nil:
+		p = problem{499, "gone", "The request was given up."}
+	default:
+		s.Log.Error("a request failed", "path", req.URL.Path, "error", err)
+		p = problem{http.StatusInternalServerError, "internal", "Something went wrong here; the log of the server says what."}
+	}
+	if p.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	b, err := json.Marshal(map[string]problem{"error": p})
+	if err != nil {
+		panic(err) // two strings
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(p.status)
+	_, _ = w.Write(append(b, '\n'))
+}
+
+func reply(w http.ResponseWriter, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, err = w.Write(append(b, '\n'))
+	if err != nil {
+		return fmt.Errorf("%w: %w", http.ErrAbortHandler, err)
+	}
+	return nil
+}
+
+// readJSON reads a request's body into v: one value, without unknown names.
+func readJSON(w http.ResponseWriter, req *http.Request, v any) error {
+	kind, _, _ := strings.Cut(req.Header.Get("Content-Type"), ";")
+	if strings.TrimSpace(kind) != "application/json" {
+		return problem{http.StatusUnsupportedMediaType, "content_type", "The body has to be JSON: Content-Type: application/json."}
+	}
+	d := json.NewDecoder(http.MaxBytesReader(w, req.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			return err
+		}
+		return badRequest("json", "The body cannot be read: %s.", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return badRequest("json", "There is something after the end of the JSON.")
+	}
+	return nil
+}
+
+func (s *Server) openAPI(w http.ResponseWriter, _ *http.Request) error {
+	b, err := assets.ReadFile("openapi.json")
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, err = w.Write(b)
+	return err
+}
+
+func (s *Server) prometheus(w http.ResponseWriter, req *http.Request) error {
+	promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}).ServeHTTP(w, req)
+	return nil
+}
+
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) error {
+	_, err := io.WriteString(w, "ok\n")
+	return err
+}
