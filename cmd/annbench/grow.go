@@ -26,7 +26,7 @@ func (c *runCmd) grow(ctx context.Context, s *surface, sweep *bench.Sweep, shard
 		one.Data.Synthetic = &y
 		folder := filepath.Join(c.Out, fmt.Sprintf("n%d", n))
 		s.say("%d vectors", n)
-		if err := measure(ctx, s, &one, folder, shard, c.Retry); errors.Is(err, errFailedCells) {
+		if err := measure(ctx, s, &one, folder, shard, c.Retry, c.KeepIndexes); errors.Is(err, errFailedCells) {
 			failed = err
 		} else if err != nil {
 			return err

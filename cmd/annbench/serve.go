@@ -140,7 +140,7 @@ func metricOf(r *record.Results) vec.Metric {
 }
 
 // thumbnails opens the collection of that digest, if it is to be found; nil where it is not.
-func thumbnails(cache, digest string, src source) *dataset.Collection {
+func thumbnails(cache, digest string, src origin) *dataset.Collection {
 	dirs, err := filepath.Glob(filepath.Join(cache, "embeddings", "*"))
 	if err != nil {
 		return nil
@@ -161,7 +161,7 @@ func thumbnails(cache, digest string, src source) *dataset.Collection {
 }
 
 // model opens the model that the results' pictures were embedded with. why says why there is none.
-func (c *serveCmd) model(s *surface, r *record.Results, src source) (session *embedder.Session, why string) {
+func (c *serveCmd) model(s *surface, r *record.Results, src origin) (session *embedder.Session, why string) {
 	e := r.Dataset.Embedding
 	switch {
 	case c.NoModel:
@@ -198,8 +198,8 @@ func embedOne(session *embedder.Session) func(image.Image) ([]float32, error) {
 	}
 }
 
-// source says where a run's pictures came from, so that they can be shown in full.
-type source struct {
+// origin says where a run's pictures came from, so that they can be shown in full.
+type origin struct {
 	Images   string          `json:"images,omitempty"`
 	TSV      string          `json:"tsv,omitempty"`
 	Rendered *bench.Rendered `json:"rendered,omitempty"`
@@ -207,12 +207,12 @@ type source struct {
 	Model    string          `json:"model,omitempty"`
 }
 
-// sourceFile is the name of a source in a results folder.
-const sourceFile = "source.json"
+// originFile is the name of an origin in a results folder.
+const originFile = "source.json"
 
 // keepSource notes in the results folder out where its data came from.
 func keepSource(d *bench.Data, out string) error {
-	src := source{Images: d.Images, Rendered: d.Rendered, Vectors: d.Vectors, Model: d.Model}
+	src := origin{Images: d.Images, Rendered: d.Rendered, Vectors: d.Vectors, Model: d.Model}
 	if d.Boards != nil {
 		src.TSV, src.Images = d.Boards.TSV, d.Boards.Images
 	}
@@ -226,18 +226,18 @@ func keepSource(d *bench.Data, out string) error {
 		}
 		*path = abs
 	}
-	return record.WriteJSON(filepath.Join(out, sourceFile), src)
+	return record.WriteJSON(filepath.Join(out, originFile), src)
 }
 
 // readSource is empty where the folder has none, or none that can be read: pictures are then shown small.
-func readSource(dir string) (src source) {
-	if record.ReadJSON(filepath.Join(dir, sourceFile), &src) != nil {
-		return source{}
+func readSource(dir string) (src origin) {
+	if record.ReadJSON(filepath.Join(dir, originFile), &src) != nil {
+		return origin{}
 	}
 	return src
 }
 
-func (s *source) open() (catalog.Source, error) {
+func (s *origin) open() (catalog.Source, error) {
 	switch {
 	case s.Rendered != nil:
 		return catalog.RenderedBoards(catalog.Config{Boards: s.Rendered.Boards, Seed: s.Rendered.Seed})
