@@ -1,0 +1,528 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"annbench/bench/dataset"
+	"annbench/bench/record"
+	"annbench/indexes/vec"
+)
+
+const (
+	testDim   = 8
+	testItems = 60
+)
+
+// fixture is a library of vectors around three directions, with a flat and a forest index built on
+// them, on a server.
+func fixture(t testing.TB, change func(*Config)) *Server {
+	t.Helper()
+	dir := t.TempDir()
+	w, err := dataset.Create(filepath.Join(dir, "all"), testDim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels := []string{"dress", "shoe", "coat & hat"}
+	m := vec.NewMatrix(testItems, testDim)
+	var items []dataset.Item
+	var thumbs [][]byte
+	for i := range testItems {
+		m.Row(i)[i%3] = 1
+		m.Row(i)[3+i%5] = float32(i) / 100
+		items = append(items, dataset.Item{ID: fmt.Sprintf("%s/%02d.jpg", labels[i%3], i), Label: labels[i%3]})
+		thumbs = append(thumbs, nil)
+	}
+	if err := w.Append(items, m, thumbs); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Commit(nil); err != nil {
+		t.Fatal(err)
+	}
+	all, err := dataset.OpenCollection(filepath.Join(dir, "all"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { all.Close() })
+	at, err := dataset.Split(t.Context(), all, dataset.SplitConfig{Queries: 6, Seed: 1}, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := dataset.OpenSet(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { set.Close() })
+	results := &record.Results{Dir: dir, Dataset: record.Dataset{Name: "test", Digest: set.Digest}}
+	for _, family := range []string{"flat", "forest"} {
+		results.Records = append(results.Records, record.Record{
+			Cell:   record.Cell{Dataset: set.Digest, Metric: "cosine", Family: family, K: 5, Mode: record.Latency, Threads: 1},
+			Status: record.OK, Values: map[string]float64{"recall": 1, "latency_mean": 1e-5}, Exact: family == "flat",
+		})
+	}
+	lib, err := NewLibrary(LibraryConfig{Results: results, Set: set, Metric: vec.Cosine})
+	if err != nil {
+		t.Fatal(err)
+	}
+	points, err := OpenPoints(t.Context(), results, lib, PointOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ClosePoints(points) })
+	for _, p := range points {
+		if p.Missing != "" {
+			t.Fatalf("%s: %s", p.Cell.Family, p.Missing)
+		}
+	}
+	c := Config{Library: lib, Points: points, Embed: func(img image.Image) ([]float32, error) {
+		v := make([]float32, testDim)
+		r, g, b, _ := img.At(img.Bounds().Min.X, img.Bounds().Min.Y).RGBA()
+		v[0], v[1], v[2] = float32(r), float32(g), float32(b)
+		return v, nil
+	}}
+	if change != nil {
+		change(&c)
+	}
+	s, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func request(s *Server, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, r)
+	return w
+}
+
+func ask(t *testing.T, s *Server, body string) searchReply {
+	t.Helper()
+	w := request(s, "POST", api+"/search", body)
+	if w.Code != http.StatusOK {
+		t.Fatalf("%s: %d %s", body, w.Code, w.Body)
+	}
+	var out searchReply
+	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestSearchAgainstOracle compares every index's answers with distances computed one by one.
+func TestSearchAgainstOracle(t *testing.T) {
+	s := fixture(t, nil)
+	l := s.Library
+	for n := range l.items {
+		for _, category := range []string{"", "shoe"} {
+			for _, index := range []string{exactID, s.Points[0].ID} {
+				body, _ := json.Marshal(map[string]any{"item": n, "index": index, "k": 7, "judge": true, "category": category})
+				got := ask(t, s, string(body)).Results[0]
+				var want []float64
+				for m := range l.items {
+					if m != n && l.items[m].base >= 0 && (category == "" || l.label(m) == category) {
+						want = append(want, l.metric.Distance(l.vector(n), l.vector(m)))
+					}
+				}
+				slices.Sort(want)
+				if len(got.Answers) != 7 {
+					t.Fatalf("item %d: %d answers", n, len(got.Answers))
+				}
+				for i, a := range got.Answers {
+					if a.Item == n || category != "" && a.Category != category || a.Rank != i+1 {
+						t.Fatalf("item %d: answer %d is %+v", n, i, a)
+					}
+					if d := a.Distance - want[i]; d > 1e-4 || d < -1e-4 {
+						t.Fatalf("item %d, %s, %q: rank %d is at %v, the nearest is at %v", n, index, category, i+1, a.Distance, want[i])
+					}
+				}
+				if got.Recall == nil || *got.Recall != 1 {
+					t.Fatalf("item %d: recall %v of an exact index", n, got.Recall)
+				}
+			}
+		}
+	}
+}
+
+func TestSearchByPicture(t *testing.T) {
+	s := fixture(t, nil)
+	img := image.NewRGBA(image.Rect(0, 0, 40, 40))
+	for y := range 40 {
+		for x := range 40 {
+			img.Set(x, y, color.RGBA{R: 255, A: 255})
+			if x >= 20 {
+				img.Set(x, y, color.RGBA{G: 255, A: 255})
+			}
+		}
+	}
+	var file bytes.Buffer
+	if err := png.Encode(&file, img); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ box, want string }{{"", "dress"}, {`,"box":[0.5,0,0.5,1]`, "shoe"}} {
+		got := ask(t, s, fmt.Sprintf(`{"image":%q,"index":"exact","k":3%s}`, base64.StdEncoding.EncodeToString(file.Bytes()), c.box))
+		for _, a := range got.Results[0].Answers {
+			if a.Category != c.want {
+				t.Errorf("box %q: an answer is a %s, not a %s", c.box, a.Category, c.want)
+			}
+		}
+		if got.Query.EmbedSeconds == nil || len(got.Query.Vector) != testDim {
+			t.Errorf("box %q: no vector or no time", c.box)
+		}
+	}
+}
+
+// TestRefusals has each kind of bad request end in one clear error.
+func TestRefusals(t *testing.T) {
+	s := fixture(t, nil)
+	// A PNG whose header claims 60,000 × 60,000 pixels: 14 GB if it were believed.
+	bomb := append([]byte("\x89PNG\r\n\x1a\n"), pngHeader(60000, 60000)...)
+	for _, c := range []struct {
+		name, body, code string
+		status           int
+	}{
+		{"nothing", `{"index":"exact"}`, "query", 400},
+		{"two", `{"item":1,"id":"x","index":"exact"}`, "query", 400},
+		{"no index", `{"item":1}`, "index", 400},
+		{"unknown index", `{"item":1,"index":"x"}`, "index", 404},
+		{"four indexes", `{"item":1,"indexes":["exact","exact","exact","exact"]}`, "index", 400},
+		{"k", `{"item":1,"index":"exact","k":101}`, "k", 400},
+		{"item", `{"item":-1,"index":"exact"}`, "item", 404},
+		{"unknown name", `{"item":1,"index":"exact","kk":3}`, "json", 400},
+		{"not JSON", `{"item":`, "json", 400},
+		{"two values", `{"item":1,"index":"exact"} {}`, "json", 400},
+		{"dimensions", `{"vector":[1],"index":"exact"}`, "vector", 400},
+		{"category", `{"item":1,"index":"exact","category":"x"}`, "category", 404},
+		{"base64", `{"image":"!!","index":"exact"}`, "image", 400},
+		{"no picture", `{"image":"aGVsbG8=","index":"exact"}`, "image", 422},
+		{"bomb", fmt.Sprintf(`{"image":%q,"index":"exact"}`, base64.StdEncoding.EncodeToString(bomb)), "image", 422},
+		{"box without picture", `{"item":1,"box":[0,0,1,1],"index":"exact"}`, "box", 400},
+		{"no board", `{"board":"x","box":[0,0,1,1],"index":"exact"}`, "board", 404},
+		{"large image", `{"index":"exact","image":"` + strings.Repeat("A", maxUpload/3*4+8) + `"}`, "too_large", 413},
+		{"large body", `{"index":"exact","image":"` + strings.Repeat("A", maxBody) + `"}`, "too_large", 413},
+	} {
+		w := request(s, "POST", api+"/search", c.body)
+		var e struct{ Error problem }
+		if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if w.Code != c.status || e.Error.Code != c.code || e.Error.Sentence == "" {
+			t.Errorf("%s: %d %+v, want %d %s", c.name, w.Code, e.Error, c.status, c.code)
+		}
+	}
+	for path, status := range map[string]int{
+		"/nothing": 404, api + "/items/999": 404, api + "/items/..%2f..%2fetc%2fpasswd/picture": 404, api + "/boards/..%2fx/picture": 404,
+		api + "/items?limit=x": 400, api + "/items?limit=201": 400, api + "/search": 405,
+	} {
+		if w := request(s, "GET", path, ""); w.Code != status {
+			t.Errorf("GET %s: %d, want %d", path, w.Code, status)
+		}
+	}
+}
+
+// pngHeader is the chunk IHDR.
+func pngHeader(w, h uint32) []byte {
+	var b bytes.Buffer
+	img := image.NewGray(image.Rect(0, 0, 1, 1))
+	_ = png.Encode(&b, img)
+	chunk := bytes.Clone(b.Bytes()[8:33])
+	for i, v := range []uint32{w, h} {
+		for j := range 4 {
+			chunk[8+4*i+j] = byte(v >> (24 - 8*j))
+		}
+	}
+	sum := crc32.ChecksumIEEE(chunk[4:21])
+	for j := range 4 {
+		chunk[21+j] = byte(sum >> (24 - 8*j))
+	}
+	return chunk
+}
+
+func TestWhoMayAsk(t *testing.T) {
+	open, closed := fixture(t, nil), fixture(t, func(c *Config) { c.Token = "correct horse" })
+	for _, c := range []struct {
+		name    string
+		s       *Server
+		host    string
+		path    string
+		headers []string
+		want    int
+	}{
+		{"this machine", open, "localhost:8080", "/", nil, 200},
+		{"IPv6", open, "[::1]:8080", "/", nil, 200},
+		{"a name that somebody pointed here", open, "evil.example", api + "/about", nil, 403},
+		{"no token", closed, "192.0.2.1:80", api + "/about", nil, 401},
+		{"no token, page", closed, "192.0.2.1:80", "/", nil, 303},
+		{"no token, metrics", closed, "192.0.2.1:80", "/metrics", nil, 401},
+		{"wrong token", closed, "192.0.2.1:80", api + "/about", []string{"Authorization", "Bearer x"}, 401},
+		{"token", closed, "192.0.2.1:80", api + "/about", []string{"Authorization", "Bearer correct horse"}, 200},
+		{"the token is no cookie", closed, "localhost", api + "/about", []string{"Cookie", cookieName + "=correct horse"}, 401},
+	} {
+		r := httptest.NewRequest("GET", "http://"+c.host+c.path, nil)
+		for i := 0; i < len(c.headers); i += 2 {
+			r.Header.Set(c.headers[i], c.headers[i+1])
+		}
+		w := httptest.NewRecorder()
+		c.s.Handler().ServeHTTP(w, r)
+		if w.Code != c.want {
+			t.Errorf("%s: %d, want %d", c.name, w.Code, c.want)
+		}
+		if p := w.Header().Get("Content-Security-Policy"); !strings.HasPrefix(p, "default-src 'none'") || strings.Contains(p, "unsafe") {
+			t.Errorf("%s: policy %q", c.name, p)
+		}
+		if w.Header().Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s: other origins are let in", c.name)
+		}
+	}
+	w := request(closed, "POST", "/login", "token=correct+horse", "Content-Type", "application/x-www-form-urlencoded")
+	cookies := w.Result().Cookies()
+	if len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode {
+		t.Fatalf("login gives %v", cookies)
+	}
+	if w := request(closed, "GET", api+"/about", "", "Cookie", cookieName+"="+cookies[0].Value); w.Code != 200 {
+		t.Errorf("with the cookie: %d", w.Code)
+	}
+	if w := request(open, "POST", api+"/search", `{"item":1,"index":"exact"}`, "Sec-Fetch-Site", "cross-site"); w.Code != 403 {
+		t.Errorf("from another site: %d", w.Code)
+	}
+}
+
+// TestBusy fills the queue for embeddings, and has the next told to come again.
+func TestBusy(t *testing.T) {
+	hold, begun := make(chan struct{}), make(chan struct{}, 8)
+	s := fixture(t, func(c *Config) {
+		embed := c.Embed
+		c.Queue = 1
+		c.Embed = func(img image.Image) ([]float32, error) { begun <- struct{}{}; <-hold; return embed(img) }
+	})
+	var file bytes.Buffer
+	if err := png.Encode(&file, image.NewGray(image.Rect(0, 0, 2, 2))); err != nil {
+		t.Fatal(err)
+	}
+	body := fmt.Sprintf(`{"image":%q,"index":"exact"}`, base64.StdEncoding.EncodeToString(file.Bytes()))
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			if w := request(s, "POST", api+"/search", body); w.Code != 200 {
+				t.Errorf("one that waited its turn: %d", w.Code)
+			}
+		})
+	}
+	<-begun
+	for len(s.embeds.line) < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	w := request(s, "POST", api+"/search", body)
+	if w.Code != 503 || w.Header().Get("Retry-After") == "" {
+		t.Errorf("beyond the queue: %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
+	}
+	if w := request(s, "POST", api+"/search", `{"item":1,"index":"exact"}`); w.Code != 200 {
+		t.Errorf("a search without a picture: %d", w.Code)
+	}
+	close(hold)
+	wg.Wait()
+}
+
+// TestOpenAPI checks the document against the routes, and answers against the document.
+func TestOpenAPI(t *testing.T) {
+	s := fixture(t, nil)
+	var doc struct {
+		Paths map[string]map[string]struct {
+			Responses map[string]struct {
+				Content map[string]struct{ Schema map[string]any }
+			}
+		}
+		Components struct{ Schemas map[string]map[string]any }
+	}
+	if err := json.Unmarshal(request(s, "GET", api+"/openapi.json", "").Body.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	documented := 0
+	for _, methods := range doc.Paths {
+		documented += len(methods)
+	}
+	if documented != len(routes) {
+		t.Errorf("%d operations are documented, there are %d", documented, len(routes))
+	}
+	for _, r := range routes {
+		if _, ok := doc.Paths[r.pattern][strings.ToLower(r.method)]; !ok {
+			t.Errorf("%s %s is not documented", r.method, r.pattern)
+		}
+	}
+	var check func(where string, schema map[string]any, v any)
+	check = func(where string, schema map[string]any, v any) {
+		if ref, ok := schema["$ref"].(string); ok {
+			to, ok := doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")]
+			if !ok {
+				t.Fatalf("%s: %s is not defined", where, ref)
+			}
+			schema = to
+		}
+		switch v := v.(type) {
+		case map[string]any:
+			props, _ := schema["properties"].(map[string]any)
+			rest, _ := schema["additionalProperties"].(map[string]any)
+			required, _ := schema["required"].([]any)
+			for _, name := range required {
+				if _, ok := v[name.(string)]; !ok {
+					t.Errorf("%s: %s is required and absent", where, name)
+				}
+			}
+			for name, inner := range v {
+				p, ok := props[name].(map[string]any)
+				if !ok {
+					p = rest
+				}
+				if p == nil {
+					t.Errorf("%s.%s is not documented", where, name)
+					continue
+				}
+				check(where+"."+name, p, inner)
+			}
+		case []any:
+			items, ok := schema["items"].(map[string]any)
+			if !ok {
+				t.Errorf("%s: a list is not documented", where)
+				return
+			}
+			for _, inner := range v {
+				check(where+"[]", items, inner)
+			}
+		case string:
+			if schema["type"] != "string" {
+				t.Errorf("%s: a string, documented as %v", where, schema["type"])
+			}
+		case float64:
+			if schema["type"] != "number" && (schema["type"] != "integer" || v != float64(int(v))) {
+				t.Errorf("%s: %v, documented as %v", where, v, schema["type"])
+			}
+		case bool:
+			if schema["type"] != "boolean" {
+				t.Errorf("%s: a boolean, documented as %v", where, schema["type"])
+			}
+		}
+	}
+	try := func(method, path, pattern, body, status string) {
+		w := request(s, method, path, body)
+		var v any
+		if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		check(path, doc.Paths[pattern][strings.ToLower(method)].Responses[status].Content["application/json"].Schema, v)
+	}
+	for _, name := range []string{"about", "indexes", "items", "boards", "highlights"} {
+		try("GET", api+"/"+name, api+"/"+name, "", "200")
+	}
+	try("GET", api+"/items/3", api+"/items/{item}", "", "200")
+	try("GET", api+"/items/3000", api+"/items/{item}", "", "default")
+	try("POST", api+"/search", api+"/search", `{"item":3,"indexes":["exact","`+s.Points[1].ID+`"],"judge":true}`, "200")
+	try("POST", api+"/search", api+"/search", `{"item":3}`, "default")
+}
+
+// TestSlowAndMany opens many connections that say nothing, and has the server answer beside them and
+// stop when it is told to.
+func TestSlowAndMany(t *testing.T) {
+	s := fixture(t, nil)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, l) }()
+	many := 1000
+	if !testing.Short() {
+		many = 4000
+	}
+	for range many {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Skipf("this machine does not open so many connections: %v", err)
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, "GET / HT")
+	}
+	r, err := http.Get("http://" + l.Addr().String() + api + "/about")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if r.StatusCode != 200 {
+		t.Errorf("beside %d connections: %d", many, r.StatusCode)
+	}
+	stop()
+	select {
+	case <-ended:
+	case <-time.After(30 * time.Second):
+		t.Fatal("it does not stop")
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	s := fixture(t, nil)
+	ask(t, s, `{"item":3,"index":"`+s.Points[1].ID+`"}`)
+	text := request(s, "GET", "/metrics", "").Body.String()
+	for _, line := range []string{
+		`annbench_search_seconds_count{family="forest",index="` + s.Points[1].ID + `"} 1`,
+		`annbench_requests_total{status="200"} 1`, `annbench_waiting{for="embedding"} 0`, "go_memstats_heap_alloc_bytes",
+	} {
+		if !strings.Contains(text, line) {
+			t.Errorf("metrics lack %s", line)
+		}
+	}
+}
+
+// FuzzSearch sends anything: whatever it is, there is an answer in JSON, and never one that blames
+// the server.
+func FuzzSearch(f *testing.F) {
+	s := fixture(f, nil)
+	for _, seed := range []string{`{"item":1,"index":"exact"}`, `{"vector":[1,2,3,4,5,6,7,8],"index":"exact","k":3,"judge":true}`, `{"image":"iVBORw0KGgo=","index":"exact","box":[0,0,1,1]}`, `[]`} {
+		f.Add(seed, "")
+	}
+	f.Add("", "/items?q=x&limit=3&from=1")
+	f.Add("", "/items/3/picture?size=large")
+	f.Fuzz(func(t *testing.T, body, path string) {
+		r := httptest.NewRequest("POST", "http://localhost"+api+"/search", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		if path != "" {
+			r.Method = "GET"
+			u, err := r.URL.Parse(api + path)
+			if err != nil || u.Host != "localhost" {
+				return
+			}
+			r.URL = u
+		}
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, r)
+		if w.Code >= 500 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		if strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") && !json.Valid(w.Body.Bytes()) {
+			t.Fatalf("no JSON: %q", w.Body)
+		}
+	})
+}
