@@ -64,7 +64,7 @@ fuzz: deps ## fuzz every target for FUZZTIME
 	@$(NATIVE) set -e; for pkg in $$(go list -tags faiss ./...); do \
 	  for target in $$(go test -tags faiss -list '^Fuzz' "$$pkg" | grep '^Fuzz' || true); do \
 	    echo "== $$pkg $$target"; \
-	    go test -tags faiss -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
+	    go test -tags faiss -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$pkg"; \
 	  done; \
 	done
 

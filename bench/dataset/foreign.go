@@ -163,6 +163,8 @@ func (r *fixedRows) check(exact bool) error {
 	switch {
 	case !r.elem.readable():
 		return placed(r.at, "values of %v are not read", r.elem)
+	case r.count < 1:
+		return placed(r.at, "the file says that it has %d vectors", r.count)
 	case r.dim < 1:
 		return placed(r.at, "vectors of %d dimensions", r.dim)
 	case r.count > math.MaxInt32:
