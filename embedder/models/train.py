@@ -780,7 +780,7 @@ def main():
     p.add_argument("--init-name", metavar="TEXT", help="what the card calls it (the path)")
     p.add_argument("--epochs", type=int, default=60, help="length of the schedule (%(default)s); may change on --resume")
     p.add_argument("--batch", type=int, default=64, help="images a step (%(default)s)")
-    p.add_argument("--lr", type=float, default=2e-3, help="peak learning rate (%(default)s)")
+    p.add_argument("--lr", type=float, help="peak learning rate (2e-3, or from a model 5e-4)")
     p.add_argument("--weight-decay", type=float, default=0.05, help="AdamW's, on weights of layers (%(default)s)")
     p.add_argument("--mean", type=float, default=0.996, help="decay of the running mean of the weights, a step (%(default)s)")
     p.add_argument("--small", type=int, default=64, help="side of the crops in the first quarter of the epochs (%(default)s)")
@@ -792,6 +792,8 @@ def main():
     args = p.parse_args()
     if args.epochs < 1 or args.batch < 2 or args.threads < 1:
         p.error("--epochs and --threads must be at least 1, --batch at least 2")
+    # A model is changed less than random weights are: it has more to lose than it can learn from few pictures.
+    args.lr = args.lr or (5e-4 if args.init else 2e-3)
     torch.set_num_threads(args.threads)  # some builds of torch take one thread by themselves
     train(args)
 
