@@ -3,13 +3,14 @@
 # FAISS_PREFIX=dir       use this Faiss (with its C API) instead of building one
 # ONNXRUNTIME_LIB=file   use this libonnxruntime instead of fetching one
 # IMAGES=dir             report on these images instead of drawn ones
+# LISTEN=address:port    make serve: answer there; others can reach it, so it asks for a token
 # JOBS=n                 compile Faiss with n jobs (cores, or fewer where memory is short)
 # PHOTOS=dir             make train: photographs beside the drawn boards; scripts/train.sh lists the rest
 # FUZZTIME=20s           fuzz each target for this long
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps env build report train test test-train race fuzz bench bench-forest fmt clean distclean \
+.PHONY: help deps env build report serve train test test-train race fuzz bench bench-forest fmt clean distclean \
         check check-format check-vet check-lint check-tidy check-arrows check-shell check-measure
 
 SHELL    := /bin/bash
@@ -39,10 +40,13 @@ build: deps ## compile bin/annbench with every index family
 
 report: build ## measure the index families and write a report: of IMAGES=dir, or of drawn boards
 ifdef IMAGES
-	@$(NATIVE) bin/annbench quickstart --images "$(IMAGES)" --out "results/$$(basename "$(IMAGES)")"
+	@$(NATIVE) bin/annbench quickstart --keep-indexes --images "$(IMAGES)" --out "results/$$(basename "$(IMAGES)")"
 else
-	@$(NATIVE) bin/annbench quickstart --out results/default
+	@$(NATIVE) bin/annbench quickstart --keep-indexes --out results/default
 endif
+
+serve: report ## the same, and then visual search over it in the browser; LISTEN=address:port
+	@$(NATIVE) bin/annbench serve "results/$(if $(IMAGES),$$(basename "$(IMAGES)"),default)" $(if $(LISTEN),--listen "$(LISTEN)")
 
 train: build ## train a model on drawn boards, and on PHOTOS=dir; export it, and write its report card
 	@$(NATIVE) scripts/train.sh

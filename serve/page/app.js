@@ -242,8 +242,10 @@ function drawable(at, done, drawn) {
     const up = e => {
       removeEventListener("pointermove", move); removeEventListener("pointerup", up); removeEventListener("pointercancel", up);
       if (e.type === "pointerup" && box && box[2] * r.width >= 8 && box[3] * r.height >= 8) {
-        addEventListener("click", c => { c.preventDefault(); c.stopPropagation(); }, { capture: true, once: true });
-        setTimeout(() => done(box), 0);
+        // The click that ends a drag is none; where there is no such click, the next one is meant.
+        const swallow = c => { c.preventDefault(); c.stopPropagation(); };
+        addEventListener("click", swallow, { capture: true, once: true });
+        setTimeout(() => { removeEventListener("click", swallow, { capture: true }); done(box); }, 0);
       }
     };
     addEventListener("pointermove", move); addEventListener("pointerup", up); addEventListener("pointercancel", up);
@@ -408,7 +410,7 @@ function showResults(got, settings) {
     text = shared === most ? `Both give the same ${most === 1 ? "answer" : most + " answers"}` : `They share ${shared} of ${most} answers`;
     const [x, y] = order.map(r => r.search_seconds);
     const ratio = Math.max(x, y) / Math.min(x, y);
-    if (ratio >= 1.2 && Number.isFinite(ratio)) text += `; ${name(x < y ? order[0] : order[1])} took ${ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(1)} times less for this query`;
+    if (ratio >= 1.2 && Number.isFinite(ratio)) text += `; ${name(x < y ? order[0] : order[1])} was ${ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(1)} times as fast for this query`;
     text += ".";
   }
   if (order.some(r => r.answers.length < got.k)) text += ` Where fewer than ${got.k} are shown, the index found no more.`;

@@ -1,0 +1,194 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"net"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	cdpruntime "github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"annbench/embedder/catalog"
+)
+
+// browser starts a headless Chromium, or skips the test where there is none. complaints are the
+// errors of the console and every request to another host than this machine.
+func browser(t *testing.T) (ctx context.Context, complaints func() []string) {
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
+		if p, err := exec.LookPath(name); err == nil {
+			path = p
+			break
+		}
+	}
+	if path == "" {
+		t.Skip("no Chromium is installed: the page was not tried in a browser")
+	}
+	var mu sync.Mutex
+	var list []string
+	listen := func(ev any) {
+		said := ""
+		switch ev := ev.(type) {
+		case *cdpruntime.EventExceptionThrown:
+			said = fmt.Sprintf("exception: %+v", ev.ExceptionDetails)
+		case *cdplog.EventEntryAdded:
+			said = "log: " + ev.Entry.Text
+		case *network.EventRequestWillBeSent:
+			if u := ev.Request.URL; !strings.HasPrefix(u, "http://127.0.0.1:") && !strings.HasPrefix(u, "blob:http://127.0.0.1:") && !strings.HasPrefix(u, "data:") && u != "about:blank" {
+				said = "request: " + u
+			}
+		}
+		if said != "" {
+			mu.Lock()
+			defer mu.Unlock()
+			list = append(list, said)
+		}
+	}
+	ctx, cancel := chromedp.NewContext(t.Context(), chromedp.WithListener(listen), chromedp.WithAllocatorOptions(
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-background-networking", true)))
+	t.Cleanup(cancel)
+	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
+	t.Cleanup(stop)
+	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
+		t.Skipf("Chromium does not start here, so the page was not tried in a browser: %v", err)
+	}
+	if _, err := chromedp.Call(ctx, cdplog.Enable, cdp.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	return ctx, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return append([]string(nil), list...)
+	}
+}
+
+// TestBrowser uses the page as people do, on a library with one drawn board.
+func TestBrowser(t *testing.T) {
+	drawn, err := catalog.RenderedBoards(catalog.Config{Boards: 2, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := fixture(t, nil)
+	s.Library.source = drawn
+	s.Library.place()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	serving, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(serving, l) }()
+	base := "http://" + l.Addr().String()
+	ctx, complaints := browser(t)
+	do := func(actions ...chromedp.Action[chromedp.Void]) {
+		t.Helper()
+		if err := chromedp.Do(ctx, actions...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eval := func(expression string) bool {
+		t.Helper()
+		v, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		if err != nil {
+			t.Fatalf("%s: %v", expression, err)
+		}
+		return v
+	}
+	// await waits until an expression is true.
+	await := func(what, expression string) {
+		t.Helper()
+		for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
+			if eval(expression) {
+				return
+			}
+		}
+		said, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + "\n" + document.body.innerText`))
+		t.Fatalf("%s: %s stays false at %s", what, expression, said)
+	}
+	const tiles = `document.querySelectorAll("#columns .column .answers > li")`
+
+	do(chromedp.EmulateViewport(1280, 900), chromedp.Navigate(base+"/"))
+	await("browsing", fmt.Sprintf(`document.querySelectorAll("#items .tile").length === %d`, testItems))
+	do(chromedp.SendKeys(chromedp.CSS("#find"), "shoe"))
+	await("searching by name", `document.querySelectorAll("#items .tile").length === 20 && location.search.includes("q=shoe")`)
+
+	// Pick an item: with the keyboard alone.
+	eval(`document.querySelector("#items .tile").focus(), true`)
+	do(chromedp.KeyEvent("\r"))
+	await("picking", tiles+`.length === 20 && document.querySelector("#query-name").textContent === "shoe"`)
+	await("recall is told", `[...document.querySelectorAll("#columns dt")].some(e => e.textContent === "recall")`)
+	eval(`document.querySelector("#exact").click(), true`)
+	await("exact search beside them", `document.querySelectorAll("#columns .column").length === 3`)
+	eval(`document.querySelector("#columns .tile").focus(), true`)
+	do(chromedp.KeyEvent("\r"))
+	await("an answer becomes the query", `document.querySelectorAll("#columns .column").length === 3 && location.search.includes("exact")`)
+
+	// A link opens the same view.
+	eval(`(s => { s.value = "coat & hat"; s.dispatchEvent(new Event("change")); return true })(document.querySelector("#category"))`)
+	await("filtering", `[...document.querySelectorAll("#columns .name")].length > 0 && [...document.querySelectorAll("#columns .name")].every(e => e.textContent === "coat & hat")`)
+	view, err := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + " " + [...document.querySelectorAll("#columns .tile")].map(e => e.title)`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, titles, _ := strings.Cut(view, " ")
+	do(chromedp.Navigate(address))
+	await("the link shows the same", fmt.Sprintf(`[...document.querySelectorAll("#columns .tile")].map(e => e.title).join() === %q`, titles))
+
+	// A picture of one's own.
+	img := image.NewRGBA(image.Rect(0, 0, 30, 30))
+	for i := range 900 {
+		img.Set(i%30, i/30, color.RGBA{G: 255, A: 255})
+	}
+	var file bytes.Buffer
+	if err := png.Encode(&file, img); err != nil {
+		t.Fatal(err)
+	}
+	eval(fmt.Sprintf(`(() => { const d = new DataTransfer(), b = Uint8Array.from(atob(%q), c => c.charCodeAt(0));
+		d.items.add(new File([b], "mine.png", {type: "image/png"}));
+		const i = document.querySelector("#upload"); i.files = d.files; i.dispatchEvent(new Event("change")); return true })()`,
+		base64.StdEncoding.EncodeToString(file.Bytes())))
+	await("uploading", `document.querySelector("#query-name").textContent === "mine.png" && document.querySelector("#query-picture").naturalWidth === 30`)
+	await("it finds what it shows", `document.querySelector("#columns .name")?.textContent === "shoe"`)
+
+	// A box on a board.
+	do(chromedp.Navigate(base + "/?board=b000000"))
+	await("a board", `document.querySelector("#board-big img")?.naturalWidth > 100`)
+	eval(`(() => { const b = document.querySelector("#board-big"), r = b.getBoundingClientRect();
+		const at = (k, x, y, on) => on.dispatchEvent(new PointerEvent(k, {bubbles: true, clientX: r.left + x * r.width, clientY: r.top + y * r.height}));
+		at("pointerdown", .1, .1, b); at("pointermove", .6, .5, window); at("pointerup", .6, .5, window); return true })()`)
+	await("drawing a box", `location.search.includes("box=0.1") && `+tiles+`.length > 0 && document.querySelector("#query-kind").textContent.includes("drawn")`)
+
+	// Narrow, dark, and with the server gone.
+	do(chromedp.EmulateViewport(360, 740))
+	await("narrow", `document.documentElement.scrollWidth <= innerWidth`)
+	p := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}}
+	if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, p); err != nil {
+		t.Fatal(err)
+	}
+	await("dark", `getComputedStyle(document.body).backgroundColor === "rgb(18, 20, 24)"`)
+	if list := complaints(); len(list) > 0 {
+		t.Errorf("the browser complains: %q", list)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	eval(`document.querySelector("#exact").click(), true`)
+	await("the server is gone", `!document.querySelector("#offline").hidden && `+tiles+`.length > 0`)
+}
