@@ -94,7 +94,6 @@ type exactScan struct {
 	units []float32 // the block's queries, scaled under Cosine, filled up with zeros to whole tiles
 	rows  []float32 // the last rows, filled up to a tile
 	out   []float32
-	value [1]float32
 	top   []TopK
 	// A pair is ruled out if start + factor·product > limit, where start and factor are the row's, and
 	// limit is the query's.
