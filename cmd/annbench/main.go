@@ -145,7 +145,7 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 	k.BindTo(ctx, (*context.Context)(nil))
 	err := k.Run(s)
 	s.clear()
-	if code := signalled(); code != 0 {
+	if code := signalled(); code != 0 && !(s.served && err == nil) {
 		fmt.Fprintln(stderr, "annbench: interrupted; what was measured is kept, and the same command goes on from there")
 		return code
 	}

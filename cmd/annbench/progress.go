@@ -14,6 +14,7 @@ import (
 
 // surface is where a command shows what it does: results on out, progress and log on err.
 type surface struct {
+	served   bool // ended by a signal, as serve is, and well
 	out, err io.Writer
 	quiet    bool
 	log      *slog.Logger

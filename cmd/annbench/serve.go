@@ -112,6 +112,7 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 	if token != "" && os.Getenv(tokenVariable) == "" {
 		fmt.Fprintf(s.out, "token: %s\n", token)
 	}
+	s.served = true // to be stopped is how it ends
 	return server.Serve(ctx, l)
 }
 
