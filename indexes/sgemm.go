@@ -45,7 +45,7 @@ func DotsByBLAS(base, queries vec.Matrix, out []float32, threads int) error {
 	defer runtime.UnlockOSThread()
 	setFaissThreads(1, threads)
 	if C.annbench_dots(C.int(queries.Rows), C.int(base.Rows), C.int(base.Dim), (*C.float)(&queries.Data[0]), (*C.float)(&base.Data[0]), (*C.float)(&out[0])) == 0 {
-		return errors.New("Faiss came without a BLAS that has sgemm")
+		return errors.New("the BLAS that came with Faiss has no sgemm")
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package reports
 import (
 	"cmp"
 	"fmt"
-	"slices"
 
 	"annbench/bench/metric"
 )
@@ -61,28 +60,4 @@ func choose(f FamilyRows) Choice {
 // choiceRule is said wherever a choice is shown.
 func choiceRule(k int) string {
 	return fmt.Sprintf("one setting a family: the fastest (highest median QPS) whose recall@%d is at least %.2f; where none reaches it, the one of highest recall", k, Target)
-}
-
-// ranked returns the choices that reached the target and have a value called name, best first; equal
-// medians stay in order.
-func ranked(choices []Choice, name string) []Choice {
-	info, _ := metric.Lookup(name)
-	var out []Choice
-	for _, c := range choices {
-		if c.Row == nil || !c.Reached {
-			continue
-		}
-		if _, ok := c.Row.Value(name); ok {
-			out = append(out, c)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b Choice) int {
-		x, _ := a.Row.Value(name)
-		y, _ := b.Row.Value(name)
-		if info.Lower {
-			return cmp.Compare(x.Median, y.Median)
-		}
-		return cmp.Compare(y.Median, x.Median)
-	})
-	return out
 }
