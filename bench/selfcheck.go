@@ -165,13 +165,13 @@ func splitRandom(ctx context.Context, dir string, rows, dim, queries int) (set s
 
 // checkExact compares the search for exact neighbours with a matrix product of the same size, on one
 // thread, in turn, by the processor's time, which other programs lengthen less than that on the wall.
-// The bound is for the inner product, which does the same arithmetic; l2 takes differences, which near
-// duplicates need, and with them an instruction more for each component.
+// The size is that of a sweep worth running: over fewer vectors, filling the lists of the nearest weighs
+// more (0.83 over 20,000).
 func checkExact(ctx context.Context, _ []string) (Finding, error) {
-	const rows, queries, dim, k, rounds = 20_000, 500, 512, 10, 7
+	const rows, queries, dim, k, rounds = 50_000, 500, 512, 10, 5
 	f := Finding{
 		What:  fmt.Sprintf("speed of exact search over a plain matrix product (%d × %d × %d, one thread)", queries, rows, dim),
-		Bound: fmt.Sprintf("at least %.2f for ip", leastOfSgemm),
+		Bound: fmt.Sprintf("at least %.2f", leastOfSgemm),
 	}
 	base, asked := randomMatrix(rows, dim, 3), randomMatrix(queries, dim, 4)
 	out := make([]float32, rows*queries)
@@ -197,7 +197,7 @@ func checkExact(ctx context.Context, _ []string) (Finding, error) {
 		}
 	}
 	ip, l2 := metric.Median(ratios[0]), metric.Median(ratios[1])
-	f.Found, f.OK = fmt.Sprintf("ip %.2f, l2 %.2f", ip, l2), ip >= leastOfSgemm
+	f.Found, f.OK = fmt.Sprintf("ip %.2f, l2 %.2f", ip, l2), min(ip, l2) >= leastOfSgemm
 	return f, nil
 }
 

@@ -117,7 +117,7 @@ func (f *findings) write(b *bytes.Buffer) {
 	}
 	say("# Findings: the fashion recommender's comparison, measured again")
 	say("A write-up of a fashion recommender compared four indexes over 50,000 embeddings of 512 dimensions. This is its experiment as it was, the same on equal terms, and each of its claims with what was measured.")
-	say("Data: %s, %s base vectors and %s queries of %d dimensions, by cosine distance (the vectors have length 1, so L2 orders them alike). Machine: %s, %d cores; every index is built and searched with one thread. Every cell %d times, each time with a build of its own; what stands in brackets is a 95 %% interval.",
+	say("Data: %s, %s base vectors and %s queries of %d dimensions, all by cosine distance, so that every family is asked for the same neighbours. Machine: %s, %d cores; every index is built and searched with one thread. Every cell %d times, each time with a build of its own; what stands in brackets is a 95 %% interval.",
 		f.ds.Name, thousands(f.ds.Base), thousands(f.ds.Queries), f.ds.Dim, env.CPU, env.Cores, reps)
 	say("```sh\nbin/annbench run configs/fashion-50k.yaml\ngo run ./scripts/findings results/fashion-50k > docs/findings.md\n```")
 
