@@ -388,10 +388,16 @@ func markFront(points []pointCell) {
 func (f *pointFigure) any() bool { return len(f.families) > 0 }
 
 func (f *pointFigure) legendLines(width float64) [][]int {
+	return legendLines(len(f.families), width, func(i int) string { return f.families[i].name })
+}
+
+// legendLines breaks n entries of a legend, each a mark and its name, into lines no wider than width:
+// the entries of each line, by number.
+func legendLines(n int, width float64, name func(i int) string) [][]int {
 	var lines [][]int
 	x := 0.0
-	for i, fam := range f.families {
-		w := textWidth(fam.name, 12, font.WeightNormal) + 34
+	for i := range n {
+		w := textWidth(name(i), 12, font.WeightNormal) + 34
 		if len(lines) == 0 || x+w > width {
 			lines = append(lines, nil)
 			x = 0

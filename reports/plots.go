@@ -81,18 +81,7 @@ func (f *plotFigure) any() bool {
 }
 
 func (f *plotFigure) legendLines(width float64) [][]int {
-	var lines [][]int
-	x := 0.0
-	for i, s := range f.series {
-		w := textWidth(s.family, 12, font.WeightNormal) + 34
-		if len(lines) == 0 || x+w > width {
-			lines = append(lines, nil)
-			x = 0
-		}
-		lines[len(lines)-1] = append(lines[len(lines)-1], i)
-		x += w
-	}
-	return lines
+	return legendLines(len(f.series), width, func(i int) string { return f.series[i].family })
 }
 
 func (f *plotFigure) parts(width float64) (top, bottom, height float64) {
