@@ -52,6 +52,7 @@ var arrows = map[string][]string{
 	},
 
 	"scripts/gotest":   {},
+	"scripts/scale":    {"reports", "bench/metric"},
 	"scripts/findings": {"reports", "bench/metric", "bench/record"},
 }
 

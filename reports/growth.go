@@ -98,31 +98,84 @@ func Growths(r *Report) []Growth {
 	return all
 }
 
-// fit finds the exponent by least squares on the logarithms. Points at a lower recall compare with
-// nothing, and are used only where there are not two others.
+// fit finds the exponent by least squares on the logarithms.
 func (g *Growth) fit() {
+	if l, ok := lineOf(g.comparable()); ok {
+		g.Exponent, g.Error, g.HasExponent = l.slope, l.slopeError(), true
+	}
+}
+
+// At carries the growth on to n vectors, from the largest size that was measured: value by the exponent
+// of the last decade of sizes, for what fits into caches grows otherwise than what does not; lo and hi by
+// the smallest and the largest exponent that the measurements allow, which are those of the last decade and
+// of all sizes, two standard errors to either side. How far off a straight line is beyond the measurements
+// is in neither. ok is false where there are fewer than three sizes at the same recall.
+func (g *Growth) At(n int) (value, lo, hi float64, ok bool) {
+	points := g.comparable()
+	all, fitted := lineOf(points)
+	if !fitted || len(points) < 3 {
+		return 0, 0, 0, false
+	}
+	last := points[len(points)-1]
+	late := slices.DeleteFunc(slices.Clone(points), func(p GrowthPoint) bool { return p.Vectors < last.Vectors/lastDecade })
+	slope := all.slope
+	if l, ok := lineOf(late); ok {
+		slope = l.slope
+	}
+	at := func(exponent float64) float64 {
+		return last.Value * math.Pow(float64(n)/float64(last.Vectors), exponent)
+	}
+	doubt := 2 * all.slopeError()
+	low, high := at(min(slope, all.slope)-doubt), at(max(slope, all.slope)+doubt)
+	return at(slope), min(low, high), max(low, high), true
+}
+
+// lastDecade is a little more than 10, since the sizes of a base are not quite round: queries are held out.
+const lastDecade = 11
+
+// logLine is a straight line through logarithms.
+type logLine struct {
+	n, mx, my float64 // points, and their centre
+	slope     float64
+	xx        float64 // Σ (x - mx)²
+	residual  float64 // Σ of squared residuals
+}
+
+func (l *logLine) slopeError() float64 {
+	if l.n <= 2 {
+		return 0
+	}
+	return math.Sqrt(l.residual / (l.n - 2) / l.xx)
+}
+
+// comparable are the points of g that compare with each other: those at the same recall, or all where
+// there are not two of them. They are in the order of size.
+func (g *Growth) comparable() []GrowthPoint {
 	points := slices.DeleteFunc(slices.Clone(g.Points), func(p GrowthPoint) bool { return p.Short })
 	if len(points) < 2 {
-		points = g.Points
+		return g.Points
 	}
-	n := float64(len(points))
-	var mx, my float64
+	return points
+}
+
+// lineOf fits log(value) over log(vectors). ok is false where there are not two sizes.
+func lineOf(points []GrowthPoint) (l logLine, ok bool) {
+	l.n = float64(len(points))
 	for _, p := range points {
-		mx += math.Log(float64(p.Vectors)) / n
-		my += math.Log(p.Value) / n
+		l.mx += math.Log(float64(p.Vectors)) / l.n
+		l.my += math.Log(p.Value) / l.n
 	}
-	var xx, xy, yy float64
+	var xy, yy float64
 	for _, p := range points {
-		x, y := math.Log(float64(p.Vectors))-mx, math.Log(p.Value)-my
-		xx, xy, yy = xx+x*x, xy+x*y, yy+y*y
+		x, y := math.Log(float64(p.Vectors))-l.mx, math.Log(p.Value)-l.my
+		l.xx, xy, yy = l.xx+x*x, xy+x*y, yy+y*y
 	}
-	if xx == 0 {
-		return
+	if l.xx == 0 {
+		return l, false
 	}
-	g.Exponent, g.HasExponent = xy/xx, true
-	if n > 2 {
-		g.Error = math.Sqrt(max(0, yy-xy*xy/xx) / (n - 2) / xx)
-	}
+	l.slope = xy / l.xx
+	l.residual = max(0, yy-xy*l.slope)
+	return l, true
 }
 
 // PrintGrowths writes a table for each quantity: its value by size, and the exponent.

@@ -27,6 +27,10 @@ func format(u metric.Unit, x float64) string {
 	return significant(x)
 }
 
+// Readable writes a value of package metric's table, counted in base units, for people: three significant
+// digits, in the unit that keeps them short.
+func Readable(name string, x float64) string { return formatNamed(name, x) }
+
 // formatNamed writes a value of package metric's table.
 func formatNamed(name string, x float64) string {
 	info, _ := metric.Lookup(name)
