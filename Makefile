@@ -6,7 +6,7 @@
 # LISTEN=address:port    make serve: answer there; others can reach it, so it asks for a token
 # JOBS=n                 compile Faiss with n jobs (cores, or fewer where memory is short)
 # PHOTOS=dir             make train: photographs beside the drawn boards; scripts/train.sh lists the rest
-# FUZZTIME=20s           fuzz each target for this long
+# FUZZTIME=1m            fuzz each target for this long
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -14,7 +14,7 @@
         check check-format check-vet check-lint check-tidy check-arrows check-shell check-measure
 
 SHELL    := /bin/bash
-FUZZTIME ?= 20s
+FUZZTIME ?= 1m
 TOOL     := go tool -modfile=tools/go.mod
 # The packages without cgo, where the race detector is affordable.
 PURE     := ./indexes/vec ./indexes/rpforest ./bench/... ./embedder/catalog/... ./reports/...

@@ -128,10 +128,14 @@ type languageServer struct {
 func startLanguageServer(t *testing.T) *languageServer {
 	t.Helper()
 	name := os.Getenv("YAML_LANGUAGE_SERVER")
-	if name == "" {
+	named := name != ""
+	if !named {
 		name = "yaml-language-server"
 	}
 	path, err := exec.LookPath(name)
+	if named && err != nil {
+		t.Fatalf("YAML_LANGUAGE_SERVER: %v", err)
+	}
 	if err != nil {
 		t.Skip("no yaml-language-server: npm install -g yaml-language-server, or name it in YAML_LANGUAGE_SERVER")
 	}
