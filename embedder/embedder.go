@@ -20,7 +20,6 @@ import (
 	"log/slog"
 	"math"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +39,13 @@ type Options struct {
 	// Workers is the number of goroutines that decode and resize; 0 means one a CPU.
 	Workers int
 
+	// Runs is how many batches are in the model at once; 0 means 1.
+	Runs int
+
+	// First and End are places in the collection: only the pictures from First up to End are embedded.
+	// An End of 0 is the collection's.
+	First, End int
+
 	// Strict makes the first picture, in order, that cannot be embedded the error of the whole.
 	// Otherwise such a picture is left out and named in the result.
 	Strict bool
@@ -58,7 +64,7 @@ type Options struct {
 // Progress is how far [Embed] has come.
 type Progress struct {
 	Done      int           // pictures that are embedded, or left out
-	Total     int           // pictures in the collection
+	Total     int           // pictures to embed: from Options.First to End
 	Elapsed   time.Duration // since Embed was called
 	PerSecond float64       // Done over Elapsed
 }
@@ -71,12 +77,40 @@ type Batch struct {
 	Vectors    vec.Matrix     // row i is the embedding of Items[i]; every component is finite
 	Logits     vec.Matrix     // row i is its classification; no rows unless SessionOptions.Logits
 	Thumbnails [][]byte       // JPEG of each row; nil where Options.Thumbnails is 0
+
+	Skipped []Failure // pictures that were left out of this batch, in order; it may hold nothing else
+	End     int       // the place in the collection that follows this batch: where Options.First goes on
 }
 
 // Failure is a picture that was left out.
 type Failure struct {
 	ID     string `json:"id"`
 	Reason string `json:"reason"`
+}
+
+// The stages of [Embed].
+const (
+	StageDecode = "decode" // reading, decoding, cropping, resizing, thumbnails
+	StageModel  = "model"  // the model, with the way to the device and back
+	StageWrite  = "write"  // the caller's sink
+)
+
+// Stage is what the goroutines of a stage did with their time. Stages work at the same time.
+type Stage struct {
+	Stage      string  `json:"stage"`
+	Goroutines int     `json:"goroutines"`
+	Images     int     `json:"images"`          // that went through, those that were left out included
+	Busy       float64 `json:"busy_seconds"`    // of all goroutines together, on the wall clock
+	Waiting    float64 `json:"waiting_seconds"` // the rest: for the stage before or after
+	PerSecond  float64 `json:"per_second"`      // images that the stage does when it never waits
+}
+
+// Share is how much of its goroutines' time the stage was busy, 0 to 1.
+func (s Stage) Share() float64 {
+	if s.Busy+s.Waiting <= 0 {
+		return 0
+	}
+	return s.Busy / (s.Busy + s.Waiting)
 }
 
 // Result is what [Embed] did. Where Embed returns an error, it is what was done until then.
@@ -86,6 +120,7 @@ type Result struct {
 	Dim      int       `json:"dim"`
 	Batch    int       `json:"batch"`   // pictures in one run of the model
 	Workers  int       `json:"workers"` // goroutines that decoded
+	Runs     int       `json:"runs"`    // batches in the model at once
 	Model    string    `json:"model"`
 	Device   Device    `json:"device"`             // that the model ran on
 	Refusals []Refusal `json:"refusals,omitempty"` // devices that were tried before it
@@ -95,43 +130,80 @@ type Result struct {
 	Seconds   float64 `json:"seconds"`    // of the wall clock, from the call to the last delivery
 	PerSecond float64 `json:"per_second"` // Images over Seconds
 
-	// Seconds that each stage was busy. The first two add up what the workers spent side by side;
+	// Seconds that each part was busy. The first two add up what the workers spent side by side;
 	// stages overlap, so that their sum is more than Seconds.
 	DecodeSeconds  float64 `json:"decode_seconds"`  // reading and decoding, as the collection does it
 	PrepareSeconds float64 `json:"prepare_seconds"` // resizing, and thumbnails
 	InferSeconds   float64 `json:"infer_seconds"`   // the model, with the way to the device and back
 	SinkSeconds    float64 `json:"sink_seconds"`    // the caller's sink
+
+	// Stages are the same by stage, with their waiting, in the order of the way; Limit is the stage
+	// that was busy for most of its time: a faster one of the others would have changed little.
+	Stages []Stage `json:"stages"`
+	Limit  string  `json:"limit"`
+}
+
+// stages fills in Stages and Limit, and the sums they are made of.
+func (r *Result) stages(decoded, inferred int) {
+	delivered := r.Images + len(r.Skipped)
+	r.Stages = []Stage{
+		{Stage: StageDecode, Goroutines: r.Workers, Images: decoded, Busy: r.DecodeSeconds + r.PrepareSeconds},
+		{Stage: StageModel, Goroutines: r.Runs, Images: inferred, Busy: r.InferSeconds},
+		{Stage: StageWrite, Goroutines: 1, Images: delivered, Busy: r.SinkSeconds},
+	}
+	most := 0.0
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		s.Waiting = max(0, float64(s.Goroutines)*r.Seconds-s.Busy)
+		if s.Busy > 0 {
+			s.PerSecond = float64(s.Images) * float64(s.Goroutines) / s.Busy
+		}
+		if share := s.Share(); share > most {
+			most, r.Limit = share, s.Stage
+		}
+	}
 }
 
 // defaultBatch is where the rate of a ResNet18 at 96×96 on a CPU has levelled off (see
 // BenchmarkSession), and small enough for the memory of any GPU.
 const defaultBatch = 32
 
-// Embed runs every picture of src through the model of s and calls sink with the vectors, batch
+// Embed runs the pictures of src through the model of s and calls sink with the vectors, batch
 // after batch, in the order of the collection, always from the goroutine that called Embed.
 //
-// Memory is bounded by the workers and the batch, whatever the size of the collection: a few decoded
-// groups and three batches.
+// The place of a picture in the collection decides its batch and its row there, and how many rows that
+// batch is run with; a picture that cannot be read leaves its row empty. So its vector is the same to the
+// last bit whichever part of the collection is embedded, and whatever else is broken, as long as the
+// device, the model's threads and the size of the batch are.
 //
-// An error names the picture or the batch. It is an error if no picture at all can be embedded, if
-// the model answers with NaN, infinities or, against its card, vectors of another length than 1, and
-// if sink returns one (which Embed passes on wrapped). When ctx ends, Embed waits for what is being
-// decoded and for the run of the model under way, and returns the context's error. No goroutine
-// outlives the call.
+// Memory is bounded by the workers and the batch, whatever the size of the collection: a decoded group a
+// worker, and a ring of batches into which workers write what the model takes.
+//
+// An error names the picture or the batch. It is an error if no picture at all of a whole collection can
+// be embedded, if the model answers with NaN, infinities or, against its card, vectors of another length
+// than 1, and if sink returns one (which Embed passes on wrapped). When ctx ends, Embed waits for what is
+// being decoded and for the runs of the model under way, delivers what these end, and returns the
+// context's error. No goroutine outlives the call.
 func Embed(ctx context.Context, src catalog.Source, s *Session, o Options, sink func(Batch) error) (Result, error) {
 	began := time.Now()
-	e := embedding{src: src, session: s, o: o, began: began, total: src.Len()}
+	e := embedding{src: src, session: s, o: o, began: began, total: src.Len(), first: o.First, end: o.End}
 	e.workers = o.Workers
 	if e.workers <= 0 {
 		e.workers = runtime.NumCPU()
 	}
+	if e.end == 0 {
+		e.end = e.total
+	}
 	e.batch = s.batchOf(o.Batch)
 	e.result = Result{
-		Dim: s.card.Embedding.Dim, Batch: e.batch, Workers: e.workers,
+		Dim: s.card.Embedding.Dim, Batch: e.batch, Workers: e.workers, Runs: max(1, o.Runs),
 		Model: s.card.Name, Device: s.device, Refusals: s.refusals, Runtime: s.runtime, Threads: s.threads,
 	}
-	if o.Thumbnails < 0 {
+	switch {
+	case o.Thumbnails < 0:
 		return e.result, fmt.Errorf("embedding %s: thumbnails of %d pixels", src.Name(), o.Thumbnails)
+	case o.First < 0 || e.end > e.total || o.First > e.end:
+		return e.result, fmt.Errorf("embedding %s: pictures %d to %d of %d", src.Name(), o.First, e.end, e.total)
 	}
 	err := e.run(ctx, sink)
 
@@ -142,290 +214,193 @@ func Embed(ctx context.Context, src catalog.Source, s *Session, o Options, sink 
 	}
 	r.DecodeSeconds = time.Duration(e.decodeBusy.Load()).Seconds()
 	r.PrepareSeconds = time.Duration(e.prepareBusy.Load()).Seconds()
+	r.InferSeconds = time.Duration(e.inferBusy.Load()).Seconds()
+	r.stages(int(e.decoded.Load()), int(e.inferred.Load()))
 	if err != nil {
 		return *r, fmt.Errorf("embedding %s: %w", src.Name(), err)
 	}
 	return *r, nil
 }
 
-// embedding is one call of Embed: groups flow from the dispatcher to the workers, and in their order
-// to the assembler, which fills batches, to the model, to the sink.
+// embedding is one call of Embed: the dispatcher hands groups to the workers, they write model input into
+// the ring's batches, which go to the model and to the sink in their order.
 type embedding struct {
-	src     catalog.Source
-	session *Session
-	o       Options
-	workers int
-	batch   int
-	total   int
-	began   time.Time
+	src        catalog.Source
+	session    *Session
+	o          Options
+	workers    int
+	batch      int
+	total      int // pictures in the collection
+	first, end int // places of those to embed
+	began      time.Time
 
-	decodeBusy, prepareBusy atomic.Int64 // nanoseconds
+	decodeBusy, prepareBusy, inferBusy atomic.Int64 // nanoseconds
+	decoded, inferred                  atomic.Int64 // pictures
 
 	result Result
 }
 
-// prepared is a group ready for the model: the pixels of its usable pictures one after the other.
-type prepared struct {
-	pictures []preparedPicture
-	pixels   *tensor // of the usable ones, in order
-}
-
-type preparedPicture struct {
-	catalog.Item
-	thumbnail []byte
-	err       error
-}
-
-// job is a group to decode, and where its answer goes. The channel holds one answer, so that a
-// worker never waits.
-type job struct {
-	group  int
-	answer chan prepared
-}
-
-// filled is a batch on its way: assembled, then with vectors, then back to be filled again.
-type filled struct {
-	pixels     tensor
-	output     output
-	items      []catalog.Item
-	thumbnails [][]byte
-	skipped    []Failure // pictures left out since the batch before
-	seconds    float64   // that the model took
-}
-
-func (f *filled) reset() {
-	f.items, f.thumbnails, f.skipped, f.seconds = f.items[:0], nil, nil, 0
-}
-
-// batches in flight: one that is filled, one in the model, one in the sink.
-const ring = 3
+// job is a group to decode, and the place of its first picture.
+type job struct{ group, place, pictures int }
 
 func (e *embedding) run(ctx context.Context, sink func(Batch) error) error {
 	if e.total == 0 {
 		return errors.New("the collection has no pictures")
 	}
-	group, ctx := errgroup.WithContext(ctx)
-
-	// The channel of answers is the window of groups in flight: two a worker keep every worker busy
-	// while the oldest group is still being decoded.
-	var (
-		jobs    = make(chan job)
-		answers = make(chan chan prepared, 2*e.workers)
-		free    = make(chan *filled, ring)
-		ready   = make(chan *filled)
-		done    = make(chan *filled)
-		pool    = sync.Pool{}
-	)
-	for range ring {
-		free <- &filled{
-			pixels: newTensor(&e.session.card.Input, e.batch),
-			output: newOutput(e.session, e.batch),
-			items:  make([]catalog.Item, 0, e.batch),
-		}
+	if e.first == e.end {
+		return nil
 	}
+	group, ctx := errgroup.WithContext(ctx)
+	ring := newRing(e)
+	defer context.AfterFunc(ctx, ring.stop)()
 
+	jobs := make(chan job)
 	group.Go(func() error { // dispatcher
 		defer close(jobs)
-		defer close(answers)
-		for g := range e.src.Groups() {
-			j := job{group: g, answer: make(chan prepared, 1)}
-			select {
-			case answers <- j.answer:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			select {
-			case jobs <- j:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		return nil
+		return e.dispatch(ctx, jobs)
 	})
 	for range e.workers {
 		group.Go(func() error {
 			for j := range jobs {
-				j.answer <- e.prepare(j.group, &pool)
+				if err := e.prepare(ctx, j, ring); err != nil {
+					return err
+				}
 			}
 			return nil
 		})
 	}
-	group.Go(func() error { // assembler
-		defer close(ready)
-		return e.assemble(ctx, answers, free, ready, &pool)
-	})
-	group.Go(func() error { // the model
-		defer close(done)
-		for f := range ready {
-			if err := ctx.Err(); err != nil {
-				return err
+	for range e.result.Runs {
+		group.Go(func() error { // the model
+			for {
+				f, err := ring.take(e.o.Strict)
+				if f == nil {
+					return err
+				}
+				start := time.Now()
+				f.err = e.session.infer(f)
+				e.inferBusy.Add(int64(time.Since(start)))
+				e.inferred.Add(int64(len(f.items) + len(f.skipped)))
+				ring.done(f)
 			}
-			start := time.Now()
-			if err := e.session.infer(f); err != nil {
-				return err
-			}
-			f.seconds = time.Since(start).Seconds()
-			select {
-			case done <- f:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		return nil
-	})
+		})
+	}
 
 	// The sink runs here, on the caller's goroutine. Its error has to end the others: it goes
 	// through the group too.
 	failed := make(chan error, 1)
 	group.Go(func() error { return <-failed })
-	failed <- e.deliver(ctx, done, free, sink)
+	failed <- e.deliver(ctx, ring, sink)
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	switch skipped := e.result.Skipped; {
-	case e.result.Images > 0:
-	case len(skipped) == 0:
-		return fmt.Errorf("the collection says that it has %d pictures, and gave none", e.total)
-	default:
+	if skipped := e.result.Skipped; e.result.Images == 0 && len(skipped) == e.total {
 		first := skipped[0]
 		return fmt.Errorf("none of its %d pictures can be embedded; the first is %s: %s", e.total, first.ID, first.Reason)
 	}
 	return nil
 }
 
-// prepare decodes group g and makes model input of it.
-func (e *embedding) prepare(g int, pool *sync.Pool) prepared {
-	start := time.Now()
-	pictures := e.src.Group(g)
-	decoded := time.Now()
-	e.decodeBusy.Add(int64(decoded.Sub(start)))
-	defer func() { e.prepareBusy.Add(int64(time.Since(decoded))) }()
-
-	in := &e.session.card.Input
-	p := prepared{pictures: make([]preparedPicture, len(pictures))}
-	if used, ok := pool.Get().(*tensor); ok && used.rows() >= len(pictures) {
-		p.pixels = used
-	} else {
-		fresh := newTensor(in, len(pictures))
-		p.pixels = &fresh
+// dispatch hands out the groups that have pictures to embed, in order.
+func (e *embedding) dispatch(ctx context.Context, jobs chan<- job) error {
+	place := 0
+	for g := range e.src.Groups() {
+		if place >= e.end && e.end < e.total {
+			return nil
+		}
+		j := job{group: g, place: place, pictures: len(e.src.Items(g))}
+		if place += j.pictures; place > e.total {
+			break
+		}
+		if place <= e.first || j.place >= e.end || j.pictures == 0 {
+			continue
+		}
+		select {
+		case jobs <- j:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	row := 0
+	if place != e.total { // a batch would wait for the others for ever
+		return fmt.Errorf("the collection says that it has %d pictures, and lists %d", e.total, place)
+	}
+	return nil
+}
+
+// prepare decodes a group and makes model input of its pictures, each in its row of the ring.
+func (e *embedding) prepare(ctx context.Context, j job, ring *ring) error {
+	start := time.Now()
+	pictures := e.src.Group(j.group)
+	e.decodeBusy.Add(int64(time.Since(start)))
+	if len(pictures) != j.pictures {
+		return fmt.Errorf("the collection lists %d pictures in group %d, and gave %d", j.pictures, j.group, len(pictures))
+	}
 	for i, picture := range pictures {
-		out := &p.pictures[i]
-		out.Item, out.err = picture.Item, picture.Err
+		place := j.place + i
+		if place < e.first || place >= e.end {
+			continue
+		}
+		f := ring.slot(place / e.batch)
+		if f == nil {
+			return ctx.Err()
+		}
+		start := time.Now()
+		row := place % e.batch
+		out := &f.pictures[row]
+		*out = preparedPicture{Item: picture.Item, err: picture.Err}
 		if out.err == nil {
-			out.err = e.session.shape.fill(*p.pixels, row, picture.Image)
+			out.err = e.session.shape.fill(f.pixels, row, picture.Image)
 		}
 		if out.err == nil && e.o.Thumbnails > 0 {
 			out.thumbnail, out.err = thumbnail(picture.Image, e.o.Thumbnails)
 		}
-		if out.err == nil {
-			row++
-		}
+		e.prepareBusy.Add(int64(time.Since(start)))
+		e.decoded.Add(1)
+		ring.filled(f)
 	}
-	return p
-}
-
-// assemble copies groups, in order, into batches.
-func (e *embedding) assemble(ctx context.Context, answers <-chan chan prepared, free <-chan *filled, ready chan<- *filled, pool *sync.Pool) error {
-	var f *filled
-	take := func() error {
-		if f != nil {
-			return nil
-		}
-		select {
-		case f = <-free:
-			f.reset()
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	send := func() error {
-		select {
-		case ready <- f:
-			f = nil
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	for answer := range answers {
-		var p prepared
-		select {
-		case p = <-answer:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		row := 0
-		for _, picture := range p.pictures {
-			if err := take(); err != nil {
-				return err
-			}
-			if picture.err != nil {
-				if e.o.Strict {
-					return fmt.Errorf("picture %s: %w", picture.ID, picture.err)
-				}
-				f.skipped = append(f.skipped, Failure{ID: picture.ID, Reason: picture.err.Error()})
-				continue
-			}
-			f.pixels.copyRow(len(f.items), *p.pixels, row)
-			row++
-			f.items = append(f.items, picture.Item)
-			if picture.thumbnail != nil {
-				f.thumbnails = append(f.thumbnails, picture.thumbnail)
-			}
-			if len(f.items) == e.batch {
-				if err := send(); err != nil {
-					return err
-				}
-			}
-		}
-		pool.Put(p.pixels)
-	}
-	if f != nil { // the rest, which may hold nothing but pictures left out
-		return send()
-	}
-	return ctx.Err()
+	return nil
 }
 
 // deliver hands batches to the sink until there are no more.
-func (e *embedding) deliver(ctx context.Context, done <-chan *filled, free chan<- *filled, sink func(Batch) error) error {
+func (e *embedding) deliver(ctx context.Context, ring *ring, sink func(Batch) error) error {
 	r := &e.result
-	for f := range done {
-		if err := ctx.Err(); err != nil {
-			return err
+	for {
+		f := ring.next()
+		if f == nil {
+			return ctx.Err()
 		}
-		r.InferSeconds += f.seconds
+		if f.err != nil {
+			return f.err
+		}
 		r.Skipped = append(r.Skipped, f.skipped...)
 		for _, failure := range f.skipped {
 			if e.o.Log != nil {
 				e.o.Log.Warn("picture left out", "id", failure.ID, "reason", failure.Reason)
 			}
 		}
-		if n := len(f.items); n > 0 {
-			start := time.Now()
-			b := Batch{First: r.Images, Items: f.items, Vectors: f.output.vectors.Slice(0, n), Thumbnails: f.thumbnails}
-			if e.session.logits {
-				b.Logits = f.output.logits.Slice(0, n)
-			}
-			err := sink(b)
-			r.SinkSeconds += time.Since(start).Seconds()
-			if err != nil {
-				return fmt.Errorf("delivering pictures %d to %d: %w", r.Images, r.Images+n-1, err)
-			}
-			r.Images += n
+		n := len(f.items)
+		b := Batch{
+			First: r.Images, Items: f.items, Vectors: f.output.vectors.Slice(0, n), Thumbnails: f.thumbnails,
+			Skipped: f.skipped, End: f.end,
 		}
+		if e.session.logits {
+			b.Logits = f.output.logits.Slice(0, n)
+		}
+		start := time.Now()
+		err := sink(b)
+		r.SinkSeconds += time.Since(start).Seconds()
+		if err != nil {
+			return fmt.Errorf("delivering pictures %d to %d: %w", r.Images, r.Images+n-1, err)
+		}
+		r.Images += n
 		if e.o.Progress != nil {
-			p := Progress{Done: r.Images + len(r.Skipped), Total: e.total, Elapsed: time.Since(e.began)}
+			p := Progress{Done: r.Images + len(r.Skipped), Total: e.end - e.first, Elapsed: time.Since(e.began)}
 			if s := p.Elapsed.Seconds(); s > 0 {
 				p.PerSecond = float64(p.Done) / s
 			}
 			e.o.Progress(p)
 		}
-		free <- f // it has room for the whole ring
+		ring.free(f)
 	}
-	return ctx.Err()
 }
 
 // checkVectors reports the first row that no index could use.

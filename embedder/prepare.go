@@ -33,15 +33,6 @@ func newTensor(in *models.Input, rows int) tensor {
 
 func (t tensor) rows() int { return (len(t.u8) + len(t.f32)) / t.row }
 
-// copyRow makes row i of t row j of from, which has the same type and components.
-func (t tensor) copyRow(i int, from tensor, j int) {
-	if t.u8 != nil {
-		copy(t.u8[i*t.row:(i+1)*t.row], from.u8[j*t.row:])
-	} else {
-		copy(t.f32[i*t.row:(i+1)*t.row], from.f32[j*t.row:])
-	}
-}
-
 // preparer makes model input of pictures: alpha over white, scaled as the card's fit says, in the
 // card's order of channels and axes. It may be used by many goroutines at once.
 type preparer struct {

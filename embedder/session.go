@@ -320,7 +320,7 @@ func (s *Session) batchOf(n int) int {
 	return defaultBatch
 }
 
-// infer fills in the answers to a batch.
+// infer fills in the answers to a batch: output row i is that of items[i].
 func (s *Session) infer(f *filled) error {
 	n := len(f.items)
 	if n == 0 {
@@ -328,13 +328,14 @@ func (s *Session) infer(f *filled) error {
 	}
 	// On a GPU the last batch, too, is run at full size: the runtime's GPU providers choose and
 	// compile kernels anew for every shape that they meet.
-	rows := n
+	rows := f.rows
 	if s.fixed > 0 || s.device != CPU {
 		rows = f.pixels.rows()
 	}
 	if err := s.engine.run(f.pixels, rows, f.output); err != nil {
 		return fmt.Errorf("running the model on %s, pictures %s to %s: %w", s.device, f.items[0].ID, f.items[n-1].ID, err)
 	}
+	f.compact()
 	return checkVectors(f.output.vectors.Slice(0, n), s.card.Embedding.Normalized, func(row int) string { return f.items[row].ID })
 }
 
