@@ -43,6 +43,9 @@ func eachFamily(b *testing.B, run func(b *testing.B, f *indexes.Family, in index
 			if f.Missing != "" {
 				b.Skip(f.Missing)
 			}
+			if f.Engine != "" {
+				b.Skip("it is in a server; `annbench run configs/engines.yaml` measures it")
+			}
 			in, err := f.Check(indexes.BuildInput{Vectors: set.Base, Metric: vec.L2, Params: benchSettings[f.Name], Threads: 1, Seed: 1})
 			if err != nil {
 				b.Fatal(err)

@@ -58,6 +58,9 @@ func EstimatePlan(ctx context.Context, s *Sweep, set *dataset.Set, plan *Plan) (
 		wall := e.job(s, j, rate, n, dim, set.Queries.Rows)
 		e.Wall += wall
 		e.Family[j.Family.Name] += wall
+		if j.Family.Engine != "" {
+			continue // its memory is the engine's
+		}
 		params := maps.Clone(j.Build)
 		maps.Copy(params, j.Points[0].Search)
 		if held := buildPeak * j.Family.Bytes(n, dim, params); held > e.Memory {
@@ -104,9 +107,17 @@ func calibrate(ctx context.Context, j *Job, set *dataset.Set) (speed, error) {
 	params := maps.Clone(j.Build)
 	maps.Copy(params, j.Points[0].Search)
 	bringDown(j.Family, rows, sample.Dim, params)
-	in, err := j.Family.Check(indexes.BuildInput{Vectors: sample, Metric: j.Metric, Params: params, Threads: j.Threads, Seed: j.Seed})
+	in, err := j.Family.Check(indexes.BuildInput{Vectors: sample, Metric: j.Metric, Params: params, Threads: j.Threads, Seed: j.Seed, Address: j.Server.Address, Name: newName(), Data: j.Server.Data})
 	if err != nil {
 		return speed{}, err
+	}
+	if j.Family.Engine != "" {
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropDeadline)
+			defer cancel()
+			// What cannot be removed has a name that says whose it is.
+			_ = j.Family.Drop(ctx, j.Server.Address, in.Name)
+		}()
 	}
 	start := time.Now()
 	ix, err := j.Family.Open(ctx, in)

@@ -30,12 +30,23 @@ func (c *coordinator) job(ctx context.Context, j Job) error {
 		Do: doBuild, Set: c.Run.Set, Metric: j.Metric, Threads: j.Threads, MaxK: c.maxK(),
 		Family: j.Family.Name, Build: j.Build, Points: j.Points, Seed: j.Seed, Index: index,
 	}
+	kept := false
+	if j.Family.Engine != "" {
+		o.Server, o.Name = j.Server, newName()
+		u.server = j.Family.Engine + " at " + j.Server.Address
+		defer func() {
+			if !kept {
+				c.drop(ctx, &j, o.Name)
+			}
+		}()
+	}
 	p := &process{command: c.Worker, timeout: c.Sweep.Timeout, memory: limit, log: c.Log}
 	c.report(describe(j))
 	if err := p.run(ctx, o, func(r reply) { u.note(r, u.shared) }); err != nil {
 		return u.failed(ctx, err, 0, len(u.cells))
 	}
 
+	o.Before = u.before
 	o.Do, o.Measure, o.Duration = doSearch, c.Sweep.Measure, c.Sweep.Duration
 	if j.Rep == 0 {
 		o.Gallery = c.gallery
@@ -66,7 +77,9 @@ func (c *coordinator) job(ctx context.Context, j Job) error {
 	}
 	c.report(describe(j))
 	if c.KeepIndexes && j.Rep == 0 {
-		return c.keepIndex(index, u.cells[0])
+		err := c.keepIndex(index, u.cells[0])
+		kept = err == nil
+		return err
 	}
 	return nil
 }
@@ -79,6 +92,8 @@ type underway struct {
 	written  []bool             // by cell
 	shared   map[string]float64 // values of all cells of the build
 	warnings []string
+	server   string    // the engine, for people
+	before   int64     // bytes that its processes held before the build
 	from     int       // place among cells of the first point of the process that runs
 	since    time.Time // when the cell that is being measured began
 	err      error     // the first of writing a record
@@ -87,6 +102,10 @@ type underway struct {
 // note takes a reply of a worker: what it says of the build or of a loaded index goes to shared, what
 // it says of a cell becomes a record.
 func (u *underway) note(r reply, shared map[string]float64) {
+	if r.Server != "" {
+		u.server = r.Server
+	}
+	u.before = max(u.before, r.Before)
 	if r.Cell == nil {
 		maps.Copy(shared, r.Values)
 		u.warnings = append(u.warnings, r.Warnings...)
@@ -100,7 +119,7 @@ func (u *underway) note(r reply, shared map[string]float64) {
 	u.spent[u.cells[i]] = time.Since(u.since)
 	u.since = time.Now()
 	u.err = u.write(u.cells[i], u.job.Family, u.job.Rep, u.job.Seed, func(rec *record.Record) {
-		rec.Status = record.OK
+		rec.Status, rec.Server = record.OK, u.server
 		rec.Values = maps.Clone(shared)
 		maps.Copy(rec.Values, r.Values)
 		rec.Spread, rec.ByLabel, rec.Confusion, rec.ByDecile = r.Spread, r.ByLabel, r.Confusion, r.ByDecile
@@ -129,7 +148,7 @@ func (u *underway) failed(ctx context.Context, err error, from, to int) error {
 		u.written[i] = true
 		cell := u.cells[i]
 		if err := u.write(cell, u.job.Family, u.job.Rep, u.job.Seed, func(rec *record.Record) {
-			rec.Status, rec.Error = failure.status, failure.Error()
+			rec.Status, rec.Error, rec.Server = failure.status, failure.Error(), u.server
 		}); err != nil {
 			return err
 		}

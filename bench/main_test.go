@@ -26,6 +26,7 @@ const faultVariable = "ANNBENCH_TEST_FAULT"
 // TestMain lets the test binary be its own worker, as the command is.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == "worker" {
+		lookup = lookupWithFar
 		if fault := os.Getenv(faultVariable); fault != "" {
 			misbehave(fault)
 		}

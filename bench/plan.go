@@ -32,6 +32,7 @@ type Job struct {
 	Threads int            // of the build
 	Rep     int
 	Seed    uint64
+	Server  Server // of families with an engine
 
 	part int // number of the build within a repetition, by which shards divide the work
 }
@@ -71,6 +72,8 @@ type Shape struct {
 	Digest    string
 	Base, Dim int
 	Cores     int // for the number of searching threads, where the sweep does not say
+	// Find finds the engines of families that have one; see [FindServer].
+	Find FindServer
 }
 
 // cell names what the measurement of p on j is of.
@@ -92,7 +95,7 @@ func (j *Job) Cells(digest string) []record.Cell {
 }
 
 // MakePlan lays out the sweep on data of a shape. It is pure: the same sweep and shape give the same
-// plan. What the sweep names twice is planned once, also under other words: settings that an index
+// plan, as far as shape.Find finds the same engines. What the sweep names twice is planned once, also under other words: settings that an index
 // treats alike are one cell.
 func MakePlan(s *Sweep, shape Shape) (*Plan, error) {
 	var once []Job // one repetition
@@ -100,7 +103,7 @@ func MakePlan(s *Sweep, shape Shape) (*Plan, error) {
 	seen := map[record.Cell]bool{}
 	askings := s.askings(shape.Cores)
 	for _, fs := range s.Families {
-		family, err := indexes.Lookup(fs.Family)
+		family, err := lookup(fs.Family)
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +121,13 @@ func MakePlan(s *Sweep, shape Shape) (*Plan, error) {
 					Family: family, Metric: metric, Build: build,
 					Threads: s.Threads, Seed: s.Seed, part: len(once),
 				}
-				plan.lay(&job, searches, askings, s.K, shape, seen)
+				missing := ""
+				if family.Engine != "" && family.Missing == "" {
+					if job.Server, err = shape.Find.find(family, fs.Address, build); err != nil {
+						missing = err.Error()
+					}
+				}
+				plan.lay(&job, missing, searches, askings, s.K, shape, seen)
 				if len(job.Points) > 0 {
 					once = append(once, job)
 				}
@@ -137,8 +146,9 @@ func MakePlan(s *Sweep, shape Shape) (*Plan, error) {
 	return plan, nil
 }
 
-// lay puts on job what is to be measured on it, and on the plan what is not, each once.
-func (p *Plan) lay(job *Job, searches []indexes.Params, askings []Asking, ks []int, shape Shape, seen map[record.Cell]bool) {
+// lay puts on job what is to be measured on it, and on the plan what is not, each once. Nothing can be
+// where missing says why.
+func (p *Plan) lay(job *Job, missing string, searches []indexes.Params, askings []Asking, ks []int, shape Shape, seen map[record.Cell]bool) {
 	for i, asking := range askings {
 		for _, asked := range searches {
 			for _, k := range ks {
@@ -152,7 +162,11 @@ func (p *Plan) lay(job *Job, searches []indexes.Params, askings []Asking, ks []i
 					continue
 				}
 				seen[cell] = true
-				if reason := unfit(job, point, shape); reason != "" {
+				reason := unfit(job, point, shape)
+				if reason == "" {
+					reason = missing
+				}
+				if reason != "" {
 					p.Skipped = append(p.Skipped, Skip{cell, job.Family, reason})
 					continue
 				}

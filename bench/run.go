@@ -38,8 +38,11 @@ type Run struct {
 	// Retry measures cells again that failed, timed out or ran out of memory in an earlier run.
 	Retry bool
 	// KeepIndexes leaves the saved index of every build, that of the first repetition, in the results
-	// folder: see [record.Cell.IndexFile].
+	// folder: see [record.Cell.IndexFile]. Of a family with an engine it leaves a reference there, and the
+	// index in the engine.
 	KeepIndexes bool
+	// Find finds the engines of families that have one; see [FindServer].
+	Find FindServer
 
 	Log      *slog.Logger
 	Progress func(Progress) // may be nil
@@ -107,7 +110,7 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 	for _, d := range env.Disturbed {
 		r.Log.Warn("timing will be disturbed", "why", d)
 	}
-	plan, err := MakePlan(r.Sweep, Shape{set.Digest, set.Base.Rows, set.Base.Dim, env.Cores})
+	plan, err := MakePlan(r.Sweep, Shape{set.Digest, set.Base.Rows, set.Base.Dim, env.Cores, r.Find})
 	if err != nil {
 		return sum, err
 	}

@@ -81,6 +81,7 @@ func familySchema() *jsonschema.Schema {
 	item.Properties.Set("family", name)
 	item.Properties.Set("build", &jsonschema.Schema{Type: "object", Description: "Settings fixed when the index is built: a value or a list of values each."})
 	item.Properties.Set("search", &jsonschema.Schema{Type: "object", Description: "Settings that are changed without a rebuild: a value or a list of values each."})
+	item.Properties.Set("address", &jsonschema.Schema{Type: "string", Description: "Where the engine answers, for families that are in one. Default: the one that `annbench engines up` started."})
 	for _, f := range indexes.Families() {
 		name.OneOf = append(name.OneOf, &jsonschema.Schema{Const: f.Name, Description: fmt.Sprintf("%s (%s)", f.Doc, f.Library)})
 		is := jsonschema.NewProperties()
@@ -88,6 +89,9 @@ func familySchema() *jsonschema.Schema {
 		then := jsonschema.NewProperties()
 		then.Set("build", settingsSchema(f.Name, "build", f.Build))
 		then.Set("search", settingsSchema(f.Name, "search", f.Search))
+		if f.Engine == "" {
+			then.Set("address", jsonschema.FalseSchema)
+		}
 		item.AllOf = append(item.AllOf, &jsonschema.Schema{
 			If:   &jsonschema.Schema{Properties: is, Required: []string{"family"}},
 			Then: &jsonschema.Schema{Properties: then},
@@ -100,9 +104,14 @@ func settingsSchema(family, part string, params []indexes.Param) *jsonschema.Sch
 	s := &jsonschema.Schema{Type: "object", AdditionalProperties: jsonschema.FalseSchema, Properties: jsonschema.NewProperties()}
 	s.Description = fmt.Sprintf("The %s settings of %s.", part, family)
 	for _, p := range params {
-		one := &jsonschema.Schema{Type: map[indexes.Kind]string{indexes.Int: "integer", indexes.Float: "number", indexes.Bool: "boolean"}[p.Kind]}
-		if p.Kind != indexes.Bool {
+		one := &jsonschema.Schema{Type: map[indexes.Kind]string{indexes.Int: "integer", indexes.Float: "number", indexes.Bool: "boolean", indexes.Word: "string"}[p.Kind]}
+		switch p.Kind {
+		case indexes.Int, indexes.Float:
 			one.Minimum, one.Maximum = limit(p.Min), limit(p.Max)
+		case indexes.Word:
+			for _, w := range p.Words {
+				one.Enum = append(one.Enum, w)
+			}
 		}
 		many := manyOf(one)
 		many.Description, many.Default = p.Doc, p.Default

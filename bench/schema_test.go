@@ -74,7 +74,10 @@ func TestSchemaHasEveryKeyAndSetting(t *testing.T) {
 		Properties           map[string]struct {
 			Description string
 			Default     any
-			AnyOf       []struct{ Minimum, Maximum *float64 }
+			AnyOf       []struct {
+				Minimum, Maximum *float64
+				Enum             []string
+			}
 		}
 	}
 	var families struct {
@@ -108,6 +111,12 @@ func TestSchemaHasEveryKeyAndSetting(t *testing.T) {
 				got, ok := part.has.Properties[p.Name]
 				if !ok || got.Description != p.Doc || fmt.Sprint(got.Default) != fmt.Sprint(p.Default) {
 					t.Errorf("%s %s: %+v", f.Name, p.Name, got)
+				}
+				if p.Kind == indexes.Word {
+					if !slices.Equal(got.AnyOf[0].Enum, p.Words) {
+						t.Errorf("%s %s: words %q, want %q", f.Name, p.Name, got.AnyOf[0].Enum, p.Words)
+					}
+					continue
 				}
 				if p.Kind != indexes.Bool && (*got.AnyOf[0].Minimum != p.Min || *got.AnyOf[0].Maximum != p.Max) {
 					t.Errorf("%s %s: range %v to %v, want %v to %v", f.Name, p.Name, *got.AnyOf[0].Minimum, *got.AnyOf[0].Maximum, p.Min, p.Max)

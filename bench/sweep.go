@@ -163,6 +163,9 @@ type FamilySweep struct {
 	Family string `yaml:"family"`
 	Build  Grid   `yaml:"build"`
 	Search Grid   `yaml:"search"`
+	// Address is where the engine of the family answers. Default: the one that `annbench engines up`
+	// started.
+	Address string `yaml:"address"`
 }
 
 // Grid holds the values to try of each setting.
@@ -505,9 +508,15 @@ func (s *Sweep) checkFamily(i int) error {
 	if fs.Family == "" {
 		return s.errorf(at, "an entry of families needs a family: its name")
 	}
-	family, err := indexes.Lookup(fs.Family)
+	family, err := lookup(fs.Family)
 	if err != nil {
 		return s.errorf(at+".family", "%v", err)
+	}
+	if fs.Address != "" && family.Engine == "" {
+		return s.errorf(at+".address", "%s has no address: it is in this process, not in a server", family.Name)
+	}
+	if strings.Contains(fs.Address, "@") {
+		return s.errorf(at+".address", "the address holds a user or a password (@), which would be kept in the results: leave them out, docs/engines.md says where they belong")
 	}
 	for _, part := range []struct {
 		name          string

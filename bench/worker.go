@@ -43,6 +43,11 @@ type order struct {
 	Measure  time.Duration  `json:"measure,omitempty"`  // of the passes of latency
 	Duration time.Duration  `json:"duration,omitempty"` // of the loops under load
 	Gallery  []int          `json:"gallery,omitempty"`  // queries whose answers are wanted
+
+	// Of families with an engine.
+	Server Server `json:"server,omitzero"`
+	Name   string `json:"name,omitempty"`   // of the index in the engine
+	Before int64  `json:"before,omitempty"` // bytes that the engine's processes held before the build
 }
 
 // task is one of the things that a worker process does.
@@ -71,6 +76,10 @@ type reply struct {
 	ByDecile  map[string][]float64          `json:"by_decile,omitempty"`
 
 	Difficulty *record.Difficulty `json:"difficulty,omitempty"`
+
+	// Of families with an engine.
+	Server string `json:"server,omitempty"` // which it is, for people
+	Before int64  `json:"before,omitempty"` // bytes that its processes held before the build
 
 	Error string `json:"error,omitempty"`
 	Done  bool   `json:"done,omitempty"` // the last line of a worker that did all that it was told
@@ -154,7 +163,7 @@ func (w *worker) given(truth *dataset.Truth) error {
 
 // input is what the index is built from, checked.
 func (w *worker) input() (*indexes.Family, indexes.BuildInput, error) {
-	family, err := indexes.Lookup(w.Family)
+	family, err := lookup(w.Family)
 	if err != nil {
 		return nil, indexes.BuildInput{}, err
 	}
@@ -165,6 +174,7 @@ func (w *worker) input() (*indexes.Family, indexes.BuildInput, error) {
 	// The check reads every vector, so their pages are in memory before the clock starts.
 	in, err := family.Check(indexes.BuildInput{
 		Vectors: w.set.Base, Metric: w.Metric, Params: params, Threads: w.Threads, Seed: w.Seed,
+		Address: w.Server.Address, Name: w.Name, Data: w.Server.Data,
 	})
 	return family, in, err
 }
@@ -178,6 +188,13 @@ func (w *worker) build(ctx context.Context) error {
 	phases := phaseClock{values: values}
 	in.Phase = phases.begin
 
+	engine := w.Server.Processes
+	var rest held
+	var engineKnown, enginePeak bool
+	if family.Engine != "" {
+		rest, engineKnown = atRest(ctx, engine)
+		enginePeak = engineKnown && resetPeaks(engine)
+	}
 	before, peakKnown := resetPeak()
 	cpu := cpuSeconds()
 	start := time.Now()
@@ -194,6 +211,17 @@ func (w *worker) build(ctx context.Context) error {
 		values[metric.PeakBuild] = float64(max(0, peak-before))
 	}
 	values[metric.Analytic] = float64(family.Bytes(in.Vectors.Rows, in.Vectors.Dim, in.Params))
+	if family.Engine != "" {
+		// The client's own are nothing to judge an engine by.
+		delete(values, metric.PeakBuild)
+		delete(values, metric.BuildCPU)
+		if now, ok := holding(engine); ok && engineKnown {
+			values[metric.BuildCPU] = cpuSeconds() - cpu + now.cpu - rest.cpu
+			if enginePeak {
+				values[metric.PeakBuild] = float64(max(0, now.peak-rest.rss))
+			}
+		}
+	}
 
 	saver, ok := ix.(indexes.Saver)
 	if !ok {
@@ -202,12 +230,24 @@ func (w *worker) build(ctx context.Context) error {
 	if err := saver.Save(w.Index); err != nil {
 		return fmt.Errorf("saving: %w", err)
 	}
+	if family.Engine != "" {
+		return w.out.Encode(reply{Values: values, Server: w.server(ix), Before: rest.anonymous})
+	}
 	info, err := os.Stat(w.Index)
 	if err != nil {
 		return fmt.Errorf("saving: %w", err)
 	}
 	values[metric.Serialized] = float64(info.Size())
 	return w.out.Encode(reply{Values: values})
+}
+
+// server says which engine holds ix, for people.
+func (w *worker) server(ix indexes.Index) string {
+	name := w.Server.Address
+	if s, ok := ix.(indexes.Served); ok {
+		name = s.Server() + " at " + name
+	}
+	return name
 }
 
 // phaseClock times the parts of a build from the calls that mark their beginnings.
@@ -243,7 +283,7 @@ func cpuSeconds() float64 {
 func seconds(t unix.Timeval) float64 { return time.Duration(t.Nano()).Seconds() }
 
 func (w *worker) search(ctx context.Context) error {
-	family, err := indexes.Lookup(w.Family)
+	family, err := lookup(w.Family)
 	if err != nil {
 		return err
 	}
@@ -256,7 +296,10 @@ func (w *worker) search(ctx context.Context) error {
 		maxK = max(maxK, p.K)
 	}
 	queries := w.set.Queries
-	before, known := ownMemory(w.Index)
+	before, known := int64(0), false
+	if family.Engine == "" {
+		before, known = ownMemory(w.Index)
+	}
 	start := time.Now()
 	ix, err := family.Load(w.Index, indexes.BuildInput{Metric: w.Metric, Params: params, Threads: w.Threads, Seed: w.Seed})
 	load := time.Since(start)
@@ -268,14 +311,17 @@ func (w *worker) search(ctx context.Context) error {
 	if _, _, err := answerAll(ix, queries, maxK); err != nil {
 		return err
 	}
-	if after, ok := ownMemory(w.Index); ok && known {
+	server := ""
+	if family.Engine != "" {
+		server = w.engineSize(ctx, ix, shared)
+	} else if after, ok := ownMemory(w.Index); ok && known {
 		shared[metric.Resident] = float64(after - before)
 		shared[metric.Vectors] = float64(family.VectorBytes(w.set.Base.Rows, w.set.Base.Dim))
 	}
 	if shared[metric.Overhead], err = overhead(queries); err != nil {
 		return err
 	}
-	if err := w.out.Encode(reply{Values: shared}); err != nil {
+	if err := w.out.Encode(reply{Values: shared, Server: server}); err != nil {
 		return err
 	}
 
@@ -312,6 +358,22 @@ func (w *worker) search(ctx context.Context) error {
 	return nil
 }
 
+// engineSize adds to values what an index takes up in its engine, and says which engine that is and
+// where the figures are from.
+func (w *worker) engineSize(ctx context.Context, ix indexes.Index, values map[string]float64) string {
+	says := w.server(ix)
+	if now, ok := settle(ctx, ix, w.Server.Processes); ok && w.Before > 0 {
+		values[metric.Resident] = float64(now.anonymous - w.Before)
+		says += fmt.Sprintf("; memory: anonymous memory of %d processes", len(w.Server.Processes))
+	} else {
+		says += "; its processes are not on this machine or not known, so its memory is not"
+	}
+	if from := footprint(ctx, ix, values); from != "" {
+		says += "; disk: " + from
+	}
+	return says
+}
+
 // point measures one operating point, and keeps the answers at stem where it is not empty. Scoring
 // comes after the clock has stopped.
 func (w *worker) point(ix indexes.Index, truth *dataset.Truth, p Point, stem string) (reply, error) {
@@ -327,6 +389,12 @@ func (w *worker) point(ix indexes.Index, truth *dataset.Truth, p Point, stem str
 		warnings       []string
 		err            error
 	)
+	cost := map[string]float64{}
+	if wirer, ok := ix.(indexes.Wirer); ok {
+		if err := wire(wirer, ask, w.Measure, cost); err != nil {
+			return reply{}, err
+		}
+	}
 	if p.Mode == record.Batch {
 		batch, ok := ix.(indexes.BatchSearcher)
 		if !ok {
@@ -376,6 +444,7 @@ func (w *worker) point(ix indexes.Index, truth *dataset.Truth, p Point, stem str
 		return reply{}, fmt.Errorf("scoring: %w", err)
 	}
 	maps.Copy(scores.Values, values)
+	maps.Copy(scores.Values, cost)
 	maps.Copy(scores.Spread, spread)
 	r := reply{
 		Values: scores.Values, Spread: scores.Spread, Warnings: append(warnings, scores.Warnings...),

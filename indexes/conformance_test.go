@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"annbench/indexes/vec"
@@ -55,9 +56,10 @@ func TestConformance(t *testing.T) {
 			if f.Missing != "" {
 				t.Skip(f.Missing)
 			}
+			address := engineAddress(t, f)
 			for _, metric := range f.Metrics {
 				t.Run(string(metric), func(t *testing.T) {
-					c := &conforming{Family: f, traits: row, metric: metric}
+					c := &conforming{Family: f, traits: row, metric: metric, address: address}
 					t.Run("answers", c.testAnswers)
 					t.Run("refusals", c.testRefusals)
 					t.Run("small", c.testSmall)
@@ -107,6 +109,9 @@ func testDescription(t *testing.T, f *Family) {
 	if more, _ := f.Work(20_000, 64, p); !(build > 0 && search > 0 && more > build) {
 		t.Errorf("a build of 10,000 takes %v and a search %v, a build of 20,000 %v", build, search, more)
 	}
+	if (f.Engine != "") != (f.Drop != nil) {
+		t.Error("a family has a Drop if, and only if, it has an engine")
+	}
 	if f.Missing == "" {
 		return
 	}
@@ -127,6 +132,28 @@ type conforming struct {
 	*Family
 	traits
 	metric vec.Metric
+
+	address string // of the engine
+	built   atomic.Int32
+}
+
+// engineAddress is where tests find the engine of f: in ANNBENCH_TEST_WEAVIATE, say. The test is left
+// out where there is none, unless ANNBENCH_ENGINES is "required".
+func engineAddress(t *testing.T, f *Family) string {
+	t.Helper()
+	if f.Engine == "" {
+		return ""
+	}
+	name := "ANNBENCH_TEST_" + strings.ToUpper(f.Engine)
+	address := os.Getenv(name)
+	switch {
+	case address != "":
+	case os.Getenv("ANNBENCH_ENGINES") == "required":
+		t.Fatalf("%s does not say where a %s answers", name, f.Engine)
+	default:
+		t.Skipf("no address of a %s in %s; `make test-engines` starts one", f.Engine, name)
+	}
+	return address
 }
 
 const testDim = 16
@@ -174,17 +201,38 @@ func (c *conforming) params(n int) Params {
 }
 
 func (c *conforming) input(vectors vec.Matrix, p Params) BuildInput {
-	return BuildInput{Vectors: vectors, Metric: c.metric, Params: p, Threads: 1, Seed: 7}
+	in := BuildInput{Vectors: vectors, Metric: c.metric, Params: p, Threads: 1, Seed: 7}
+	if c.Engine != "" {
+		in.Address, in.Name = c.address, fmt.Sprintf("annbench_test_%d_%s_%d", os.Getpid(), c.metric, c.built.Add(1))
+	}
+	return in
 }
 
 func (c *conforming) open(t *testing.T, vectors vec.Matrix, p Params) Index {
 	t.Helper()
-	x, err := c.OpenChecked(t.Context(), c.input(vectors, p))
+	in := c.input(vectors, p)
+	c.dropAfter(t, in)
+	x, err := c.OpenChecked(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { x.Close() })
 	return x
+}
+
+// dropAfter removes at the end of the test what a build leaves in an engine, and checks that there is
+// nothing left to remove.
+func (c *conforming) dropAfter(t *testing.T, in BuildInput) {
+	if c.Engine == "" {
+		return
+	}
+	t.Cleanup(func() {
+		for range 2 {
+			if err := c.Drop(context.Background(), in.Address, in.Name); err != nil {
+				t.Errorf("removing %s: %v", in.Name, err)
+			}
+		}
+	})
 }
 
 // valid checks an answer: at most k, in order, each ID once and in range, and rank values that are those
@@ -749,7 +797,9 @@ func (c *conforming) testClosed(t *testing.T) {
 func (c *conforming) testStopped(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	x, err := c.OpenChecked(ctx, c.input(clustered(600, 1), c.params(600)))
+	in := c.input(clustered(600, 1), c.params(600))
+	c.dropAfter(t, in)
+	x, err := c.OpenChecked(ctx, in)
 	if err == nil {
 		x.Close()
 	} else if !errors.Is(err, context.Canceled) {

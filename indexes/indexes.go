@@ -13,6 +13,7 @@ import (
 	"maps"
 	"math"
 	"reflect"
+	"slices"
 	"sort"
 	"strings"
 
@@ -43,6 +44,30 @@ type BatchSearcher interface {
 // Saver is an Index that can be written to a file, from which its family's Load restores it.
 type Saver interface{ Save(path string) error }
 
+// Footprinter is an Index in an engine that can tell what it takes up there.
+type Footprinter interface {
+	Footprint(ctx context.Context) (Footprint, error)
+}
+
+// Footprint is what an index in an engine takes up. What cannot be had is 0, never an estimate.
+type Footprint struct {
+	Disk int64  // bytes on the disks of all nodes, replicas and indexes included
+	From string // where the figure is from, for people: "pg_total_relation_size", "data folders of 3 nodes"
+}
+
+// Wirer is an Index in an engine that can ask it for nothing: Wire is one round trip of the form of a
+// search for k, on an empty collection or table. What it takes is the cost of the way there and back.
+type Wirer interface{ Wire(k int) error }
+
+// Settler is an Index in an engine that can be asked to collect its garbage, so that its memory can be
+// read.
+type Settler interface {
+	Settle(ctx context.Context) error
+}
+
+// Served is an Index in an engine that can say which one, for people: its name, version, nodes.
+type Served interface{ Server() string }
+
 // BuildInput is what an index is built from.
 type BuildInput struct {
 	// Vectors are the base; an answer's ID is a row number of it. The memory stays the caller's, and
@@ -54,6 +79,12 @@ type BuildInput struct {
 	Seed    uint64 // source of every random choice
 	// Phase, where not nil, is called as each part of the build begins: "train", "add" or "finish".
 	Phase func(name string)
+
+	// Of families with an [Family.Engine] alone.
+
+	Address string   // where the engine answers; what it looks like is the engine's affair
+	Name    string   // what the build is to leave in the engine: a letter, then letters, digits and _
+	Data    []string // the engine's data folders on this machine, where they are known
 }
 
 func (in BuildInput) begin(phase string) {
@@ -74,6 +105,11 @@ type Family struct {
 	Search  []Param // settings that Tune can change
 	Missing string  // why this build of annbench lacks the family; empty where it has it
 
+	// Engine names the server that the family's indexes are in: "weaviate", "pgvector". It is empty for
+	// families in this process. What Open leaves in an engine outlives the Index: Save writes a
+	// reference to it, Load connects and checks that it is there and whole, Drop removes it.
+	Engine string
+
 	Batch bool // its indexes are BatchSearchers
 	Codes bool // it keeps codes in place of the vectors
 
@@ -91,6 +127,9 @@ type Family struct {
 	Open func(ctx context.Context, in BuildInput) (Index, error)
 	// Load restores what Save wrote. in.Vectors may be empty; Metric and Params are those of the build.
 	Load func(path string, in BuildInput) (Index, error)
+	// Drop removes from the engine at address what an Open with that name left there, whole or not; that
+	// nothing is there is no error. It is nil for families in this process.
+	Drop func(ctx context.Context, address, name string) error
 	// Bytes is the analytic size of the index in memory, in bytes: vectors or codes, ids, and the
 	// structure over them, from n, dim and the settings alone.
 	Bytes func(n, dim int, p Params) int64
@@ -99,24 +138,48 @@ type Family struct {
 // Kind is the type of a setting's value.
 type Kind int
 
-// The kinds of settings. In [Params] an Int is an int, a Float a float64, a Bool a bool.
+// The kinds of settings. In [Params] an Int is an int, a Float a float64, a Bool a bool, a Word a
+// string.
 const (
 	Int Kind = iota
 	Float
 	Bool
+	Word // one of a list
 )
 
-func (k Kind) String() string { return [...]string{"integer", "number", "true or false"}[k] }
+func (k Kind) String() string { return [...]string{"integer", "number", "true or false", "word"}[k] }
 
-func (k Kind) noun() string { return [...]string{"a whole number", "a number", "true or false"}[k] }
+func (k Kind) noun() string {
+	return [...]string{"a whole number", "a number", "true or false", "a word"}[k]
+}
 
 // Param is one setting of a family: the only place where its name, default, range and meaning stand.
 type Param struct {
 	Name     string
 	Kind     Kind
-	Default  any     // of the type that Kind says
-	Min, Max float64 // inclusive; not used by Bool
+	Default  any      // of the type that Kind says
+	Min, Max float64  // inclusive; of an Int or a Float
+	Words    []string // that a Word may be
 	Doc      string
+}
+
+// Range says what values p takes, for people: "1 to 64", "hnsw or flat"; "" for a Bool.
+func (p *Param) Range() string {
+	switch p.Kind {
+	case Int, Float:
+		return fmt.Sprintf("%v to %v", p.Min, p.Max)
+	case Word:
+		return either(p.Words)
+	}
+	return ""
+}
+
+// either is words as a sentence has them: "a, b or c".
+func either(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 }
 
 // Params are settings by name, with values of the types that [Kind] says.
@@ -131,6 +194,9 @@ func (p Params) Float(name string) float64 { return p[name].(float64) }
 
 // Bool returns setting name, as [Params.Int] does.
 func (p Params) Bool(name string) bool { return p[name].(bool) }
+
+// Word returns setting name, as [Params.Int] does.
+func (p Params) Word(name string) string { return p[name].(string) }
 
 // String gives the settings in one canonical form, names in order: "M=32 efConstruction=200".
 func (p Params) String() string {
@@ -248,6 +314,18 @@ func (p *Param) convert(v any) (any, error) {
 		}
 		return nil, fmt.Errorf("%s must be %s, not %v", p.Name, p.Kind.noun(), v)
 	}
+	if p.Kind == Word {
+		word, ok := v.(string)
+		switch {
+		case ok && slices.Contains(p.Words, word):
+			return word, nil
+		case ok:
+			if near := Nearest(word, p.Words); near != "" {
+				return nil, fmt.Errorf("%s must be %s, not %q; did you mean %q?", p.Name, either(p.Words), word, near)
+			}
+		}
+		return nil, fmt.Errorf("%s must be %s, not %v", p.Name, either(p.Words), v)
+	}
 	x, ok := number(v)
 	if !ok {
 		return nil, fmt.Errorf("%s must be %s, not %v", p.Name, p.Kind.noun(), v)
@@ -351,6 +429,9 @@ func (f *Family) Check(in BuildInput) (BuildInput, error) {
 		return in, err
 	}
 	in.Params = params
+	if f.Engine != "" && (in.Address == "" || in.Name == "") {
+		return in, fmt.Errorf("%s: it is built in an engine (%s): where that answers, and a name for what is built, must be given", f.Name, f.Engine)
+	}
 	in.Threads = max(1, in.Threads)
 	v := in.Vectors
 	if v.Rows < 1 || v.Dim < 1 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -61,6 +62,87 @@ func TestSettings(t *testing.T) {
 	}
 	if _, err := fruit.Settings(nil, Params{"seeds": 1}); err == nil || err.Error() != `fruit: no setting "seeds": there are none here` {
 		t.Errorf("no settings at all: %v", err)
+	}
+}
+
+func TestWords(t *testing.T) {
+	colour := Param{Name: "colour", Kind: Word, Default: "red", Words: []string{"red", "green", "yellow"}, Doc: "of the skin"}
+	f := &Family{Name: "fruit", Build: []Param{colour}}
+	for _, c := range []struct {
+		in   any
+		want string // the word, or the error
+	}{
+		{"green", "green"},
+		{"gren", `fruit: colour must be red, green or yellow, not "gren"; did you mean "green"?`},
+		{"mauve", "fruit: colour must be red, green or yellow, not mauve"},
+		{"", "fruit: colour must be red, green or yellow, not "},
+		{3, "fruit: colour must be red, green or yellow, not 3"},
+		{nil, "fruit: colour must be red, green or yellow, not <nil>"},
+		{true, "fruit: colour must be red, green or yellow, not true"},
+	} {
+		p, err := f.Settings(f.Build, Params{"colour": c.in})
+		got := ""
+		if err != nil {
+			got = err.Error()
+		} else {
+			got = p.Word("colour")
+		}
+		if got != c.want {
+			t.Errorf("%v: %s, want %s", c.in, got, c.want)
+		}
+	}
+	if p, err := f.Settings(f.Build, nil); err != nil || p.String() != "colour=red" {
+		t.Errorf("the default: %v, %v", p, err)
+	}
+	for want, p := range map[string]Param{
+		"red, green or yellow": colour,
+		"1 to 64":              {Kind: Int, Min: 1, Max: 64},
+		"":                     {Kind: Bool},
+		"red":                  {Kind: Word, Words: []string{"red"}},
+	} {
+		if got := p.Range(); got != want {
+			t.Errorf("range %q, want %q", got, want)
+		}
+	}
+}
+
+// What stands in an engine is found again by its reference, where that is of what is asked for.
+func TestReference(t *testing.T) {
+	f := &Family{
+		Name: "far", Engine: "somewhere", Metrics: []vec.Metric{vec.L2},
+		Build:  []Param{{Name: "M", Kind: Int, Default: 8, Min: 1, Max: 64}, {Name: "type", Kind: Word, Default: "graph", Words: []string{"graph", "list"}}},
+		Search: []Param{{Name: "ef", Kind: Int, Default: 10, Min: 1, Max: 100}},
+	}
+	in := BuildInput{
+		Vectors: vec.NewMatrix(3, 2), Metric: vec.L2, Params: Params{"M": 16, "type": "list", "ef": 20},
+		Address: "host:1", Name: "annbench_1", Data: []string{"/data"},
+	}
+	path := filepath.Join(t.TempDir(), "index")
+	if err := saveReference(path, refer(f, in)); err != nil {
+		t.Fatal(err)
+	}
+	r, params, err := loadReference(path, f, BuildInput{Metric: vec.L2, Params: Params{"M": 16, "ef": 30}})
+	if err != nil || r.Address != "host:1" || r.Name != "annbench_1" || r.label.Rows != 3 || params.String() != "M=16 ef=30 type=list" {
+		t.Fatalf("%+v, %v, %v", r, params, err)
+	}
+	for _, c := range []struct {
+		in   BuildInput
+		says string
+	}{
+		{BuildInput{Metric: vec.Cosine}, "for metric l2, not cosine"},
+		{BuildInput{Metric: vec.L2, Params: Params{"M": 8}}, "built with M=16, not 8"},
+		{BuildInput{Metric: vec.L2, Vectors: vec.NewMatrix(4, 2)}, "is of 3 vectors"},
+	} {
+		if _, _, err := loadReference(path, f, c.in); err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%v, want %q", err, c.says)
+		}
+	}
+	in.Address = ""
+	if err := saveReference(path, refer(f, in)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := loadReference(path, f, BuildInput{Metric: vec.L2}); err == nil || !strings.Contains(err.Error(), "not whole") {
+		t.Errorf("a reference without an address: %v", err)
 	}
 }
 

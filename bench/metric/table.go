@@ -44,6 +44,8 @@ const (
 	P999        = "latency_p999" //
 	QPS         = "qps"          // queries answered in a second: see the cell's mode
 	Overhead    = "overhead"     // what the harness itself adds to a latency: measured on an index that does nothing
+	Wire        = "wire"         // one round trip to the family's engine that searches nothing: median
+	WireP99     = "wire_p99"     //
 	Build       = "build"        // wall time of the build
 	BuildCPU    = "build_cpu"    // CPU time of the build, all threads
 	Train       = "build_train"  // parts of Build, where the family has them
@@ -94,15 +96,17 @@ var Table = []Info{
 	{P999, Seconds, true, "p99.9", "search time that 99.9 % of the queries stay within"},
 	{QPS, PerSecond, false, "QPS", "queries a second: one after another on one thread, or as the cell's mode says"},
 	{Overhead, Seconds, true, "overhead", "what the harness itself adds to each latency, measured on an index that does nothing"},
+	{Wire, Seconds, true, "wire", "median time of a search of nothing: the way to the family's engine and back"},
+	{WireP99, Seconds, true, "wire p99", "time that 99 % of such searches of nothing stay within"},
 	{Build, Seconds, true, "build", "wall time of the build"},
-	{BuildCPU, Seconds, true, "build CPU", "CPU time of the build, all threads"},
+	{BuildCPU, Seconds, true, "build CPU", "CPU time of the build, all threads, those of the engine's processes included"},
 	{Train, Seconds, true, "train", "part of the build that learns from the vectors"},
 	{Add, Seconds, true, "add", "part of the build that adds the vectors"},
 	{Finish, Seconds, true, "finish", "part of the build after the last vector"},
 	{Load, Seconds, true, "load", "wall time to load the saved index"},
-	{Resident, Bytes, true, "resident", "memory of a fresh process that loaded the saved index and answered every query once"},
+	{Resident, Bytes, true, "resident", "memory of a fresh process that loaded the saved index and answered every query once; of a family with an engine, what the engine's processes hold more than before the build"},
 	{Vectors, Bytes, true, "vectors", "of the resident memory, the vectors as they were given"},
-	{Serialized, Bytes, true, "serialized", "size of the saved index"},
+	{Serialized, Bytes, true, "serialized", "size of the saved index; of a family with an engine, what it takes on the engine's disks"},
 	{Analytic, Bytes, true, "analytic", "size by the family's formula"},
 	{PeakBuild, Bytes, true, "peak", "highest resident memory while building, less what stood before"},
 	{AnswerCount, Count, false, "answers", "mean number of answers to a query"},

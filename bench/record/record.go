@@ -96,6 +96,10 @@ type Record struct {
 	Engine  string    `json:"engine"` // version of what measured; a change makes old records be measured again
 	Time    time.Time `json:"time"`   // when the measurement ended
 
+	// Server is the engine that held the index, for people: name, version and address; where its figures
+	// of memory and disk are from. Empty for families in the worker's own process.
+	Server string `json:"server,omitempty"`
+
 	Status   Status   `json:"status"`
 	Error    string   `json:"error,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`

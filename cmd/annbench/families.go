@@ -17,6 +17,7 @@ type familiesCmd struct {
 type listed struct {
 	Name    string       `json:"name"`
 	Library string       `json:"library"`
+	Engine  string       `json:"engine,omitempty"`
 	Doc     string       `json:"doc"`
 	Exact   bool         `json:"exact"`
 	Metrics []vec.Metric `json:"metrics"`
@@ -26,18 +27,19 @@ type listed struct {
 }
 
 type setting struct {
-	Name    string  `json:"name"`
-	Kind    string  `json:"kind"`
-	Default any     `json:"default"`
-	Min     float64 `json:"min"`
-	Max     float64 `json:"max"`
-	Doc     string  `json:"doc"`
+	Name    string   `json:"name"`
+	Kind    string   `json:"kind"`
+	Default any      `json:"default"`
+	Min     float64  `json:"min"`
+	Max     float64  `json:"max"`
+	Words   []string `json:"words,omitempty"`
+	Doc     string   `json:"doc"`
 }
 
 func settings(params []indexes.Param) []setting {
 	out := []setting{}
 	for _, p := range params {
-		out = append(out, setting{p.Name, p.Kind.String(), p.Default, p.Min, p.Max, p.Doc})
+		out = append(out, setting{p.Name, p.Kind.String(), p.Default, p.Min, p.Max, p.Words, p.Doc})
 	}
 	return out
 }
@@ -46,7 +48,7 @@ func (c *familiesCmd) Run(s *surface) error {
 	if c.JSON {
 		all := []listed{}
 		for _, f := range indexes.Families() {
-			all = append(all, listed{f.Name, f.Library, f.Doc, f.Exact, f.Metrics, settings(f.Build), settings(f.Search), f.Missing})
+			all = append(all, listed{f.Name, f.Library, f.Engine, f.Doc, f.Exact, f.Metrics, settings(f.Build), settings(f.Search), f.Missing})
 		}
 		enc := json.NewEncoder(s.out)
 		enc.SetIndent("", "  ")
@@ -57,6 +59,9 @@ func (c *familiesCmd) Run(s *surface) error {
 		if f.Missing != "" {
 			fmt.Fprintf(s.out, "  not in this build: %s\n", f.Missing)
 		}
+		if f.Engine != "" {
+			fmt.Fprintf(s.out, "  in a server: give its address in the sweep, or start one with `annbench engines up %s`\n", f.Engine)
+		}
 		fmt.Fprintln(s.out, wrap(f.Doc, "  ", 96))
 		for _, part := range []struct {
 			name   string
@@ -64,8 +69,8 @@ func (c *familiesCmd) Run(s *surface) error {
 		}{{"build", f.Build}, {"search", f.Search}} {
 			for _, p := range part.params {
 				fmt.Fprintf(s.out, "  %-6s %-15s %s; default %v", part.name, p.Name, p.Kind, p.Default)
-				if p.Kind != indexes.Bool {
-					fmt.Fprintf(s.out, ", %v to %v", p.Min, p.Max)
+				if r := p.Range(); r != "" {
+					fmt.Fprintf(s.out, ", %s", r)
 				}
 				fmt.Fprintf(s.out, "\n%s\n", wrap(p.Doc, strings.Repeat(" ", 25), 96))
 			}
