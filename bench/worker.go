@@ -231,7 +231,11 @@ func (w *worker) build(ctx context.Context) error {
 		return fmt.Errorf("saving: %w", err)
 	}
 	if family.Engine != "" {
-		return w.out.Encode(reply{Values: values, Server: w.server(ix), Before: rest.anonymous})
+		r := reply{Values: values, Server: w.server(ix), Before: rest.anonymous}
+		if doubts, ok := ix.(indexes.Warner); ok {
+			r.Warnings = doubts.Warnings()
+		}
+		return w.out.Encode(r)
 	}
 	info, err := os.Stat(w.Index)
 	if err != nil {

@@ -65,6 +65,9 @@ type Settler interface {
 	Settle(ctx context.Context) error
 }
 
+// Warner is an Index that doubts its own numbers: each warning goes into the records.
+type Warner interface{ Warnings() []string }
+
 // Served is an Index in an engine that can say which one, for people: its name, version, nodes.
 type Served interface{ Server() string }
 
@@ -357,12 +360,18 @@ func number(v any) (float64, bool) {
 
 // Lookup returns the family called name. The error names the nearest one.
 func Lookup(name string) (*Family, error) {
-	var names []string
+	var names, of []string
 	for _, f := range Families() {
 		if f.Name == name {
 			return f, nil
 		}
 		names = append(names, f.Name)
+		if f.Library == name || f.Engine == name {
+			of = append(of, f.Name)
+		}
+	}
+	if len(of) > 0 { // a library or an engine, not one of its families
+		return nil, fmt.Errorf("no index family %q: of %s there are %s", name, name, strings.Join(of, ", "))
 	}
 	if near := Nearest(name, names); near != "" {
 		return nil, fmt.Errorf("no index family %q; did you mean %q?", name, near)

@@ -216,9 +216,15 @@ func TestFamilies(t *testing.T) {
 			t.Errorf("looking up %s: %v, %v", f.Name, got, err)
 		}
 	}
-	want := []string{"flat", "flat-faiss", "ivfflat-faiss", "ivfpq-faiss", "hnsw-faiss", "hnsw-coder", "forest"}
+	want := []string{
+		"flat", "flat-faiss", "ivfflat-faiss", "ivfpq-faiss", "hnsw-faiss", "hnsw-coder", "forest",
+		"flat-pgvector", "ivfflat-pgvector", "hnsw-pgvector",
+	}
 	if !slices.Equal(names, want) {
 		t.Errorf("the families are %v", names)
+	}
+	if _, err := Lookup("pgvector"); err == nil || err.Error() != `no index family "pgvector": of pgvector there are flat-pgvector, ivfflat-pgvector, hnsw-pgvector` {
+		t.Errorf("looking up an engine: %v", err)
 	}
 	list := Families()
 	list[0] = nil

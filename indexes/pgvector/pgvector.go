@@ -56,19 +56,19 @@ type Server struct {
 	notices []string
 }
 
-// ParseAddress checks an address, a PostgreSQL URL (postgres://user@host:5432/database) or a list of
-// key=value pairs, without connecting. What it leaves out comes from the environment (PGHOST, PGUSER
-// and so on), and a password always does: from PGPASSWORD or from the file that PGPASSFILE names,
-// ~/.pgpass by default.
+// ParseAddress checks an address without connecting: host:5432/database, a PostgreSQL URL, or a list of
+// key=value pairs. What it leaves out comes from the environment (PGUSER, PGDATABASE, PGSSLMODE and so
+// on), and a password always does: from PGPASSWORD or from the file that PGPASSFILE names, ~/.pgpass by
+// default.
 func ParseAddress(address string) (*pgconn.Config, error) {
 	if address == "" {
-		return nil, errors.New("no address: give one like postgres://user@host:5432/database")
+		return nil, errors.New("no address: give one like host:5432/database")
 	}
 	if holdsPassword(address) {
 		return nil, errors.New("the address holds a password, and would stand in results: take it out, and set PGPASSWORD or use ~/.pgpass")
 	}
 	if !strings.Contains(address, "=") && !strings.Contains(address, "://") {
-		return nil, fmt.Errorf("%q is no address of a PostgreSQL: write it as postgres://user@host:5432/database", address)
+		address = "postgres://" + address
 	}
 	config, err := pgconn.ParseConfig(address)
 	if err != nil {
@@ -78,7 +78,7 @@ func ParseAddress(address string) (*pgconn.Config, error) {
 }
 
 func holdsPassword(address string) bool {
-	if u, err := url.Parse(address); err == nil && u.User != nil {
+	if u, err := url.Parse(address); strings.Contains(address, "://") && err == nil && u.User != nil {
 		if _, ok := u.User.Password(); ok {
 			return true
 		}

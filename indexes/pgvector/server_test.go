@@ -15,10 +15,11 @@ import (
 	"time"
 )
 
-// AddressVariable names the environment variable with the address of a PostgreSQL that tests may use:
-// one that has pgvector, and a user who may create tables. Tests use PGlite as well, where it is
-// installed (tools/pglite); they skip where there is neither.
-const addressVariable = "ANNBENCH_PGVECTOR"
+// addressVariable names the environment variable with the address of a PostgreSQL that tests may use:
+// one that has pgvector, and a user (PGUSER, PGPASSWORD) who may create tables. Tests use PGlite where
+// it is installed (tools/pglite) and the address is not of one; they are left out where there is
+// neither, unless ANNBENCH_ENGINES is "required".
+const addressVariable = "ANNBENCH_TEST_PGVECTOR"
 
 // engine is a server that tests run against.
 type engine struct{ name, address string }
@@ -35,7 +36,11 @@ func engines(t *testing.T) []engine {
 		all = append(all, engine{"pglite", lite})
 	}
 	if len(all) == 0 {
-		t.Skipf("no PostgreSQL with pgvector: set %s to the address of one, or install PGlite (%v)", addressVariable, err)
+		leave := t.Skipf
+		if os.Getenv("ANNBENCH_ENGINES") == "required" {
+			leave = t.Fatalf
+		}
+		leave("no PostgreSQL with pgvector: set %s to the address of one, or install PGlite (%v)", addressVariable, err)
 	}
 	return all
 }
