@@ -16,9 +16,9 @@ import (
 )
 
 // addressVariable names the environment variable with the address of a PostgreSQL that tests may use:
-// one that has pgvector, and a user (PGUSER, PGPASSWORD) who may create tables. Tests use PGlite where
-// it is installed (tools/pglite) and the address is not of one; they are left out where there is
-// neither, unless ANNBENCH_ENGINES is "required".
+// one that has pgvector, and a user (PGUSER, PGPASSWORD) who may create tables. Without it tests use
+// PGlite where that is installed (tools/pglite); they are left out where there is neither, unless
+// ANNBENCH_ENGINES is "required".
 const addressVariable = "ANNBENCH_TEST_PGVECTOR"
 
 // engine is a server that tests run against.
@@ -27,22 +27,18 @@ type engine struct{ name, address string }
 // engines are the servers that there are.
 func engines(t *testing.T) []engine {
 	t.Helper()
-	var all []engine
 	if address := os.Getenv(addressVariable); address != "" {
-		all = append(all, engine{"server", address})
+		return []engine{{"server", address}}
 	}
-	lite, err := pglite()
-	if err == nil {
-		all = append(all, engine{"pglite", lite})
-	}
-	if len(all) == 0 {
+	address, err := pglite()
+	if err != nil {
 		leave := t.Skipf
 		if os.Getenv("ANNBENCH_ENGINES") == "required" {
 			leave = t.Fatalf
 		}
 		leave("no PostgreSQL with pgvector: set %s to the address of one, or install PGlite (%v)", addressVariable, err)
 	}
-	return all
+	return []engine{{"pglite", address}}
 }
 
 // pglite starts PGlite, once for all tests; it ends with this process, which closes its standard input.
