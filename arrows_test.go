@@ -33,9 +33,10 @@ var arrows = map[string][]string{
 	"bench/metric":     {"indexes/vec"},
 	"bench/record":     {},
 	"bench/project":    {"indexes/vec", "bench/record"},
-	"bench/fetch":      {},
+	"bench/fetch":      {"bench/lease"},
+	"bench/lease":      {},
 	"bench/dataset":    {"indexes/vec"},
-	"bench":            {"indexes", "indexes/vec", "bench/dataset", "bench/metric", "bench/record"},
+	"bench":            {"indexes", "indexes/vec", "bench/dataset", "bench/lease", "bench/metric", "bench/record"},
 
 	"embedder/models":         {},
 	"embedder/catalog/boards": {},

@@ -2,10 +2,14 @@ package bench
 
 import (
 	"cmp"
+	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -20,36 +24,67 @@ type Merged struct {
 	Folders int
 	Records int // in the merged folder
 	Twice   int // that stood in more than one folder, and were taken once
+	// Empty are folders that hold no results, where those may be: see [MergeConfig.Partial].
+	Empty []string
+	// Missing is what the runs of the folders set out to measure and did not, or have not yet.
+	Missing record.Missing
+}
+
+// MergeConfig says how [Merge] is to go about it.
+type MergeConfig struct {
+	// Mixed merges results of different environments too.
+	Mixed bool
+	// Partial leaves out folders that are not there or hold no results, such as those of shards that have
+	// not begun, where one at least holds some.
+	Partial bool
+	Log     *slog.Logger // may be nil
 }
 
 // Merge joins results folders into the folder out, which may be one of them, may hold a merge of them
 // already, and is made if it is not there. A cell's repetition that stands in several folders is taken
 // once: one that was measured before one that failed, else the earlier one; so merging again
-// changes nothing. The galleries are joined too.
+// changes nothing. The galleries are joined too, and the map of the vectors, kept answers and kept
+// indexes come along. What is missing is told, and is no error.
 //
-// It refuses results of different data sets, and, unless mixed is set, results of different
+// Folders that are being written to can be merged: what they hold at the time is taken. Two merges into
+// one folder at once are refused.
+//
+// It refuses results of different data sets, and, unless cfg says otherwise, results of different
 // environments: times of two machines do not compare. The error then names the folders and the
 // difference.
-func Merge(folders []string, out string, mixed bool) (Merged, error) {
+func Merge(ctx context.Context, folders []string, out string, cfg MergeConfig) (Merged, error) {
 	m := Merged{Folders: len(folders)}
 	var all []*record.Results
+	var plans []record.Planned
 	dirs := slices.Clone(folders)
 	if _, err := os.Stat(filepath.Join(out, record.RecordsFile)); err == nil && !slices.ContainsFunc(folders, func(f string) bool { return sameFile(f, out) }) {
 		dirs = append(dirs, out)
 	}
 	for _, dir := range dirs {
+		if cfg.Partial && !begun(dir) {
+			m.Empty = append(m.Empty, dir)
+			continue
+		}
 		r, err := record.Open(dir)
 		if err != nil {
 			return m, err
 		}
 		all = append(all, r)
+		p, err := record.OpenPlans(dir)
+		if err != nil {
+			return m, err
+		}
+		plans = record.JoinPlans(plans, p)
 	}
-	if len(all) == 0 {
+	switch {
+	case len(all) == 0 && len(m.Empty) > 0:
+		return m, fmt.Errorf("none of %d folders holds results, %s for one: nothing was measured", len(m.Empty), m.Empty[0])
+	case len(all) == 0:
 		return m, errors.New("no results folders to merge")
 	}
 	var first *record.Record // with its folder, to compare environments with
 	var firstDir string
-	taken := map[string]record.Record{}
+	taken := map[string]measured{}
 	for _, r := range all {
 		if d, want := r.Dataset.Digest, all[0].Dataset.Digest; d != want {
 			return m, fmt.Errorf("%s holds results for the data set %s, %s for %s: only results for the same vectors and queries can be merged", r.Dir, short(d), all[0].Dir, short(want))
@@ -59,22 +94,49 @@ func Merge(folders []string, out string, mixed bool) (Merged, error) {
 			if first == nil {
 				first, firstDir = rec, r.Dir
 			}
-			if what := difference(&first.Env, &rec.Env); what != "" && !mixed {
+			if what := difference(&first.Env, &rec.Env); what != "" && !cfg.Mixed {
 				return m, fmt.Errorf("%s and %s were measured in different environments (%s): their times do not compare; --mixed merges them all the same, and the report then shows them apart", firstDir, r.Dir, what)
 			}
 			key := rec.Key()
 			old, twice := taken[key]
 			if twice {
 				m.Twice++
-				if better(&old, rec) {
+				if better(old.Record, rec) {
 					continue
 				}
 			}
-			taken[key] = *rec
+			taken[key] = measured{rec, r.Dir}
 		}
 	}
 	m.Records = len(taken)
-	return m, writeMerged(out, all, taken)
+	ordered := slices.SortedFunc(maps.Values(taken), func(a, b measured) int {
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Key(), b.Key()))
+	})
+	records := make([]record.Record, len(ordered))
+	for i := range ordered {
+		records[i] = *ordered[i].Record
+	}
+	m.Missing = record.FindMissing(plans, records)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return m, writeMerged(ctx, out, all, ordered, plans, cfg.Log)
+}
+
+// begun reports whether a run has begun to write to dir.
+func begun(dir string) bool {
+	for _, name := range []string{record.RecordsFile, record.DatasetFile} {
+		if _, err := os.Stat(filepath.Join(dir, name)); errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+	}
+	return true
+}
+
+// measured is a record and the folder that it is from.
+type measured struct {
+	*record.Record
+	dir string
 }
 
 // better reports whether a is to be kept where a and b are of one cell and repetition.
@@ -85,21 +147,18 @@ func better(a, b *record.Record) bool {
 	return !b.Time.Before(a.Time)
 }
 
-func writeMerged(out string, all []*record.Results, taken map[string]record.Record) error {
+func writeMerged(ctx context.Context, out string, all []*record.Results, ordered []measured, plans []record.Planned, log *slog.Logger) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	unlock, err := lock(out)
+	held, err := lock(ctx, out, log)
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	ordered := slices.SortedFunc(maps.Values(taken), func(a, b record.Record) int {
-		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Key(), b.Key()))
-	})
+	defer held.Release()
 	var lines []byte
-	for i := range ordered {
-		b, err := json.Marshal(&ordered[i])
+	for _, r := range ordered {
+		b, err := json.Marshal(r.Record)
 		if err != nil {
 			return err
 		}
@@ -112,14 +171,104 @@ func writeMerged(out string, all []*record.Results, taken map[string]record.Reco
 				dataset.Warnings = append(dataset.Warnings, w)
 			}
 		}
+		for _, d := range r.Dataset.Difficulty {
+			if !slices.ContainsFunc(dataset.Difficulty, func(e record.Difficulty) bool { return e.Metric == d.Metric }) {
+				dataset.Difficulty = append(dataset.Difficulty, d)
+			}
+		}
 	}
 	if err := mergeGalleries(out, all); err != nil {
 		return err
 	}
+	for _, r := range all {
+		if r.Map != nil {
+			if err := record.WriteJSON(filepath.Join(out, record.MapFile), r.Map); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	for _, r := range ordered {
+		if err := bring(r, out); err != nil {
+			return err
+		}
+	}
+	if len(plans) > 0 {
+		if err := record.WriteJSON(filepath.Join(out, record.PlanFile), plans); err != nil {
+			return err
+		}
+	}
 	if err := record.WriteJSON(filepath.Join(out, record.DatasetFile), dataset); err != nil {
 		return err
 	}
+	if err := held.Held(); err != nil {
+		return fmt.Errorf("%s: %w", out, err)
+	}
 	return record.WriteFile(filepath.Join(out, record.RecordsFile), lines)
+}
+
+// bring has what was kept of a record in out as well: its answers, and its index.
+func bring(r measured, out string) error {
+	if sameFile(r.dir, out) {
+		return nil
+	}
+	ids, distances, seconds := AnswerFiles(r.Cell, r.Rep)
+	files := []string{ids, distances, seconds}
+	if r.Rep == 0 {
+		index := filepath.FromSlash(r.Cell.IndexFile())
+		beside, err := filepath.Glob(filepath.Join(r.dir, index+"?*"))
+		if err != nil {
+			return err
+		}
+		for _, b := range beside {
+			files = append(files, index+strings.TrimPrefix(b, filepath.Join(r.dir, index)))
+		}
+		files = append(files, index) // last: where it is, all of it is
+	}
+	for _, f := range files {
+		if err := bringFile(filepath.Join(r.dir, f), filepath.Join(out, f)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("bringing %s to %s: %w", filepath.Join(r.dir, f), out, err)
+		}
+	}
+	return nil
+}
+
+// bringFile puts a file at to, by a link where the file system has them, or else by a copy.
+func bringFile(from, to string) error {
+	if _, err := os.Stat(from); err != nil {
+		return err
+	}
+	if sameFile(from, to) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	tmp := filepath.Join(filepath.Dir(to), "."+filepath.Base(to)+"."+rand.Text())
+	defer os.Remove(tmp)
+	if os.Link(from, tmp) != nil {
+		if err := copyFile(from, tmp); err != nil {
+			return err
+		}
+	}
+	return os.Rename(tmp, to)
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, in)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // mergeGalleries joins the items that the galleries show, and copies their pictures. Galleries of one

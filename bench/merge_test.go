@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,7 +38,7 @@ func TestShardsMakeTheWhole(t *testing.T) {
 		folders = append(folders, r.Out)
 	}
 	out := filepath.Join(t.TempDir(), "merged")
-	m, err := Merge(folders, out, false)
+	m, err := Merge(t.Context(), folders, out, MergeConfig{})
 	if err != nil || m.Records != len(want) || m.Twice != 0 {
 		t.Fatalf("merged %+v, %v; want %d records", m, err, len(want))
 	}
@@ -49,7 +50,7 @@ func TestShardsMakeTheWhole(t *testing.T) {
 
 	// Again, alone, or with the merge itself among the folders: nothing changes.
 	for _, again := range [][]string{folders, {folders[1], folders[0]}, {folders[0]}, append(folders, out)} {
-		if _, err := Merge(again, out, false); err != nil {
+		if _, err := Merge(t.Context(), again, out, MergeConfig{}); err != nil {
 			t.Fatal(err)
 		}
 		if after := read(t, filepath.Join(out, record.RecordsFile)); after != before {
@@ -92,20 +93,20 @@ func folder(t *testing.T, digest string, change func(*record.Record)) string {
 func TestMergeRefusesWhatDoesNotCompare(t *testing.T) {
 	a := folder(t, "d", nil)
 	out := filepath.Join(t.TempDir(), "out")
-	if _, err := Merge([]string{a, folder(t, "e", nil)}, out, true); err == nil || !strings.Contains(err.Error(), "same vectors") {
+	if _, err := Merge(t.Context(), []string{a, folder(t, "e", nil)}, out, MergeConfig{Mixed: true}); err == nil || !strings.Contains(err.Error(), "same vectors") {
 		t.Errorf("other data: %v", err)
 	}
 	other := folder(t, "d", func(r *record.Record) { r.Rep, r.Env.CPU = 1, "b" })
-	if _, err := Merge([]string{a, other}, out, false); err == nil || !strings.Contains(err.Error(), "CPU: a, and b") || !strings.Contains(err.Error(), "--mixed") {
+	if _, err := Merge(t.Context(), []string{a, other}, out, MergeConfig{}); err == nil || !strings.Contains(err.Error(), "CPU: a, and b") || !strings.Contains(err.Error(), "--mixed") {
 		t.Errorf("another machine: %v", err)
 	}
 	if _, err := os.Stat(out); err == nil {
 		t.Error("a refused merge left a folder")
 	}
-	if m, err := Merge([]string{a, other}, out, true); err != nil || m.Records != 2 {
+	if m, err := Merge(t.Context(), []string{a, other}, out, MergeConfig{Mixed: true}); err != nil || m.Records != 2 {
 		t.Errorf("mixed on purpose: %+v, %v", m, err)
 	}
-	if _, err := Merge([]string{a, t.TempDir()}, out, false); err == nil || !strings.Contains(err.Error(), "holds no results") {
+	if _, err := Merge(t.Context(), []string{a, t.TempDir()}, out, MergeConfig{}); err == nil || !strings.Contains(err.Error(), "holds no results") {
 		t.Errorf("an empty folder: %v", err)
 	}
 }
@@ -115,7 +116,7 @@ func TestMergeKeepsTheMeasuredOne(t *testing.T) {
 	measured := folder(t, "d", func(r *record.Record) { r.Values = map[string]float64{"recall": 1} })
 	for _, order := range [][]string{{failed, measured}, {measured, failed}} {
 		out := filepath.Join(t.TempDir(), "out")
-		m, err := Merge(order, out, false)
+		m, err := Merge(t.Context(), order, out, MergeConfig{})
 		if err != nil || m.Records != 1 || m.Twice != 1 {
 			t.Fatalf("%+v, %v", m, err)
 		}
@@ -137,5 +138,65 @@ func TestParseShard(t *testing.T) {
 		if s, err := ParseShard(bad); err == nil {
 			t.Errorf("%q is read as %v", bad, s)
 		}
+	}
+}
+
+// TestMergeTellsWhatIsMissing has one shard of three that ended, one that was stopped, and one that never
+// began.
+func TestMergeTellsWhatIsMissing(t *testing.T) {
+	set := testSet(t, 300, 8, 20)
+	sweep := testSweep(t, flatAndForest)
+	sweep.Answers = true
+	parent := t.TempDir()
+	shard := func(ctx context.Context, i int) *Run {
+		r := testRun(t, set, sweep)
+		r.Shard, r.Out, r.KeepIndexes = Shard{i, 3}, filepath.Join(parent, fmt.Sprint(i)), true
+		_, _ = r.Do(ctx)
+		return r
+	}
+	shard(t.Context(), 1)
+	stopped, cancel := context.WithCancel(t.Context())
+	cancel()
+	second := shard(stopped, 2)
+	folders := []string{filepath.Join(parent, "1"), filepath.Join(parent, "2"), filepath.Join(parent, "3")}
+	out := filepath.Join(t.TempDir(), "out")
+	if _, err := Merge(t.Context(), folders, out, MergeConfig{}); err == nil || !strings.Contains(err.Error(), "holds no results") {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+	m, err := Merge(t.Context(), folders, out, MergeConfig{Partial: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Empty) != 1 || m.Empty[0] != folders[2] || len(m.Missing.Absent) != 1 || m.Missing.Absent[0] != 3 || m.Missing.Of != 3 {
+		t.Errorf("empty %v, absent %v of %d", m.Empty, m.Missing.Absent, m.Missing.Of)
+	}
+	if len(m.Missing.Shards) != 1 || m.Missing.Shards[0].Shard != 2 || len(m.Missing.Shards[0].Cells) == 0 {
+		t.Errorf("missing %+v", m.Missing.Shards)
+	}
+
+	second.Shard.Index = 2
+	if _, err := second.Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	shard(t.Context(), 3)
+	for range 2 {
+		if m, err = Merge(t.Context(), folders, out, MergeConfig{Partial: true}); err != nil || m.Missing.Any() || len(m.Empty) > 0 {
+			t.Fatalf("of all: %+v, %v", m, err)
+		}
+	}
+	for _, r := range readRecords(t, out) {
+		if r.Status != record.OK {
+			t.Errorf("%v is %s: %s", r.Cell, r.Status, r.Error)
+		}
+		ids, distances, seconds := AnswerFiles(r.Cell, r.Rep)
+		for _, f := range []string{ids, distances, seconds, r.Cell.IndexFile()} {
+			if _, err := os.Stat(filepath.Join(out, f)); err != nil {
+				t.Errorf("not merged: %v", err)
+			}
+		}
+	}
+	// The merge knows what was planned by itself.
+	if m, err = Merge(t.Context(), []string{out}, filepath.Join(t.TempDir(), "again"), MergeConfig{}); err != nil || m.Missing.Any() {
+		t.Errorf("of the merge alone: %+v, %v", m, err)
 	}
 }

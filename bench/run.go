@@ -14,9 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"annbench/bench/dataset"
+	"annbench/bench/lease"
 	"annbench/bench/metric"
 	"annbench/bench/record"
 	"annbench/indexes"
@@ -80,11 +79,12 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 	if err := os.MkdirAll(r.Out, 0o755); err != nil {
 		return sum, err
 	}
-	unlock, err := lock(r.Out)
+	held, err := lock(ctx, r.Out, r.Log)
 	if err != nil {
 		return sum, err
 	}
-	defer unlock()
+	defer held.Release()
+	removeScratch(r.Out)
 	set, err := dataset.OpenSet(r.Set)
 	if err != nil {
 		return sum, err
@@ -115,15 +115,22 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 		return sum, err
 	}
 	plan = plan.Part(r.Shard)
+	// Both stand there before anything is measured: what is killed early can be merged, and told to lack.
+	if err := record.WriteJSON(filepath.Join(r.Out, record.PlanFile), []record.Planned{r.planned(set.Digest, plan)}); err != nil {
+		return sum, err
+	}
+	if err := record.WriteJSON(filepath.Join(r.Out, record.DatasetFile), r.Dataset); err != nil {
+		return sum, err
+	}
 	c := &coordinator{
 		Run: r, set: set, sum: &sum, env: env, gallery: r.galleryQueries(set), done: r.doneKeys(present),
-		warned: map[vec.Metric][]string{}, first: firsts(present), spent: map[record.Cell]time.Duration{},
+		lease: held, warned: map[vec.Metric][]string{}, first: firsts(present), spent: map[record.Cell]time.Duration{},
 	}
 	if c.records, err = record.Append(path); err != nil {
 		return sum, err
 	}
 	defer c.records.Close()
-	if c.scratch, err = os.MkdirTemp(r.Out, ".work-"); err != nil {
+	if c.scratch, err = os.MkdirTemp(r.Out, scratchPrefix); err != nil {
 		return sum, err
 	}
 	defer os.RemoveAll(c.scratch)
@@ -131,6 +138,9 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 	err = c.run(ctx, plan)
 	if c.sum.Warnings != nil {
 		r.Dataset.Warnings = c.sum.Warnings
+	}
+	if errors.Is(err, lease.ErrLost) {
+		return sum, err // the folder is another's now
 	}
 	// What was measured can be looked at, however the run ended.
 	if e := record.WriteJSON(filepath.Join(r.Out, record.DatasetFile), r.Dataset); e != nil {
@@ -142,20 +152,42 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 	return sum, err
 }
 
-// lock keeps a second run out of the folder, until unlock or until this process ends.
-func lock(dir string) (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
+// lock keeps a second run out of the folder, on this machine and on others that share it.
+func lock(ctx context.Context, dir string, log *slog.Logger) (*lease.Lease, error) {
+	held, err := lease.Take(ctx, filepath.Join(dir, ".lease"), func(host string) {
+		log.Info(fmt.Sprintf("looking whether the run that began on %s still goes on: up to %v", host, lease.Dead), "folder", dir)
+	})
+	if errors.Is(err, lease.ErrHeld) {
+		return nil, fmt.Errorf("another run is writing to %s (%w): wait for it, or name another folder with --out", dir, err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("another run is writing to %s: wait for it, or name another folder with --out", dir)
+	return held, err
+}
+
+const scratchPrefix = ".work-"
+
+// removeScratch removes what runs that were killed left of their saved indexes. The lease is held, so
+// nobody uses it.
+func removeScratch(dir string) {
+	left, _ := filepath.Glob(filepath.Join(dir, scratchPrefix+"*"))
+	for _, d := range left {
+		_ = os.RemoveAll(d)
+	}
+}
+
+func (r *Run) planned(digest string, plan *Plan) record.Planned {
+	p := record.Planned{
+		Sweep: r.Sweep.Name, Shard: max(1, r.Shard.Index), Of: max(1, r.Shard.Of),
+		Engine: Engine, Repetitions: r.Sweep.Repetitions, Prune: r.Sweep.Prune,
+	}
+	for i := range plan.Jobs {
+		if plan.Jobs[i].Rep == 0 {
+			p.Cells = append(p.Cells, plan.Jobs[i].Cells(digest)...)
 		}
-		return nil, fmt.Errorf("locking %s: %w", dir, err)
 	}
-	return func() { f.Close() }, nil
+	for _, skip := range plan.Skipped {
+		p.Skipped = append(p.Skipped, skip.Cell)
+	}
+	return p
 }
 
 func (r *Run) describe(set *dataset.Set) {
@@ -203,6 +235,7 @@ type coordinator struct {
 	set     *dataset.Set
 	sum     *Summary
 	env     record.Env
+	lease   *lease.Lease
 	records *record.Writer
 	scratch string
 	gallery []int
@@ -384,6 +417,9 @@ func (c *coordinator) write(cell record.Cell, f *indexes.Family, rep int, seed u
 		Engine: Engine, Time: time.Now().UTC(), Env: c.env,
 	}
 	fill(&r)
+	if err := c.lease.Held(); err != nil {
+		return fmt.Errorf("%s: %w", c.Out, err)
+	}
 	if err := c.records.Write(&r); err != nil {
 		return err
 	}

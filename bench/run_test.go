@@ -190,16 +190,23 @@ func TestTwoRunsInOneFolder(t *testing.T) {
 	if err := os.MkdirAll(r.Out, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	unlock, err := lock(r.Out)
+	held, err := lock(t.Context(), r.Out, r.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.Do(t.Context()); err == nil || !strings.Contains(err.Error(), "another run is writing") {
 		t.Errorf("a second run: %v", err)
 	}
-	unlock()
+	held.Release()
+	killed := filepath.Join(r.Out, scratchPrefix+"killed") // what a run that was killed has left
+	if err := os.MkdirAll(killed, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := r.Do(t.Context()); err != nil {
 		t.Errorf("after the first has ended: %v", err)
+	}
+	if _, err := os.Stat(killed); err == nil {
+		t.Error("the saved indexes of a run that was killed stay")
 	}
 
 	other := testRun(t, testSet(t, 200, 8, 20), r.Sweep)

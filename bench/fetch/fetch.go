@@ -23,7 +23,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"annbench/bench/lease"
 )
 
 // Options of [Fetch]. The zero value of every field has a meaning.
@@ -90,14 +90,18 @@ func (j *job) do(ctx context.Context) error {
 	case state.There:
 		return nil
 	}
+	held, err := lease.Take(ctx, j.path()+".lease", nil)
+	if errors.Is(err, lease.ErrHeld) {
+		return fmt.Errorf("%s is being fetched by another process (%w)", j.path(), err)
+	} else if err != nil {
+		return err
+	}
+	defer held.Release()
 	part, err := os.OpenFile(j.path()+".part", os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return err
 	}
 	defer part.Close()
-	if err := unix.Flock(int(part.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return fmt.Errorf("%s is being fetched by another process", j.path())
-	}
 	if j.From != "" {
 		err = j.copy(ctx, part)
 		if errors.Is(err, errUnpacked) {

@@ -85,6 +85,9 @@ func (m misuse) Unwrap() error { return m.error }
 // errFailedCells says that a run ended well but not every cell did; it has been told already.
 var errFailedCells = errors.New("some cells failed")
 
+// errIncomplete says that results lack something of what was planned; it has been told already.
+var errIncomplete = errors.New("something is missing")
+
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is main with its surroundings as arguments; it returns the exit code.
@@ -154,7 +157,7 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, errFailedCells), errors.Is(err, errNothingFits), errors.Is(err, errWorse):
+	case errors.Is(err, errFailedCells), errors.Is(err, errIncomplete), errors.Is(err, errNothingFits), errors.Is(err, errWorse):
 		return exitFailed
 	case errors.As(err, &wrong), errors.As(err, &asked):
 		fmt.Fprintf(stderr, "annbench: %v\n", err)

@@ -1,33 +1,99 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 
 	"annbench/bench"
+	"annbench/bench/record"
 	"annbench/reports"
 )
 
 type mergeCmd struct {
 	Results []string `arg:"" help:"Results folders, of one data set."`
 	Out     string   `required:"" help:"Folder for what they hold together; it may be one of them." placeholder:"DIR"`
-	Mixed   bool     `help:"Merge results of different machines or versions too; their times do not compare."`
+	Mixed   bool     `help:"Merge results of different machines or versions too; their times do not compare, and the report shows them apart."`
+	Partial bool     `help:"Leave out folders that hold no results (yet), and say which; one at least must hold some."`
 }
 
 // Help is printed below the flags.
 func (mergeCmd) Help() string {
-	return `Merging again changes nothing: a measurement that stands in two folders is taken once.
+	return `Merging again changes nothing: a measurement that stands in two folders is taken once. Where the runs
+set out to measure more than there is, what is missing is told, and the exit code is 1.
 
 Examples:
-  annbench merge results/my/shard-* --out results/my`
+  annbench merge results/my/shards/* --out results/my`
 }
 
-func (c *mergeCmd) Run(s *surface) error {
-	m, err := bench.Merge(c.Results, c.Out, c.Mixed)
+func (c *mergeCmd) Run(ctx context.Context, s *surface) error {
+	m, err := bench.Merge(ctx, c.Results, c.Out, bench.MergeConfig{Mixed: c.Mixed, Partial: c.Partial, Log: s.log})
 	if err != nil {
 		return err
 	}
-	s.say("merged %d folders: %d records, %d of them found twice", m.Folders, m.Records, m.Twice)
+	if err := bringSource(c.Results, c.Out); err != nil {
+		return err
+	}
+	s.say("merged %d folders: %d records, %d of them found twice", m.Folders-len(m.Empty), m.Records, m.Twice)
 	o := reports.TableOptions{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}
-	return report(s, filepath.Join(c.Out, "report"), o, c.Out)
+	if err := report(s, filepath.Join(c.Out, "report"), o, c.Out); err != nil {
+		return err
+	}
+	if len(m.Empty) == 0 && !m.Missing.Any() {
+		return nil
+	}
+	tellMissing(s, m)
+	return errIncomplete
+}
+
+// bringSource takes the note of where the data came from, for annbench serve, from the first folder that
+// has one.
+func bringSource(folders []string, out string) error {
+	for _, dir := range folders {
+		b, err := os.ReadFile(filepath.Join(dir, originFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		return record.WriteFile(filepath.Join(out, originFile), b)
+	}
+	return nil
+}
+
+// shownMissing is how many missing cells of a shard are named.
+const shownMissing = 3
+
+func tellMissing(s *surface, m bench.Merged) {
+	for _, dir := range m.Empty {
+		fmt.Fprintf(s.err, "missing: %s holds no results\n", dir)
+	}
+	if len(m.Missing.Absent) > 0 {
+		var names []string
+		for _, i := range m.Missing.Absent {
+			names = append(names, strconv.Itoa(i))
+		}
+		fmt.Fprintf(s.err, "missing: shards that have not begun, of %d: %s\n", m.Missing.Of, strings.Join(names, ", "))
+	}
+	for _, p := range m.Missing.Shards {
+		cells := slices.Concat(p.Cells, p.Skipped)
+		what := "the run"
+		if p.Of > 1 {
+			what = fmt.Sprintf("shard %d of %d", p.Shard, p.Of)
+		}
+		fmt.Fprintf(s.err, "missing: %s lacks %d cells or repetitions of them:\n", what, len(cells))
+		for _, c := range cells[:min(shownMissing, len(cells))] {
+			fmt.Fprintf(s.err, "  %s %s, k = %d, %s\n", c.Family, c.Settings(), c.K, modeOf(c))
+		}
+		if more := len(cells) - shownMissing; more > 0 {
+			fmt.Fprintf(s.err, "  and %d more\n", more)
+		}
+	}
+	fmt.Fprintf(s.err, "annbench: not all that was planned has been measured; what there is has been merged. Run the shards again, which goes on where they were, and merge again\n")
 }

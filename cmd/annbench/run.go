@@ -60,7 +60,7 @@ func (c *runCmd) Run(ctx context.Context, s *surface) error {
 	if c.Out == "" {
 		c.Out = filepath.Join("results", sweep.Name)
 		if shard.Of > 1 {
-			c.Out = filepath.Join(c.Out, fmt.Sprintf("shard-%d-of-%d", shard.Index, shard.Of))
+			c.Out = shardFolder(c.Out, shard)
 		}
 	}
 	if y := sweep.Data.Synthetic; y != nil && len(y.N) > 1 {
@@ -381,4 +381,9 @@ func (c *reportCmd) Run(s *surface) error {
 		c.Out = filepath.Join(c.Results[0], "report")
 	}
 	return writeReport(s, c.Out, r, o, c.Results...)
+}
+
+// shardFolder is where a shard has its results, below those of the whole.
+func shardFolder(out string, shard bench.Shard) string {
+	return filepath.Join(out, "shards", fmt.Sprintf("%d-of-%d", shard.Index, shard.Of))
 }
