@@ -54,7 +54,7 @@ var arrows = map[string][]string{
 	},
 
 	"scripts/gotest":   {},
-	"scripts/scale":    {"reports", "bench/metric"},
+	"scripts/scale":    {"reports", "bench/metric", "bench/record"},
 	"scripts/findings": {"reports", "bench/metric", "bench/record"},
 }
 
