@@ -106,7 +106,7 @@ func pgvectorFamilies() []*Family {
 		}
 		f.Open = func(ctx context.Context, in BuildInput) (Index, error) { return openPgvector(ctx, f, in) }
 		f.Load = func(path string, in BuildInput) (Index, error) { return loadPgvector(path, f, in) }
-		f.Drop = dropPgvector
+		f.Drop = pgvector.Drop
 	}
 	return families
 }
@@ -218,14 +218,6 @@ func loadPgvector(path string, f *Family, in BuildInput) (Index, error) {
 		return nil, loadError(path, f, err)
 	}
 	return &inPgvector{family: f, server: s, table: t, searcher: x, refers: r}, nil
-}
-
-func dropPgvector(ctx context.Context, address, name string) error {
-	s, err := pgvector.Connect(ctx, address)
-	if err != nil {
-		return err
-	}
-	return s.Drop(ctx, name)
 }
 
 // Search implements [Index]. Each search at once has a connection of its own.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,9 +30,20 @@ func (s *Server) connect(ctx context.Context, name string) (*conn, error) {
 		if ctx.Err() == nil && dial.Err() != nil {
 			return nil, fmt.Errorf("connecting to %s: no answer within %v", s.where(), config.ConnectTimeout)
 		}
-		return nil, fmt.Errorf("connecting to %s: %w", s.where(), s.explain(err))
+		return nil, fmt.Errorf("connecting to %s: %w", s.where(), oneLine(s.explain(err)))
 	}
 	return &conn{PgConn: raw, server: s}, nil
+}
+
+// oneLine puts the tries of a connection, one a line, into one, each once.
+func oneLine(err error) error {
+	var lines []string
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return &serverError{strings.Join(lines, " "), err}
 }
 
 // set makes the session fit to build and to search. schema comes last in the search path, so that

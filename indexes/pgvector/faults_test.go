@@ -108,7 +108,7 @@ func TestConnectRefuses(t *testing.T) {
 	nobody := closed.Addr().String()
 	closed.Close()
 	for name, c := range map[string]struct{ address, says string }{
-		"nobody there":     {"postgres://u@" + nobody + "/d", "connection refused"},
+		"nobody there":     {"postgres://u@" + nobody + "/d", "dial error: dial tcp " + nobody + ": connect: connection refused"},
 		"an old server":    {script{}.of("12.22", "0.8.5").start(t), "version 12.22 is too old: 13 or later is needed"},
 		"an old extension": {script{}.of("16.3", "0.4.4").start(t), "pgvector 0.4.4 is too old: 0.5 or later"},
 		"not created":      {script{"pg_available_extensions": [][]string{{"0.8.5", ""}}}.of("17.2 (Debian 17.2-1)", "").start(t), "the server has pgvector 0.8.5, but this database has not: run CREATE EXTENSION vector"},
@@ -118,6 +118,13 @@ func TestConnectRefuses(t *testing.T) {
 			_, err := Connect(t.Context(), c.address)
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v, want %q", err, c.says)
+			}
+			if err != nil && strings.Count(err.Error(), "\n")+strings.Count(err.Error(), c.says) != 1 {
+				t.Errorf("not one line that says it once: %v", err)
+			}
+			// What cannot be searched can still be cleared.
+			if err := Drop(t.Context(), c.address, "annbench_x"); (err == nil) != (name != "nobody there") {
+				t.Errorf("dropping: %v", err)
 			}
 		})
 	}

@@ -94,6 +94,23 @@ func holdsPassword(address string) bool {
 
 // Connect looks at the server at an address: that it answers, is new enough, and has pgvector.
 func Connect(ctx context.Context, address string) (*Server, error) {
+	s, err := at(address)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.connect(ctx, "annbench")
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	if err := s.look(ctx, c); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.where(), err)
+	}
+	return s, nil
+}
+
+// at is the server at an address, of which nothing is known yet.
+func at(address string) (*Server, error) {
 	config, err := ParseAddress(address)
 	if err != nil {
 		return nil, err
@@ -106,14 +123,6 @@ func Connect(ctx context.Context, address string) (*Server, error) {
 	// A search that is given up is cancelled on the server as well, and says so in the server's words.
 	config.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: 2 * time.Second}
-	}
-	c, err := s.connect(ctx, "annbench")
-	if err != nil {
-		return nil, err
-	}
-	defer c.close()
-	if err := s.look(ctx, c); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.where(), err)
 	}
 	return s, nil
 }

@@ -371,7 +371,19 @@ func (s *Server) Sizes(ctx context.Context, t *Table) (Sizes, error) {
 
 // Drop removes what Build left under a name, whole or not, and ends what still works on it: a server
 // goes on with a statement whose client was killed. That nothing is there is no error.
-func (s *Server) Drop(ctx context.Context, name string) error {
+func (s *Server) Drop(ctx context.Context, name string) error { return s.drop(ctx, name) }
+
+// Drop is [Server.Drop] for a server that nothing else is asked of: whether it has pgvector, or still has
+// it, does not matter.
+func Drop(ctx context.Context, address, name string) error {
+	s, err := at(address)
+	if err != nil {
+		return err
+	}
+	return s.drop(ctx, name)
+}
+
+func (s *Server) drop(ctx context.Context, name string) error {
 	if name == "" || len(name) > maxName {
 		return errors.New("nothing to drop: no such name can have been given")
 	}
