@@ -115,7 +115,11 @@ func (s *Server) failed(ctx context.Context, err error) error {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {
 		// It ended, was ended, or is out of reach: what it wrote into its log is not known here.
-		return fmt.Errorf("the connection to %s broke: %w", s.where(), err)
+		last := ""
+		if said := s.Notices(); len(said) > 0 {
+			last = "; the last that the server said: " + said[len(said)-1]
+		}
+		return fmt.Errorf("the connection to %s broke: %w%s", s.where(), err, last)
 	}
 	return s.explain(err)
 }
