@@ -351,7 +351,8 @@ func TestFullBatches(t *testing.T) {
 func TestTakeDevice(t *testing.T) {
 	card := fakeSession(nil).card
 	open := func(refuse map[Device]string, engines map[Device]*firstPixel) openEngineFunc {
-		return func(_ *models.Card, d Device, _ int, _ bool) (engine, error) {
+		return func(_ *models.Card, setup engineSetup) (engine, error) {
+			d := setup.device
 			if why := refuse[d]; why != "" {
 				return nil, errors.New(why)
 			}
@@ -367,7 +368,7 @@ func TestTakeDevice(t *testing.T) {
 	// A device that makes a session and cannot run it is refused too, and its session is freed.
 	broken := &firstPixel{err: errors.New("no kernel image")}
 	s := &Session{card: card, shape: newPreparer(&card.Input)}
-	err := s.takeWith(open(map[Device]string{CUDA: "no driver"}, map[Device]*firstPixel{WebGPU: broken}), Devices, logger)
+	err := s.take(open(map[Device]string{CUDA: "no driver"}, map[Device]*firstPixel{WebGPU: broken}), Devices, nil, logger)
 	if err != nil || s.device != CPU || fmt.Sprint(s.refusals) != "[{cuda no driver} {webgpu running the model: no kernel image}]" || !broken.closed {
 		t.Errorf("%v, took %s after %v; closed: %v", err, s.device, s.refusals, broken.closed)
 	}
@@ -384,7 +385,7 @@ func TestTakeDevice(t *testing.T) {
 		{[]Device{CUDA, WebGPU}, "none of the devices cuda, webgpu can be had: cuda: no driver; webgpu: no adapter"},
 	} {
 		s := &Session{card: card, shape: newPreparer(&card.Input)}
-		if err := s.takeWith(nothing, test.devices, nil); err == nil || err.Error() != test.want {
+		if err := s.take(nothing, test.devices, nil, nil); err == nil || err.Error() != test.want {
 			t.Errorf("%v: %v; want %q", test.devices, err, test.want)
 		}
 	}

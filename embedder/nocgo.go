@@ -13,6 +13,8 @@ var errNoCgo = errors.New("this build cannot embed: it was made without cgo, whi
 
 func openRuntime(string) (string, error) { return "", errNoCgo }
 
+func loadedRuntime() (name, path string) { return "", "" }
+
 func readGraph(*models.Card) (graph, error) { return graph{}, errNoCgo }
 
-func openEngine(*models.Card, Device, int, bool) (engine, error) { return nil, errNoCgo }
+func openEngine(*models.Card, engineSetup) (engine, error) { return nil, errNoCgo }

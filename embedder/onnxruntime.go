@@ -5,6 +5,7 @@ package embedder
 import (
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -41,6 +42,16 @@ func openRuntime(path string) (string, error) {
 		return "", fmt.Errorf("opening the library of ONNX Runtime %s: this process runs %s already", path, library.path)
 	}
 	return "onnxruntime " + ort.GetVersion(), nil
+}
+
+// loadedRuntime is the library that this process has opened: its name and version, and its path.
+func loadedRuntime() (name, path string) {
+	library.Lock()
+	defer library.Unlock()
+	if library.path == "" {
+		return "", ""
+	}
+	return "onnxruntime " + ort.GetVersion(), library.path
 }
 
 // readGraph asks the runtime what the model of card takes and gives.
@@ -102,33 +113,46 @@ type ortEngine struct {
 	logits  bool
 }
 
-// openEngine makes a session on d, and on nothing else.
+// openEngine makes a session on the device of setup, and on nothing else.
 //
 // Subtle: the options are made anew for every device. After a provider has refused to be appended,
 // the same options make a session on the CPU without an error (ONNX Runtime 1.27).
-func openEngine(card *models.Card, d Device, threads int, logits bool) (engine, error) {
+func openEngine(card *models.Card, setup engineSetup) (engine, error) {
 	o, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, err
 	}
 	defer o.Destroy()
-	if err := setDevice(o, d, threads); err != nil {
+	if err := setDevice(o, setup); err != nil {
 		return nil, err
 	}
+	if setup.plain {
+		if err := o.SetGraphOptimizationLevel(ort.GraphOptimizationLevelDisableAll); err != nil {
+			return nil, err
+		}
+	}
+	if setup.profile != "" {
+		if err := o.EnableProfiling(setup.profile); err != nil {
+			return nil, err
+		}
+	}
 	outputs := []string{card.Embedding.Output}
-	if logits {
+	if setup.logits {
 		outputs = append(outputs, card.Logits.Output)
 	}
 	inputs := []string{card.Input.Name}
-	e := &ortEngine{in: &card.Input, logits: logits}
-	if card.Path != "" {
+	e := &ortEngine{in: &card.Input, logits: setup.logits}
+	if card.Path != "" && setup.precision != FP16 {
 		// By path, and not by bytes: weights in files beside the model are found.
 		e.session, err = ort.NewDynamicAdvancedSession(card.Path, inputs, outputs, o)
-	} else {
-		var data []byte
-		if data, err = card.ONNX(); err == nil {
-			e.session, err = ort.NewDynamicAdvancedSessionWithONNXData(data, inputs, outputs, o)
-		}
+		return e, err
+	}
+	data, err := card.ONNX()
+	if err == nil && setup.precision == FP16 {
+		data, err = models.Half(data)
+	}
+	if err == nil {
+		e.session, err = ort.NewDynamicAdvancedSessionWithONNXData(data, inputs, outputs, o)
 	}
 	if err != nil {
 		return nil, err
@@ -136,37 +160,68 @@ func openEngine(card *models.Card, d Device, threads int, logits bool) (engine, 
 	return e, nil
 }
 
-func setDevice(o *ort.SessionOptions, d Device, threads int) error {
-	if d == CPU {
+func setDevice(o *ort.SessionOptions, setup engineSetup) error {
+	p, known := providerOf(setup.device)
+	if !known {
+		return fmt.Errorf("unknown device %q", setup.device)
+	}
+	settings, err := p.settings(setup.options, setup.precision)
+	if err != nil {
+		return err
+	}
+	if p.Device == CPU {
 		// Threads that wait for work by spinning take the cores from those that decode: on two cores,
 		// collections came through 1.13 to 1.6 times faster without (BenchmarkEmbed, three pairs).
-		return errors.Join(o.SetIntraOpNumThreads(threads), o.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"))
+		return errors.Join(o.SetIntraOpNumThreads(setup.threads), o.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"))
 	}
-	// Without this, what the device does not support runs on the CPU, in silence.
+	// With this, a node that the device does not support is an error when the session is made. Without
+	// it, the node would run on the CPU, in silence.
 	if err := o.AddSessionConfigEntry("session.disable_cpu_ep_fallback", "1"); err != nil {
 		return err
 	}
-	switch d {
+	switch p.Device {
 	case CUDA:
-		return appendCUDA(o)
-	case WebGPU:
-		return o.AppendExecutionProvider("WebGPU", nil)
+		return appendCUDA(o, settings)
+	case tensorRT:
+		return appendTensorRT(o, settings, setup.precision)
 	}
-	return fmt.Errorf("unknown device %q", d)
+	return o.AppendExecutionProvider(p.key, settings)
 }
 
-func appendCUDA(o *ort.SessionOptions) error {
+// In both: Update is the call that says which library is missing, or which option is wrong; the
+// append alone says that something is.
+
+func appendCUDA(o *ort.SessionOptions, settings map[string]string) error {
 	provider, err := ort.NewCUDAProviderOptions()
 	if err != nil {
 		return err
 	}
 	defer provider.Destroy()
-	// This is the call that says which library is missing; AppendExecutionProviderCUDA only says
-	// that one is.
-	if err := provider.Update(map[string]string{"device_id": "0"}); err != nil {
+	if err := provider.Update(settings); err != nil {
 		return err
 	}
 	return o.AppendExecutionProviderCUDA(provider)
+}
+
+func appendTensorRT(o *ort.SessionOptions, settings map[string]string, precision Precision) error {
+	// The provider has no option for it; NVIDIA's libraries read this when they are loaded.
+	if precision != TF32 && os.Getenv("NVIDIA_TF32_OVERRIDE") == "" {
+		if err := os.Setenv("NVIDIA_TF32_OVERRIDE", "0"); err != nil {
+			return err
+		}
+	}
+	provider, err := ort.NewTensorRTProviderOptions()
+	if err != nil {
+		return err
+	}
+	defer provider.Destroy()
+	if _, given := settings["device_id"]; !given {
+		settings["device_id"] = "0" // so that there is something to update
+	}
+	if err := provider.Update(settings); err != nil {
+		return err
+	}
+	return o.AppendExecutionProviderTensorRT(provider)
 }
 
 func (e *ortEngine) run(in tensor, rows int, out output) error {

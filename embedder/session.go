@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,46 +15,6 @@ import (
 	"annbench/embedder/models"
 	"annbench/indexes/vec"
 )
-
-// Device is where a model runs.
-type Device string
-
-// The devices, by the names that settings use.
-const (
-	CUDA   Device = "cuda"   // NVIDIA GPUs; wants the CUDA provider beside the library of ONNX Runtime
-	WebGPU Device = "webgpu" // any GPU with Vulkan, Metal or Direct3D 12
-	CPU    Device = "cpu"
-)
-
-// Devices lists every device, in the order in which they are tried unless a setting says otherwise.
-var Devices = []Device{CUDA, WebGPU, CPU}
-
-// ParseDevices returns the devices that names stand for, in their order; none means [Devices].
-func ParseDevices(names []string) ([]Device, error) {
-	devices := make([]Device, 0, len(names))
-	for _, name := range names {
-		d := Device(name)
-		if !slices.Contains(Devices, d) {
-			return nil, fmt.Errorf("unknown device %q: known are %s", name, join(Devices))
-		}
-		if slices.Contains(devices, d) {
-			return nil, fmt.Errorf("device %q is named twice", name)
-		}
-		devices = append(devices, d)
-	}
-	if len(devices) == 0 {
-		return slices.Clone(Devices), nil
-	}
-	return devices, nil
-}
-
-func join(devices []Device) string {
-	names := make([]string, len(devices))
-	for i, d := range devices {
-		names[i] = string(d)
-	}
-	return strings.Join(names, ", ")
-}
 
 // Refusal is a device that could not be had, with the reason in its own words.
 type Refusal struct {
@@ -70,6 +31,12 @@ type SessionOptions struct {
 	// Devices are tried in this order; none means [Devices]. The first that the model runs on is
 	// taken. If a single one is named and cannot be had, that is an error.
 	Devices []Device
+
+	// Options of the providers. Those of a device that is not tried are an error.
+	Options DeviceOptions
+
+	// Precision to compute in; empty means [FP32].
+	Precision Precision
 
 	// Threads that the model may use on the CPU; 0 means GOMAXPROCS.
 	Threads int
@@ -88,12 +55,29 @@ type Session struct {
 	card     *models.Card
 	shape    *preparer
 	engine   engine
+	setup    engineSetup // what engine was opened with
 	device   Device
 	refusals []Refusal
 	runtime  string
 	threads  int
 	fixed    int // size of the batch that the graph fixes; 0: any
 	logits   bool
+}
+
+// engineSetup is what an engine is opened with.
+type engineSetup struct {
+	device    Device
+	options   map[string]string // of the device's provider
+	precision Precision
+	threads   int // on the CPU
+	logits    bool
+
+	// profile is the beginning of the path of a file that the runtime writes, when the engine is
+	// closed, about every node that was run; empty: none.
+	profile string
+
+	// plain runs the graph as it stands in the file, node by node.
+	plain bool
 }
 
 // engine runs one model on one device.
@@ -164,7 +148,13 @@ func openSession(card *models.Card, o SessionOptions) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := o.Options.check(devices); err != nil {
+		return nil, err
+	}
 	s := &Session{card: card, shape: newPreparer(&card.Input), threads: o.Threads, logits: o.Logits}
+	if s.setup.precision, err = ParsePrecision(string(o.Precision)); err != nil {
+		return nil, err
+	}
 	if s.threads <= 0 {
 		s.threads = runtime.GOMAXPROCS(0)
 	}
@@ -178,29 +168,39 @@ func openSession(card *models.Card, o SessionOptions) (*Session, error) {
 	if s.fixed, err = checkGraph(card, g); err != nil {
 		return nil, err
 	}
-	return s, s.take(devices, o.Log)
+	open := openEngine
+	if len(devices) > 1 {
+		open = notInSoftware
+	}
+	return s, s.take(open, devices, o.Options, o.Log)
+}
+
+// notInSoftware is openEngine where there is something to fall back on: WebGPU on Vulkan in software
+// would be had, and be slower than the CPU.
+func notInSoftware(card *models.Card, setup engineSetup) (engine, error) {
+	if drivers := softwareVulkanOnly(); setup.device == WebGPU && drivers != "" {
+		return nil, fmt.Errorf("all Vulkan drivers here run in software (%s), slower than the CPU; name webgpu alone to use it all the same", drivers)
+	}
+	return openEngine(card, setup)
 }
 
 // openEngineFunc is openEngine, or a test's.
-type openEngineFunc func(card *models.Card, d Device, threads int, logits bool) (engine, error)
+type openEngineFunc func(card *models.Card, setup engineSetup) (engine, error)
 
 // take opens the model on the first of devices that it runs on.
-func (s *Session) take(devices []Device, log *slog.Logger) error {
-	return s.takeWith(openEngine, devices, log)
-}
-
-func (s *Session) takeWith(open openEngineFunc, devices []Device, log *slog.Logger) error {
+func (s *Session) take(open openEngineFunc, devices []Device, options DeviceOptions, log *slog.Logger) error {
 	for _, d := range devices {
-		e, err := open(s.card, d, s.threads, s.logits)
+		setup := engineSetup{device: d, options: options[d], precision: s.setup.precision, threads: s.threads, logits: s.logits}
+		e, err := open(s.card, setup)
 		if err == nil {
 			if err = s.try(e); err != nil {
 				err = errors.Join(fmt.Errorf("running the model: %w", err), e.close())
 			}
 		}
 		if err == nil {
-			s.engine, s.device = e, d
+			s.engine, s.setup, s.device = e, setup, d
 			if log != nil {
-				log.Info("device taken", "device", d, "model", s.card.Name, "runtime", s.runtime)
+				log.Info("device taken", "device", d, "model", s.card.Name, "precision", setup.precision, "runtime", s.runtime)
 			}
 			return nil
 		}
@@ -296,6 +296,12 @@ func (s *Session) Card() *models.Card { return s.card }
 
 // Device is the one that was taken.
 func (s *Session) Device() Device { return s.device }
+
+// Precision is what the session computes in.
+func (s *Session) Precision() Precision { return s.setup.precision }
+
+// Options of the device's provider, as they were given. The caller owns them.
+func (s *Session) Options() map[string]string { return maps.Clone(s.setup.options) }
 
 // Refusals are the devices that were tried before it.
 func (s *Session) Refusals() []Refusal { return slices.Clone(s.refusals) }

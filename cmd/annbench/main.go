@@ -12,6 +12,7 @@
 //	annbench compare A B                   two results side by side; for CI
 //	annbench serve results/NAME            visual search in the browser, two indexes side by side
 //	annbench embed DIR --out FOLDER        images to vectors
+//	annbench devices                       what this machine can embed on, and why not on the rest
 //	annbench catalog show DIR              what is in a collection: counts, shapes, samples
 //	annbench catalog render --out DIR      draw fashion boards with boxes and labels
 //	annbench selfcheck                     check the harness itself on this machine
@@ -63,6 +64,7 @@ type cli struct {
 	Choose     chooseCmd     `cmd:"" help:"The fastest setting within your limits, from results folders."`
 	Compare    compareCmd    `cmd:"" help:"Two results folders side by side: what is faster, slower, the same."`
 	Embed      embedCmd      `cmd:"" help:"Turn labelled images into vectors."`
+	Devices    devicesCmd    `cmd:"" help:"What this machine can embed images on, and why not on the rest."`
 	Catalog    catalogCmd    `cmd:"" help:"Look at collections of labelled images, and draw boards."`
 	Classify   classifyCmd   `cmd:"" help:"How well a model classifies labelled images: its report card."`
 	Data       dataCmd       `cmd:"" help:"Vectors and data sets: fetch public ones, describe, convert."`

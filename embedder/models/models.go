@@ -320,6 +320,20 @@ func (c *Card) ONNX() ([]byte, error) {
 	return os.ReadFile(c.Path)
 }
 
+// FromBytes is a model that is part of a program: its card and its ONNX file, which are checked against
+// each other. The card's Path is empty.
+func FromBytes(text, onnx []byte) (*Card, error) {
+	card, err := Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("reading a model's card: %w", err)
+	}
+	if digest := digestBytes(onnx); digest != card.SHA256 {
+		return nil, fmt.Errorf("opening model %s: its SHA-256 is %s, its card says %s", card.Name, digest, card.SHA256)
+	}
+	card.onnx = onnx
+	return card, nil
+}
+
 func digestFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {

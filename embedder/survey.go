@@ -1,0 +1,152 @@
+package embedder
+
+import (
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"annbench/embedder/models"
+)
+
+var (
+	//go:embed testdata/tiny.json
+	probeCard []byte
+
+	//go:embed testdata/tiny.onnx
+	probeONNX []byte
+)
+
+// probe is a model of four nodes, to ask devices with.
+func probe() (*models.Card, error) { return models.FromBytes(probeCard, probeONNX) }
+
+// Survey is what a machine can run models on.
+type Survey struct {
+	Runtime string   `json:"runtime"` // "onnxruntime 1.27.0"
+	Library string   `json:"library"` // its path
+	Model   string   `json:"model"`   // that the devices were asked with
+	Devices []Found  `json:"devices"`
+	Vulkan  []string `json:"vulkan,omitempty"` // drivers that the Vulkan loader would find, which WebGPU needs on Linux
+}
+
+// Found is one device of a [Survey].
+type Found struct {
+	Device  Device         `json:"device"`
+	Runs    string         `json:"runs"` // what it runs on, for people
+	Ready   bool           `json:"ready"`
+	Reason  string         `json:"reason,omitempty"`  // why it is not, in the library's own words
+	Nodes   map[string]int `json:"nodes,omitempty"`   // of the model, by the provider that ran them
+	Seconds float64        `json:"seconds,omitempty"` // from nothing to the first answer
+}
+
+// SurveyDevices opens a model on every device of [Providers], one after the other, with nothing to fall
+// back on. A nil card stands for a model of four nodes that comes with annbench. It is an error only if
+// ONNX Runtime itself, or the model, cannot be had.
+func SurveyDevices(card *models.Card, o SessionOptions) (*Survey, error) {
+	if card == nil {
+		var err error
+		if card, err = probe(); err != nil {
+			return nil, err
+		}
+	}
+	out := &Survey{Model: card.Name, Vulkan: vulkanDrivers()}
+	if err := o.Options.check(knownDevices()); err != nil {
+		return nil, err
+	}
+	for _, p := range Providers {
+		found := Found{Device: p.Device, Runs: p.Runs}
+		own := o
+		own.Devices, own.Log, own.Options = []Device{p.Device}, nil, nil
+		if set := o.Options[p.Device]; set != nil {
+			own.Options = DeviceOptions{p.Device: set}
+		}
+		began := time.Now()
+		s, err := openSession(card, own)
+		switch {
+		case err == nil:
+			found.Seconds = time.Since(began).Seconds()
+			profile, failed := s.Profile(1)
+			if failed == nil {
+				found.Ready, found.Nodes = true, profile.Placed()
+			} else {
+				found.Reason = failed.Error()
+			}
+			if err := s.Close(); err != nil {
+				return nil, err
+			}
+		case s == nil: // not the device's fault
+			return nil, err
+		default:
+			found.Reason = s.refusals[0].Reason
+		}
+		out.Devices = append(out.Devices, found)
+	}
+	out.Runtime, out.Library = loadedRuntime()
+	return out, nil
+}
+
+var wherefrom = regexp.MustCompile(`^/\S+:\d+ .*? (?:was false\.|\[ONNXRuntimeError\] : \d+ : \w+ :) `)
+
+// Brief is the reason without the place in ONNX Runtime's sources that it came from.
+func (f *Found) Brief() string { return wherefrom.ReplaceAllString(f.Reason, "") }
+
+// vulkanDrivers lists the manifests of drivers that the Vulkan loader reads (loader interface, version
+// 1.3): what VK_DRIVER_FILES or VK_ICD_FILENAMES names, or else the files of the usual folders.
+func vulkanDrivers() []string {
+	if runtime.GOOS != "linux" {
+		return nil
+	}
+	for _, name := range []string{"VK_DRIVER_FILES", "VK_ICD_FILENAMES"} {
+		if list := os.Getenv(name); list != "" {
+			var found []string
+			for _, path := range filepath.SplitList(list) {
+				if _, err := os.Stat(path); err != nil {
+					path = fmt.Sprintf("%s (named by %s; not there)", path, name)
+				}
+				found = append(found, path)
+			}
+			return found
+		}
+	}
+	dirs := []string{"/etc", "/usr/local/etc", "/usr/local/share", "/usr/share"}
+	if home := os.Getenv("HOME"); home != "" {
+		dirs = append(dirs, filepath.Join(home, ".local/share"))
+	}
+	var found []string
+	for _, dir := range dirs {
+		files, err := filepath.Glob(filepath.Join(dir, "vulkan/icd.d/*.json"))
+		if err == nil { // a pattern of ours is never bad
+			found = append(found, files...)
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// softwareVulkanOnly names the Vulkan driver where all that are found run on the CPU: SwiftShader, and
+// Mesa's llvmpipe. Otherwise it is empty.
+func softwareVulkanOnly() string {
+	drivers := vulkanDrivers()
+	for _, path := range drivers {
+		if name := filepath.Base(path); !strings.HasPrefix(name, "vk_swiftshader") && !strings.HasPrefix(name, "lvp_") {
+			return ""
+		}
+	}
+	return strings.Join(drivers, ", ")
+}
+
+// VulkanHint says what is missing where WebGPU finds no adapter; empty where there is nothing to say.
+func (s *Survey) VulkanHint() string {
+	if runtime.GOOS != "linux" || len(s.Vulkan) > 0 {
+		return ""
+	}
+	return strings.TrimSpace(`
+WebGPU runs over Vulkan here, and no Vulkan driver is installed. A GPU's driver brings one (NVIDIA:
+nvidia_icd.json); Mesa's are in Debian's mesa-vulkan-drivers. A driver in software comes with Debian's
+chromium: VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json, slow, but the same path.`)
+}
