@@ -343,14 +343,14 @@ func TestDeadline(t *testing.T) {
 
 // The server's own limits of time and rights come back in its words.
 func TestServerRefuses(t *testing.T) {
-	base := gaussian(3000, 100, 3)
+	base := gaussian(6000, 100, 3)
 	each(t, func(t *testing.T, s *Server) {
 		if s.oneSession {
 			t.Skip("PGlite takes no options at the start of a session, and lets anybody in")
 		}
 		host := net.JoinHostPort(s.config.Host, fmt.Sprint(s.config.Port))
-		table := Table{Name: newTable(t, s), Rows: base.Rows, Dim: base.Dim, Metric: vec.L2, Type: Vector, Storage: Plain, Kind: HNSW, Options: kinds[1].options}
-		short, err := Connect(t.Context(), fmt.Sprintf("postgres://%s@%s/%s?statement_timeout=40ms", s.config.User, host, s.database()))
+		table := Table{Name: newTable(t, s), Rows: base.Rows, Dim: base.Dim, Metric: vec.L2, Type: Vector, Storage: Plain, Kind: HNSW, Options: []Option{{"m", 32}, {"ef_construction", 400}}}
+		short, err := Connect(t.Context(), fmt.Sprintf("postgres://%s@%s/%s?statement_timeout=500ms", s.config.User, host, s.database()))
 		if err != nil {
 			t.Fatal(err)
 		}
