@@ -244,7 +244,7 @@ func WriteGrowths(dir string, r *Report, growths []Growth) ([]string, error) {
 		f := &plotFigure{
 			title: v.title, level: math.NaN(), legend: true,
 			x: axisOf{title: "vectors", kind: logarithmic},
-			y: axisOf{title: fmt.Sprintf("at recall %.2f", Target), kind: logarithmic, unit: info.Unit},
+			y: axisOf{title: fmt.Sprintf("at recall %.2f; hollow: at the highest that the family reaches, below it", Target), kind: logarithmic, unit: info.Unit},
 		}
 		for _, g := range growths {
 			if g.Name != v.name {
@@ -253,7 +253,7 @@ func WriteGrowths(dir string, r *Report, growths []Growth) ([]string, error) {
 			s := plotSeries{family: g.Family, hue: r.hue(g.Family), joined: true}
 			for _, p := range g.Points {
 				s.points = append(s.points, plotPoint{
-					x: float64(p.Vectors), y: p.Value, lo: math.NaN(), hi: math.NaN(),
+					x: float64(p.Vectors), y: p.Value, lo: math.NaN(), hi: math.NaN(), open: p.Short,
 					title: fmt.Sprintf("%s\n%s vectors: %s", g.Family, count(p.Vectors), format(info.Unit, p.Value)),
 				})
 			}

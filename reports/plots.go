@@ -74,6 +74,7 @@ type plotPoint struct {
 	x, y   float64
 	lo, hi float64 // of y; NaN for none
 	title  string
+	open   bool // drawn hollow: it compares with the others in part only
 }
 
 func (f *plotFigure) any() bool {
@@ -238,7 +239,7 @@ func (f *plotFigure) draw(s surface, width float64) {
 	for _, one := range f.series {
 		for _, p := range one.points {
 			s.begin(one.family, p.title, true)
-			s.point(x(p.x), y(p.y), 4.4, one.hue.mark, of(one.family), false)
+			s.point(x(p.x), y(p.y), 4.4, one.hue.mark, of(one.family), p.open)
 			s.end()
 		}
 	}
