@@ -35,6 +35,7 @@ func main() {
 	flag.Float64Var(&a.rate, "rate", 1000, "queries a second that are to be answered")
 	flag.DurationVar(&a.within, "within", 20*time.Millisecond, "time in which a shard has to answer")
 	flag.Float64Var(&a.price, "price", 0.5, "price of a node for an hour")
+	flag.StringVar(&a.note, "note", "", "a sentence on how it was measured, for the page")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: scale [flags] RESULTS > docs/scale.md")
 		flag.PrintDefaults()
@@ -63,6 +64,7 @@ type assumptions struct {
 	rate   float64       // queries a second
 	within time.Duration // that a shard may take for a query
 	price  float64       // of a node for an hour, in any currency
+	note   string        // a sentence for the page
 }
 
 func (a assumptions) check() error {
@@ -191,10 +193,13 @@ func (p *page) write() error {
 	p.say("```sh\nbin/annbench run configs/scale.yaml\ngo run ./scripts/scale results/scale > docs/scale.md\n```")
 
 	p.say("## Measured")
-	p.say("Data: %s to %s, held-out queries included: clusters of low intrinsic dimension, the vectors of a smaller set the first ones of a larger. k = %d, %s. Machine: %s, %d cores; builds with %d threads, searches one at a time on one.",
+	p.say("Data: from %s to %s; queries are held out: clusters of low intrinsic dimension, the vectors of a smaller set the first ones of a larger. k = %d, %s. Machine: %s, %d cores; builds with %d threads, searches one at a time on one.",
 		first.Name, last.Name, p.r.Focus.K, p.r.Focus.Metric, env.CPU, env.Cores, p.r.Focus.Threads)
 	if d := p.disturbed(); len(d) > 0 {
-		p.say("The machine was not quiet when the runs began: %s. Times are those of a busy machine.", strings.Join(d, "; "))
+		p.say("The machine was not quiet, and times are those of a busy machine. As it was told when the runs began: %s.", strings.Join(d, "; "))
+	}
+	if p.note != "" {
+		p.say("%s", p.note)
 	}
 	p.say("Every family was built and searched once a size, so a single value may be off by what the machine did at that moment; the exponents, over all sizes, carry their standard errors. *grows as* is the exponent of the power that fits best: n¹ doubles when the vectors double. A value with * is at the highest recall that the family's settings reach, where that is below %.2f, and does not count in the fit.", reports.Target)
 	var table bytes.Buffer
@@ -218,7 +223,7 @@ func (p *page) write() error {
 	}
 
 	p.say("## On paper: shards over nodes")
-	p.say("Assumed: nodes of %s GiB and %d cores, %.0f %% of the memory for the index; the vectors are cut at random into as many equal shards as nodes are needed, every query asks every shard, and the answers are merged. So a shard's own size decides build and search time, and it lies mostly where something was measured; every shard works for every query, so the work of a query grows with the shards. A shard has to answer within %s, so that slow families are cut into more shards than memory asks for. %s queries a second are to be answered with at most %.0f %% of the cores' time; where one copy of the shards cannot, copies are added. A node costs %s an hour, in whatever currency: **replace all of these by your own** (`go run ./scripts/scale -h`). Left out: the wire (measured with engines: [engines.md](engines.md)), the slowest shard of many, updates, disks, people.",
+	p.say("Assumed: nodes of %s GiB and %d cores, %.0f %% of the memory for the index; the vectors are cut at random into as many equal shards as nodes are needed, every query asks every shard, and the answers are merged. So a shard's own size decides build and search time, and the table says how far that is beyond what was measured; every shard works for every query, so the work of a query grows with the shards. A shard has to answer within %s, so that slow families are cut into more shards than memory asks for. %s queries a second are to be answered with at most %.0f %% of the cores' time; where one copy of the shards cannot, copies are added. A node costs %s an hour, in whatever currency: **replace all of these by your own** (`go run ./scripts/scale -h`). Left out: the wire (measured with engines: [engines.md](engines.md)), the slowest shard of many, updates, disks, people.",
 		trim(p.memory), p.cores, 100*p.usable, reports.Readable(metric.Mean, p.within.Seconds()), thousands(int(p.rate)), 100*p.busy, trim(p.price))
 	for _, n := range paper {
 		p.say("%s vectors:", power(n))
@@ -275,18 +280,30 @@ func (p *page) fleet(m *model, n int) fleet {
 	return f
 }
 
-// disturbed is what disturbed timing while the records were measured, each once.
+// disturbed is what disturbed timing while the records were measured. What differs in its last word
+// alone, a number, is said once.
 func (p *page) disturbed() []string {
-	var out []string
+	var what []string
+	values := map[string][]string{}
 	for _, e := range p.r.Envs {
 		for _, d := range e.Disturbed {
-			what, _, _ := strings.Cut(d, ";")
-			if !slices.Contains(out, what) {
-				out = append(out, what)
+			text, _, _ := strings.Cut(d, ";")
+			at := strings.LastIndex(text, " ")
+			if at < 0 {
+				at = 0
+			}
+			if values[text[:at]] == nil {
+				what = append(what, text[:at])
+			}
+			if !slices.Contains(values[text[:at]], text[at:]) {
+				values[text[:at]] = append(values[text[:at]], text[at:])
 			}
 		}
 	}
-	return out
+	for i, w := range what {
+		what[i] += strings.Join(values[w], ",")
+	}
+	return what
 }
 
 // notes says which cells have no value, and why.
