@@ -410,14 +410,18 @@ type Writer struct {
 	dim      int
 	rows     int
 	count    int // thumbs
-	digester digester
-	vectors  *npyWriter[float32]
-	items    *lineWriter
-	thumbs   *os.File // nil before the first
-	zip      *zip.Writer
-	line     []byte
-	err      error // the first, after which nothing is written any more
-	given    Meta  // what was read beside the vectors; see [OpenSource]
+	// itemBytes is how long the items file is.
+	itemBytes int64
+	digester  digester
+	vectors   *npyWriter[float32]
+	items     *lineWriter
+	thumbs    *os.File // nil before the first
+	zip       *zip.Writer
+	zipped    *appender // what zip writes to
+	line      []byte
+	journal   *journal // of a collection that can be gone on with; nil for others
+	err       error    // the first, after which nothing is written any more
+	given     Meta     // what was read beside the vectors; see [OpenSource]
 }
 
 // Create begins a collection at dir, of vectors of dim dimensions. What is written lies in a folder
@@ -429,9 +433,8 @@ func Create(dir string, dim int) (*Writer, error) {
 		return nil, fmt.Errorf("creating %s: vectors of %d dimensions", dir, dim)
 	}
 	dir = filepath.Clean(dir)
-	switch entries, err := os.ReadDir(dir); {
-	case err == nil && len(entries) > 0, err != nil && !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("creating %s: there is something already; move it away, or choose another name", dir)
+	if err := free(dir); err != nil {
+		return nil, fmt.Errorf("creating %s: %w", dir, err)
 	}
 	tmp, err := tempDir(dir)
 	if err != nil {
@@ -446,6 +449,15 @@ func Create(dir string, dim int) (*Writer, error) {
 		return nil, fmt.Errorf("creating %s: %w", dir, err)
 	}
 	return w, nil
+}
+
+// free says that nothing is at dir, or an empty folder.
+func free(dir string) error {
+	switch entries, err := os.ReadDir(dir); {
+	case err == nil && len(entries) > 0, err != nil && !errors.Is(err, fs.ErrNotExist):
+		return errors.New("there is something already; move it away, or choose another name")
+	}
+	return nil
 }
 
 // Append adds rows: items[i] with vector i of vectors and, where thumbs is not nil, the JPEG file
@@ -480,6 +492,7 @@ func (w *Writer) append(items []Item, vectors vec.Matrix, thumbs [][]byte) error
 		if _, err := w.items.Write(w.line); err != nil {
 			return err
 		}
+		w.itemBytes += int64(len(w.line))
 		if thumbs != nil && len(thumbs[i]) > 0 {
 			if err := w.thumb(w.rows+i, thumbs[i]); err != nil {
 				return err
@@ -495,11 +508,15 @@ func (w *Writer) thumb(row int, jpeg []byte) (err error) {
 		if w.thumbs, err = os.OpenFile(filepath.Join(w.tmp, thumbsFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644); err != nil {
 			return err
 		}
-		w.zip = zip.NewWriter(w.thumbs)
+		w.beginZip()
 	}
+	return w.zipEntry(thumbName(row), jpeg)
+}
+
+func (w *Writer) zipEntry(name string, jpeg []byte) error {
 	size := uint64(len(jpeg))
 	out, err := w.zip.CreateRaw(&zip.FileHeader{
-		Name: thumbName(row), Method: zip.Store, CRC32: crc32.ChecksumIEEE(jpeg),
+		Name: name, Method: zip.Store, CRC32: crc32.ChecksumIEEE(jpeg),
 		CompressedSize64: size, UncompressedSize64: size,
 	})
 	if err != nil {
@@ -546,9 +563,17 @@ func (w *Writer) commit(embedding json.RawMessage) (*Meta, error) {
 		return nil, err
 	}
 	if err := publish(w.tmp, w.dir); err != nil {
+		if w.journal != nil && errors.Is(err, fs.ErrExist) {
+			w.journal.marks = 0 // another has written the same: this one is not needed
+		}
 		return nil, err
 	}
 	w.tmp = ""
+	if w.journal != nil {
+		// After the folder has its name: until then, the journal is what can be gone on with.
+		_ = os.Remove(filepath.Join(w.dir, journalFile))
+		_ = w.journal.f.Close()
+	}
 	return meta, nil
 }
 
@@ -571,7 +596,8 @@ func (w *Writer) finish() error {
 	return err
 }
 
-// Abort drops what was written. After Commit has succeeded it does nothing, so it can be deferred.
+// Abort drops what was written; with [Resume], what was written since the last [Writer.Mark]. After
+// Commit has succeeded it does nothing, so it can be deferred.
 func (w *Writer) Abort() {
 	if w.tmp == "" {
 		return
@@ -585,6 +611,11 @@ func (w *Writer) Abort() {
 	if w.thumbs != nil {
 		w.thumbs.Close()
 	}
-	os.RemoveAll(w.tmp)
+	if w.journal == nil || w.journal.marks == 0 {
+		os.RemoveAll(w.tmp)
+	}
+	if w.journal != nil {
+		w.journal.f.Close() // and with it ends the lock
+	}
 	w.tmp = ""
 }
