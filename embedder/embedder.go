@@ -11,6 +11,7 @@
 package embedder
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -20,6 +21,7 @@ import (
 	"log/slog"
 	"math"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -80,6 +82,17 @@ type Batch struct {
 
 	Skipped []Failure // pictures that were left out of this batch, in order; it may hold nothing else
 	End     int       // the place in the collection that follows this batch: where Options.First goes on
+	Spent   Spent     // by Embed until this call of the sink
+}
+
+// Spent is time: of the wall clock since Embed was called, and how long each part was busy. The first two
+// parts add up what the workers spent side by side; parts overlap, so that their sum is more than Seconds.
+type Spent struct {
+	Seconds        float64 `json:"seconds"`
+	DecodeSeconds  float64 `json:"decode_seconds"`  // reading and decoding, as the collection does it
+	PrepareSeconds float64 `json:"prepare_seconds"` // resizing, and thumbnails
+	InferSeconds   float64 `json:"infer_seconds"`   // the model, with the way to the device and back
+	SinkSeconds    float64 `json:"sink_seconds"`    // the caller's sink
 }
 
 // Failure is a picture that was left out.
@@ -127,15 +140,8 @@ type Result struct {
 	Runtime  string    `json:"runtime"`            // library and version that ran the model
 	Threads  int       `json:"threads"`            // of the model on a CPU
 
-	Seconds   float64 `json:"seconds"`    // of the wall clock, from the call to the last delivery
+	Spent
 	PerSecond float64 `json:"per_second"` // Images over Seconds
-
-	// Seconds that each part was busy. The first two add up what the workers spent side by side;
-	// stages overlap, so that their sum is more than Seconds.
-	DecodeSeconds  float64 `json:"decode_seconds"`  // reading and decoding, as the collection does it
-	PrepareSeconds float64 `json:"prepare_seconds"` // resizing, and thumbnails
-	InferSeconds   float64 `json:"infer_seconds"`   // the model, with the way to the device and back
-	SinkSeconds    float64 `json:"sink_seconds"`    // the caller's sink
 
 	// Stages are the same by stage, with their waiting, in the order of the way; Limit is the stage
 	// that was busy for most of its time: a faster one of the others would have changed little.
@@ -145,23 +151,19 @@ type Result struct {
 
 // stages fills in Stages and Limit, and the sums they are made of.
 func (r *Result) stages(decoded, inferred int) {
-	delivered := r.Images + len(r.Skipped)
 	r.Stages = []Stage{
 		{Stage: StageDecode, Goroutines: r.Workers, Images: decoded, Busy: r.DecodeSeconds + r.PrepareSeconds},
 		{Stage: StageModel, Goroutines: r.Runs, Images: inferred, Busy: r.InferSeconds},
-		{Stage: StageWrite, Goroutines: 1, Images: delivered, Busy: r.SinkSeconds},
+		{Stage: StageWrite, Goroutines: 1, Images: r.Images + len(r.Skipped), Busy: r.SinkSeconds},
 	}
-	most := 0.0
 	for i := range r.Stages {
 		s := &r.Stages[i]
 		s.Waiting = max(0, float64(s.Goroutines)*r.Seconds-s.Busy)
 		if s.Busy > 0 {
 			s.PerSecond = float64(s.Images) * float64(s.Goroutines) / s.Busy
 		}
-		if share := s.Share(); share > most {
-			most, r.Limit = share, s.Stage
-		}
 	}
+	r.Limit = slices.MaxFunc(r.Stages, func(a, b Stage) int { return cmp.Compare(a.Share(), b.Share()) }).Stage
 }
 
 // defaultBatch is where the rate of a ResNet18 at 96×96 on a CPU has levelled off (see
@@ -208,13 +210,10 @@ func Embed(ctx context.Context, src catalog.Source, s *Session, o Options, sink 
 	err := e.run(ctx, sink)
 
 	r := &e.result
-	r.Seconds = time.Since(began).Seconds()
+	r.Spent = e.spent()
 	if r.Seconds > 0 {
 		r.PerSecond = float64(r.Images) / r.Seconds
 	}
-	r.DecodeSeconds = time.Duration(e.decodeBusy.Load()).Seconds()
-	r.PrepareSeconds = time.Duration(e.prepareBusy.Load()).Seconds()
-	r.InferSeconds = time.Duration(e.inferBusy.Load()).Seconds()
 	r.stages(int(e.decoded.Load()), int(e.inferred.Load()))
 	if err != nil {
 		return *r, fmt.Errorf("embedding %s: %w", src.Name(), err)
@@ -235,9 +234,20 @@ type embedding struct {
 	began      time.Time
 
 	decodeBusy, prepareBusy, inferBusy atomic.Int64 // nanoseconds
+	sinkBusy                           time.Duration
 	decoded, inferred                  atomic.Int64 // pictures
 
 	result Result
+}
+
+func (e *embedding) spent() Spent {
+	return Spent{
+		Seconds:        time.Since(e.began).Seconds(),
+		DecodeSeconds:  time.Duration(e.decodeBusy.Load()).Seconds(),
+		PrepareSeconds: time.Duration(e.prepareBusy.Load()).Seconds(),
+		InferSeconds:   time.Duration(e.inferBusy.Load()).Seconds(),
+		SinkSeconds:    e.sinkBusy.Seconds(),
+	}
 }
 
 // job is a group to decode, and the place of its first picture.
@@ -380,14 +390,14 @@ func (e *embedding) deliver(ctx context.Context, ring *ring, sink func(Batch) er
 		n := len(f.items)
 		b := Batch{
 			First: r.Images, Items: f.items, Vectors: f.output.vectors.Slice(0, n), Thumbnails: f.thumbnails,
-			Skipped: f.skipped, End: f.end,
+			Skipped: f.skipped, End: f.end, Spent: e.spent(),
 		}
 		if e.session.logits {
 			b.Logits = f.output.logits.Slice(0, n)
 		}
 		start := time.Now()
 		err := sink(b)
-		r.SinkSeconds += time.Since(start).Seconds()
+		e.sinkBusy += time.Since(start)
 		if err != nil {
 			return fmt.Errorf("delivering pictures %d to %d: %w", r.Images, r.Images+n-1, err)
 		}

@@ -229,8 +229,23 @@ type Embedding struct {
 	Decode  float64         `json:"decode_seconds,omitempty"`
 	Prepare float64         `json:"prepare_seconds,omitempty"`
 	Infer   float64         `json:"infer_seconds,omitempty"`
+	Write   float64         `json:"write_seconds,omitempty"`
 	Workers int             `json:"workers,omitempty"`
-	Card    json.RawMessage `json:"card,omitempty"` // the model's card as it stands
+	Runs    int             `json:"runs,omitempty"`  // batches in the model at once
+	Batch   int             `json:"batch,omitempty"` // images in one run of the model
+	Limit   string          `json:"limit,omitempty"` // the stage that was busy for most of its time: decode, model or write
+	Card    json.RawMessage `json:"card,omitempty"`  // the model's card as it stands
+	Shard   *EmbeddingShard `json:"shard,omitempty"` // which part of a collection this is; nil for all of it
+}
+
+// EmbeddingShard is a part of a collection of images that was embedded by itself.
+type EmbeddingShard struct {
+	Index int    `json:"index"` // from 1
+	Of    int    `json:"of"`
+	First int    `json:"first"` // place of the first image in the collection
+	End   int    `json:"end"`   // place that follows the last one
+	Total int    `json:"total"` // images in the collection
+	Key   string `json:"key"`   // of the model and the collection: the same for all shards that belong together
 }
 
 // Failure is an image that could not be used, and why.

@@ -3,7 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+
+	"annbench/bench/dataset"
 )
 
 type embedCmd struct {
@@ -14,6 +19,7 @@ type embedCmd struct {
 	Batch      int      `help:"Images in one run of the model." default:"32"`
 	Strict     bool     `help:"End with an error at the first image that cannot be read."`
 	Thumbnails int      `help:"Longest side of the pictures kept for galleries; 0 keeps none." default:"96"`
+	Shard      string   `help:"Embed one part of the collection, such as 2/8, into DIR-2-of-8; annbench merge joins them." placeholder:"I/N"`
 	JSON       bool     `help:"Print what was done as JSON."`
 }
 
@@ -22,26 +28,44 @@ func (embedCmd) Help() string {
 	return `Images that cannot be read are named, left out and counted. The vectors are vectors.npy in the
 folder, which NumPy reads; items.jsonl has id and category of each row.
 
+A call that was stopped, by whatever, is gone on with by the same call: no image is embedded twice.
+
 Examples:
   annbench embed photos --out photos.vectors
   annbench embed --tsv raw_test.tsv --images boards --out boards.vectors
-  annbench embed photos --out photos.vectors --device cpu --strict`
+  annbench embed photos --out photos.vectors --device cpu --strict
+  annbench embed photos --out photos.vectors --shard 2/8
+  annbench merge photos.vectors-*-of-8 --out photos.vectors`
 }
 
 func (c *embedCmd) Run(ctx context.Context, s *surface) error {
 	if c.Batch < 1 || c.Thumbnails < 0 {
 		return misuse{fmt.Errorf("--batch must be at least 1, and --thumbnails at least 0")}
 	}
+	shard, err := parseShard(c.Shard, os.Getenv)
+	if err != nil {
+		return misuse{err}
+	}
+	if shard.Of > 0 {
+		c.Out = fmt.Sprintf("%s-%d-of-%d", filepath.Clean(c.Out), shard.Index, shard.Of)
+	}
 	src, err := c.open(s, c.Strict)
 	if err != nil {
 		return err
 	}
-	e := embedJob{source: src, model: c.Model, devices: c.Device, batch: c.Batch, strict: c.Strict, thumbnails: c.Thumbnails}
+	e := embedJob{source: src, model: c.Model, devices: c.Device, batch: c.Batch, strict: c.Strict, thumbnails: c.Thumbnails, shard: shard}
 	card, err := e.card()
 	if err != nil {
 		return err
 	}
-	result, err := e.into(ctx, s, card, c.Out)
+	key, err := e.key(ctx, s, card)
+	if err != nil {
+		return err
+	}
+	result, err := e.into(ctx, s, card, key, c.Out)
+	if errors.Is(err, dataset.ErrBusy) {
+		return fmt.Errorf("%w: wait for it, or choose another --out", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 type mergeCmd struct {
-	Results []string `arg:"" help:"Results folders, of one data set."`
+	Results []string `arg:"" help:"Results folders, of one data set; or the folders of embed --shard."`
 	Out     string   `required:"" help:"Folder for what they hold together; it may be one of them." placeholder:"DIR"`
 	Mixed   bool     `help:"Merge results of different machines or versions too; their times do not compare, and the report shows them apart."`
 	Partial bool     `help:"Leave out folders that hold no results (yet), and say which; one at least must hold some."`
@@ -29,10 +29,16 @@ func (mergeCmd) Help() string {
 set out to measure more than there is, what is missing is told, and the exit code is 1.
 
 Examples:
-  annbench merge results/my/shards/* --out results/my`
+  annbench merge results/my/shards/* --out results/my
+  annbench merge photos.vectors-*-of-8 --out photos.vectors`
 }
 
 func (c *mergeCmd) Run(ctx context.Context, s *surface) error {
+	if vectors, err := vectorsAmong(c.Results); err != nil {
+		return misuse{err}
+	} else if vectors {
+		return mergeVectors(ctx, s, c.Results, c.Out)
+	}
 	m, err := bench.Merge(ctx, c.Results, c.Out, bench.MergeConfig{Mixed: c.Mixed, Partial: c.Partial, Log: s.log})
 	if err != nil {
 		return err
