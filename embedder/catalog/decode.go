@@ -8,6 +8,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"math"
 	"os"
 
 	"golang.org/x/image/webp"
@@ -101,10 +102,42 @@ func Decode(data []byte, pixels int64) (img image.Image, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("decoding %s: %w", format, cutShort(err))
 	}
-	if format == "JPEG" {
+	switch format {
+	case "JPEG":
 		img = turned(img, orientation(data))
+	case "WebP":
+		fullRange(img)
 	}
 	return img, nil
+}
+
+// fullRange gives the components of a lossy WebP the range that image.YCbCr has by its definition (JFIF), in
+// place. WebP's are those of video, 16 to 235 for luma and 16 to 240 for chroma (RFC 6386, 9.2, with the
+// constants of ITU-R BT.601), and the decoder hands them on as they are: taken for JFIF's, black is grey.
+func fullRange(img image.Image) {
+	var planes *image.YCbCr
+	switch img := img.(type) {
+	case *image.YCbCr:
+		planes = img
+	case *image.NYCbCrA:
+		planes = &img.YCbCr
+	default:
+		return // lossless: RGB
+	}
+	var luma, chroma [256]uint8
+	for v := range 256 {
+		luma[v] = uint8(min(255, max(0, math.Round(float64(v-16)*255/219))))
+		chroma[v] = uint8(min(255, max(0, math.Round(float64(v-128)*255/224+128))))
+	}
+	for i, v := range planes.Y {
+		planes.Y[i] = luma[v]
+	}
+	for i, v := range planes.Cb {
+		planes.Cb[i] = chroma[v]
+	}
+	for i, v := range planes.Cr {
+		planes.Cr[i] = chroma[v]
+	}
 }
 
 // cutShort says in plain words what the end of the file in the middle of an image means.

@@ -42,7 +42,8 @@ type folderFile struct {
 //
 // Names that begin with a dot are left out. Symbolic links are followed, to files and to folders,
 // in dir or elsewhere; a folder that was already visited in the same category is not visited again,
-// so that links in a circle end. All other files are counted by [Folder.Ignored].
+// so that links in a circle end. What is named as an image and leads nowhere, or is a folder with no image
+// in it, is an item that cannot be read. All other files are counted by [Folder.Ignored].
 //
 // It is an error when dir is missing, is no folder, cannot be listed in full, or has no image in any
 // category. One category alone is allowed.
@@ -124,18 +125,25 @@ func (f *Folder) walk(path, rel, label string, info fs.FileInfo, visited *[]fs.F
 		if mode&fs.ModeSymlink != 0 || mode.IsDir() {
 			info, err = os.Stat(path)
 			switch {
+			case err != nil && mode&fs.ModeSymlink != 0 && imageName(name):
+				mode = 0 // its picture has the error
 			case err != nil && mode&fs.ModeSymlink != 0:
 				f.ignored++ // a link to nowhere
 				continue
 			case err != nil:
 				return err
+			default:
+				mode = info.Mode().Type()
 			}
-			mode = info.Mode().Type()
 		}
 		switch {
 		case mode.IsDir():
+			before := len(f.files) + f.ignored
 			if err := f.walk(path, rel, label, info, visited); err != nil {
 				return err
+			}
+			if imageName(name) && len(f.files)+f.ignored == before {
+				f.files = append(f.files, folderFile{Item{ID: printable(rel), Label: label}, path})
 			}
 		case mode.IsRegular() && imageName(name):
 			f.files = append(f.files, folderFile{Item{ID: printable(rel), Label: label}, path})
@@ -162,7 +170,7 @@ func (f *Folder) Groups() int { return len(f.files) }
 func (f *Folder) Items(g int) []Item { return []Item{f.files[g].Item} }
 
 // Ignored counts what was found and not taken: files that are not named as images, files outside of
-// any category, links to nowhere, folders reached a second time. Hidden names are not counted.
+// any category, links to nowhere that are not named as images, folders reached a second time. Hidden names are not counted.
 func (f *Folder) Ignored() int { return f.ignored }
 
 // Group decodes the one image of group g. A file that is missing by now, broken, of another format,
@@ -174,7 +182,7 @@ func (f *Folder) Group(g int) []Picture {
 }
 
 // folderDigest opens what is hashed. Its number grows with any change in how a file becomes pixels.
-const folderDigest = "annbench catalog folder 3\n"
+const folderDigest = "annbench catalog folder 4\n"
 
 // Digest hashes the ID, label and content of every file, in order. It reads all files, as many at a
 // time as there are processors, which takes about as long as the disk needs for them. A file that

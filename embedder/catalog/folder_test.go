@@ -225,6 +225,9 @@ func TestFolderSymlinks(t *testing.T) {
 	write(t, other, "x.jpg", red)
 	write(t, other, "sub/y.jpg", red)
 	write(t, dir, "hat/a.jpg", red)
+	if err := os.Mkdir(filepath.Join(dir, "hat/bare.png"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for link, to := range map[string]string{
 		"hat/file.jpg":   filepath.Join(other, "x.jpg"),
 		"hat/folder":     other,
@@ -234,6 +237,7 @@ func TestFolderSymlinks(t *testing.T) {
 		"linked":         other,
 		"dangling":       filepath.Join(dir, "none"),
 		"hat/loop.jpg":   "loop.jpg",
+		"hat/gone.jpg":   filepath.Join(dir, "none"),
 		"hat/dev.jpg":    os.DevNull,
 		"hat/parent":     dir,
 		"hat/folder.jpg": other,
@@ -256,9 +260,21 @@ func TestFolderSymlinks(t *testing.T) {
 		}
 	}
 	for g := range f.Groups() {
-		if p := f.Group(g)[0]; p.Err != nil {
-			t.Error(p.Err)
+		p := f.Group(g)[0]
+		if want := p.ID == "hat/loop.jpg" || p.ID == "hat/gone.jpg" || p.ID == "hat/bare.png"; (p.Err != nil) != want {
+			t.Errorf("%s: %v", p.ID, p.Err)
 		}
+		if p.Err != nil && !strings.Contains(p.Err.Error(), filepath.Join(dir, p.ID)) {
+			t.Errorf("%v does not name the file", p.Err)
+		}
+	}
+	for _, want := range []string{"hat/loop.jpg", "hat/gone.jpg", "hat/bare.png"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("%s is missing from %q", want, got)
+		}
+	}
+	if _, err := f.Digest(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 
