@@ -315,29 +315,28 @@ func (w *Writer) replay(key string) (whole, other bool, err error) {
 	}
 	j.size = int64(len(line))
 
-	open := func(name string) (*os.File, int64, error) {
-		f, err := os.Open(filepath.Join(w.tmp, name))
+	var files [3]*os.File // nil where there is none, of size 0
+	var sizes [3]int64
+	defer func() {
+		for _, f := range files {
+			if f != nil {
+				f.Close()
+			}
+		}
+	}()
+	for i, name := range []string{vectorsFile, itemsFile, thumbsFile} {
+		files[i], err = os.Open(filepath.Join(w.tmp, name))
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, 0, nil
+			continue
 		}
 		if err != nil {
-			return nil, 0, err
+			return false, false, err
 		}
-		info, err := f.Stat()
+		info, err := files[i].Stat()
 		if err != nil {
-			f.Close()
-			return nil, 0, err
+			return false, false, err
 		}
-		return f, info.Size(), nil
-	}
-	vectors, vectorsSize, err := open(vectorsFile)
-	defer vectors.Close()
-	items, itemsSize, err2 := open(itemsFile)
-	defer items.Close()
-	thumbs, thumbsSize, err3 := open(thumbsFile)
-	defer thumbs.Close()
-	if err := errors.Join(err, err2, err3); err != nil {
-		return false, false, err
+		sizes[i] = info.Size()
 	}
 
 	var last mark
@@ -366,15 +365,15 @@ func (w *Writer) replay(key string) (whole, other bool, err error) {
 		var m mark
 		if json.Unmarshal(line, &m) != nil ||
 			m.Rows < last.Rows || m.Items < last.Items || m.Thumbs < last.Thumbs || m.Rows > math.MaxInt32 ||
-			npyHead+int64(m.Rows)*row > vectorsSize && m.Rows > 0 || m.Items > itemsSize || m.Thumbs > thumbsSize {
+			npyHead+int64(m.Rows)*row > sizes[0] && m.Rows > 0 || m.Items > sizes[1] || m.Thumbs > sizes[2] {
 			return true, false, nil
 		}
-		v, err = part(vectors, v, npyHead+int64(last.Rows)*row, npyHead+int64(m.Rows)*row)
+		v, err = part(files[0], v, npyHead+int64(last.Rows)*row, npyHead+int64(m.Rows)*row)
 		if err == nil {
-			i, err = part(items, i, last.Items, m.Items)
+			i, err = part(files[1], i, last.Items, m.Items)
 		}
 		if err == nil {
-			t, err = part(thumbs, t, last.Thumbs, m.Thumbs)
+			t, err = part(files[2], t, last.Thumbs, m.Thumbs)
 		}
 		if err != nil {
 			return false, false, err
