@@ -13,6 +13,6 @@ func Families() []*Family { return slices.Clone(families()) }
 var families = sync.OnceValue(func() []*Family {
 	table := []*Family{flatFamily()}
 	table = append(table, faissFamilies()...)
-	table = append(table, coderFamily(), forestFamily())
+	table = append(table, coderFamily(), forestFamily(), weaviateFamily())
 	return append(table, pgvectorFamilies()...)
 })
