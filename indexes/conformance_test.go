@@ -47,7 +47,6 @@ var conformance = map[string]traits{
 	"ivfflat-pgvector": {generous: Params{"lists": 16, "probes": 16}, floor: 0.99},
 	"hnsw-pgvector":    {generous: Params{"m": 16, "ef_construction": 100, "ef_search": 200}, floor: 0.95},
 	"forest":           {generous: Params{"trees": 2, "leaf": 32, "search_k": 1000}, floor: 0.95, repeatable: true},
-	"forest":     {generous: Params{"trees": 2, "leaf": 32, "search_k": 1000}, floor: 0.95, repeatable: true},
 	// Vectors are added side by side, so that no two graphs are the same.
 	"weaviate": {generous: Params{"M": 16, "efConstruction": 100, "ef": 200}, floor: 0.95},
 }
