@@ -54,13 +54,19 @@ var arrows = map[string][]string{
 		"embedder/catalog", "embedder/catalog/boards", "reports",
 	},
 
+	// A browser for tests.
+	"browsertest": {},
+
 	"scripts/gotest":   {},
 	"scripts/scale":    {"reports", "bench/metric", "bench/record"},
 	"scripts/findings": {"reports", "bench/metric", "bench/record"},
 }
 
 // testArrows are the arrows that only test files have, beyond those of the package they test.
-var testArrows = map[string][]string{}
+var testArrows = map[string][]string{
+	"reports": {"browsertest"},
+	"serve":   {"browsertest"},
+}
 
 // knowsAll are the packages that may import any other: the command alone.
 var knowsAll = []string{"cmd/annbench"}

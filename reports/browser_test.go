@@ -5,74 +5,24 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
-	cdplog "github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/network"
-	cdpruntime "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"annbench/browsertest"
 )
 
-// browser starts a headless Chromium, or skips the test where there is none. complaints are the
-// errors of the console and every request for anything but the page itself.
+// browser opens a browser in which every request for anything but the page itself is a complaint.
 func browser(t *testing.T) (ctx context.Context, complaints func() []string) {
 	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		t.Skip("no Chromium is installed: the page was not tried in a browser")
-	}
-	var mu sync.Mutex
-	var list []string
-	listen := func(ev any) {
-		said := ""
-		switch ev := ev.(type) {
-		case *cdpruntime.EventExceptionThrown:
-			said = fmt.Sprintf("exception: %+v", ev.ExceptionDetails)
-		case *cdpruntime.EventConsoleAPICalled:
-			said = fmt.Sprintf("console: %s", ev.Type)
-		case *cdplog.EventEntryAdded:
-			said = "log: " + ev.Entry.Text
-		case *network.EventRequestWillBeSent:
-			if u, _, _ := strings.Cut(ev.Request.URL, "#"); !strings.HasPrefix(u, "data:") && !strings.HasSuffix(u, "/"+PageFile) {
-				said = "request: " + u
-			}
-		}
-		if said != "" {
-			mu.Lock()
-			defer mu.Unlock()
-			list = append(list, said)
-		}
-	}
-	ctx, cancel := chromedp.NewContext(t.Context(), chromedp.WithListener(listen), chromedp.WithAllocatorOptions(
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-background-networking", true)))
-	t.Cleanup(cancel)
-	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
-	t.Cleanup(stop)
-	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
-		t.Skipf("Chromium does not start here, so the page was not tried in a browser: %v", err)
-	}
-	if _, err := chromedp.Call(ctx, cdplog.Enable, cdp.Empty{}); err != nil {
-		t.Fatal(err)
-	}
-	return ctx, func() []string {
-		mu.Lock()
-		defer mu.Unlock()
-		return append([]string(nil), list...)
-	}
+	return browsertest.Open(t, func(address string) bool {
+		u, _, _ := strings.Cut(address, "#")
+		return strings.HasPrefix(u, "data:") || strings.HasSuffix(u, "/"+PageFile)
+	})
 }
 
 // pageURL writes the report's page and returns where a browser finds it.
