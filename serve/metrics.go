@@ -12,6 +12,9 @@ type metrics struct {
 	embed    prometheus.Histogram
 	queue    *prometheus.GaugeVec
 	requests *prometheus.CounterVec
+
+	connections prometheus.Gauge
+	evicted     prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -31,8 +34,14 @@ func newMetrics() *metrics {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "annbench_requests_total", Help: "Requests answered, by status.",
 		}, []string{"status"}),
+		connections: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "annbench_connections", Help: "Connections that are open.",
+		}),
+		evicted: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "annbench_connections_evicted_total", Help: "Connections without a request that were closed to make room for others.",
+		}),
 	}
-	m.registry.MustRegister(m.search, m.embed, m.queue, m.requests,
+	m.registry.MustRegister(m.search, m.embed, m.queue, m.requests, m.connections, m.evicted,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -70,9 +70,11 @@ const exactID = "exact"
 
 func (s *Server) search(w http.ResponseWriter, req *http.Request) error {
 	var r searchRequest
-	if err := readJSON(w, req, &r); err != nil {
+	done, err := s.readJSON(w, req, &r)
+	if err != nil {
 		return err
 	}
+	defer done()
 	ids, label, err := s.check(&r)
 	if err != nil {
 		return err
@@ -81,21 +83,30 @@ func (s *Server) search(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	leave, err := s.searches.enter(req.Context())
+	out, err := s.searchAll(req.Context(), &r, ids, label, q)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	return reply(w, out)
+}
+
+// searchAll takes its turn, which is over before the answer is written: a slow reader keeps nobody waiting.
+func (s *Server) searchAll(ctx context.Context, r *searchRequest, ids []string, label int32, q *asked) (searchReply, error) {
 	out := searchReply{Query: q.view, K: r.K}
+	leave, err := s.searches.enter(ctx)
+	if err != nil {
+		return out, err
+	}
+	defer leave()
 	exact := &judge{Library: s.Library, q: q, k: r.K, label: label}
 	for _, id := range ids {
-		result, err := s.ask(req.Context(), id, exact, r.Judge)
+		result, err := s.ask(ctx, id, exact, r.Judge)
 		if err != nil {
-			return err
+			return out, err
 		}
 		out.Results = append(out.Results, result)
 	}
-	return reply(w, out)
+	return out, nil
 }
 
 // check looks at all that can be said without searching.

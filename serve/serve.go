@@ -25,6 +25,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -39,7 +40,8 @@ const (
 	maxAtOnce  = 3   // indexes in one search
 	maxItems   = 200 // items in one answer
 	maxDrawn   = 1024
-	retryAfter = "2" // seconds: a few embeddings
+	maxHeld    = 128 << 20 // bytes of all bodies that are held at once: two embeddings' queues of photographs
+	retryAfter = "2"       // seconds: a few embeddings
 )
 
 // Config says what is served.
@@ -58,6 +60,10 @@ type Config struct {
 	Queue int
 	// Searches is how many searches run at once; 0 means 64. Further ones are told to come again.
 	Searches int
+	// Connections is how many may be open; 0 means 20,000, or three quarters of the files that the
+	// process may open if that is fewer. For one more, that which has waited longest without a request
+	// is closed.
+	Connections int
 	// Token, where not empty, is asked for by every request.
 	Token string
 	// Hosts are names that requests may be made to, besides IP addresses and localhost. Without a
@@ -77,7 +83,14 @@ type Server struct {
 	pictures *pictureCache
 	session  string // the cookie of those who gave the token
 	handler  http.Handler
+	held     atomic.Int64 // bytes of bodies that requests hold
+	patience patience
+	crowd    *crowd
 }
+
+// patience is how long a client may take: those that are slow are dropped, so that they cost memory for
+// so long and no more.
+type patience struct{ header, body, write, idle, guess time.Duration }
 
 //go:embed page openapi.json
 var assets embed.FS
@@ -104,6 +117,8 @@ func New(c Config) (*Server, error) {
 		sum := sha256.Sum256([]byte("annbench session\n" + c.Token))
 		s.session = hex.EncodeToString(sum[:])
 	}
+	s.patience = patience{header: 5 * time.Second, body: 20 * time.Second, write: 60 * time.Second, idle: 60 * time.Second, guess: 300 * time.Millisecond}
+	s.crowd = newCrowd(orElse(c.Connections, mostConnections()), s.metrics.connections, s.metrics.evicted)
 	s.handler = s.routes()
 	return s, nil
 }
@@ -121,12 +136,12 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // Serve answers requests on l until ctx ends, then lets those under way finish, for ten seconds.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	h := &http.Server{
-		Handler: s.handler,
-		// A client that is slow is dropped: ten thousand of them cost memory for so long, and no more.
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       20 * time.Second,
-		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       60 * time.Second,
+		Handler:           s.handler,
+		ReadHeaderTimeout: s.patience.header,
+		ReadTimeout:       s.patience.body,
+		WriteTimeout:      s.patience.write,
+		IdleTimeout:       s.patience.idle,
+		ConnState:         s.crowd.state,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
@@ -201,9 +216,11 @@ func (s *Server) routes() http.Handler {
 				s.fail(w, req, err)
 			}
 		})
-		if r.method == "GET" { // another method is told so in the API's own form
-			continue
-		}
+		// Another method is told so in the API's own form.
+		mux.HandleFunc(r.pattern, func(w http.ResponseWriter, req *http.Request) {
+			w.Header().Set("Allow", r.method)
+			s.fail(w, req, problem{http.StatusMethodNotAllowed, "method", fmt.Sprintf("%s takes %s, not %s.", r.pattern, r.method, req.Method)})
+		})
 	}
 	for _, f := range files {
 		b, err := assets.ReadFile(f.file)
@@ -225,13 +242,6 @@ func (s *Server) routes() http.Handler {
 	}
 	mux.HandleFunc("POST /login", s.login)
 	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
-		for _, r := range routes {
-			if r.pattern == req.URL.Path && r.method != req.Method {
-				w.Header().Set("Allow", r.method)
-				s.fail(w, req, problem{http.StatusMethodNotAllowed, "method", fmt.Sprintf("%s takes %s, not %s.", r.pattern, r.method, req.Method)})
-				return
-			}
-		}
 		s.fail(w, req, problem{http.StatusNotFound, "not_found", "There is nothing at this address; " + api + "/openapi.json lists what there is."})
 	})
 	// A page elsewhere can make a browser send requests here; none of them is answered.
@@ -362,8 +372,8 @@ func same(a, b string) bool {
 func (s *Server) login(w http.ResponseWriter, req *http.Request) {
 	req.Body = http.MaxBytesReader(w, req.Body, 4<<10)
 	if s.Token == "" || !same(req.PostFormValue("token"), s.Token) {
-		time.Sleep(300 * time.Millisecond) // guessing is slow, besides hopeless
-		http.Redirect(w, req, "/login?wrong", http.StatusSeeOther)
+		time.Sleep(s.patience.guess) // guessing is slow, besides hopeless
+		http.Redirect(w, req, "/login#wrong", http.StatusSeeOther)
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
@@ -386,6 +396,10 @@ func badRequest(code, format string, args ...any) error {
 }
 
 func (s *Server) fail(w http.ResponseWriter, req *http.Request, err error) {
+	if a, ok := w.(*answer); ok && a.status != 0 { // half told: the client is gone, or has to see that it is cut
+		s.Log.Debug("an answer was cut off", "path", req.URL.Path, "error", err)
+		return
+	}
 	var p problem
 	var large *http.MaxBytesError
 	switch {
@@ -421,28 +435,61 @@ func reply(w http.ResponseWriter, v any) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	_, err = w.Write(append(b, '\n'))
-	if err != nil {
-		return fmt.Errorf("%w: %w", http.ErrAbortHandler, err)
-	}
-	return nil
+	return err
 }
 
-// readJSON reads a request's body into v: one value, without unknown names.
-func readJSON(w http.ResponseWriter, req *http.Request, v any) error {
-	kind, _, _ := strings.Cut(req.Header.Get("Content-Type"), ";")
+// holding counts the bytes of a body that are held, until done is called.
+type holding struct {
+	io.Reader
+	all  *atomic.Int64
+	mine int64
+}
+
+// Read fails with errBusy where all bodies together come to more than maxHeld. A body that comes slowly
+// counts for what has come.
+func (h *holding) Read(b []byte) (int, error) {
+	n, err := h.Reader.Read(b)
+	h.mine += int64(n)
+	if h.all.Add(int64(n)) > maxHeld {
+		return n, errBusy
+	}
+	return n, err
+}
+
+func (h *holding) done() { h.all.Add(-h.mine) }
+
+// readJSON reads a request's body into v: one value, without unknown names. What v holds of it counts as
+// held until done is called, which it must be.
+func (s *Server) readJSON(w http.ResponseWriter, req *http.Request, v any) (done func(), err error) {
+	body := &holding{Reader: http.MaxBytesReader(w, req.Body, maxBody), all: &s.held}
+	if err := readJSON(req.Header.Get("Content-Type"), body, v); err != nil {
+		body.done()
+		return nil, err
+	}
+	return body.done, nil
+}
+
+func readJSON(kind string, body io.Reader, v any) error {
+	kind, _, _ = strings.Cut(kind, ";")
 	if strings.TrimSpace(kind) != "application/json" {
 		return problem{http.StatusUnsupportedMediaType, "content_type", "The body has to be JSON: Content-Type: application/json."}
 	}
-	d := json.NewDecoder(http.MaxBytesReader(w, req.Body, maxBody))
+	d := json.NewDecoder(body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
 		var large *http.MaxBytesError
-		if errors.As(err, &large) {
+		var slow net.Error
+		switch {
+		case errors.As(err, &large), errors.Is(err, errBusy):
 			return err
+		case errors.As(err, &slow) && slow.Timeout():
+			return problem{http.StatusRequestTimeout, "slow", "The body took too long to arrive."}
 		}
 		return badRequest("json", "The body cannot be read: %s.", strings.TrimPrefix(err.Error(), "json: "))
 	}
-	if _, err := d.Token(); err != io.EOF {
+	if _, err := d.Token(); errors.Is(err, errBusy) {
+		return err
+	} else if !errors.Is(err, io.EOF) {
 		return badRequest("json", "There is something after the end of the JSON.")
 	}
 	return nil
