@@ -165,7 +165,7 @@ async function showTelling(mine) {
   const got = await call("/highlights");
   if (mine !== turn) return;
   $("telling").replaceChildren(...got.queries.map(h => el("li", {}, tile(h.item, null,
-    el("span", { className: "name" }, h.item.category || h.item.id), el("span", { className: "why" }, h.why)))));
+    el("span", { className: "name" }, h.item.category || h.item.id), el("span", { className: h.why.includes("random") ? "why chance" : "why" }, h.why)))));
   only("telling-view");
 }
 
