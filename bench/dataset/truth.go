@@ -81,7 +81,8 @@ func (t *Truth) Close() error {
 
 // FindTruth gives the k exact neighbours of every query of set under metric: out of dir, where an
 // earlier call has left k or more of them for a set of this digest, or by exact search on threads
-// threads, and then they are left there ("truth-METRIC-K"). dir is for one set; empty is its own folder. k is
+// threads, and then they are left there ("truth-METRIC-K"). Where [FindTruthPart] has left all parts for this k, they
+// are merged instead of searching. dir is for one set; empty is its own folder. k is
 // no more than the base has vectors; less than 1 is an error.
 //
 // The search is that of [vec.Exact], in float32. Where float32 is not fine enough it could be wrong,
@@ -106,7 +107,14 @@ func FindTruth(ctx context.Context, set *Set, metric vec.Metric, k, threads int,
 	if t != nil || err != nil {
 		return t, err
 	}
-	ids, distances, err := searchTruth(ctx, set, metric, k, threads, progress)
+	parts, err := openParts(set, metric, k, dir)
+	if err != nil {
+		return nil, err
+	}
+	ids, distances, err := searchTruth(ctx, set, metric, k, threads, parts, progress)
+	if parts != nil {
+		err = errors.Join(err, parts.close())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -223,17 +231,22 @@ func writeTruth(path string, set *Set, metric vec.Metric, k int, ids []int32, di
 // truthBlock is how many neighbours are held in memory at once, in their rough order: 128 MiB.
 const truthBlock = 1 << 24
 
-// searchTruth finds ids and distances, k for each query.
-func searchTruth(ctx context.Context, set *Set, metric vec.Metric, k, threads int, progress func(done int)) ([]int32, []float64, error) {
+// truthFetch is how many neighbours are looked for by float32. What float32 ranks beyond k although
+// float64 does not lies within its rounding of the k-th. More than this many that lie so close are copies
+// of one another, and then any of them will do. With queries that stand in the base, one more: themselves.
+func truthFetch(set *Set, k int) int {
+	return min(set.Base.Rows, k+max(k, 32)+set.Base.Rows-set.Neighbors())
+}
+
+// searchTruth finds ids and distances, k for each query: in parts, where they are not nil, or else in
+// the base.
+func searchTruth(ctx context.Context, set *Set, metric vec.Metric, k, threads int, parts *candidates, progress func(done int)) ([]int32, []float64, error) {
 	queries := set.Queries.Rows
 	if uint64(queries)*uint64(k) > math.MaxInt/8 {
 		return nil, nil, fmt.Errorf("exact neighbours: %d for each of %d queries are too many", k, queries)
 	}
 	ids, distances := make([]int32, queries*k), make([]float64, queries*k)
-	// What float32 ranks beyond k although float64 does not lies within its rounding of the k-th. More
-	// than this many that lie so close are copies of one another, and then any of them will do.
-	// With queries that stand in the base, one more: themselves.
-	fetch := min(set.Base.Rows, k+max(k, 32)+set.Base.Rows-set.Neighbors())
+	fetch := truthFetch(set, k)
 	block := max(1, truthBlock/fetch)
 	for from := 0; from < queries; from += block {
 		to := min(queries, from+block)
@@ -241,9 +254,17 @@ func searchTruth(ctx context.Context, set *Set, metric vec.Metric, k, threads in
 		if tell != nil {
 			tell = func(done int) { progress(from + done) }
 		}
-		found, err := vec.Exact(ctx, set.Base, set.Queries.Slice(from, to), metric, fetch, threads, tell)
-		if err != nil {
-			return nil, nil, fmt.Errorf("exact neighbours: %w", err)
+		var found []vec.Neighbor
+		if parts != nil {
+			if ctx.Err() != nil {
+				return nil, nil, fmt.Errorf("exact neighbours: %w", context.Cause(ctx))
+			}
+			found = parts.nearest(from, to, fetch)
+		} else {
+			var err error
+			if found, err = vec.Exact(ctx, set.Base, set.Queries.Slice(from, to), metric, fetch, threads, tell); err != nil {
+				return nil, nil, fmt.Errorf("exact neighbours: %w", err)
+			}
 		}
 		var next atomic.Int64
 		var wait sync.WaitGroup

@@ -49,7 +49,7 @@ func TestTruthAgainstBruteForce(t *testing.T) {
 			}
 		}
 		k := min(s.Base.Rows, rapid.IntRange(1, 30).Draw(t, "k"))
-		ids, distances, err := searchTruth(context.Background(), s, metric, k, rapid.IntRange(0, 3).Draw(t, "threads"), nil)
+		ids, distances, err := searchTruth(context.Background(), s, metric, k, rapid.IntRange(0, 3).Draw(t, "threads"), nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
