@@ -10,7 +10,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps env build report serve train test test-train test-pgvector race fuzz bench bench-forest fmt clean distclean \
+.PHONY: help deps env build report serve train test test-train test-pgvector test-slurm race fuzz bench bench-forest fmt clean distclean \
         check check-format check-vet check-lint check-tidy check-arrows check-shell check-measure
 
 SHELL    := /bin/bash
@@ -60,6 +60,9 @@ test: deps ## run every test, with the native parts and then without cgo, and te
 
 test-train: deps ## run one tiny epoch of the training recipe, export it and run it in Go; needs python3-torch
 	@$(NATIVE) ANNBENCH_TORCH=required go test -tags faiss -count=1 -run TestTrainingRecipe ./embedder
+
+test-slurm: deps ## run a sweep on Debian's Slurm, on two nodes that are this machine; installs it, as root
+	@$(NATIVE) scripts/test-slurm.sh
 
 test-pgvector: ## run the tests of the families in PostgreSQL: on PGlite (npm), or on ANNBENCH_TEST_PGVECTOR=host:port/database
 	@scripts/test-pgvector.sh

@@ -15,6 +15,7 @@ import (
 // Estimate is what a plan will take, about: see [EstimatePlan].
 type Estimate struct {
 	Wall    time.Duration            // of the whole plan, exact neighbours and embedding left out
+	Truth   time.Duration            // of the exact neighbours under all metrics, on one thread, where they are not there yet
 	Memory  int64                    // of the largest worker process, in bytes, the mapped data left out
 	Largest string                   // which family that is
 	Family  map[string]time.Duration // Wall by family
@@ -38,8 +39,48 @@ const processStart = 150 * time.Millisecond
 // it. It takes a second or a few, in this process, and is good to a factor of two or three: enough to
 // choose between now, tonight and not at all.
 func EstimatePlan(ctx context.Context, s *Sweep, set *dataset.Set, plan *Plan) (Estimate, error) {
-	e := Estimate{Family: map[string]time.Duration{}, Unknown: map[string]string{}}
-	speeds := map[string]speed{}
+	all, err := EstimatePlans(ctx, s, set, plan)
+	return all[0], err
+}
+
+// EstimatePlans is [EstimatePlan] of several plans of one sweep, such as the parts of one, with one
+// calibration.
+func EstimatePlans(ctx context.Context, s *Sweep, set *dataset.Set, plans ...*Plan) ([]Estimate, error) {
+	all := make([]Estimate, len(plans))
+	speeds, unknown := map[string]speed{}, map[string]string{}
+	truth, err := estimateTruth(ctx, s, set)
+	if err != nil {
+		return all, err
+	}
+	for i, plan := range plans {
+		all[i] = Estimate{Family: map[string]time.Duration{}, Unknown: map[string]string{}, Truth: truth}
+		if err := all[i].plan(ctx, s, set, plan, speeds, unknown); err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// estimateTruth times exact search on a sample.
+func estimateTruth(ctx context.Context, s *Sweep, set *dataset.Set) (time.Duration, error) {
+	rows, queries := min(CalibrationRows, set.Base.Rows), min(64, set.Queries.Rows)
+	var total time.Duration
+	for _, m := range s.Metric {
+		start := time.Now()
+		if _, err := vec.Exact(ctx, set.Base.Slice(0, rows), set.Queries.Slice(0, queries), m, min(rows, s.MaxK()), 1, nil); err != nil {
+			if ctx.Err() != nil {
+				return 0, ctx.Err()
+			}
+			continue // a run says what is wrong with the data
+		}
+		share := float64(rows) / float64(set.Base.Rows) * float64(queries) / float64(set.Queries.Rows)
+		total += time.Duration(float64(time.Since(start)) / share)
+	}
+	return total, nil
+}
+
+// plan adds the estimate of a plan to e. speeds and unknown hold what is known of families by now.
+func (e *Estimate) plan(ctx context.Context, s *Sweep, set *dataset.Set, plan *Plan, speeds map[string]speed, unknown map[string]string) error {
 	n, dim := set.Base.Rows, set.Base.Dim
 	for i := range plan.Jobs {
 		j := &plan.Jobs[i]
@@ -48,12 +89,15 @@ func EstimatePlan(ctx context.Context, s *Sweep, set *dataset.Set, plan *Plan) (
 			var err error
 			rate, err = calibrate(ctx, j, set)
 			if ctx.Err() != nil {
-				return e, ctx.Err()
+				return ctx.Err()
 			}
 			if err != nil {
-				e.Unknown[j.Family.Name] = err.Error()
+				unknown[j.Family.Name] = err.Error()
 			}
 			speeds[j.Family.Name] = rate
+		}
+		if reason, ok := unknown[j.Family.Name]; ok {
+			e.Unknown[j.Family.Name] = reason
 		}
 		wall := e.job(s, j, rate, n, dim, set.Queries.Rows)
 		e.Wall += wall
@@ -67,7 +111,7 @@ func EstimatePlan(ctx context.Context, s *Sweep, set *dataset.Set, plan *Plan) (
 			e.Memory, e.Largest = held, j.Family.Name
 		}
 	}
-	return e, nil
+	return nil
 }
 
 // job estimates one job: a build, and for each process and each point the passes over the queries.

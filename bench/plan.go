@@ -206,6 +206,16 @@ func (s *Sweep) askings(cores int) []Asking {
 	return list
 }
 
+// Cores is how many processor cores a machine must have for s: for its threads, and one at least beside
+// the measured one.
+func (s *Sweep) Cores() int {
+	most := max(2, s.Threads)
+	for _, w := range s.Workers {
+		most = max(most, w)
+	}
+	return most
+}
+
 // unfit says why a point cannot be measured, or nothing if it can.
 func unfit(j *Job, p Point, shape Shape) string {
 	switch {
@@ -269,6 +279,15 @@ func ParseShard(text string) (Shard, error) {
 		return Shard{}, fmt.Errorf("%q is not a shard: write it like 2/8, the second of eight", text)
 	}
 	return s, nil
+}
+
+// Builds is how many builds a repetition has: the most shards that all have something to do.
+func (p *Plan) Builds() int {
+	n := 0
+	for i := range p.Jobs {
+		n = max(n, p.Jobs[i].part+1)
+	}
+	return n
 }
 
 // Part returns the plan of one shard. All repetitions of a build stay together, on one machine.

@@ -318,7 +318,10 @@ func (c *coordinator) skip(skips []Skip) error {
 	return nil
 }
 
-func (c *coordinator) maxK() int { return max(100, slices.Max(c.Sweep.K)) }
+// MaxK is how many exact neighbours of each query a run of s finds.
+func (s *Sweep) MaxK() int { return max(100, slices.Max(s.K)) }
+
+func (c *coordinator) maxK() int { return c.Sweep.MaxK() }
 
 // given is the file of neighbours that came with the vectors, where they are of this metric as far as is
 // known.

@@ -20,6 +20,7 @@ type dataCmd struct {
 	Verify   dataVerifyCmd `cmd:"" help:"Compare data sets that are there with their published hashes."`
 	Describe describeCmd   `cmd:"" help:"How hard vectors are to search, and what is wrong with them."`
 	Convert  convertCmd    `cmd:"" help:"Write vectors in another format."`
+	Truth    truthCmd      `cmd:"" help:"Find the exact neighbours of a sweep beforehand, also in parts on several machines."`
 }
 
 // dataDir is the folder of a set: below the cache, or below dir where that is given.

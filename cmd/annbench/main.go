@@ -7,6 +7,7 @@
 //	annbench run sweep.yaml                measure what a sweep file asks for; stop and go on at will
 //	annbench plan sweep.yaml               what that would measure
 //	annbench merge DIR... --out DIR        join the results of shards
+//	annbench slurm sweep.yaml              job scripts for a cluster: measure in parts, merge, report
 //	annbench report results/NAME           tables, plots and a page from what was measured
 //	annbench choose results/NAME           the setting that keeps your limits: --max-p99 2ms
 //	annbench compare A B                   two results side by side; for CI
@@ -60,6 +61,7 @@ type cli struct {
 	Run        runCmd        `cmd:"" help:"Measure what a sweep file asks for, and report."`
 	Plan       planCmd       `cmd:"" help:"Show what a sweep file would measure."`
 	Merge      mergeCmd      `cmd:"" help:"Join the results of several runs, such as shards of one sweep."`
+	Slurm      slurmCmd      `cmd:"" help:"Write the job scripts that run a sweep on a cluster with Slurm, and submit them."`
 	Report     reportCmd     `cmd:"" help:"Tables, plots and a page from results folders."`
 	Choose     chooseCmd     `cmd:"" help:"The fastest setting within your limits, from results folders."`
 	Compare    compareCmd    `cmd:"" help:"Two results folders side by side: what is faster, slower, the same."`

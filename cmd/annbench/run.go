@@ -22,17 +22,22 @@ import (
 	"annbench/reports"
 )
 
+// sweepFlags say what is measured: a sweep file, vectors, or both.
+type sweepFlags struct {
+	Sweep   string   `arg:"" optional:"" help:"Sweep file (YAML); configs/ has examples, configs/README.md every key. Default, with --data: configs/vectors.yaml."`
+	Data    string   `help:"Vectors to run on, instead of the sweep's: a file of any format that docs/formats.md lists, or a folder." placeholder:"FILE"`
+	Labels  string   `help:"With --data: the category of each vector, a line each, or a .npy file." placeholder:"FILE"`
+	Queries int      `help:"How many vectors to search for, instead of the sweep's number. Default, with --data: those that the file gives, or else at most 1000 that are held out." placeholder:"N"`
+	Metric  string   `help:"l2, cosine or ip, instead of the sweep's. Default, with --data: what the file says, or cosine."`
+	Allow   []string `help:"Measure in spite of what the checks of the data find: zeros, duplicates, queries, constant, neighbors." placeholder:"CHECK"`
+}
+
 type runCmd struct {
-	Sweep       string   `arg:"" optional:"" help:"Sweep file (YAML); configs/ has examples, configs/README.md every key. Default, with --data: configs/vectors.yaml."`
-	Data        string   `help:"Vectors to run on, instead of the sweep's: a file of any format that docs/formats.md lists, or a folder." placeholder:"FILE"`
-	Labels      string   `help:"With --data: the category of each vector, a line each, or a .npy file." placeholder:"FILE"`
-	Queries     int      `help:"How many vectors to search for, instead of the sweep's number. Default, with --data: those that the file gives, or else at most 1000 that are held out." placeholder:"N"`
-	Metric      string   `help:"l2, cosine or ip, instead of the sweep's. Default, with --data: what the file says, or cosine."`
-	Allow       []string `help:"Measure in spite of what the checks of the data find: zeros, duplicates, queries, constant, neighbors." placeholder:"CHECK"`
-	Out         string   `help:"Results folder. Default: results/NAME, by the sweep's name." placeholder:"DIR"`
-	KeepIndexes bool     `help:"Keep the saved indexes in the results folder, for annbench serve."`
-	Retry       bool     `help:"Measure cells again that failed, timed out or ran out of memory."`
-	Shard       string   `help:"Measure one part of several: 2/8 is the second of eight; slurm takes it from the job array. Each needs a folder of its own, which annbench merge joins." placeholder:"I/N"`
+	sweepFlags
+	Out         string `help:"Results folder. Default: results/NAME, by the sweep's name." placeholder:"DIR"`
+	KeepIndexes bool   `help:"Keep the saved indexes in the results folder, for annbench serve."`
+	Retry       bool   `help:"Measure cells again that failed, timed out or ran out of memory."`
+	Shard       string `help:"Measure one part of several: 2/8 is the second of eight; slurm takes it from the job array. Each has a folder of its own, results/NAME/shards/2-of-8, and annbench merge joins them." placeholder:"I/N"`
 }
 
 // Help is printed below the flags.
@@ -70,7 +75,7 @@ func (c *runCmd) Run(ctx context.Context, s *surface) error {
 }
 
 // sweep reads the sweep file, or takes the one for vectors, and puts the flags into it.
-func (c *runCmd) sweep() (*bench.Sweep, error) {
+func (c *sweepFlags) sweep() (*bench.Sweep, error) {
 	var sweep *bench.Sweep
 	var err error
 	switch {
@@ -214,12 +219,20 @@ func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, sh
 	if err := keepSource(&sweep.Data, out); err != nil {
 		return err
 	}
-	if err := keepMap(ctx, s, all, project.Config{Metric: sweep.Metric[0], Seed: sweep.Seed}, out); err != nil {
-		return err
+	if shard.Index <= 1 { // the map is of the data: one for all shards, and the merge takes it along
+		if err := keepMap(ctx, s, all, project.Config{Metric: sweep.Metric[0], Seed: sweep.Seed}, out); err != nil {
+			return err
+		}
 	}
-	o := reports.TableOptions{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}
-	if err := report(s, filepath.Join(out, "report"), o, out); err != nil {
-		return err
+	if shard.Of > 1 {
+		// A report of a part would compare what happened to be in it.
+		fmt.Fprintln(s.out, filepath.Join(out, record.RecordsFile))
+		s.say("shard %v: once all are there, annbench merge joins them and reports", shard)
+	} else {
+		o := reports.TableOptions{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}
+		if err := report(s, filepath.Join(out, "report"), o, out); err != nil {
+			return err
+		}
 	}
 	if sum.Failed() > 0 {
 		fmt.Fprintf(s.err, "annbench: %d cells failed; the report says how. `annbench run --retry` measures them again\n", sum.Failed())

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// localDisk is known on Linux alone.
+func localDisk(string) string { return "" }
