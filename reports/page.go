@@ -171,6 +171,7 @@ type labelCell struct {
 
 type cellTable struct {
 	Several bool // terms
+	Mixed   bool // environments
 	Columns []column
 	Rows    []cellRow
 	Left    int
@@ -178,9 +179,9 @@ type cellTable struct {
 }
 
 type cellRow struct {
-	Family, Class, Setting, Terms, ID, Status, N string
-	Values                                       []shown
-	Chosen                                       bool
+	Family, Class, Setting, Terms, ID, Status, N, On string
+	Values                                           []shown
+	Chosen                                           bool
 }
 
 type lost struct{ Where, What string }
@@ -212,6 +213,7 @@ type labelBar struct {
 }
 
 type envBlock struct {
+	Name    string // where there are several
 	Records string
 	Facts   []fact
 }
@@ -456,7 +458,7 @@ func (d *pageData) labels(choices []Choice) {
 
 func (d *pageData) cells(choices []Choice) {
 	t := &d.Cells
-	t.Several = len(d.r.Terms) > 1
+	t.Several, t.Mixed = len(d.r.Terms) > 1, len(d.r.Envs) > 1
 	t.Columns = tableColumns
 	for _, terms := range d.r.focusFirst() {
 		name := d.r.differing(terms)
@@ -476,7 +478,7 @@ func (d *pageData) cells(choices []Choice) {
 					t.Left++
 					continue
 				}
-				line := cellRow{Family: f.Name, Class: d.class(f.Name), Setting: clean(row.Cell.Settings()), Terms: name, ID: row.Cell.ID(), N: nOf(row)}
+				line := cellRow{Family: f.Name, Class: d.class(f.Name), Setting: clean(row.Cell.Settings()), Terms: name, ID: row.Cell.ID(), N: nOf(row), On: row.On}
 				line.Chosen = slices.ContainsFunc(choices, func(c Choice) bool { return c.Row == row })
 				if s := row.Status(); s != record.OK {
 					line.Status = string(s)
@@ -624,6 +626,9 @@ func cardFacts(card json.RawMessage) []fact {
 func (d *pageData) environments() {
 	for _, e := range d.r.Envs {
 		b := envBlock{Records: plural(e.Records, "record", "records")}
+		if len(d.r.Envs) > 1 {
+			b.Name = e.Name
+		}
 		add := func(name, value string) {
 			if value != "" {
 				b.Facts = append(b.Facts, fact{name, value})

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,6 +74,7 @@ func TermsOf(c record.Cell) Terms {
 
 // EnvUse is an environment and how many records were measured in it.
 type EnvUse struct {
+	Name    string // A, B, ...
 	Env     record.Env
 	Records int
 	// Engines are the versions of what measured there, in order of first use.
@@ -93,6 +95,8 @@ type Row struct {
 	// Notes are doubts about this row: warnings of its records, each once, and residue: what differs
 	// between its repetitions although it should not.
 	Notes []string
+	// On names the environments of Reps where the report has several: "A", or "A B".
+	On string
 
 	values map[string]Value
 }
@@ -403,7 +407,7 @@ func compareSettings(a, b string) int {
 }
 
 func (r *Report) environments() {
-	index := map[string]int{}
+	index, on := map[string]int{}, map[*Row][]int{}
 	for _, row := range r.Rows {
 		for _, rep := range row.Reps {
 			key := envKey(rep.Env)
@@ -411,8 +415,9 @@ func (r *Report) environments() {
 			if !ok {
 				i = len(r.Envs)
 				index[key] = i
-				r.Envs = append(r.Envs, EnvUse{Env: rep.Env})
+				r.Envs = append(r.Envs, EnvUse{Name: envName(i), Env: rep.Env})
 			}
+			on[row] = append(on[row], i)
 			r.Envs[i].Records++
 			if !slices.Contains(r.Envs[i].Engines, rep.Engine) {
 				r.Envs[i].Engines = append(r.Envs[i].Engines, rep.Engine)
@@ -424,19 +429,93 @@ func (r *Report) environments() {
 			}
 		}
 	}
+	r.disturbed()
+	if len(r.Envs) < 2 {
+		return
+	}
+	for row, where := range on {
+		slices.Sort(where)
+		var names []string
+		for _, i := range slices.Compact(where) {
+			names = append(names, r.Envs[i].Name)
+		}
+		row.On = strings.Join(names, " ")
+	}
+	var which []string
 	for _, e := range r.Envs {
-		for _, d := range e.Disturbed {
-			r.Notes = append(r.Notes, "timing was disturbed: "+d)
+		which = append(which, fmt.Sprintf("%s is %s", e.Name, e.brief(r.Envs)))
+	}
+	r.Notes = append(r.Notes, fmt.Sprintf("these results were measured in %d different environments, of which each line tells its own: differences of speed may be the machines'. %s", len(r.Envs), strings.Join(which, "; ")))
+}
+
+// envName is A to Z, then A1 and so on.
+func envName(i int) string {
+	name := string(rune('A' + i%26))
+	if i >= 26 {
+		name += strconv.Itoa(i / 26)
+	}
+	return name
+}
+
+// brief says what sets the environment apart from the others: its processor, and what differs.
+func (e *EnvUse) brief(all []EnvUse) string {
+	facts := []func(record.Env) string{
+		func(v record.Env) string { return cmp.Or(v.CPU, "an unknown processor") },
+		func(v record.Env) string { return plural(v.Cores, "core", "cores") },
+		func(v record.Env) string { return strings.Join(v.Features, " ") },
+		func(v record.Env) string { return v.OS },
+		func(v record.Env) string { return v.Go },
+		func(v record.Env) string { return cmp.Or(v.Commit, "no commit") },
+		func(v record.Env) string {
+			var list []string
+			for name, version := range v.Libraries {
+				list = append(list, name+" "+version)
+			}
+			slices.Sort(list)
+			return strings.Join(list, ", ")
+		},
+	}
+	var words []string
+	for i, fact := range facts {
+		differs := slices.ContainsFunc(all, func(o EnvUse) bool { return fact(o.Env) != fact(e.Env) })
+		if own := fact(e.Env); own != "" && (i == 0 || differs) {
+			words = append(words, own)
 		}
 	}
-	if len(r.Envs) > 1 {
-		r.Notes = append(r.Notes, fmt.Sprintf("these results were measured in %d different environments: differences of speed may be the machines'", len(r.Envs)))
+	return strings.Join(words, ", ")
+}
+
+var figures = regexp.MustCompile(`[0-9]+(\.[0-9]+)?`)
+
+// disturbed notes what disturbed timing. The runs of a sweep that was divided find much the same, with
+// other figures: that is told once.
+func (r *Report) disturbed() {
+	var kinds []string
+	first, more := map[string]string{}, map[string]int{}
+	for _, e := range r.Envs {
+		for _, d := range e.Disturbed {
+			kind := figures.ReplaceAllString(d, "#")
+			if _, ok := first[kind]; ok {
+				more[kind]++
+				continue
+			}
+			first[kind] = d
+			kinds = append(kinds, kind)
+		}
+	}
+	for _, kind := range kinds {
+		note := "timing was disturbed: " + first[kind]
+		if n := more[kind]; n > 0 {
+			note += fmt.Sprintf(" (and %s with other figures)", plural(n, "time", "times"))
+		}
+		r.Notes = append(r.Notes, note)
 	}
 }
 
-// envKey is equal for equal environments, whatever disturbed them. Map keys encode in order.
+// envKey is equal for equal environments, whatever disturbed them. The memory is left out: machines that
+// were bought together differ by some kilobytes, and no time depends on it. Map keys encode in order.
 func envKey(e record.Env) string {
-	e.Disturbed = nil
+	e.Disturbed, e.Memory = nil, 0
 	b, err := json.Marshal(e)
 	if err != nil {
 		panic(err) // strings and integers always encode

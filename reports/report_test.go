@@ -855,6 +855,53 @@ func TestTenThousand(t *testing.T) {
 	}
 }
 
+// Machines of one kind differ by some kilobytes of memory and are one environment; of several, every row
+// and the page tell which it was measured in.
+func TestMixedEnvironments(t *testing.T) {
+	a, b, c := fixtureEnv(), fixtureEnv(), fixtureEnv()
+	b.Memory++
+	c.CPU, c.Cores = "another processor", a.Cores+6
+	at := func(search string, rep int, env record.Env) record.Record {
+		r := cell("forest", search, rep, .96, 200)
+		r.Env = env
+		return r
+	}
+	r := load(t, results(t, at("x=1", 0, a), at("x=1", 1, b), at("x=2", 0, c), at("x=3", 0, a), at("x=3", 1, c)))
+	var on []string
+	for _, row := range r.Rows {
+		on = append(on, row.On)
+	}
+	if len(r.Envs) != 2 || !slices.Equal(on, []string{"A", "B", "A B"}) {
+		t.Fatalf("%d environments, rows on %q", len(r.Envs), on)
+	}
+	note := r.Notes[len(r.Notes)-1]
+	if !strings.Contains(note, "B is another processor, "+fmt.Sprint(c.Cores)+" cores") || strings.Contains(note, a.Go) {
+		t.Errorf("the note: %s", note)
+	}
+	for _, format := range []Format{Terminal, Markdown} {
+		var out bytes.Buffer
+		if err := Table(&out, r, TableOptions{Format: format}); err != nil {
+			t.Fatal(err)
+		}
+		if !regexp.MustCompile(`x=2.*\bB\b`).MatchString(out.String()) {
+			t.Errorf("the table does not tell where a row was measured:\n%s", out.String())
+		}
+	}
+	dir := t.TempDir()
+	if _, err := Write(dir, r); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "index.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Environment B", "<td>A B</td>", "another processor"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the page has no %q", want)
+		}
+	}
+}
+
 // What disturbed timing travels with the numbers, and does not make two environments of one machine.
 func TestDisturbedTiming(t *testing.T) {
 	a, b := fixtureEnv(), fixtureEnv()
@@ -868,7 +915,7 @@ func TestDisturbedTiming(t *testing.T) {
 	if len(r.Envs) != 1 || !slices.Equal(r.Envs[0].Disturbed, []string{"a load of 3", "a load of 4"}) {
 		t.Errorf("environments: %+v", r.Envs)
 	}
-	if !slices.Contains(r.Notes, "timing was disturbed: a load of 3") {
+	if !slices.Contains(r.Notes, "timing was disturbed: a load of 3 (and 1 time with other figures)") {
 		t.Errorf("notes: %q", r.Notes)
 	}
 }

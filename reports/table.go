@@ -248,6 +248,9 @@ func (t *tabler) terminalCells(families []FamilyRows) error {
 		}
 	}
 	head = append(head, "n")
+	if len(t.r.Envs) > 1 {
+		head = append(head, "on")
+	}
 	var rows [][]string
 	for _, f := range families {
 		name := t.paint(bold, f.Name)
@@ -285,8 +288,18 @@ func (t *tabler) terminalCells(families []FamilyRows) error {
 	return t.render(head, rows)
 }
 
-// values are a row's cells from recall to n; of a cell without values, only its status.
+// values are a row's cells from recall to n, and where it was measured if not all were in one
+// environment.
 func (t *tabler) values(row *Row) []string {
+	out := t.numbers(row)
+	if len(t.r.Envs) > 1 {
+		out = append(out, row.On)
+	}
+	return out
+}
+
+// numbers are a row's cells from recall to n; of a cell without values, only its status.
+func (t *tabler) numbers(row *Row) []string {
 	if row.Status() != record.OK {
 		out := make([]string, len(tableColumns)+2)
 		out[0] = t.paint(red, string(row.Status()))
@@ -328,6 +341,9 @@ func (t *tabler) markdownCells(families []FamilyRows) error {
 		}
 	}
 	head = append(head, "n")
+	if len(t.r.Envs) > 1 {
+		head = append(head, "on")
+	}
 	var rows [][]string
 	for _, f := range families {
 		for _, row := range f.Rows {

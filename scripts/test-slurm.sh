@@ -26,7 +26,7 @@ install() {
 
 if ! there; then
   by_hand="Slurm is missing: ${packages[*]} (Debian's names). Install them, then run \`make test-slurm\` again."
-  command -v apt-get >/dev/null && [ "$(id -u)" = 0 ] || fail "$by_hand"
+  if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then fail "$by_hand"; fi
   echo "test-slurm: installing ${packages[*]}"
   log=$(mktemp)
   (install) >"$log" 2>&1 || { tail -n 20 "$log" >&2; fail "$by_hand"; }
