@@ -314,14 +314,14 @@ func startSlurm(t *testing.T) *slurm {
 }
 
 // slurmConf has no accounting, so that it needs no database. Two nodes on one machine is what Slurm calls
-// multiple slurmd.
+// multiple slurmd. A job that is run again waits for cred_expire first, which is two minutes by default.
 const slurmConf = `ClusterName=annbench
 SlurmctldHost=HOST(127.0.0.1)
 SlurmctldPort=PORT0
 SlurmUser=USER
 SlurmdUser=USER
 AuthType=auth/munge
-AuthInfo=socket=DIR/munge.sock
+AuthInfo=socket=DIR/munge.sock,cred_expire=10
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 StateSaveLocation=DIR/state
 SlurmctldPidFile=DIR/slurmctld.pid
