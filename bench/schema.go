@@ -62,6 +62,8 @@ func mapType(t reflect.Type) *jsonschema.Schema {
 			s.Enum = append(s.Enum, string(m))
 		}
 		return s
+	case t == reflect.TypeFor[Scalar]():
+		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "string"}, {Type: "number"}, {Type: "boolean"}}}
 	case strings.HasPrefix(t.Name(), "OneOrMany["):
 		return oneOrMany(t.Elem())
 	}

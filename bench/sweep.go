@@ -130,9 +130,36 @@ type Data struct {
 	Allow OneOrMany[string] `yaml:"allow"`
 	// Model is the ONNX model that embeds the images, by its card. Default: the one that ships.
 	Model string `yaml:"model"`
-	// Device is one or several of cuda, webgpu, cpu, tried in this order. Default: all three.
+	// Device is where the model runs: one or several of those that `annbench devices` lists, tried in
+	// this order. Default: cuda, webgpu, cpu.
 	Device OneOrMany[string] `yaml:"device"`
+	// DeviceOptions are options of ONNX Runtime's providers, by device: `{cuda: {device_id: 1}}`.
+	DeviceOptions map[string]map[string]Scalar `yaml:"device_options"`
+	// Batch is the number of images in one run of the model, or auto: found by trying. Default: 32.
+	Batch Scalar `yaml:"batch"`
+	// Precision is what the model computes in: fp32, tf32 (NVIDIA's tensor cores) or fp16. Default: fp32.
+	Precision string `yaml:"precision"`
 }
+
+// Scalar is a text, a number, true or false, as text.
+type Scalar string
+
+// UnmarshalYAML reads one.
+func (s *Scalar) UnmarshalYAML(decode func(any) error) error {
+	var v any
+	if err := decode(&v); err != nil {
+		return err
+	}
+	switch v.(type) {
+	case string, bool, int, int64, uint64, float64:
+		*s = Scalar(fmt.Sprint(v))
+		return nil
+	}
+	return fmt.Errorf("an option has one value, not %T", v)
+}
+
+// maxBatch is the largest number of images in one run of a model.
+const maxBatch = 1024
 
 // Boards are boards in the form of Complete the Look.
 type Boards struct {
@@ -436,6 +463,20 @@ func (s *Sweep) checkData() error {
 	}
 	if b := d.Boards; b != nil && (b.TSV == "" || b.Images == "") {
 		return s.errorf("$.data.boards", "boards must have both tsv, the file of the boxes, and images, the folder of the boards")
+	}
+	for _, at := range []struct {
+		key   string
+		given bool
+	}{{"device_options", d.DeviceOptions != nil}, {"batch", d.Batch != ""}, {"precision", d.Precision != ""}} {
+		if at.given && (d.Vectors != "" || d.Synthetic != nil) {
+			return s.errorf("$.data."+at.key, "%s belongs to images, which a model embeds", at.key)
+		}
+	}
+	if n, err := strconv.Atoi(string(d.Batch)); d.Batch != "" && d.Batch != "auto" && (err != nil || n < 1 || n > maxBatch) {
+		return s.errorf("$.data.batch", "batch must be 1 to %d, or auto; not %q", maxBatch, string(d.Batch))
+	}
+	if p := d.Precision; p != "" && p != "fp32" && p != "tf32" && p != "fp16" {
+		return s.errorf("$.data.precision", "unknown precision %q: known are fp32, tf32, fp16", p)
 	}
 	if d.Labels != "" && d.Vectors == "" {
 		return s.errorf("$.data.labels", "labels belong to vectors; images have theirs from their folders")

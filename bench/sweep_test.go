@@ -2,6 +2,7 @@ package bench
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -33,6 +34,10 @@ func TestSweepErrorsNamePlaceAndFix(t *testing.T) {
 		{"no families", head, 1, 1, "no families"},
 		{"broken YAML", "data: {rendered: {boards: 10}\nfamilies: [\n", 0, 0, ""},
 		{"empty", "", 1, 1, ""},
+		{"batch", "data: {rendered: {boards: 10}, batch: 2000}\nfamilies: [{family: flat}]\n", 1, 39, "batch must be 1 to 1024, or auto"},
+		{"precision", "data: {rendered: {boards: 10}, precision: int8}\nfamilies: [{family: flat}]\n", 1, 43, "known are fp32, tf32, fp16"},
+		{"device of vectors", "data: {synthetic: {n: 10}, batch: auto}\nfamilies: [{family: flat}]\n", 1, 35, "batch belongs to images"},
+		{"option of two values", "data: {rendered: {}, device_options: {cuda: {device_id: [0, 1]}}}\nfamilies: [{family: flat}]\n", 0, 0, "one value"},
 		{"size", head + "memory: lots\nfamilies: [{family: flat}]\n", 2, 9, "4GiB"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -68,6 +73,13 @@ func TestSweepDefaultsAndSingleValues(t *testing.T) {
 	}
 	if limit, err := s.memoryLimit(); err != nil || limit != 2<<30 {
 		t.Errorf("memory limit is %d, %v", limit, err)
+	}
+	s2, err := ParseSweep("x.yaml", []byte("data: {rendered: {}, batch: 64, precision: fp16, device_options: {cuda: {device_id: 1, gpu_mem_limit: 4294967296, do_copy_in_default_stream: true, arena_extend_strategy: kSameAsRequested}}}\nfamilies: [{family: flat}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(s2.Data.Batch, s2.Data.Precision, s2.Data.DeviceOptions); got != "64fp16map[cuda:map[arena_extend_strategy:kSameAsRequested device_id:1 do_copy_in_default_stream:true gpu_mem_limit:4294967296]]" {
+		t.Errorf("device: %s", got)
 	}
 	if s.Data.Rendered.Boards != 1000 || len(s.Families[0].Build["trees"]) != 1 {
 		t.Errorf("values: %+v", s)

@@ -126,6 +126,19 @@ func ParseDeviceOptions(texts []string) (DeviceOptions, error) {
 	return o, nil
 }
 
+// Check refuses devices and options that no session can be opened with, before there is a model.
+func (o *SessionOptions) Check() error {
+	names := make([]string, len(o.Devices))
+	for i, d := range o.Devices {
+		names[i] = string(d)
+	}
+	devices, err := ParseDevices(names)
+	if err != nil {
+		return err
+	}
+	return o.Options.check(devices)
+}
+
 // check refuses options that would be ignored in silence: of devices that are not among those that are
 // tried, and names that a provider which does not check them would pass over.
 func (o DeviceOptions) check(devices []Device) error {

@@ -183,13 +183,13 @@ func TestMultiplyAdds(t *testing.T) {
 	}
 }
 
-func TestFoundBrief(t *testing.T) {
+func TestBrief(t *testing.T) {
 	for reason, want := range map[string]string{
 		"/src/webgpu_context.cc:65 a::b(const c&)::<lambda()> status == Success was false. Failed to get a WebGPU adapter: No supported adapters":            "Failed to get a WebGPU adapter: No supported adapters",
 		"/src/provider_bridge_ort.cc:1988 onnxruntime::Provider& Get() [ONNXRuntimeError] : 1 : FAIL : Failed to load library /a/b.so with error: not there": "Failed to load library /a/b.so with error: not there",
 		"XNNPACK execution provider is not supported in this build.":                                                                                         "XNNPACK execution provider is not supported in this build.",
 	} {
-		if got := (&Found{Reason: reason}).Brief(); got != want {
+		if got := Brief(reason); got != want {
 			t.Errorf("%q: %q", reason, got)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"annbench/embedder/catalog"
 	"annbench/embedder/models"
@@ -271,13 +273,14 @@ func TestRuntimeOptionErrors(t *testing.T) {
 func openWebGPU(t *testing.T, card *models.Card, o SessionOptions) *Session {
 	t.Helper()
 	withRuntime(t)
-	if runtime.GOOS == "linux" && len(vulkanDrivers()) == 0 {
+	required := os.Getenv("ANNBENCH_WEBGPU") == "required" // as where a change is checked
+	if runtime.GOOS == "linux" && len(vulkanDrivers()) == 0 && !required {
 		t.Skip("no Vulkan driver: Debian's packages chromium and libvulkan1 bring one that runs in software")
 	}
 	o.Devices = []Device{WebGPU}
 	s, err := OpenSession(card, o)
 	if err != nil {
-		if strings.Contains(err.Error(), "Failed to get a WebGPU adapter") && os.Getenv("ANNBENCH_WEBGPU") != "required" {
+		if strings.Contains(err.Error(), "Failed to get a WebGPU adapter") && !required {
 			t.Skip(err)
 		}
 		t.Fatal(err)
@@ -442,6 +445,233 @@ func TestRuntimeResized(t *testing.T) {
 	}
 	if _, err := small.Card().Resized(0, 16); err == nil || !strings.Contains(err.Error(), "0 × 16") {
 		t.Errorf("no height: %v", err)
+	}
+}
+
+// What a card leaves out, the graph says; what it leaves open is an error with the key to write.
+func TestRuntimeComplete(t *testing.T) {
+	withRuntime(t)
+	full := openCard(t, "testdata/fixed.json")
+	full.Input.Fit, full.Input.Mean, full.Input.Std = "stretch", nil, nil
+	bare := *full
+	bare.Input = models.Input{Channels: "BGR", Fit: "stretch", Resample: full.Input.Resample}
+	bare.Embedding = models.Embedding{}
+	card, err := CompleteCard(&bare, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprintf("%+v %+v", card.Input, card.Embedding), fmt.Sprintf("%+v %+v", full.Input, full.Embedding); got != want {
+		t.Errorf("%s; want %s", got, want)
+	}
+	if bare.Input.Name != "" {
+		t.Error("the card that was given was changed")
+	}
+	s, err := OpenSession(&bare, SessionOptions{Devices: []Device{CPU}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Card().Embedding.Dim != 3 || s.fixed != 2 {
+		t.Errorf("%+v", s.Card().Embedding)
+	}
+	s.Close()
+
+	for _, test := range []struct {
+		file   string
+		change func(*models.Card)
+		want   string
+	}{
+		{"tiny", func(c *models.Card) { c.Embedding.Output = "" }, ""}, // the logits are named: one is left
+		{"tiny", func(c *models.Card) { c.Embedding.Output, c.Logits = "", nil }, `the model has 2 outputs of float32 with two axes, of which one has to be the vectors: it has "embedding", float32 [any 4]; "logits", float32 [any 3]; name one as "embedding": {"output"}`},
+		{"tiny", func(c *models.Card) { c.Embedding.Dim, c.Embedding.Output = 0, "features" }, `"embedding": {"dim"}`},
+		{"net", func(c *models.Card) { c.Input.Type, c.Input.Mean = "", []float32{1, 1, 1} }, "belong to float32 inputs"},
+		{"net", func(c *models.Card) { c.Input.Layout, c.Input.Name = "", "pixels" }, `has an input "pixels"; it has "images"`},
+	} {
+		card := openCard(t, "testdata/"+test.file+".json")
+		test.change(card)
+		_, err := CompleteCard(card, "")
+		if test.want == "" && err == nil {
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%v; want %q", err, test.want)
+		}
+	}
+}
+
+func TestCompleteWithoutRuntime(t *testing.T) {
+	card := &models.Card{Input: models.Input{Fit: "cover", Resample: "bilinear-antialias", Channels: "RGB"}, File: "x.onnx"}
+	float := func(name string, dims ...int64) port { return port{name, "float32", dims} }
+	for _, test := range []struct {
+		in, out []port
+		want    string
+	}{
+		{[]port{float("pixel_values", -1, 3, 224, 224)}, []port{float("last_hidden_state", -1, 257, 768), float("pooler_output", -1, 768)}, ""},
+		{[]port{float("x", -1, 3, 224, 224), float("mask", -1, 77)}, []port{float("v", -1, 8)}, "the model has 2 inputs"},
+		{[]port{float("x", -1, 768)}, []port{float("v", -1, 8)}, "the input has 2 axes"},
+		{[]port{float("x", -1, -1, -1, -1)}, []port{float("v", -1, 8)}, `write "layout"`},
+		{[]port{float("x", -1, 3, -1, -1)}, []port{float("v", -1, 8)}, `write "height" and "width"`},
+		{[]port{float("x", -1, 3, 8, 8)}, []port{float("tokens", -1, 4, 8)}, "has 0 outputs of float32 with two axes"},
+		{[]port{float("x", -1, 3, 8, 8)}, []port{float("v", -1, -1)}, `write "embedding": {"dim"}`},
+		{[]port{{"x", "float16", []int64{-1, 3, 8, 8}}}, []port{float("v", -1, 8)}, `"type" is "float16"; known are uint8, float32`},
+	} {
+		c, err := complete(card, graph{test.in, test.out})
+		if test.want == "" {
+			if err != nil || c.Input.Name != "pixel_values" || c.Input.Layout != "NCHW" || c.Input.Height != 224 || c.Embedding.Output != "pooler_output" || c.Embedding.Dim != 768 {
+				t.Errorf("%+v, %v", c, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%v: %v; want %q", test.in, err, test.want)
+		}
+	}
+}
+
+// Vectors that annbench normalises point where they did, and have length 1.
+func TestRuntimeNormalize(t *testing.T) {
+	s := openCPU(t, "testdata/net.json", false)
+	card := *s.Card()
+	card.Embedding.Normalize = true
+	unit, err := OpenSession(&card, SessionOptions{Devices: []Device{CPU}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unit.Close()
+	pictures := []image.Image{noise(20, 20, 1), noise(9, 30, 2), noise(40, 10, 3)}
+	want, _, err := s.Run(pictures)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := unit.Run(pictures)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range pictures {
+		if cos := vec.Cosine.Distance(want.Row(i), got.Row(i)); cos > 1e-6 || math.Abs(vec.Norm(got.Row(i))-1) > 1e-6 || math.Abs(vec.Norm(want.Row(i))-1) < .01 {
+			t.Errorf("row %d: distance %v, length %v, before %v", i, cos, vec.Norm(got.Row(i)), vec.Norm(want.Row(i)))
+		}
+	}
+	zero := vec.NewMatrix(1, 24)
+	unit.normalize(zero)
+	if err := checkVectors(zero, true, func(int) string { return "it" }); err == nil || !strings.Contains(err.Error(), "length 0") {
+		t.Errorf("a vector of zeros: %v", err)
+	}
+}
+
+func TestFindBatch(t *testing.T) {
+	s := openCPU(t, "testdata/net.json", false)
+	batch, tried, err := s.FindBatch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(batch, tried)
+	best := 0.0
+	for i, trial := range tried {
+		if trial.Batch != 1<<i || trial.PerSecond <= 0 || (trial.Reason != "") != (i == len(tried)-1) {
+			t.Errorf("trial %d: %+v", i, trial)
+		}
+		best = max(best, trial.PerSecond)
+	}
+	for _, trial := range tried {
+		if reaches := trial.PerSecond >= worthwhile*best; reaches != (trial.Batch == batch) && trial.Batch <= batch {
+			t.Errorf("batch %d taken of %+v", batch, tried)
+		}
+	}
+	if batch, tried, err := openCPU(t, "testdata/fixed.json", false).FindBatch(t.Context()); batch != 2 || tried != nil || err != nil {
+		t.Errorf("a fixed batch: %d, %v, %v", batch, tried, err)
+	}
+
+	// A device whose memory ends at 8 pictures.
+	small := fakeSession(&limited{rows: 8})
+	small.setup.device = "nowhere" // it cannot be opened again
+	if _, tried, err := small.FindBatch(t.Context()); err == nil || !strings.Contains(err.Error(), "again") || tried[len(tried)-1].Reason != "out of memory" || tried[len(tried)-1].Batch != 16 {
+		t.Errorf("%v, %+v", err, tried)
+	}
+	for text, want := range map[string]int{"1": 1, "1024": 1024, "auto": AutoBatch} {
+		if n, err := ParseBatch(text); n != want || err != nil {
+			t.Errorf("%q: %d, %v", text, n, err)
+		}
+	}
+	for _, text := range []string{"", "0", "-1", "1025", "1,2", "many"} {
+		if _, err := ParseBatch(text); err == nil || !strings.Contains(err.Error(), "auto") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// limited is an engine with memory for so many rows, which gains from every one of them.
+type limited struct{ rows int }
+
+func (e *limited) run(_ tensor, rows int, _ output) error {
+	if rows > e.rows {
+		return errors.New("out of memory")
+	}
+	time.Sleep(2 * time.Millisecond)
+	return nil
+}
+
+func (*limited) close() error { return nil }
+
+// doubled is another program, which says that it takes a second a batch.
+type doubled struct{ closed *bool }
+
+func (doubled) Name() string                     { return "other" }
+func (doubled) Run(batches int) (float64, error) { return float64(batches), nil }
+func (d doubled) Close() error {
+	*d.closed = true
+	return nil
+}
+
+func TestBenchmark(t *testing.T) {
+	noLeak(t)
+	s := openCPU(t, "testdata/net.json", false)
+	closed, calls := false, 0
+	src := &pictures{groups: 300, size: 2, broken: func(i int) error {
+		if i == 4 {
+			return errors.New("torn")
+		}
+		return nil
+	}}
+	measured, err := Benchmark(t.Context(), src, s.Card(), BenchmarkOptions{
+		Cases:  []Case{{CPU, 8, FP32}, {CPU, AutoBatch, FP16}, {"coreml", 8, FP32}},
+		Images: 100, Repetitions: 3, Seconds: .5,
+		Beside: func(card *models.Card, batch int) (Contender, error) {
+			if batch != 8 || card.Name != "net" {
+				t.Errorf("beside %s, batch %d", card.Name, batch)
+			}
+			return doubled{&closed}, nil
+		},
+		Progress: func(done, total int) {
+			if calls++; done != calls || total != 6 {
+				t.Errorf("%d of %d", done, total)
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fp32, fp16, refused := measured[0], measured[1], measured[2]
+	if !closed || calls != 6 || len(measured) != 3 {
+		t.Errorf("closed %v, %d calls", closed, calls)
+	}
+	if refused.Refused != "CoreML execution provider is not supported in this build." || len(refused.Session) != 0 {
+		t.Errorf("%+v", refused)
+	}
+	for _, m := range []Measured{fp32, fp16} {
+		if m.Refused != "" || len(m.Session) != 3 || len(m.EndToEnd) != 3 || len(m.Ratios()) != 3 || m.Images != 100 || m.Limit == "" || m.Nodes["CPUExecutionProvider"] < 5 || m.WarmUp <= 0 || len(m.Time) == 0 {
+			t.Errorf("%+v", m)
+		}
+		for i, r := range m.Ratios() {
+			if r != m.EndToEnd[i]/m.Session[i] || r <= 0 {
+				t.Errorf("ratio %v", r)
+			}
+		}
+	}
+	if fp16.Batch < 1 || len(fp16.Tried) == 0 || fp16.Kept == nil || *fp16.Kept < .5 || fp32.Kept != nil {
+		t.Errorf("fp16: batch %d of %v, kept %v", fp16.Batch, fp16.Tried, fp16.Kept)
+	}
+	if fp32.Beside != "other" || fmt.Sprint(fp32.BesideRate) != "[8 8 8]" || fp16.Beside != "" {
+		t.Errorf("beside: %s %v", fp32.Beside, fp32.BesideRate)
 	}
 }
 

@@ -125,6 +125,9 @@ func (p *preparer) fit(bounds image.Rectangle) (from, to image.Rectangle) {
 	switch p.in.Fit {
 	case "cover":
 		scale := min(w/inW, h/inH) // pixels of the picture per pixel of the input
+		if p.in.Crop > 0 {
+			scale *= p.in.Crop
+		}
 		from = centred(bounds, inW*scale, inH*scale)
 	case "contain":
 		scale := max(w/inW, h/inH)

@@ -315,6 +315,16 @@ func TestFit(t *testing.T) {
 	}
 }
 
+// Of a picture of 40 × 20, "cover" keeps the square in the middle, and a crop of 0.5 the middle of that.
+func TestFitCrop(t *testing.T) {
+	in := input("NHWC", "uint8", "RGB", "cover", 10, 10)
+	in.Crop = .5
+	from, to := newPreparer(in).fit(image.Rect(0, 0, 40, 20))
+	if from != image.Rect(15, 5, 25, 15) || to != image.Rect(0, 0, 10, 10) {
+		t.Errorf("from %v to %v", from, to)
+	}
+}
+
 func TestFillOverWhite(t *testing.T) {
 	clear := image.NewNRGBA(image.Rect(0, 0, 8, 8))
 	half := image.NewNRGBA(image.Rect(0, 0, 8, 8))

@@ -165,6 +165,12 @@ func openSession(card *models.Card, o SessionOptions) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(card.Missing()) > 0 {
+		if card, err = complete(card, g); err != nil {
+			return nil, err
+		}
+		s.card, s.shape = card, newPreparer(&card.Input)
+	}
 	if s.fixed, err = checkGraph(card, g); err != nil {
 		return nil, err
 	}
@@ -342,7 +348,8 @@ func (s *Session) infer(f *filled) error {
 		return fmt.Errorf("running the model on %s, pictures %s to %s: %w", s.device, f.items[0].ID, f.items[n-1].ID, err)
 	}
 	f.compact()
-	return checkVectors(f.output.vectors.Slice(0, n), s.card.Embedding.Normalized, func(row int) string { return f.items[row].ID })
+	s.normalize(f.output.vectors.Slice(0, n))
+	return checkVectors(f.output.vectors.Slice(0, n), s.card.Embedding.UnitLength(), func(row int) string { return f.items[row].ID })
 }
 
 // Run embeds pictures that are decoded already: row i of vectors is the embedding of picture i, and
@@ -372,7 +379,8 @@ func (s *Session) Run(pictures []image.Image) (vectors, logits vec.Matrix, err e
 			copy(all.logits.Data[from*all.logits.Dim:], out.logits.Slice(0, n).Data)
 		}
 	}
-	err = checkVectors(all.vectors, s.card.Embedding.Normalized, func(row int) string { return fmt.Sprintf("picture %d", row) })
+	s.normalize(all.vectors)
+	err = checkVectors(all.vectors, s.card.Embedding.UnitLength(), func(row int) string { return fmt.Sprintf("picture %d", row) })
 	if err != nil {
 		return vec.Matrix{}, vec.Matrix{}, err
 	}

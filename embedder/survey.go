@@ -90,10 +90,17 @@ func SurveyDevices(card *models.Card, o SessionOptions) (*Survey, error) {
 	return out, nil
 }
 
+// RuntimeName is the library that this process has opened, with its version: "onnxruntime 1.27.0"; empty
+// before that.
+func RuntimeName() string {
+	name, _ := loadedRuntime()
+	return name
+}
+
 var wherefrom = regexp.MustCompile(`^/\S+:\d+ .*? (?:was false\.|\[ONNXRuntimeError\] : \d+ : \w+ :) `)
 
-// Brief is the reason without the place in ONNX Runtime's sources that it came from.
-func (f *Found) Brief() string { return wherefrom.ReplaceAllString(f.Reason, "") }
+// Brief is the reason of a refusal without the place in ONNX Runtime's sources that it came from.
+func Brief(reason string) string { return wherefrom.ReplaceAllString(reason, "") }
 
 // vulkanDrivers lists the manifests of drivers that the Vulkan loader reads (loader interface, version
 // 1.3): what VK_DRIVER_FILES or VK_ICD_FILENAMES names, or else the files of the usual folders.

@@ -235,7 +235,24 @@ type Embedding struct {
 	Batch   int             `json:"batch,omitempty"` // images in one run of the model
 	Limit   string          `json:"limit,omitempty"` // the stage that was busy for most of its time: decode, model or write
 	Card    json.RawMessage `json:"card,omitempty"`  // the model's card as it stands
-	Shard   *EmbeddingShard `json:"shard,omitempty"` // which part of a collection this is; nil for all of it
+	// Precision is fp32, tf32 or fp16; Kept says what another than fp32 does: recall@10 of neighbours against
+	// fp32 on the CPU, among KeptImages images.
+	Precision  string   `json:"precision,omitempty"`
+	Kept       *float64 `json:"neighbours_kept,omitempty"`
+	KeptImages int      `json:"neighbours_kept_images,omitempty"`
+	// DeviceOptions are those that the device's provider was given. WarmUp is what the device did before
+	// the clock of Seconds started. BatchTried are the sizes that were tried where Batch was found so.
+	DeviceOptions map[string]string `json:"device_options,omitempty"`
+	WarmUp        float64           `json:"warmup_seconds,omitempty"`
+	BatchTried    []BatchTrial      `json:"batch_tried,omitempty"`
+	Shard         *EmbeddingShard   `json:"shard,omitempty"` // which part of a collection this is; nil for all of it
+}
+
+// BatchTrial is a size of batches that was tried, and why it, or a larger one, was not.
+type BatchTrial struct {
+	Batch     int     `json:"batch"`
+	PerSecond float64 `json:"per_second,omitempty"` // images of the model alone
+	Reason    string  `json:"reason,omitempty"`
 }
 
 // EmbeddingShard is a part of a collection of images that was embedded by itself.

@@ -23,14 +23,14 @@ type classifyCmd struct {
 	Split     []string `help:"Which of a DIR's folders: may be repeated, and then exact search is among all of them. Default: test where there is one, else the DIR itself." placeholder:"NAME"`
 	Boards    int      `help:"Classify this many drawn boards too, five crops each, without writing them." placeholder:"N"`
 	Seed      uint64   `help:"Seed of the drawn boards. The model that ships was trained on 101 and 103, and its epoch chosen on 102." default:"1"`
-	Model     string   `help:"Card (.json) of an ONNX model. Default: the model that ships." placeholder:"CARD"`
+	Model     string   `help:"Card (.json, .yaml) of an ONNX model. Default: the model that ships." placeholder:"CARD"`
 	Labels    string   `help:"The model's label set to classify by. Default: the one that has the images' categories." placeholder:"SET"`
 	Threshold float64  `help:"Mark categories whose F1 is below." default:"0.8"`
 	K         []int    `help:"mAP of exact search at each of these; 0 leaves search out." default:"5,10"`
 	Errors    int      `help:"Pictures in the gallery of errors, for each marked category." default:"16"`
-	Device    []string `help:"Devices to try, in this order: cuda, webgpu, cpu." default:"cuda,webgpu,cpu"`
-	Strict    bool     `help:"End with an error at the first image that cannot be read."`
-	Out       string   `help:"Folder for the report card: index.html, modelcard.json, and pictures. A results folder's name shows the model in its report, too." placeholder:"DIR"`
+	deviceFlags
+	Strict bool   `help:"End with an error at the first image that cannot be read."`
+	Out    string `help:"Folder for the report card: index.html, modelcard.json, and pictures. A results folder's name shows the model in its report, too." placeholder:"DIR"`
 }
 
 // Help is printed below the flags.
@@ -58,10 +58,11 @@ func (c *classifyCmd) Run(ctx context.Context, s *surface) error {
 	if err != nil {
 		return err
 	}
-	devices, err := embedder.ParseDevices(c.Device)
+	options, err := c.one(s)
 	if err != nil {
-		return misuse{err}
+		return err
 	}
+	options.Logits = true
 	// Which set answers is known before a picture is decoded.
 	sets := make([]models.LabelSet, len(collections))
 	for i, col := range collections {
@@ -69,7 +70,7 @@ func (c *classifyCmd) Run(ctx context.Context, s *surface) error {
 			return misuse{err}
 		}
 	}
-	session, err := embedder.OpenSession(card, embedder.SessionOptions{Devices: devices, Logits: true, Log: s.log})
+	session, err := embedder.OpenSession(card, options)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"annbench/bench"
 	"annbench/bench/dataset"
+	"annbench/embedder"
 	"annbench/embedder/catalog"
 )
 
@@ -27,6 +28,31 @@ func cacheDir() (string, error) {
 		return "", fmt.Errorf("no folder to keep embeddings in: %w; set ANNBENCH_CACHE", err)
 	}
 	return filepath.Join(dir, "annbench"), nil
+}
+
+// sessionOf is how a sweep has its images embedded.
+func sessionOf(s *surface, d *bench.Data) (o embedder.SessionOptions, batch int, err error) {
+	f := deviceFlags{Device: d.Device}
+	if d.Precision != "" {
+		f.Precision = []string{d.Precision}
+	}
+	if o, err = f.one(s); err != nil {
+		return o, 0, err
+	}
+	for device, options := range d.DeviceOptions {
+		set := map[string]string{}
+		for name, value := range options {
+			set[name] = string(value)
+		}
+		o.Options[embedder.Device(device)] = set
+	}
+	if err = o.Check(); err == nil && d.Batch != "" {
+		batch, err = embedder.ParseBatch(string(d.Batch))
+	}
+	if err != nil {
+		return o, 0, misuse{err}
+	}
+	return o, batch, nil
 }
 
 // collection opens the vectors that d names; images are embedded first, unless they have been before.
@@ -65,7 +91,10 @@ func collection(ctx context.Context, s *surface, d *bench.Data) (*dataset.Collec
 	if err != nil {
 		return nil, err
 	}
-	e := embedJob{source: src, model: d.Model, devices: d.Device, thumbnails: thumbnailPixels}
+	e := embedJob{source: src, model: d.Model, thumbnails: thumbnailPixels}
+	if e.session, e.batch, err = sessionOf(s, d); err != nil {
+		return nil, err
+	}
 	dir, err := e.intoCache(ctx, s, filepath.Join(cache, "embeddings"))
 	if err != nil {
 		return nil, err

@@ -50,7 +50,7 @@ func (c *devicesCmd) Run(s *surface) error {
 	for _, d := range survey.Devices {
 		said := "ready: " + placed(d.Nodes) + fmt.Sprintf("; first answer after %.2f s", d.Seconds)
 		if !d.Ready {
-			said = "no: " + d.Brief()
+			said = "no: " + embedder.Brief(d.Reason)
 			if rest, found := strings.CutSuffix(d.Reason, " execution provider is not supported in this build."); found && !strings.Contains(rest, " ") {
 				lacking = append(lacking, string(d.Device))
 				continue

@@ -9,18 +9,21 @@ import (
 	"path/filepath"
 
 	"annbench/bench/dataset"
+	"annbench/embedder"
 )
 
 type embedCmd struct {
 	images
-	Out        string   `help:"Folder for the vectors; must not be there yet." required:"" placeholder:"DIR"`
-	Model      string   `help:"Card (.json) of an ONNX model. Default: the model that ships." placeholder:"CARD"`
-	Device     []string `help:"Devices to try, in this order: cuda, webgpu, cpu." default:"cuda,webgpu,cpu"`
-	Batch      int      `help:"Images in one run of the model." default:"32"`
-	Strict     bool     `help:"End with an error at the first image that cannot be read."`
-	Thumbnails int      `help:"Longest side of the pictures kept for galleries; 0 keeps none." default:"96"`
-	Shard      string   `help:"Embed one part of the collection, such as 2/8, into DIR-2-of-8; annbench merge joins them." placeholder:"I/N"`
-	JSON       bool     `help:"Print what was done as JSON."`
+	Out   string `help:"Folder for the vectors; must not be there yet." placeholder:"DIR"`
+	Model string `help:"Card (.json, .yaml) of an ONNX model. Default: the model that ships." placeholder:"CARD"`
+	Size  int    `help:"Give the model pictures of this many pixels a side instead of its own, if its graph works at any size." placeholder:"PIXELS"`
+	deviceFlags
+	Batch      string `help:"Images in one run of the model, or auto: found by trying. With --bench a list of both." default:"32" placeholder:"N"`
+	Strict     bool   `help:"End with an error at the first image that cannot be read."`
+	Thumbnails int    `help:"Longest side of the pictures kept for galleries; 0 keeps none." default:"96"`
+	Shard      string `help:"Embed one part of the collection, such as 2/8, into DIR-2-of-8; annbench merge joins them." placeholder:"I/N"`
+	JSON       bool   `help:"Print what was done as JSON."`
+	benchFlags
 }
 
 // Help is printed below the flags.
@@ -34,13 +37,22 @@ Examples:
   annbench embed photos --out photos.vectors
   annbench embed --tsv raw_test.tsv --images boards --out boards.vectors
   annbench embed photos --out photos.vectors --device cpu --strict
+  annbench embed photos --out photos.vectors --device cuda --device-option cuda.device_id=1 --batch auto
+  annbench embed photos --bench --device cpu --batch 1,32,auto --precision fp32,fp16
   annbench embed photos --out photos.vectors --shard 2/8
   annbench merge photos.vectors-*-of-8 --out photos.vectors`
 }
 
 func (c *embedCmd) Run(ctx context.Context, s *surface) error {
-	if c.Batch < 1 || c.Thumbnails < 0 {
-		return misuse{fmt.Errorf("--batch must be at least 1, and --thumbnails at least 0")}
+	if c.Thumbnails < 0 {
+		return misuse{errors.New("--thumbnails must be at least 0")}
+	}
+	if c.Out == "" && !c.Bench {
+		return misuse{errors.New("name the folder for the vectors: --out DIR")}
+	}
+	sizes, err := batches(c.Batch)
+	if err != nil {
+		return err
 	}
 	shard, err := parseShard(c.Shard, os.Getenv)
 	if err != nil {
@@ -53,9 +65,30 @@ func (c *embedCmd) Run(ctx context.Context, s *surface) error {
 	if err != nil {
 		return err
 	}
-	e := embedJob{source: src, model: c.Model, devices: c.Device, batch: c.Batch, strict: c.Strict, thumbnails: c.Thumbnails, shard: shard}
+	e := embedJob{source: src, model: c.Model, size: c.Size, batch: sizes[0], strict: c.Strict, thumbnails: c.Thumbnails, shard: shard}
 	card, err := e.card()
 	if err != nil {
+		return err
+	}
+	if c.Bench {
+		o, precisions, err := c.session(s)
+		if err != nil {
+			return err
+		}
+		var cases []embedder.Case
+		for _, device := range o.Devices {
+			for _, precision := range precisions {
+				for _, batch := range sizes {
+					cases = append(cases, embedder.Case{Device: device, Batch: batch, Precision: precision})
+				}
+			}
+		}
+		return c.benchmark(ctx, s, src, card, cases, o, c.JSON)
+	}
+	if len(sizes) > 1 {
+		return misuse{errors.New("--batch takes one value, except with --bench")}
+	}
+	if e.session, err = c.one(s); err != nil {
 		return err
 	}
 	key, err := e.key(ctx, s, card)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,8 +23,9 @@ import (
 type embedJob struct {
 	source     catalog.Source
 	model      string // path of a card; empty is the model that ships
-	devices    []string
-	batch      int
+	size       int    // of the pictures that the model is given, a side; 0: the model's own
+	session    embedder.SessionOptions
+	batch      int // may be embedder.AutoBatch
 	strict     bool
 	thumbnails int
 	shard      bench.Shard // zero is all of it
@@ -33,7 +36,20 @@ type embedded struct {
 	embedder.Result        // Images and Skipped are those of all calls, times of this one
 	Resumed         int    `json:"resumed"` // Images that calls before this one embedded
 	Digest          string `json:"digest"`  // of the vectors, with ids and labels
+
+	Precision embedder.Precision    `json:"precision"`
+	Options   map[string]string     `json:"device_options,omitempty"` // of the device's provider
+	WarmUp    float64               `json:"warmup_seconds"`           // of the device, before the clock started
+	Tried     []embedder.BatchTrial `json:"batch_tried,omitempty"`    // where the batch was found by trying
+	// Kept is what another precision than fp32 does: recall@10 of neighbours against fp32 on the CPU, among
+	// KeptImages images.
+	Kept       *float64 `json:"neighbours_kept,omitempty"`
+	KeptImages int      `json:"neighbours_kept_images,omitempty"`
 }
+
+// comparedImages are embedded in fp32 on the CPU too where another precision was asked for: enough that a
+// neighbour in 2,560 shows.
+const comparedImages = 256
 
 // intoCache embeds into a folder below cache that is named by what decides the vectors, or finds
 // that folder there already.
@@ -76,10 +92,16 @@ func (e *embedJob) intoCache(ctx context.Context, s *surface, cache string) (dir
 }
 
 func (e *embedJob) card() (*models.Card, error) {
-	if e.model == "" {
-		return models.Default()
+	card, err := models.Default()
+	if e.model != "" {
+		if card, err = models.Open(e.model); err == nil {
+			card, err = embedder.CompleteCard(card, e.session.Library)
+		}
 	}
-	return models.Open(e.model)
+	if err == nil && e.size != 0 {
+		card, err = card.Resized(e.size, e.size)
+	}
+	return card, err
 }
 
 // key names the vectors of the whole collection.
@@ -88,7 +110,12 @@ func (e *embedJob) key(ctx context.Context, s *surface, card *models.Card) (stri
 	if err != nil {
 		return "", err
 	}
-	return embedder.CacheKey(card, digest, e.options(s)), nil
+	key := embedder.CacheKey(card, digest, e.options(s))
+	if p := e.session.Precision; p != "" && p != embedder.FP32 { // its vectors differ by more than rounding
+		hash := sha256.Sum256([]byte(key + " " + string(p)))
+		key = hex.EncodeToString(hash[:])
+	}
+	return key, nil
 }
 
 func (e *embedJob) options(s *surface) embedder.Options {
@@ -127,7 +154,8 @@ func (e *embedJob) part() (*record.EmbeddingShard, error) {
 // batchNote is what stands in the journal with the vectors of a batch.
 type batchNote struct {
 	Call    int                `json:"call"` // number of the call that embedded it, from 0
-	End     int                `json:"end"`  // the place in the collection that follows
+	Batch   int                `json:"batch"`
+	End     int                `json:"end"` // the place in the collection that follows
 	Skipped []embedder.Failure `json:"skipped,omitempty"`
 	Spent   embedder.Spent     `json:"spent"` // by that call until then
 }
@@ -144,7 +172,7 @@ func soFar(notes []json.RawMessage, first int) (all batchNote, err error) {
 		if n.Call != all.Call {
 			all.Spent, call = sum(all.Spent, call), embedder.Spent{}
 		}
-		all.Call, all.End, call = n.Call, n.End, n.Spent
+		all.Call, all.End, all.Batch, call = n.Call, n.End, n.Batch, n.Spent
 		all.Skipped = append(all.Skipped, n.Skipped...)
 	}
 	all.Spent = sum(all.Spent, call)
@@ -164,10 +192,6 @@ func sum(a, b embedder.Spent) embedder.Spent {
 // into embeds into the folder dir, which must not be there yet, or goes on with what an earlier call of
 // the same key has left. Every batch that is embedded is kept, however the call ends.
 func (e *embedJob) into(ctx context.Context, s *surface, card *models.Card, key, dir string) (out embedded, err error) {
-	devices, err := embedder.ParseDevices(e.devices)
-	if err != nil {
-		return out, misuse{err}
-	}
 	part, err := e.part()
 	if err != nil {
 		return out, err
@@ -194,13 +218,28 @@ func (e *embedJob) into(ctx context.Context, s *surface, card *models.Card, key,
 		f := before.Skipped[0]
 		return out, fmt.Errorf("embedding %s: picture %s: %s", e.source.Name(), f.ID, f.Reason)
 	}
-	session, err := embedder.OpenSession(card, embedder.SessionOptions{Devices: devices, Log: s.log})
+	session, err := embedder.OpenSession(card, e.session)
 	if err != nil {
 		return out, err
 	}
 	defer session.Close()
 
 	o := e.options(s)
+	out.Precision, out.Options = session.Precision(), session.Options()
+	if o.Batch == embedder.AutoBatch {
+		// A call that goes on takes the batch that the first one found.
+		if o.Batch = before.Batch; o.Batch == 0 {
+			if o.Batch, out.Tried, err = session.FindBatch(ctx); err != nil {
+				return out, err
+			}
+			s.say("batch %d: %s", o.Batch, triedBatches(out.Tried))
+		}
+	}
+	if before.End < part.End {
+		if out.WarmUp, err = session.WarmUp(o.Batch); err != nil {
+			return out, err
+		}
+	}
 	o.First, o.End = before.End, part.End
 	progress := o.Progress
 	o.Progress = func(p embedder.Progress) {
@@ -217,14 +256,14 @@ func (e *embedJob) into(ctx context.Context, s *surface, card *models.Card, key,
 		if err := w.Append(items, b.Vectors, b.Thumbnails); err != nil {
 			return err
 		}
-		note, err := json.Marshal(batchNote{Call: call, End: b.End, Skipped: b.Skipped, Spent: b.Spent})
+		note, err := json.Marshal(batchNote{Call: call, Batch: o.Batch, End: b.End, Skipped: b.Skipped, Spent: b.Spent})
 		if err != nil {
 			return err
 		}
 		return w.Mark(note)
 	})
 	s.clear()
-	out = embedded{Result: result, Resumed: resumed}
+	out.Result, out.Resumed = result, resumed
 	if err != nil {
 		if w.Rows() > 0 && ctx.Err() == nil && !e.strict {
 			s.say("%d images are embedded; the same command goes on after them", w.Rows())
@@ -239,6 +278,18 @@ func (e *embedJob) into(ctx context.Context, s *surface, card *models.Card, key,
 	if w.Rows() == 0 {
 		f := all.Skipped[0]
 		return out, fmt.Errorf("embedding %s: none of its %d pictures can be embedded; the first is %s: %s", e.source.Name(), len(all.Skipped), f.ID, f.Reason)
+	}
+	if out.Precision != embedder.FP32 {
+		kept, n, err := embedder.KeptOf(ctx, e.source, session, e.session, o, comparedImages)
+		switch {
+		case ctx.Err() != nil:
+			return out, err
+		case err != nil:
+			s.say("what %s does to neighbours is not known: %v", out.Precision, err)
+		default:
+			out.Kept, out.KeptImages = &kept, n
+			s.say("%s on %s: recall@10 of the neighbours, against fp32 on the CPU, is %.4f among %d images", out.Precision, result.Device, kept, n)
+		}
 	}
 	how, err := json.Marshal(e.describe(card, out, all.Spent, part))
 	if err != nil {
@@ -280,6 +331,10 @@ func (e *embedJob) describe(card *models.Card, r embedded, spent embedder.Spent,
 		Images: r.Images, Seconds: spent.Seconds, Card: text,
 		Decode: spent.DecodeSeconds, Prepare: spent.PrepareSeconds, Infer: spent.InferSeconds, Write: spent.SinkSeconds,
 		Workers: r.Workers, Runs: r.Runs, Batch: r.Batch, Limit: r.Limit,
+		Precision: string(r.Precision), DeviceOptions: r.Options, WarmUp: r.WarmUp, Kept: r.Kept, KeptImages: r.KeptImages,
+	}
+	for _, t := range r.Tried {
+		d.BatchTried = append(d.BatchTried, record.BatchTrial(t))
 	}
 	for _, refusal := range r.Refusals {
 		d.Refusals = append(d.Refusals, fmt.Sprintf("%s: %s", refusal.Device, refusal.Reason))

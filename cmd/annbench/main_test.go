@@ -34,6 +34,11 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("ANNBENCH_CACHE", env.WorkDir+"/cache")
+			models, err := filepath.Abs("../../embedder/testdata")
+			if err != nil {
+				return err
+			}
+			env.Setenv("MODELS", models)
 			if library, err := embedder.FindLibrary(); err == nil {
 				env.Setenv(embedder.LibraryVariable, library)
 			}

@@ -14,16 +14,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/goccy/go-yaml"
 )
 
-// Card describes one ONNX model. In a file it is JSON; an unknown key is an error, except inside
-// "training" and "accuracy", which hold whatever the recipe wrote.
+// Card describes one ONNX model. In a file it is JSON or YAML; an unknown key is an error, except inside
+// "training" and "accuracy", which hold whatever the recipe wrote. What the model's graph says by itself may
+// be left out: see [Card.Missing].
 type Card struct {
 	Name string `json:"name"`
 
@@ -31,7 +33,8 @@ type Card struct {
 	File string `json:"file"`
 
 	// SHA256 of the ONNX file, as 64 lower-case hexadecimal digits. [Open] compares it with the
-	// file. Weights that the model keeps in files of their own are not covered.
+	// file. Weights that the model keeps in files of their own are not covered. A card that leaves it
+	// out is given that of the file.
 	SHA256 string `json:"sha256"`
 
 	Doc     string `json:"doc"`
@@ -69,6 +72,10 @@ type Input struct {
 	Fit      string `json:"fit"`      // one of Fits: how a picture of another shape becomes Height × Width
 	Resample string `json:"resample"` // one of Resamples
 
+	// Crop is the part of each side that Fit "cover" keeps, from the middle; 0 means all of it. Models that
+	// were trained on pictures scaled to 256 and cropped to 224 have 0.875.
+	Crop float64 `json:"crop,omitempty"`
+
 	// Mean and Std, of red, green and blue in this order, belong to float32 inputs alone. With v
 	// the component in 0..255, the model is given (v/255 - Mean) / Std; without them, v/255.
 	// A uint8 input is v itself.
@@ -97,7 +104,13 @@ type Embedding struct {
 	Output     string `json:"output"`
 	Dim        int    `json:"dim"`
 	Normalized bool   `json:"normalized"` // every vector has length 1
+
+	// Normalize has annbench bring every vector to length 1, for a model that does not do so itself.
+	Normalize bool `json:"normalize,omitempty"`
 }
+
+// UnitLength reports whether vectors come with length 1, by the model or by annbench.
+func (e Embedding) UnitLength() bool { return e.Normalized || e.Normalize }
 
 // Logits is the output that holds the classification: float32 [batch, classes].
 type Logits struct {
@@ -116,29 +129,45 @@ type LabelSet struct {
 // enough that a slip in a card does not ask for all memory.
 const maxSide = 4096
 
+// cardTypes are the kinds of files that a card may be.
+var cardTypes = []string{".json", ".yaml", ".yml"}
+
 // Open reads the card of a model and checks the model's bytes against it. The path is that of the
-// card (.json), or of an ONNX file with its card beside it (x.onnx, x.json).
+// card (.json, .yaml), or of an ONNX file with its card beside it (x.onnx, x.json).
 func Open(path string) (*Card, error) {
 	cardPath := path
-	if ext := filepath.Ext(path); ext != ".json" {
+	if ext := filepath.Ext(path); !slices.Contains(cardTypes, ext) {
 		if _, err := os.Stat(path); err != nil {
 			return nil, fmt.Errorf("opening model: %w", err)
 		}
 		if ext != ".onnx" {
-			return nil, fmt.Errorf("opening model %s: want a card (.json) or an ONNX file (.onnx)", path)
+			return nil, fmt.Errorf("opening model %s: want a card (.json, .yaml) or an ONNX file (.onnx)", path)
 		}
-		cardPath = strings.TrimSuffix(path, ext) + ".json"
-		if _, err := os.Stat(cardPath); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("opening model %s: its card %s is missing; write one with %s", path, cardPath, wanted)
+		stem := strings.TrimSuffix(path, ext)
+		at := slices.IndexFunc(cardTypes, func(t string) bool {
+			_, err := os.Stat(stem + t)
+			return err == nil
+		})
+		if at < 0 {
+			return nil, fmt.Errorf("opening model %s: its card %s (or .yaml) is missing; write one with %s", path, stem+".json", wanted)
 		}
+		cardPath = stem + cardTypes[at]
 	}
 	text, err := os.ReadFile(cardPath)
 	if err != nil {
 		return nil, fmt.Errorf("opening model: %w", err)
 	}
+	if filepath.Ext(cardPath) != ".json" {
+		if text, err = fromYAML(text); err != nil {
+			return nil, fmt.Errorf("reading model card %s: %w", cardPath, err)
+		}
+	}
 	card, err := Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("reading model card %s: %w", cardPath, err)
+	}
+	if card.Name == "" {
+		card.Name = strings.TrimSuffix(filepath.Base(filepath.FromSlash(card.File)), ".onnx")
 	}
 
 	onnxPath, err := filepath.Abs(filepath.Join(filepath.Dir(cardPath), filepath.FromSlash(card.File)))
@@ -154,6 +183,9 @@ func Open(path string) (*Card, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening model %s: %w", cardPath, err)
 	}
+	if card.SHA256 == "" {
+		card.SHA256 = digest
+	}
 	if digest != card.SHA256 {
 		return nil, fmt.Errorf("opening model %s: its SHA-256 is %s, its card %s says %s; "+
 			"fetch the file again, or correct the card if the change was meant", onnxPath, digest, cardPath, card.SHA256)
@@ -163,9 +195,20 @@ func Open(path string) (*Card, error) {
 }
 
 // wanted tells who has a model and no card what to write.
-const wanted = `"name", "file", "sha256" (of the ONNX file), ` +
-	`"input" {"name", "layout", "type", "height", "width", "channels", "fit", "resample", and for float32 "mean" and "std"}, ` +
-	`"embedding" {"output", "dim", "normalized"}; optional: "doc", "licence", "logits" {"output"}, "classes"`
+const wanted = `"file", "input" {"fit", "resample", and for float32 "mean" and "std"}; ` +
+	`where the model's graph does not tell: "input" {"name", "layout", "type", "height", "width"}, "embedding" {"output", "dim"}; ` +
+	`optional: "name", "sha256" (of the ONNX file), "doc", "licence", "input" {"channels", "crop"}, ` +
+	`"embedding" {"normalized", "normalize"}, "logits" {"output"}, "classes"`
+
+// fromYAML makes JSON of YAML, which is a superset of it. The YAML library panics on some damaged files.
+func fromYAML(text []byte) (json []byte, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = errors.New("this is not YAML that can be read")
+		}
+	}()
+	return yaml.YAMLToJSON(text)
+}
 
 // Parse reads a card and checks everything in it that can be checked without its model.
 func Parse(text []byte) (*Card, error) {
@@ -194,23 +237,26 @@ func Parse(text []byte) (*Card, error) {
 
 func (c *Card) check() error {
 	in := &c.Input
+	if in.Channels == "" {
+		in.Channels = "RGB"
+	}
 	switch {
-	case c.Name == "":
-		return errors.New(`"name" is missing`)
 	case c.File == "":
 		return errors.New(`"file" is missing: the ONNX file, relative to the card`)
 	case !filepath.IsLocal(filepath.FromSlash(c.File)):
 		return fmt.Errorf(`"file": %q leaves the folder of the card`, c.File)
-	case !isDigest(c.SHA256):
+	case c.SHA256 != "" && !isDigest(c.SHA256):
 		return fmt.Errorf(`"sha256": %q is not a SHA-256 in 64 lower-case hexadecimal digits`, c.SHA256)
-	case in.Name == "":
-		return errors.New(`"input": "name" is missing`)
-	case in.Height < 1 || in.Height > maxSide || in.Width < 1 || in.Width > maxSide:
+	case (in.Height != 0 || in.Width != 0) && (in.Height < 1 || in.Height > maxSide || in.Width < 1 || in.Width > maxSide):
 		return fmt.Errorf(`"input": "height" × "width" of %d × %d; each is 1 to %d pixels`, in.Height, in.Width, maxSide)
-	case c.Embedding.Output == "":
-		return errors.New(`"embedding": "output" is missing: the name of the model's output`)
-	case c.Embedding.Dim < 1:
+	case c.Embedding.Dim < 0:
 		return fmt.Errorf(`"embedding": "dim" is %d; it is the number of components of a vector`, c.Embedding.Dim)
+	case c.Embedding.Normalized && c.Embedding.Normalize:
+		return errors.New(`"embedding": with "normalized", the model's vectors have length 1 already; "normalize" would bring them to it`)
+	case in.Crop != 0 && !(in.Crop > 0 && in.Crop <= 1):
+		return fmt.Errorf(`"input": "crop" is %v; it is the part of each side that is kept, more than 0 and at most 1`, in.Crop)
+	case in.Crop != 0 && in.Crop != 1 && in.Fit != "cover":
+		return fmt.Errorf(`"input": "crop" belongs to the fit "cover", not to %q`, in.Fit)
 	}
 	for _, word := range []struct {
 		key, value string
@@ -222,6 +268,9 @@ func (c *Card) check() error {
 		{"fit", in.Fit, Fits},
 		{"resample", in.Resample, Resamples},
 	} {
+		if word.value == "" && (word.key == "layout" || word.key == "type") {
+			continue // the graph may tell
+		}
 		if !slices.Contains(word.known, word.value) {
 			return fmt.Errorf(`"input": %q is %q; known are %s`, word.key, word.value, strings.Join(word.known, ", "))
 		}
@@ -241,6 +290,30 @@ func (c *Card) check() error {
 	}
 	return c.checkClasses()
 }
+
+// Missing lists what the card leaves to the model's graph, by its keys; package embedder fills it in.
+func (c *Card) Missing() []string {
+	var keys []string
+	for _, k := range []struct {
+		key     string
+		missing bool
+	}{
+		{`"input": "name"`, c.Input.Name == ""},
+		{`"input": "layout"`, c.Input.Layout == ""},
+		{`"input": "type"`, c.Input.Type == ""},
+		{`"input": "height" and "width"`, c.Input.Height == 0},
+		{`"embedding": "output"`, c.Embedding.Output == ""},
+		{`"embedding": "dim"`, c.Embedding.Dim == 0},
+	} {
+		if k.missing {
+			keys = append(keys, k.key)
+		}
+	}
+	return keys
+}
+
+// Check checks what a card says, as [Parse] does, after something was filled in.
+func (c *Card) Check() error { return c.check() }
 
 func (c *Card) checkClasses() error {
 	next, names := 0, make(map[string]bool, len(c.LabelSets))

@@ -1,9 +1,12 @@
 package models
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -75,8 +78,8 @@ func TestOpenErrors(t *testing.T) {
 		{"none.onnx", "no such file"},
 		{"m.json", "m.onnx: no such file"},
 		{"changed.json", "its SHA-256 is d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa"},
-		{"alone.onnx", `its card ` + filepath.Join(dir, "alone.json") + ` is missing; write one with "name", "file", "sha256"`},
-		{"text.txt", "want a card (.json) or an ONNX file (.onnx)"},
+		{"alone.onnx", `its card ` + filepath.Join(dir, "alone.json") + ` (or .yaml) is missing; write one with "file", "input" {"fit", "resample"`},
+		{"text.txt", "want a card (.json, .yaml) or an ONNX file (.onnx)"},
 		{"other.onnx", "is that of m.onnx"},
 		{"broken.json", "broken.json: line 3: "},
 	} {
@@ -91,12 +94,10 @@ func TestParseErrors(t *testing.T) {
 	for _, test := range []struct{ from, to, want string }{
 		{`"doc": "d"`, `"dok": "d"`, `unknown key "dok"`},
 		{`"normalized": true`, `"normalised": true`, `unknown key "normalised"`},
-		{`"name": "m"`, `"name": ""`, `"name" is missing`},
 		{`"m.onnx"`, `""`, `"file" is missing`},
 		{`"m.onnx"`, `"../m.onnx"`, "leaves the folder"},
 		{`"m.onnx"`, `"/m.onnx"`, "leaves the folder"},
 		{`"sha256": "`, `"sha256": "0`, "not a SHA-256"},
-		{`"name": "images"`, `"name": ""`, `"input": "name" is missing`},
 		{`"NCHW"`, `"CHWN"`, `"layout" is "CHWN"; known are NHWC, NCHW`},
 		{`"float32"`, `"float16"`, `"type" is "float16"`},
 		{`"float32"`, `"uint8"`, "belong to float32"},
@@ -107,8 +108,10 @@ func TestParseErrors(t *testing.T) {
 		{`"height": 4`, `"height": 5000`, "1 to 4096 pixels"},
 		{`[0.5, 0.4, 0.3]`, `[0.5]`, `"mean" has 1 values`},
 		{`[1, 2, 3]`, `[1, 0, 3]`, `"std" holds 0`},
-		{`"dim": 3`, `"dim": 0`, `"dim" is 0`},
-		{`"output": "v"`, `"output": ""`, `"embedding": "output" is missing`},
+		{`"dim": 3`, `"dim": -3`, `"dim" is -3`},
+		{`"normalized": true`, `"normalized": true, "normalize": true`, "have length 1 already"},
+		{`"cover"`, `"cover", "crop": 1.5`, `"crop" is 1.5`},
+		{`"cover"`, `"stretch", "crop": 0.875`, `"crop" belongs to the fit "cover"`},
 		{`"output": "l"`, `"output": ""`, `"logits": "output" is missing`},
 		{`"output": "l"`, `"output": "v"`, "are both output"},
 		{`["hat", "shoe"]`, `[]`, `"classes" are missing`},
@@ -132,6 +135,86 @@ func TestParseErrors(t *testing.T) {
 		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s for %s: %v; want %q", test.to, test.from, err, test.want)
 		}
+	}
+}
+
+// A card may be YAML, and leave to the graph what it says.
+func TestOpenYAML(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "clip.onnx", "model")
+	path := write(t, dir, "clip.yaml", `# a comment
+file: clip.onnx
+input: {fit: cover, resample: bicubic-antialias, crop: 0.875, mean: [0.5, 0.4, 0.3], std: [1, 2, 3]}
+embedding: {normalize: true}
+`)
+	for _, path := range []string{path, filepath.Join(dir, "clip.onnx")} {
+		c, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Name != "clip" || c.SHA256 != digestBytes([]byte("model")) || c.Input.Channels != "RGB" || c.Input.Crop != .875 || c.Input.Mean[1] != .4 || !c.Embedding.UnitLength() {
+			t.Errorf("%+v", c)
+		}
+		if got := strings.Join(c.Missing(), ", "); got != `"input": "name", "input": "layout", "input": "type", "input": "height" and "width", "embedding": "output", "embedding": "dim"` {
+			t.Errorf("missing: %s", got)
+		}
+	}
+	for text, want := range map[string]string{
+		"file: clip.onnx\ninput: {fit: cover, resampel: x}":                               `bad.yaml: unknown key "resampel"`,
+		"file: clip.onnx\ninput: {fit: cover":                                             "bad.yaml: ",
+		"file: clip.onnx\ninput: {fit: cover, resample: bilinear-antialias, height: 224}": "224 × 0",
+	} {
+		if _, err := Open(write(t, dir, "bad.yaml", text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v; want %q", text, err, want)
+		}
+	}
+}
+
+// Rounding to float16, by the values of IEEE 754's binary16.
+func TestToHalf(t *testing.T) {
+	for v, want := range map[float32]uint16{
+		0: 0, 1: 0x3c00, -2: 0xc000, 65504: 0x7bff, 65519: 0x7bff, 65520: 0x7c00, 1e9: 0x7c00,
+		0x1p-14: 0x0400, 0x1p-24: 1, 0x1p-25: 0, 0x1.8p-25: 1, 0x1p-26: 0,
+		1 + 0x1p-11: 0x3c00, 1 + 0x3p-11: 0x3c02, 1 + 0x1.8p-11: 0x3c01, // ties go to even
+		2 - 0x1p-12: 0x4000, // carries into the exponent
+		1.0 / 3:     0x3555,
+	} {
+		if got := toHalf(v); got != want {
+			t.Errorf("%v: %#04x, want %#04x", v, got, want)
+		}
+	}
+	if got := toHalf(float32(math.NaN())); got&0x7c00 != 0x7c00 || got&0x3ff == 0 {
+		t.Errorf("NaN: %#04x", got)
+	}
+}
+
+func TestConvertErrors(t *testing.T) {
+	tensor := func(v float32) []byte {
+		raw := binary.LittleEndian.AppendUint32(nil, math.Float32bits(v))
+		return pbMessage{numberField(tensorType, float32Type), bytesField(tensorName, []byte("w")), bytesField(tensorRaw, raw)}.marshal()
+	}
+	model := func(fields ...pbField) []byte {
+		return pbMessage{bytesField(modelGraph, pbMessage(fields).marshal())}.marshal()
+	}
+	for want, onnx := range map[string][]byte{
+		"not an ONNX model":      []byte("no protobuf"),
+		"it has no graph":        pbMessage{numberField(1, 8)}.marshal(),
+		"hold 100000, beyond":    model(bytesField(graphInitializer, tensor(100000))),
+		"a graph inside":         model(bytesField(graphNode, pbMessage{bytesField(nodeOp, []byte("If")), bytesField(nodeAttribute, pbMessage{bytesField(attributeGraph, nil)}.marshal())}.marshal())),
+		"in a file of their own": model(bytesField(graphInitializer, append(tensor(1), pbMessage{bytesField(tensorExternal, nil)}.marshal()...))),
+	} {
+		if _, err := Half(onnx); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want %q", err, want)
+		}
+	}
+	// What is parsed and written again is the same, field by field.
+	data, err := os.ReadFile("../testdata/net.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := parsePB(data)
+	if err != nil || !bytes.Equal(m.marshal(), data) {
+		t.Errorf("a model does not survive: %v", err)
 	}
 }
 
