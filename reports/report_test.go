@@ -895,7 +895,7 @@ func TestMixedEnvironments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Environment B", "<td>A B</td>", "another processor"} {
+	for _, want := range []string{"Environment B", "<td>A B</td>", "another processor", "On this data and these machines"} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the page has no %q", want)
 		}

@@ -41,8 +41,12 @@ func (r *Report) Verdict() Verdict {
 	choices := r.Choose(t)
 	matches := r.Match(t, Target, metric.QPS)
 	fast := fastest(matches)
+	machines := "this machine"
+	if len(r.Envs) > 1 {
+		machines = "these machines"
+	}
 	v := Verdict{
-		Question: fmt.Sprintf("On this data and this machine, at recall@%d %.2f:", t.K, Target),
+		Question: fmt.Sprintf("On this data and %s, at recall@%d %.2f:", machines, t.K, Target),
 		Meaning:  fmt.Sprintf("recall@%d %.2f: of the %d true nearest neighbours of a query, %s are found on average", t.K, Target, t.K, short(significant(Target*float64(t.K)))),
 	}
 	if len(fast) == 0 {
