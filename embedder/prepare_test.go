@@ -2,16 +2,12 @@ package embedder
 
 import (
 	"bytes"
-	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
 	"math"
 	"math/rand/v2"
 	"testing"
-	"time"
-
-	"golang.org/x/image/draw"
 
 	"annbench/embedder/models"
 )
@@ -188,47 +184,6 @@ func TestFillOfJPEG(t *testing.T) {
 		t.Errorf("on average %.3f grey levels off", off)
 	}
 	t.Logf("on average %.3f grey levels off", off)
-}
-
-// BenchmarkFill decodes a JPEG of 400 × 400 and makes model input of it, and does the same with the
-// scaler of golang.org/x/image by its cubic kernel, in turn.
-func BenchmarkFill(b *testing.B) {
-	var file bytes.Buffer
-	picture := image.NewNRGBA(image.Rect(0, 0, 400, 400))
-	draw.BiLinear.Scale(picture, picture.Rect, noise(80, 80, 3), image.Rect(0, 0, 80, 80), draw.Src, nil)
-	if err := jpeg.Encode(&file, picture, &jpeg.Options{Quality: 90}); err != nil {
-		b.Fatal(err)
-	}
-	for _, side := range []int{96, 224} {
-		b.Run(fmt.Sprintf("side=%d", side), func(b *testing.B) {
-			in := input("NHWC", "uint8", "RGB", "stretch", side, side)
-			p := newPreparer(in)
-			t := newTensor(in, 1)
-			reference := image.NewRGBA(image.Rect(0, 0, side, side))
-			var decoding, own, other time.Duration
-			for b.Loop() {
-				start := time.Now()
-				img, err := jpeg.Decode(bytes.NewReader(file.Bytes()))
-				if err != nil {
-					b.Fatal(err)
-				}
-				decoded := time.Now()
-				if err := p.fill(t, 0, img); err != nil {
-					b.Fatal(err)
-				}
-				filled := time.Now()
-				draw.CatmullRom.Scale(reference, reference.Rect, img, img.Bounds(), draw.Src, nil)
-				decoding += decoded.Sub(start)
-				own += filled.Sub(decoded)
-				other += time.Since(filled)
-			}
-			n := float64(b.N)
-			b.ReportMetric(float64(decoding.Nanoseconds())/n, "decode-ns/op")
-			b.ReportMetric(float64(own.Nanoseconds())/n, "scale-ns/op")
-			b.ReportMetric(float64(other.Nanoseconds())/n, "catmullrom-ns/op")
-			b.ReportMetric((decoding+other).Seconds()/(decoding+own).Seconds(), "times-faster")
-		})
-	}
 }
 
 func TestFillBicubic(t *testing.T) {

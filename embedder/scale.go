@@ -50,15 +50,20 @@ func (t *taps) set(f *filter, from, to, share, offset int) {
 	scale := float64(from) / float64(to)
 	wide := max(scale, 1)
 	have := (from-1+offset)>>share + 1 // components on the line
-	t.n = int(2*math.Ceil(f.support*wide))>>share + 2
+	// An open interval of that length holds so many pixels at most, and these so many components.
+	pixels := int(math.Ceil(2 * f.support * wide))
+	t.n = pixels
+	if share > 0 {
+		t.n = (pixels-1)>>share + 2
+	}
 	t.n = min((t.n+3)&^3, have) // by fours, for [scaler.vertical]
 	t.first = grow(t.first, to)
 	t.weights = grow(t.weights, to*t.n)
 	exact := make([]float64, t.n)
 	for o := range to {
 		centre := (float64(o) + 0.5) * scale
-		low := max(0, int(math.Floor(centre-f.support*wide)))
-		high := min(from, int(math.Ceil(centre+f.support*wide)))
+		low := max(0, int(math.Floor(centre-0.5-f.support*wide))+1)
+		high := min(from, int(math.Ceil(centre-0.5+f.support*wide)))
 		first := min((low+offset)>>share, have-t.n)
 		clear(exact)
 		sum := 0.0
@@ -193,6 +198,13 @@ func (s *scaler) horizontal(to []int32, line []uint8, step, n int) {
 			v, w := line[first:][:8:8], all[8*o:][:8:8]
 			to[o] = (int32(v[0])*w[0] + int32(v[1])*w[1] + int32(v[2])*w[2] + int32(v[3])*w[3] +
 				int32(v[4])*w[4] + int32(v[5])*w[5] + int32(v[6])*w[6] + int32(v[7])*w[7] + round) >> shift
+		}
+	case t == 12: // a photograph of 400 pixels to 96
+		for o, first := range s.x.first {
+			v, w := line[first:][:12:12], all[12*o:][:12:12]
+			to[o] = (int32(v[0])*w[0] + int32(v[1])*w[1] + int32(v[2])*w[2] + int32(v[3])*w[3] +
+				int32(v[4])*w[4] + int32(v[5])*w[5] + int32(v[6])*w[6] + int32(v[7])*w[7] +
+				int32(v[8])*w[8] + int32(v[9])*w[9] + int32(v[10])*w[10] + int32(v[11])*w[11] + round) >> shift
 		}
 	default:
 		for o, first := range s.x.first {

@@ -238,7 +238,7 @@ func (d *pageData) pipeline() {
 	if e.Infer > 0 && e.Workers > 0 {
 		out = append(out,
 			stage{Name: "decode and resize", Note: fmt.Sprintf("read, decode, crop, resize; %s side by side", plural(e.Workers, "worker", "workers")), once: (e.Decode + e.Prepare) / float64(e.Workers), seconds: (e.Decode + e.Prepare) / images},
-			stage{Name: "embed", Note: fmt.Sprintf("%s on %s, in batches", e.Model, e.Device), once: e.Infer, seconds: e.Infer / images})
+			stage{Name: "embed", Note: fmt.Sprintf("%s on %s, in batches", e.Model, e.Device), once: e.Infer / float64(max(1, e.Runs)), seconds: e.Infer / images})
 	} else {
 		out = append(out, stage{Name: "decode and embed", Note: fmt.Sprintf("%s on %s, from file to vector", e.Model, e.Device), once: e.Seconds, seconds: e.Seconds / images})
 	}
@@ -275,6 +275,40 @@ func (d *pageData) pipeline() {
 	if search > 0 && all > search {
 		d.PipelineSays = fmt.Sprintf("Of the time from a photograph to its recommendations, %s is the search of the index, and the rest its decoding and the model. Measured with all cores at the embedding; stages overlap, so that they add up to more than the %s that embedding the collection took.", percent(search/all), format(metric.Seconds, e.Seconds))
 	}
+	if limit := embeddingLimit(e); limit != "" {
+		d.PipelineSays = strings.TrimSpace(d.PipelineSays + " " + limit)
+	}
+}
+
+// embeddingLimit says which stage of the embedding was the limit, and how long each worked and waited; empty
+// where the record does not tell.
+func embeddingLimit(e *record.Embedding) string {
+	if e.Limit == "" || e.Workers == 0 || e.Seconds <= 0 {
+		return ""
+	}
+	var limit string
+	var rest []string
+	for _, s := range []struct {
+		key, name  string
+		busy       float64
+		goroutines int
+	}{
+		{"decode", "decoding and resizing", e.Decode + e.Prepare, e.Workers},
+		{"model", "the model", e.Infer, max(1, e.Runs)},
+		{"write", "writing the vectors", e.Write, 1},
+	} {
+		share := min(1, s.busy/(e.Seconds*float64(s.goroutines)))
+		rate := "-"
+		if s.busy > 0 {
+			rate = count(int(float64((e.Images+len(e.Skipped))*s.goroutines) / s.busy))
+		}
+		if s.key == e.Limit {
+			limit = fmt.Sprintf("The limit of the embedding was %s, busy for %s of the time, at %s images a second;", s.name, percent(share), rate)
+		} else {
+			rest = append(rest, fmt.Sprintf("%s waited for %s of it and could do %s", s.name, percent(1-share), rate))
+		}
+	}
+	return limit + " " + strings.Join(rest, ", ") + "."
 }
 
 // hardBlock says how hard a data set is to search under one metric.
