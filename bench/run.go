@@ -45,6 +45,9 @@ type Run struct {
 
 	Log      *slog.Logger
 	Progress func(Progress) // may be nil
+	// Between, where not nil, is called after each build whose records are on the disk, while nothing is
+	// timed.
+	Between func()
 }
 
 // Progress is how far a run is.
@@ -286,6 +289,9 @@ func (c *coordinator) run(ctx context.Context, plan *Plan) error {
 		}
 		if err := c.job(ctx, job); err != nil {
 			return err
+		}
+		if c.Between != nil {
+			c.Between()
 		}
 	}
 	c.report("done")

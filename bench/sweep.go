@@ -98,7 +98,7 @@ func (s *Sweep) SetMetric(m vec.Metric) {
 func (s *Sweep) MetricOpen() bool { return s.metricOpen }
 
 // Data says where the vectors come from: exactly one of Images, Boards, Rendered,
-// Vectors and Synthetic.
+// Vectors and Synthetic. Paths are relative to the sweep file's folder, or addresses s3://bucket/key.
 type Data struct {
 	// Images is a folder of labelled images, CATEGORY/x.jpg, .png or .webp, or of boards as
 	// `annbench catalog render` writes them.
@@ -524,7 +524,7 @@ func (s *Sweep) checkData() error {
 	}
 	dir := filepath.Dir(s.source.path)
 	for _, at := range files {
-		if *at.field == "" {
+		if *at.field == "" || InStorage(*at.field) {
 			continue
 		}
 		if !filepath.IsAbs(*at.field) {
@@ -537,6 +537,10 @@ func (s *Sweep) checkData() error {
 	}
 	return nil
 }
+
+// InStorage reports whether a path of a sweep is the address of something in object storage,
+// s3://bucket/key, which the command fetches before anything here opens it.
+func InStorage(path string) bool { return strings.HasPrefix(path, "s3://") }
 
 // Of is what there is to draw for n vectors.
 func (y *Synthetic) Of(n int) dataset.Synthetic {

@@ -34,6 +34,9 @@ import (
 // committed, or a .npy file of float32. [OpenSource] reads everything else as well. Close the
 // collection after use.
 func Open(path string) (*Collection, error) {
+	if strings.HasPrefix(path, "s3://") {
+		return nil, fmt.Errorf("%s: what is in object storage has to be fetched first, and is not opened there", path)
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {

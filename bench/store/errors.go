@@ -79,9 +79,9 @@ func (s *Store) cause(a Address, err error) (Kind, string) {
 	switch {
 	case res.Code == "NoSuchBucket":
 		return NotFound, fmt.Sprintf("there is no bucket %s at %s: look at the name and at AWS_ENDPOINT_URL_S3; annbench makes no buckets", a.Bucket, s.endpoint)
-	case res.Code == "NoSuchKey" || res.Code == "NoSuchVersion" || res.StatusCode == http.StatusNotFound && res.Code != "NoSuchUpload":
+	case res.Code == "NoSuchKey" || res.Code == "NoSuchVersion":
 		return NotFound, "there is no such object or folder in the bucket"
-	case res.Code == "InvalidAccessKeyId":
+	case res.Code == "InvalidAccessKeyId" || res.Code == "XAdminUserNotFound": // the second is versitygw's
 		return Denied, fmt.Sprintf("%s does not know the access key; %s", s.endpoint, with)
 	case res.Code == "SignatureDoesNotMatch":
 		return Denied, fmt.Sprintf("the secret key does not belong to the access key; %s", with)

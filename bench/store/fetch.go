@@ -95,11 +95,15 @@ func (s *Store) Exists(ctx context.Context, a Address) (bool, error) {
 
 func (s *Store) stat(ctx context.Context, a Address) (minio.ObjectInfo, error) {
 	info, err := s.core.StatObject(ctx, a.Bucket, a.Key, minio.StatObjectOptions{Checksum: true})
-	if err != nil && minio.ToErrorResponse(err).Code == "NoSuchKey" {
-		// An answer to HEAD has no words: whether it is the bucket that is missing takes another question.
-		if there, e := s.core.BucketExists(ctx, a.Bucket); e == nil && !there {
-			err = minio.ErrorResponse{Code: "NoSuchBucket", StatusCode: 404}
+	// The answer to HEAD has no words. Whether it is the bucket that is missing, or what else is wrong, takes
+	// another question.
+	if res := minio.ToErrorResponse(err); err != nil && res.StatusCode >= 300 && res.StatusCode < 500 {
+		asking, cancel := context.WithCancel(ctx)
+		first, ok := <-s.core.Client.ListObjects(asking, a.Bucket, minio.ListObjectsOptions{Prefix: a.Key, MaxKeys: 1})
+		if said := minio.ToErrorResponse(first.Err); ok && said.Code != "" && said.Code != "AccessDenied" {
+			err = first.Err
 		}
+		cancel()
 	}
 	return info, s.explain("looking for", a, err)
 }

@@ -331,9 +331,6 @@ func (m *Mirror) Pull(ctx context.Context, keep func(rel string) bool) (int, err
 	if err != nil {
 		return 0, err
 	}
-	if err := os.MkdirAll(m.dir, 0o755); err != nil {
-		return 0, err
-	}
 	count := 0
 	for _, o := range objects {
 		if hidden(o.Rel) || keep != nil && !keep(o.Rel) {

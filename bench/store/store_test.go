@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,7 +34,8 @@ const childVariable = "ANNBENCH_STORE_CHILD"
 func TestMain(m *testing.M) {
 	if spec := os.Getenv(childVariable); spec != "" {
 		fields := strings.Split(spec, "|")
-		s, err := Open(Options{Cache: fields[0], Part: testPart})
+		part, _ := strconv.ParseInt(fields[3], 10, 64)
+		s, err := Open(Options{Cache: fields[0], Part: part, Progress: func(_ string, done, _ int64) { fmt.Println(done) }})
 		if err == nil {
 			var a Address
 			if a, err = Parse(fields[2]); err == nil {
@@ -423,7 +426,7 @@ func TestKilledUploadGoesOn(t *testing.T) {
 	cache := t.TempDir()
 	child := func() *exec.Cmd {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childVariable+"="+strings.Join([]string{cache, path, "s3://bucket/big/x.npy"}, "|"))
+		cmd.Env = append(os.Environ(), childVariable+"="+strings.Join([]string{cache, path, "s3://bucket/big/x.npy", fmt.Sprint(testPart)}, "|"))
 		for k, v := range server.Env() {
 			cmd.Env = append(cmd.Env, k+"="+v)
 		}
@@ -797,4 +800,167 @@ func TestSettingsThatAreWrong(t *testing.T) {
 			t.Errorf("%s: %v", endpoint, err)
 		}
 	}
+}
+
+// TestRealServer goes the same ways against versitygw, which checks signatures and digests as S3 does.
+func TestRealServer(t *testing.T) {
+	env, stop, err := storetest.Real(t.TempDir(), "bucket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if env == nil {
+		t.Skipf("no S3 server: %s names none (make test-s3)", storetest.RealVariable)
+	}
+	defer stop()
+	for k, v := range env {
+		t.Setenv(k, v)
+	}
+	const part = 5 << 20 // the least of S3
+	ctx := t.Context()
+	machine := func(t *testing.T) (*Store, *[]string) {
+		var mu sync.Mutex
+		said := new([]string)
+		s, err := Open(Options{Cache: t.TempDir(), Part: part, Log: func(format string, args ...any) {
+			mu.Lock()
+			defer mu.Unlock()
+			*said = append(*said, fmt.Sprintf(format, args...))
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, said
+	}
+	write := func(t *testing.T, size int) (string, []byte) {
+		b := bytesOf(size, uint64(size))
+		path := filepath.Join(t.TempDir(), "x.npy")
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path, b
+	}
+	t.Run("files", func(t *testing.T) {
+		for _, size := range []int{0, 1000, part, 2*part + 7} {
+			path, want := write(t, size)
+			s, _ := machine(t)
+			a := address(t, fmt.Sprintf("s3://bucket/a file+%d/x.npy", size))
+			if err := s.Push(ctx, path, a, nil); err != nil {
+				t.Fatal(err)
+			}
+			s, said := machine(t)
+			got, err := s.Fetch(ctx, a, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, got, want)
+			if len(*said) != 1 || !strings.Contains((*said)[0], ", verified") {
+				t.Errorf("said %q", *said)
+			}
+		}
+		s, _ := machine(t)
+		dir, err := s.Fetch(ctx, address(t, "s3://bucket/"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files, _ := filepath.Glob(filepath.Join(dir, "*", "x.npy")); len(files) != 4 {
+			t.Errorf("the bucket as a folder has %q", files)
+		}
+	})
+	t.Run("killed", func(t *testing.T) {
+		path, want := write(t, 12*part)
+		cache := t.TempDir()
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), childVariable+"="+strings.Join([]string{cache, path, "s3://bucket/big/x.npy", fmt.Sprint(part)}, "|"))
+		out, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		for range 2 {
+			if !lines.Scan() {
+				t.Error("it ended before two parts were there")
+			}
+		}
+		_ = child.Process.Kill()
+		_ = child.Wait()
+		var mu sync.Mutex
+		var said []string
+		s, err := Open(Options{Cache: cache, Part: part, Log: func(format string, args ...any) {
+			mu.Lock()
+			defer mu.Unlock()
+			said = append(said, fmt.Sprintf(format, args...))
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Push(ctx, path, address(t, "s3://bucket/big/x.npy"), nil); err != nil {
+			t.Fatal(err)
+		}
+		if len(said) != 2 || !strings.Contains(said[0], "going on with") || strings.Contains(said[0], ": 0 of") {
+			t.Errorf("said %q", said)
+		}
+		other, _ := machine(t)
+		got, err := other.Fetch(ctx, address(t, "s3://bucket/big/x.npy"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, got, want)
+	})
+	t.Run("two machines", func(t *testing.T) {
+		joined := &Joined{Is: func(rel string) bool { return rel == "list" }, Join: joinLines}
+		at := address(t, "s3://bucket/results/x")
+		var mirrors []*Mirror
+		var dirs []string
+		for range 2 {
+			s, _ := machine(t)
+			dirs = append(dirs, t.TempDir())
+			mirrors = append(mirrors, s.Mirror(dirs[len(dirs)-1], at, joined))
+		}
+		for i, line := range []string{"a", "b", "a2", "b2"} {
+			f, err := os.OpenFile(filepath.Join(dirs[i%2], "list"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintln(f, line)
+			if err := errors.Join(f.Close(), mirrors[i%2].Push(ctx, nil)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := os.ReadFile(filepath.Join(dirs[1], "list"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range []string{"a", "b", "a2", "b2"} {
+			if strings.Count("\n"+string(got), "\n"+line+"\n") != 1 {
+				t.Errorf("%q has not one line %q", got, line)
+			}
+		}
+	})
+	t.Run("errors", func(t *testing.T) {
+		for _, at := range []struct {
+			address, key, value, want string
+			kind                      Kind
+		}{
+			{"s3://nobody/x", "", "", "there is no bucket nobody", NotFound},
+			{"s3://bucket/nothing", "", "", "no such object or folder", NotFound},
+			{"s3://bucket/results/x/list", "AWS_SECRET_ACCESS_KEY", "wrong", "the secret key does not belong", Denied},
+			{"s3://bucket/results/x/list", "AWS_ACCESS_KEY_ID", "wrong", "does not know the access key", Denied},
+			{"s3://bucket/results/x/list", "AWS_REGION", "eu-central-1", "region is wrong", Denied},
+		} {
+			if at.key != "" {
+				t.Setenv(at.key, at.value)
+			}
+			s, _ := machine(t)
+			_, err := s.Fetch(ctx, address(t, at.address), nil)
+			var e *Error
+			if !errors.As(err, &e) || e.Kind != at.kind || !strings.Contains(err.Error(), at.want) {
+				t.Errorf("%s, %s: %v", at.address, at.key, err)
+			}
+			if at.key != "" {
+				t.Setenv(at.key, env[at.key])
+			}
+		}
+	})
 }

@@ -21,9 +21,9 @@ type catalogCmd struct {
 // images names a collection of images on the command line: a folder, or annotations with the folder
 // of their boards.
 type images struct {
-	Folder string `arg:"" optional:"" help:"Images by category, FOLDER/CATEGORY/x.jpg, .png or .webp; or boards as catalog render writes them."`
-	TSV    string `name:"tsv" aliases:"boards" help:"Annotations of boards in the form of Complete the Look, instead of FOLDER." placeholder:"FILE"`
-	Images string `help:"Folder of the board images that --tsv tells of, named by their signatures." placeholder:"DIR"`
+	Folder string `arg:"" optional:"" help:"Images by category, FOLDER/CATEGORY/x.jpg, .png or .webp; or boards as catalog render writes them." s3:"in"`
+	TSV    string `name:"tsv" aliases:"boards" help:"Annotations of boards in the form of Complete the Look, instead of FOLDER." placeholder:"FILE" s3:"in"`
+	Images string `help:"Folder of the board images that --tsv tells of, named by their signatures." placeholder:"DIR" s3:"in"`
 }
 
 // open opens the collection. What was found wrong with it is told, and with strict is an error.
@@ -102,10 +102,10 @@ func plural(n int, what string) string {
 }
 
 type catalogRenderCmd struct {
-	Out     string  `help:"Folder for the boards: boards.tsv and images/; one that was begun is gone on with." required:"" placeholder:"DIR"`
+	Out     string  `help:"Folder for the boards: boards.tsv and images/; one that was begun is gone on with." required:"" placeholder:"DIR" s3:"out"`
 	Boards  int     `help:"How many boards; five garments each. Default: 1000, or with --layout all that it has." placeholder:"N"`
 	Seed    uint64  `help:"Another seed, other boards; board N of a seed is always the same." default:"1"`
-	Layout  string  `help:"Annotations (TSV) to draw on: their boards' names, boxes and labels." placeholder:"FILE"`
+	Layout  string  `help:"Annotations (TSV) to draw on: their boards' names, boxes and labels." placeholder:"FILE" s3:"in"`
 	Quality int     `help:"Lowest quality of the JPEG files, 1 to 95; each file's is drawn between it and 95." default:"60"`
 	Tilt    float64 `help:"How far pieces are turned; 1 is 4 to 20 degrees by category, 0 not at all." default:"1"`
 	Warp    float64 `help:"How far outlines are bent, in lengths of the piece." default:"0.012"`

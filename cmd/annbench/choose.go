@@ -12,7 +12,7 @@ import (
 )
 
 type chooseCmd struct {
-	Results []string `arg:"" help:"Results folders."`
+	Results []string `arg:"" help:"Results folders." s3:"results"`
 
 	MinRecall *share     `help:"Least recall: 0.95 or 95%. Default: 0.95, where --min-map is not given." placeholder:"SHARE"`
 	MinMap    *share     `name:"min-map" help:"Least mAP." placeholder:"SHARE"`

@@ -19,18 +19,18 @@ import (
 )
 
 type classifyCmd struct {
-	Data      []string `help:"Labelled images that the model was not trained on: DIR/SPLIT/CATEGORY/x.jpg, DIR/CATEGORY/x.jpg, or boards as catalog render writes them, in DIR or DIR/SPLIT. May be repeated." placeholder:"DIR" sep:"none"`
+	Data      []string `help:"Labelled images that the model was not trained on: DIR/SPLIT/CATEGORY/x.jpg, DIR/CATEGORY/x.jpg, or boards as catalog render writes them, in DIR or DIR/SPLIT. May be repeated." placeholder:"DIR" sep:"none" s3:"in"`
 	Split     []string `help:"Which of a DIR's folders: may be repeated, and then exact search is among all of them. Default: test where there is one, else the DIR itself." placeholder:"NAME"`
 	Boards    int      `help:"Classify this many drawn boards too, five crops each, without writing them." placeholder:"N"`
 	Seed      uint64   `help:"Seed of the drawn boards. The model that ships was trained on 101 and 103, and its epoch chosen on 102." default:"1"`
-	Model     string   `help:"Card (.json, .yaml) of an ONNX model. Default: the model that ships." placeholder:"CARD"`
+	Model     string   `help:"Card (.json, .yaml) of an ONNX model. Default: the model that ships." placeholder:"CARD" s3:"card"`
 	Labels    string   `help:"The model's label set to classify by. Default: the one that has the images' categories." placeholder:"SET"`
 	Threshold float64  `help:"Mark categories whose F1 is below." default:"0.8"`
 	K         []int    `help:"mAP of exact search at each of these; 0 leaves search out." default:"5,10"`
 	Errors    int      `help:"Pictures in the gallery of errors, for each marked category." default:"16"`
 	deviceFlags
 	Strict bool   `help:"End with an error at the first image that cannot be read."`
-	Out    string `help:"Folder for the report card: index.html, modelcard.json, and pictures. A results folder's name shows the model in its report, too." placeholder:"DIR"`
+	Out    string `help:"Folder for the report card: index.html, modelcard.json, and pictures. A results folder's name shows the model in its report, too." placeholder:"DIR" s3:"out"`
 }
 
 // Help is printed below the flags.

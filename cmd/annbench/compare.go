@@ -12,8 +12,8 @@ import (
 )
 
 type compareCmd struct {
-	A      string   `arg:"" help:"Results folder to compare with."`
-	B      string   `arg:"" help:"Results folder that is compared."`
+	A      string   `arg:"" help:"Results folder to compare with." s3:"results"`
+	B      string   `arg:"" help:"Results folder that is compared." s3:"results"`
 	Fail   []string `help:"Values whose getting worse is exit code 1, by their names in records.csv (qps, recall, build, ...); all: any of those shown, none: never." default:"all" placeholder:"VALUE"`
 	Margin share    `help:"Changes smaller than this are none, whatever the noise." default:"3%" placeholder:"SHARE"`
 	Format string   `help:"One of ${enum}." enum:"table,markdown,json" default:"table"`

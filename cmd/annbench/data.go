@@ -57,6 +57,10 @@ func sessionOf(s *surface, d *bench.Data) (o embedder.SessionOptions, batch int,
 
 // collection opens the vectors that d names; images are embedded first, unless they have been before.
 func collection(ctx context.Context, s *surface, d *bench.Data) (*dataset.Collection, error) {
+	d, err := s.storage.data(ctx, d)
+	if err != nil {
+		return nil, err
+	}
 	cache, err := cacheDir()
 	if err != nil {
 		return nil, err

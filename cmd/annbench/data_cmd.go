@@ -47,7 +47,7 @@ func sizeOf(bytes int64) string {
 }
 
 type dataListCmd struct {
-	Dir  string `help:"Folder of the data sets. Default: data/ in the cache." placeholder:"DIR"`
+	Dir  string `help:"Folder of the data sets. Default: data/ in the cache." placeholder:"DIR" s3:"no: data sets of public servers are kept on this machine; run --data takes vectors from a bucket"`
 	JSON bool   `help:"JSON instead of a table."`
 }
 
@@ -119,8 +119,8 @@ func (c *dataListCmd) Run(s *surface) error {
 
 type dataFetchCmd struct {
 	Names []string `arg:"" name:"name" help:"Data sets, as data list names them."`
-	Dir   string   `help:"Folder of the data sets; each gets one of its own in there. Default: data/ in the cache." placeholder:"DIR"`
-	From  string   `help:"Take the files from this folder instead of the network." placeholder:"DIR"`
+	Dir   string   `help:"Folder of the data sets; each gets one of its own in there. Default: data/ in the cache." placeholder:"DIR" s3:"no: data sets of public servers are kept on this machine; run --data takes vectors from a bucket"`
+	From  string   `help:"Take the files from this folder instead of the network." placeholder:"DIR" s3:"no: copy the files to this machine first; run --data takes vectors from a bucket"`
 }
 
 // Help is printed below the flags.
@@ -180,7 +180,7 @@ func (c *dataFetchCmd) Run(ctx context.Context, s *surface) error {
 
 type dataVerifyCmd struct {
 	Names []string `arg:"" optional:"" name:"name" help:"Data sets. Default: all that are there."`
-	Dir   string   `help:"Folder of the data sets. Default: data/ in the cache." placeholder:"DIR"`
+	Dir   string   `help:"Folder of the data sets. Default: data/ in the cache." placeholder:"DIR" s3:"no: data sets of public servers are kept on this machine; run --data takes vectors from a bucket"`
 }
 
 // Help is printed below the flags.

@@ -22,9 +22,9 @@ import (
 
 // source are the flags that name vectors.
 type source struct {
-	File    string `arg:"" help:"Vectors: a file of any format that docs/formats.md lists, or a folder."`
-	Labels  string `help:"The category of each vector, a line each, or a .npy file." placeholder:"FILE"`
-	Given   string `name:"queries-file" help:"A file of the vectors to search for." placeholder:"FILE"`
+	File    string `arg:"" help:"Vectors: a file of any format that docs/formats.md lists, or a folder." s3:"own"`
+	Labels  string `help:"The category of each vector, a line each, or a .npy file." placeholder:"FILE" s3:"own"`
+	Given   string `name:"queries-file" help:"A file of the vectors to search for." placeholder:"FILE" s3:"own"`
 	Columns string `help:"The column, data set or array of the vectors, where the usual names do not find it." placeholder:"NAME"`
 }
 
@@ -39,7 +39,7 @@ type describeCmd struct {
 	Queries int    `help:"How many vectors to search for. Default: those that are given, or at most 1000 that are held out." placeholder:"N"`
 	Metric  string `help:"l2, cosine or ip. Default: what the file says, or cosine."`
 	Seed    uint64 `help:"Decides which vectors are held out." default:"1"`
-	Out     string `help:"Folder for the plots (PNG and SVG). Default: NAME.described." placeholder:"DIR"`
+	Out     string `help:"Folder for the plots (PNG and SVG). Default: NAME.described." placeholder:"DIR" s3:"out"`
 	NoPlots bool   `help:"Print, and draw nothing."`
 	JSON    bool   `help:"JSON instead of a table."`
 }
@@ -224,7 +224,7 @@ func percent(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) }
 
 type convertCmd struct {
 	source
-	Out string `arg:"" help:"File to write: its extension says how, .npy, .fbin, .fvecs or .parquet."`
+	Out string `arg:"" help:"File to write: its extension says how, .npy, .fbin, .fvecs or .parquet." s3:"out"`
 }
 
 // Help is printed below the flags.

@@ -13,7 +13,7 @@ import (
 )
 
 type devicesCmd struct {
-	Model        string   `help:"Ask with this model: its card (.json). Default: one of four nodes." placeholder:"CARD"`
+	Model        string   `help:"Ask with this model: its card (.json). Default: one of four nodes." placeholder:"CARD" s3:"card"`
 	DeviceOption []string `help:"An option of a provider, DEVICE.OPTION=VALUE: cuda.device_id=1. May be repeated." placeholder:"OPTION" sep:"none"`
 	JSON         bool     `help:"JSON instead of text, with the lacking in full."`
 }

@@ -14,8 +14,8 @@ import (
 
 type embedCmd struct {
 	images
-	Out   string `help:"Folder for the vectors; must not be there yet." placeholder:"DIR"`
-	Model string `help:"Card (.json, .yaml) of an ONNX model. Default: the model that ships." placeholder:"CARD"`
+	Out   string `help:"Folder for the vectors; must not be there yet." placeholder:"DIR" s3:"made"`
+	Model string `help:"Card (.json, .yaml) of an ONNX model. Default: the model that ships." placeholder:"CARD" s3:"card"`
 	Size  int    `help:"Give the model pictures of this many pixels a side instead of its own, if its graph works at any size." placeholder:"PIXELS"`
 	deviceFlags
 	Batch      string `help:"Images in one run of the model, or auto: found by trying. With --bench a list of both." default:"32" placeholder:"N"`

@@ -20,8 +20,8 @@ import (
 )
 
 type exportCmd struct {
-	Results []string `arg:"" help:"Results folders, of sweeps with answers: true."`
-	Out     string   `help:"The folder results of an ann-benchmarks checkout, or another." required:"" placeholder:"DIR"`
+	Results []string `arg:"" help:"Results folders, of sweeps with answers: true." s3:"whole"`
+	Out     string   `help:"The folder results of an ann-benchmarks checkout, or another." required:"" placeholder:"DIR" s3:"out"`
 	Dataset string   `help:"What ann-benchmarks calls the data set. Default: its name." placeholder:"NAME"`
 }
 

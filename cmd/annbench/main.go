@@ -147,10 +147,17 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 	}
 	ctx, stop, signalled := interruptible()
 	defer stop()
-	s := &surface{out: stdout, err: stderr, quiet: c.Quiet}
+	s := &surface{quiet: c.Quiet}
+	s.storage = &storage{s: s, args: k.Args}
+	s.out, s.err = &renaming{stdout, s.storage}, &renaming{stderr, s.storage}
+	stderr = s.err
 	s.log = slog.New(slog.NewTextHandler(s.logWriter(), &slog.HandlerOptions{Level: level, ReplaceAttr: dropTime}))
 	k.BindTo(ctx, (*context.Context)(nil))
-	err := k.Run(s)
+	err := s.storage.stage(ctx, k.Selected())
+	if err == nil {
+		err = k.Run(s)
+	}
+	err = s.storage.finish(ctx, err)
 	s.clear()
 	if code := signalled(); code != 0 && !(s.served && err == nil) {
 		fmt.Fprintln(stderr, "annbench: interrupted; what was measured is kept, and the same command goes on from there")

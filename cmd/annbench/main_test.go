@@ -1,22 +1,28 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"annbench/bench/dataset"
 	"annbench/bench/record"
+	"annbench/bench/store"
+	"annbench/bench/store/storetest"
 	"annbench/embedder"
 	"annbench/indexes/vec"
 )
@@ -25,6 +31,13 @@ import (
 var hasCgo bool
 
 func TestMain(m *testing.M) {
+	if args := os.Getenv("ANNBENCH_TEST_S3"); args != "" {
+		if err := doStorage(strings.Split(args, "|"), os.Getenv("ANNBENCH_TEST_DIR")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	testscript.Main(m, map[string]func(){"annbench": main})
 }
 
@@ -39,6 +52,14 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("MODELS", models)
+			s3, stop, err := storageFor(t, filepath.Join(env.WorkDir, ".s3"))
+			if err != nil {
+				return err
+			}
+			env.Defer(stop)
+			for name, value := range s3 {
+				env.Setenv(name, value)
+			}
 			if library, err := embedder.FindLibrary(); err == nil {
 				env.Setenv(embedder.LibraryVariable, library)
 			}
@@ -54,7 +75,7 @@ func TestScripts(t *testing.T) {
 			}
 			return false, fmt.Errorf("no condition %q", name)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"vectors": writeVectors, "code": wantCode, "signal": sendSignal},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"vectors": writeVectors, "code": wantCode, "signal": sendSignal, "s3": storageCommand},
 	})
 }
 
@@ -81,16 +102,25 @@ func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(program, args[4:]...)
 	cmd.Dir = ts.MkAbs(".")
-	cmd.Env = append(os.Environ(), "ANNBENCH_CACHE="+ts.Getenv("ANNBENCH_CACHE"))
+	cmd.Env = os.Environ()
+	for _, name := range append(slices.Collect(maps.Keys((&storetest.Server{}).Env())), "ANNBENCH_CACHE") {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
 	stderr, err := os.Create(ts.MkAbs("signal.stderr"))
 	ts.Check(err)
 	defer stderr.Close()
 	cmd.Stderr = stderr
 	ts.Check(cmd.Start())
-	records := filepath.Join(ts.MkAbs(args[len(args)-1]), record.RecordsFile)
+	out := args[len(args)-1]
+	records := filepath.Join(ts.MkAbs(out), record.RecordsFile)
+	if store.Is(out) { // the copy on this machine
+		records = filepath.Join(ts.Getenv("ANNBENCH_CACHE"), "s3", "work", "*", "*", record.RecordsFile)
+	}
 	for begun := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		if info, err := os.Stat(records); err == nil && info.Size() > 0 {
-			break
+		if files, _ := filepath.Glob(records); len(files) > 0 {
+			if info, err := os.Stat(files[0]); err == nil && info.Size() > 0 {
+				break
+			}
 		}
 		if time.Since(begun) > time.Minute {
 			_ = cmd.Process.Kill()
@@ -98,12 +128,16 @@ func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	workers := children(cmd.Process.Pid)
-	ts.Check(cmd.Process.Signal(map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[0]]))
+	ts.Check(cmd.Process.Signal(map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}[args[0]]))
 	err = cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); strconv.Itoa(code) != args[1] {
 		ts.Fatalf("exit code is %d (%v), want %s", code, err, args[1])
 	}
 	for _, pid := range workers {
+		// Who is killed leaves its workers to find out by themselves.
+		for begun := time.Now(); args[0] == "KILL" && syscall.Kill(pid, 0) == nil && time.Since(begun) < 10*time.Second; {
+			time.Sleep(10 * time.Millisecond)
+		}
 		if syscall.Kill(pid, 0) == nil {
 			ts.Fatalf("worker process %d is still there", pid)
 		}
@@ -143,4 +177,111 @@ func writeVectors(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Check(dataset.WriteMatrix(ts.MkAbs(args[0]+".npy"), m))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".txt"), []byte(labels.String()), 0o644))
+}
+
+// storageFor is object storage with the bucket lab, and the environment that leads to it: a real server
+// where there is one.
+func storageFor(t *testing.T, dir string) (env map[string]string, stop func(), err error) {
+	env, stop, err = storetest.Real(dir, "lab")
+	if err != nil || env != nil {
+		return env, stop, err
+	}
+	return storetest.New(t, "lab").Env(), func() {}, nil
+}
+
+// storageCommand is the script command "s3 put FILE ADDRESS", "s3 get ADDRESS FILE" or "s3 has ADDRESS", with !
+// for not.
+func storageCommand(ts *testscript.TestScript, neg bool, args []string) {
+	// The client takes credentials from the environment of the process, where scripts run side by side.
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "ANNBENCH_TEST_S3="+strings.Join(args, "|"), "ANNBENCH_TEST_DIR="+ts.MkAbs("."))
+	for name := range (&storetest.Server{}).Env() {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	out, err := cmd.CombinedOutput()
+	if (err != nil) != neg {
+		ts.Fatalf("s3 %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// doStorage is the other end of storageCommand.
+func doStorage(args []string, dir string) error {
+	cache, err := os.MkdirTemp("", "")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(cache)
+	s, err := store.Open(store.Options{Cache: cache})
+	if err != nil {
+		return err
+	}
+	address := args[len(args)-1]
+	if args[0] == "get" {
+		address = args[1]
+	}
+	a, err := store.Parse(address)
+	if err != nil {
+		return err
+	}
+	switch args[0] {
+	case "put":
+		return s.Push(context.Background(), filepath.Join(dir, args[1]), a, nil)
+	case "get":
+		path, err := s.Fetch(context.Background(), a, nil)
+		if err != nil {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, args[2]), b, 0o644)
+	}
+	there, err := s.Exists(context.Background(), a)
+	if err == nil && !there {
+		err = fmt.Errorf("there is no %s", a)
+	}
+	return err
+}
+
+// TestEveryPathKnowsStorage: whatever on the command line takes a path says what becomes of an address.
+func TestEveryPathKnowsStorage(t *testing.T) {
+	var c cli
+	parser, err := kong.New(&c, helpVars)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := []string{s3In, s3Card, s3Results, s3Whole, s3Out, s3Made, s3Work, s3Own}
+	n := 0
+	_ = kong.Visit(parser.Model, func(node kong.Visitable, next kong.Next) error {
+		var v *kong.Value
+		switch node := node.(type) {
+		case *kong.Flag:
+			v = node.Value
+		case *kong.Value:
+			v = node
+		default:
+			return next(nil)
+		}
+		switch v.Target.Interface().(type) {
+		case string, []string:
+		default:
+			return next(nil)
+		}
+		place := v.Tag.PlaceHolder
+		path := place == "DIR" || place == "FILE" || place == "CARD" || v.Flag == nil && v.Tag.Name != "name"
+		tag := v.Tag.Get("s3")
+		switch {
+		case path && tag == "":
+			t.Errorf("%s takes a path, and has no tag s3 that says what becomes of s3://bucket/key", v.Summary())
+		case tag != "" && !slices.Contains(kinds, tag) && (!strings.HasPrefix(tag, s3No) || len(tag) < 20):
+			t.Errorf("%s: no meaning of s3 %q", v.Summary(), tag)
+		case path:
+			n++
+		}
+		return next(nil)
+	})
+	if n < 30 {
+		t.Errorf("only %d paths were found", n)
+	}
 }

@@ -17,8 +17,8 @@ import (
 )
 
 type mergeCmd struct {
-	Results []string `arg:"" help:"Results folders, of one data set; or the folders of embed --shard."`
-	Out     string   `required:"" help:"Folder for what they hold together; it may be one of them." placeholder:"DIR"`
+	Results []string `arg:"" help:"Results folders, of one data set; or the folders of embed --shard." s3:"results"`
+	Out     string   `required:"" help:"Folder for what they hold together; it may be one of them." placeholder:"DIR" s3:"work"`
 	Mixed   bool     `help:"Merge results of different machines or versions too; their times do not compare, and the report shows them apart."`
 	Partial bool     `help:"Leave out folders that hold no results (yet), and say which; one at least must hold some."`
 }

@@ -18,6 +18,7 @@ type surface struct {
 	out, err io.Writer
 	quiet    bool
 	log      *slog.Logger
+	storage  *storage
 
 	mu   sync.Mutex
 	bar  *progressbar.ProgressBar
@@ -28,6 +29,9 @@ type surface struct {
 const every = 10 * time.Second
 
 func isTerminal(w io.Writer) bool {
+	if r, ok := w.(*renaming); ok {
+		w = r.w
+	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
@@ -83,6 +87,19 @@ func (s *surface) say(format string, args ...any) {
 	}
 	s.clear()
 	fmt.Fprintf(s.err, format+"\n", args...)
+}
+
+// sayPlain is say of a line that names a local path, also where it is the copy of what has an address.
+func (s *surface) sayPlain(line string) {
+	if s.quiet {
+		return
+	}
+	s.clear()
+	w := s.err
+	if r, ok := w.(*renaming); ok {
+		w = r.w
+	}
+	fmt.Fprintln(w, line)
 }
 
 // logWriter writes log lines beside the progress bar.

@@ -17,6 +17,7 @@ import (
 	"annbench/bench/dataset"
 	"annbench/bench/project"
 	"annbench/bench/record"
+	"annbench/bench/store"
 	"annbench/configs"
 	"annbench/indexes/vec"
 	"annbench/reports"
@@ -24,9 +25,9 @@ import (
 
 // sweepFlags say what is measured: a sweep file, vectors, or both.
 type sweepFlags struct {
-	Sweep   string   `arg:"" optional:"" help:"Sweep file (YAML); configs/ has examples, configs/README.md every key. Default, with --data: configs/vectors.yaml."`
-	Data    string   `help:"Vectors to run on, instead of the sweep's: a file of any format that docs/formats.md lists, or a folder." placeholder:"FILE"`
-	Labels  string   `help:"With --data: the category of each vector, a line each, or a .npy file." placeholder:"FILE"`
+	Sweep   string   `arg:"" optional:"" help:"Sweep file (YAML); configs/ has examples, configs/README.md every key. Default, with --data: configs/vectors.yaml." s3:"no: the paths in a sweep file are relative to its folder, so copy it to this machine; the paths in it may be s3://"`
+	Data    string   `help:"Vectors to run on, instead of the sweep's: a file of any format that docs/formats.md lists, or a folder." placeholder:"FILE" s3:"own"`
+	Labels  string   `help:"With --data: the category of each vector, a line each, or a .npy file." placeholder:"FILE" s3:"own"`
 	Queries int      `help:"How many vectors to search for, instead of the sweep's number. Default, with --data: those that the file gives, or else at most 1000 that are held out." placeholder:"N"`
 	Metric  string   `help:"l2, cosine or ip, instead of the sweep's. Default, with --data: what the file says, or cosine."`
 	Allow   []string `help:"Measure in spite of what the checks of the data find: zeros, duplicates, queries, constant, neighbors." placeholder:"CHECK"`
@@ -34,7 +35,7 @@ type sweepFlags struct {
 
 type runCmd struct {
 	sweepFlags
-	Out         string `help:"Results folder. Default: results/NAME, by the sweep's name." placeholder:"DIR"`
+	Out         string `help:"Results folder. Default: results/NAME, by the sweep's name." placeholder:"DIR" s3:"work"`
 	KeepIndexes bool   `help:"Keep the saved indexes in the results folder, for annbench serve."`
 	Retry       bool   `help:"Measure cells again that failed, timed out or ran out of memory."`
 	Shard       string `help:"Measure one part of several: 2/8 is the second of eight; slurm takes it from the job array. Each has a folder of its own, results/NAME/shards/2-of-8, and annbench merge joins them." placeholder:"I/N"`
@@ -93,7 +94,7 @@ func (c *sweepFlags) sweep() (*bench.Sweep, error) {
 		return nil, errors.New("--labels are those of --data; a sweep file has data.labels")
 	}
 	if c.Data != "" {
-		if _, err := os.Stat(c.Data); err != nil {
+		if _, err := os.Stat(c.Data); err != nil && !store.Is(c.Data) {
 			return nil, fmt.Errorf("--data: there is no %s", c.Data)
 		}
 		sweep.Data = bench.Data{Vectors: c.Data, Labels: c.Labels, Allow: sweep.Data.Allow}
@@ -191,6 +192,7 @@ func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, sh
 	run := &bench.Run{
 		Sweep: sweep, Set: set, Collection: all, Out: out, Shard: shard, Worker: []string{self, "worker"}, Retry: retry, KeepIndexes: keepIndexes, Log: s.log,
 		Dataset: record.Dataset{Name: all.Name},
+		Between: func() { s.storage.keep(ctx) },
 		Progress: func(p bench.Progress) {
 			s.progress(p.What, p.Done, p.Total, p.Left)
 		},
@@ -318,7 +320,7 @@ func secondsLeft(done, total int, elapsed time.Duration) time.Duration {
 }
 
 type planCmd struct {
-	Sweep string `arg:"" help:"Sweep file (YAML)."`
+	Sweep string `arg:"" help:"Sweep file (YAML)." s3:"no: the paths in a sweep file are relative to its folder, so copy it to this machine; the paths in it may be s3://"`
 	JSON  bool   `help:"One JSON object instead of a table."`
 }
 
@@ -357,8 +359,8 @@ func (c *planCmd) Run(ctx context.Context, s *surface) error {
 }
 
 type reportCmd struct {
-	Results []string `arg:"" help:"Results folders; several are shown together."`
-	Out     string   `help:"Folder for the files. Default: report/ in the first results folder." placeholder:"DIR"`
+	Results []string `arg:"" help:"Results folders; several are shown together." s3:"results"`
+	Out     string   `help:"Folder for the files. Default: report/ in the first results folder." placeholder:"DIR" s3:"out"`
 	Format  string   `help:"Print the results in this format, and write no files: one of ${formats}." placeholder:"NAME"`
 	Recall  []share  `help:"Recalls to compare families at. Default: 0.80,0.90,0.95,0.99." placeholder:"SHARE"`
 }
@@ -370,6 +372,13 @@ func (reportCmd) Help() string {
 Examples:
   annbench report results/default
   annbench report results/default --format gobench > new.txt && benchstat old.txt new.txt`
+}
+
+// address puts the report of results in a bucket beside them.
+func (c *reportCmd) address() {
+	if c.Out == "" && c.Format == "" && len(c.Results) > 0 && store.Is(c.Results[0]) {
+		c.Out = strings.TrimRight(c.Results[0], "/") + "/report"
+	}
 }
 
 func (c *reportCmd) Run(s *surface) error {

@@ -16,6 +16,7 @@ import (
 	"annbench/bench"
 	"annbench/bench/dataset"
 	"annbench/bench/record"
+	"annbench/bench/store"
 	"annbench/embedder"
 	"annbench/embedder/catalog"
 	"annbench/indexes/vec"
@@ -23,7 +24,7 @@ import (
 )
 
 type serveCmd struct {
-	Results  string   `arg:"" help:"Results folder of a run, on the machine that ran it: the vectors are taken from its cache."`
+	Results  string   `arg:"" help:"Results folder of a run, on the machine that ran it: the vectors are taken from its cache." s3:"whole"`
 	Listen   string   `default:"127.0.0.1:8080" help:"Address to answer at. One that others can reach asks for a token." placeholder:"ADDR"`
 	Host     []string `help:"Names by which others reach it, such as search.example.org." placeholder:"NAME"`
 	Settings int      `default:"3" help:"Settings of each family, at most: fastest with a recall of 0.95, most accurate, fastest." placeholder:"N"`
@@ -65,7 +66,10 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 		return fmt.Errorf("the vectors of %s are not in the cache (%w): run it again, which measures nothing that is there, or set ANNBENCH_CACHE", c.Results, err)
 	}
 	defer set.Close()
-	src := readSource(c.Results)
+	src, err := readSource(c.Results).here(ctx, s)
+	if err != nil {
+		s.say("note: pictures are shown small: %v", err)
+	}
 	lc := serve.LibraryConfig{Results: results, Set: set, Metric: metricOf(results), Thumbnails: thumbnails(cache, set.Collection, src)}
 	if lc.Thumbnails != nil {
 		defer lc.Thumbnails.Close()
@@ -218,7 +222,7 @@ func keepSource(d *bench.Data, out string) error {
 		src.TSV, src.Images = d.Boards.TSV, d.Boards.Images
 	}
 	for _, path := range []*string{&src.Images, &src.TSV, &src.Vectors, &src.Model} {
-		if *path == "" {
+		if *path == "" || store.Is(*path) {
 			continue
 		}
 		abs, err := filepath.Abs(*path)
@@ -236,6 +240,18 @@ func readSource(dir string) (src origin) {
 		return origin{}
 	}
 	return src
+}
+
+// here is the same with what has an address fetched. Where that fails, it is without.
+func (o origin) here(ctx context.Context, s *surface) (origin, error) {
+	var all error
+	for _, path := range []*string{&o.Images, &o.TSV, &o.Vectors} {
+		local, err := s.storage.here(ctx, *path, nil)
+		*path, all = local, errors.Join(all, err)
+	}
+	var err error
+	o.Model, err = s.storage.card(ctx, o.Model)
+	return o, errors.Join(all, err)
 }
 
 func (s *origin) open() (catalog.Source, error) {

@@ -26,7 +26,7 @@ import (
 
 type slurmCmd struct {
 	sweepFlags
-	Out         string   `help:"Results folder, which all nodes see at the same path. Default: results/NAME, by the sweep's name." placeholder:"DIR"`
+	Out         string   `help:"Results folder, which all nodes see at the same path. Default: results/NAME, by the sweep's name." placeholder:"DIR" s3:"no: the tasks share one folder of the cluster; annbench merge FOLDER --out s3://... stores what they measured"`
 	Shards      int      `help:"Tasks of the job array, each of which measures its share of the builds. Default: 8, or as many as there are builds." placeholder:"N"`
 	TruthShards int      `help:"Find the exact neighbours in so many tasks, a part of the base each." placeholder:"N" default:"1"`
 	Throttle    int      `help:"Let so many tasks run at once at most." placeholder:"N"`
@@ -40,7 +40,7 @@ type slurmCmd struct {
 	Mixed       bool     `help:"Merge results of different kinds of node too; the report shows them apart."`
 	Retry       bool     `help:"Measure cells again that failed, timed out or ran out of memory in an earlier run."`
 	KeepIndexes bool     `help:"Keep the saved indexes in the results folder, for annbench serve."`
-	Binary      string   `help:"The annbench that the nodes run. Default: this one." placeholder:"FILE"`
+	Binary      string   `help:"The annbench that the nodes run. Default: this one." placeholder:"FILE" s3:"no: name a file that all nodes see at the same path"`
 	Submit      bool     `help:"Submit the jobs, too."`
 }
 

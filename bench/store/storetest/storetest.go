@@ -1,7 +1,7 @@
 // Package storetest is a server of the S3 API in memory, for tests: buckets, objects with ranges,
 // conditions and metadata, listings by pages, and multipart uploads. It checks the digests that
 // requests carry, and that they name the access key; signatures are left to tests against a real server.
-// Faults are injected through [Server.Fault].
+// Faults are injected through [Server.Fault]. [Real] starts a real server.
 package storetest
 
 import (
@@ -14,12 +14,17 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -82,6 +87,51 @@ func (s *Server) Env() map[string]string {
 		"AWS_ENDPOINT_URL_S3": s.URL, "AWS_ACCESS_KEY_ID": AccessKey, "AWS_SECRET_ACCESS_KEY": SecretKey, "AWS_SESSION_TOKEN": "",
 		"AWS_REGION": "us-east-1", "AWS_PROFILE": "", "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL": "", "AWS_CA_BUNDLE": "",
 		"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+	}
+}
+
+// RealVariable names the program of a real server, versitygw, for the tests that want one.
+const RealVariable = "ANNBENCH_S3_SERVER"
+
+// Real starts a real server on a folder of its own, which has the buckets, and gives the environment with which
+// a client finds it; stop ends it. Where there is no such server, env is nil.
+func Real(dir string, buckets ...string) (env map[string]string, stop func(), err error) {
+	program := os.Getenv(RealVariable)
+	if program == "" {
+		return nil, func() {}, nil
+	}
+	for _, b := range buckets {
+		if err := os.MkdirAll(filepath.Join(dir, b), 0o755); err != nil {
+			return nil, nil, err
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	address := l.Addr().String()
+	l.Close()
+	cmd := exec.Command(program, "--port", address, "--access", AccessKey, "--secret", SecretKey, "posix", dir)
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return nil, nil, err
+	}
+	stop = func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		if c, err := net.Dial("tcp", address); err == nil {
+			c.Close()
+			env = (&Server{URL: "http://" + address}).Env()
+			return env, stop, nil
+		}
+		if time.Since(begun) > 30*time.Second {
+			stop()
+			return nil, nil, fmt.Errorf("%s does not answer at %s: %s", program, address, said.String())
+		}
 	}
 }
 
