@@ -22,6 +22,7 @@ import (
 	"annbench/bench"
 	"annbench/bench/dataset"
 	"annbench/bench/record"
+	"annbench/bench/store"
 )
 
 type slurmCmd struct {
@@ -268,7 +269,10 @@ func (c *slurmCmd) jobs(sweep *bench.Sweep) (*slurmJobs, error) {
 	}
 	var err error
 	abs := func(path string) string {
-		p, e := filepath.Abs(path)
+		p, e := path, error(nil)
+		if !store.Is(path) {
+			p, e = filepath.Abs(path)
+		}
 		if e != nil {
 			err = e
 		}
@@ -325,7 +329,8 @@ func (c *slurmCmd) jobs(sweep *bench.Sweep) (*slurmJobs, error) {
 		return nil, e
 	}
 	j.Env = append(j.Env, "ANNBENCH_CACHE="+abs(cache))
-	for _, name := range []string{"ONNXRUNTIME_LIB", "LD_LIBRARY_PATH"} {
+	// Credentials for object storage are those of the node: a script is no place for a secret.
+	for _, name := range []string{"ONNXRUNTIME_LIB", "LD_LIBRARY_PATH", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_PROFILE", "AWS_CA_BUNDLE"} {
 		if v := os.Getenv(name); v != "" {
 			j.Env = append(j.Env, name+"="+v)
 		}
