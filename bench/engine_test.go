@@ -109,7 +109,11 @@ func (x *farIndex) Save(path string) error {
 }
 func (x *farIndex) Wire(int) error               { return x.call("wire", nil, nil) }
 func (x *farIndex) Settle(context.Context) error { return x.call("settle", nil, nil) }
-func (x *farIndex) Server() string               { return "farengine 7" }
+
+func (x *farIndex) Check(context.Context) (string, error) {
+	return "it has a cold", x.call("check", nil, nil)
+}
+func (x *farIndex) Server() string { return "farengine 7" }
 func (x *farIndex) Footprint(context.Context) (indexes.Footprint, error) {
 	return indexes.Footprint{Disk: 12345, From: "its own word"}, nil
 }
@@ -241,6 +245,9 @@ func TestEngineIsMeasuredAndLeftAsItWas(t *testing.T) {
 				t.Errorf("%s is %v", name, rec.Values[name])
 			}
 		}
+		if !slices.Contains(rec.Warnings, "it has a cold") {
+			t.Errorf("warnings are %q", rec.Warnings)
+		}
 		if _, ok := rec.Values[metric.Resident]; !ok {
 			t.Error("no memory, although the engine's process is known")
 		}
@@ -277,6 +284,18 @@ func TestFaultsOfAnEngineAreRecords(t *testing.T) {
 		t.Errorf("left in the engine: %d", len(e.held))
 	}
 
+	// An index that is not whole any more after it was searched, whatever it has answered.
+	e.refused["check"] = "a third of me is gone"
+	r = testRun(t, r.Set, testSweep(t, "- family: far\n"))
+	r.Find = e.find
+	if sum, err = r.Do(t.Context()); err != nil || sum.Measured[record.OK] != 0 || sum.Measured[record.Failed] != 4 {
+		t.Fatalf("%v, %v", sum.Measured, err)
+	}
+	if recs := readRecords(t, r.Out); !strings.Contains(recs[0].Error, "a third of me is gone") {
+		t.Errorf("%q", recs[0].Error)
+	}
+	e.refused["check"] = ""
+
 	// A build that fails; then an engine that is gone.
 	e.refused["build"] = "no space left on device"
 	r = testRun(t, r.Set, testSweep(t, farAndFlat))
@@ -284,7 +303,7 @@ func TestFaultsOfAnEngineAreRecords(t *testing.T) {
 	if sum, err = r.Do(t.Context()); err != nil || sum.Measured[record.OK] != 4 || sum.Measured[record.Failed] != 4 {
 		t.Fatalf("%v, %v", sum.Measured, err)
 	}
-	if e.calls["drop"] != 2+2 {
+	if e.calls["drop"] != 3*2 {
 		t.Errorf("what a failed build left was not removed: %v", e.calls)
 	}
 	e.Close()

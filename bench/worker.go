@@ -431,6 +431,15 @@ func (w *worker) point(ix indexes.Index, truth *dataset.Truth, p Point, stem str
 	if err != nil {
 		return reply{}, err
 	}
+	if checker, ok := ix.(indexes.Checker); ok {
+		doubt, err := checker.Check(context.Background())
+		if err != nil {
+			return reply{}, err
+		}
+		if doubt != "" {
+			warnings = append(warnings, doubt)
+		}
+	}
 	all := leaveOut(w.set, got.all(), p.K)
 	if stem != "" {
 		if err := w.keep(stem, p.K, all, seconds); err != nil {

@@ -68,6 +68,14 @@ type Settler interface {
 // Warner is an Index that doubts its own numbers: each warning goes into the records.
 type Warner interface{ Warnings() []string }
 
+// Checker is an Index in an engine that may lose a part of it, or a node, while it is searched: engines
+// have been seen to answer from what was left, without a word. Check is an error where the index is not
+// whole any more, and gives a doubt where it is, but its figures are those of a cluster that has lost
+// something.
+type Checker interface {
+	Check(ctx context.Context) (doubt string, err error)
+}
+
 // Served is an Index in an engine that can say which one, for people: its name, version, nodes.
 type Served interface{ Server() string }
 

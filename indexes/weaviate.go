@@ -204,26 +204,52 @@ func weaviateConfig(in BuildInput, quantised bool) map[string]any {
 	return c
 }
 
-func connectWeaviate(ctx context.Context, f *Family, in BuildInput) (*weaviateIndex, error) {
+func connectWeaviate(ctx context.Context, f *Family, in BuildInput) (_ *weaviateIndex, err error) {
 	ctx, cancel := context.WithTimeout(ctx, controlDeadline)
 	defer cancel()
 	client, err := weaviate.Connect(ctx, in.Address)
 	if err != nil {
 		return nil, err
 	}
-	nodes, err := client.Nodes(ctx, "")
-	if err != nil {
+	x := &weaviateIndex{family: f, in: in, client: client, ef: in.Params.Int("ef")}
+	if x.nodes, err = x.healthy(ctx); err != nil {
 		client.Close()
 		return nil, err
 	}
-	x := &weaviateIndex{family: f, in: in, client: client, ef: in.Params.Int("ef")}
-	for _, n := range nodes {
-		if n.Status == "HEALTHY" {
-			x.nodes++
-		}
-	}
 	x.in.Vectors.Data = nil
 	return x, nil
+}
+
+// healthy counts the nodes that the cluster says are healthy.
+func (x *weaviateIndex) healthy(ctx context.Context) (n int, err error) {
+	nodes, err := x.client.Nodes(ctx, "")
+	for _, node := range nodes {
+		if node.Status == "HEALTHY" {
+			n++
+		}
+	}
+	return n, err
+}
+
+// Check implements [Checker]. Weaviate without replicas fails for some seconds after it has lost a node,
+// and then answers from the shards that are left as if they were all.
+func (x *weaviateIndex) Check(ctx context.Context) (doubt string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, controlDeadline)
+	defer cancel()
+	if err := x.whole(ctx); err != nil {
+		return "", fmt.Errorf("after the searches: %w", err)
+	}
+	n, err := x.healthy(ctx)
+	if err != nil {
+		return "", fmt.Errorf("after the searches: %w", err)
+	}
+	if want := x.in.Params.Int("nodes"); n < want {
+		if want > x.in.Params.Int("replicas") {
+			return "", fmt.Errorf("after the searches: %d of %d nodes of weaviate are healthy: its answers may lack what the others hold", n, want)
+		}
+		doubt = fmt.Sprintf("%d of %d nodes of weaviate were healthy after the searches; every vector is on each of them", n, want)
+	}
+	return doubt, nil
 }
 
 // whole checks that the engine has every vector.
@@ -248,10 +274,11 @@ func loadWeaviate(path string, f *Family, in BuildInput) (Index, error) {
 	if err != nil {
 		return nil, loadError(path, f, err)
 	}
-	if err := x.whole(context.Background()); err == nil {
-		x.ef = 0 // what it is there is not known
+	x.ef = 0 // what it is there is not known
+	if err = x.whole(context.Background()); err == nil {
 		err = x.tune(params.Int("ef"))
-	} else {
+	}
+	if err != nil {
 		x.client.Close()
 		return nil, loadError(path, f, err)
 	}

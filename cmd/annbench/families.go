@@ -60,7 +60,7 @@ func (c *familiesCmd) Run(s *surface) error {
 			fmt.Fprintf(s.out, "  not in this build: %s\n", f.Missing)
 		}
 		if f.Engine != "" {
-			fmt.Fprintf(s.out, "  in a server: give its address in the sweep, or start one with `annbench engines up %s`\n", f.Engine)
+			fmt.Fprintf(s.out, "  in a server (%s), whose address the sweep gives, or `annbench engines status`\n", f.Engine)
 		}
 		fmt.Fprintln(s.out, wrap(f.Doc, "  ", 96))
 		for _, part := range []struct {

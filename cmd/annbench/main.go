@@ -23,6 +23,7 @@
 //	annbench data describe FILE            how hard they are to search
 //	annbench export results/NAME --out DIR hand results on to ann-benchmarks
 //	annbench schema                        the JSON Schema of sweep files, for editors
+//	annbench engines up weaviate --nodes 3 a server that families are in, on this machine
 //	annbench families                      the index families and their settings
 //
 // Exit codes: 0 all done; 1 something could not be measured or done; 2 misuse: a wrong flag, or a
@@ -71,6 +72,7 @@ type cli struct {
 	Classify   classifyCmd   `cmd:"" help:"How well a model classifies labelled images: its report card."`
 	Data       dataCmd       `cmd:"" help:"Vectors and data sets: fetch public ones, describe, convert."`
 	Families   familiesCmd   `cmd:"" help:"List index families and their settings."`
+	Engines    enginesCmd    `cmd:"" help:"Start and end servers that families are in."`
 	Export     exportCmd     `cmd:"" help:"Write results in the layout of ann-benchmarks (HDF5)."`
 	Schema     schemaCmd     `cmd:"" help:"The JSON Schema of sweep files, for editors."`
 	Serve      serveCmd      `cmd:"" help:"Visual search in the browser, over the indexes that were measured."`

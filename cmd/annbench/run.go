@@ -191,6 +191,7 @@ func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, sh
 	}
 	run := &bench.Run{
 		Sweep: sweep, Set: set, Collection: all, Out: out, Shard: shard, Worker: []string{self, "worker"}, Retry: retry, KeepIndexes: keepIndexes, Log: s.log,
+		Find:    findServer,
 		Dataset: record.Dataset{Name: all.Name},
 		Between: func() { s.storage.keep(ctx) },
 		Progress: func(p bench.Progress) {
@@ -347,7 +348,7 @@ func (c *planCmd) Run(ctx context.Context, s *surface) error {
 		return err
 	}
 	defer set.Close()
-	plan, err := bench.MakePlan(sweep, bench.Shape{Digest: set.Digest, Base: set.Base.Rows, Dim: set.Base.Dim, Cores: runtime.NumCPU()})
+	plan, err := bench.MakePlan(sweep, bench.Shape{Digest: set.Digest, Base: set.Base.Rows, Dim: set.Base.Dim, Cores: runtime.NumCPU(), Find: findServer})
 	if err != nil {
 		return err
 	}
