@@ -10,7 +10,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps env build report serve train test test-train test-pgvector test-slurm race fuzz bench bench-forest fmt clean distclean \
+.PHONY: help deps env build report serve train test test-train test-pgvector test-slurm test-engines engines race fuzz bench bench-forest fmt clean distclean \
         check check-format check-vet check-lint check-tidy check-arrows check-shell check-measure
 
 SHELL    := /bin/bash
@@ -60,6 +60,13 @@ test: deps ## run every test, with the native parts and then without cgo, and te
 
 test-train: deps ## run one tiny epoch of the training recipe, export it and run it in Go; needs python3-torch
 	@$(NATIVE) ANNBENCH_TORCH=required go test -tags faiss -count=1 -run TestTrainingRecipe ./embedder
+
+engines: ## build the Weaviate server, out of a module of its own, once
+	@scripts/engines.sh
+
+test-engines: deps engines test-pgvector ## run the tests of families in servers, on real ones: Weaviate on one node and three, pgvector
+	@$(NATIVE) ANNBENCH_ENGINES=required ANNBENCH_WEAVIATE=$(CURDIR)/.deps/weaviate/bin/weaviate-server \
+	  go test -tags faiss -count=1 -timeout 20m -run 'Weaviate|Engines|NodeLost' ./cmd/annbench
 
 test-slurm: deps ## run a sweep on Debian's Slurm, on two nodes that are this machine; installs it, as root
 	@$(NATIVE) scripts/test-slurm.sh

@@ -218,7 +218,7 @@ func TestFamilies(t *testing.T) {
 	}
 	want := []string{
 		"flat", "flat-faiss", "ivfflat-faiss", "ivfpq-faiss", "hnsw-faiss", "hnsw-coder", "forest",
-		"flat-pgvector", "ivfflat-pgvector", "hnsw-pgvector",
+		"weaviate", "flat-pgvector", "ivfflat-pgvector", "hnsw-pgvector",
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("the families are %v", names)

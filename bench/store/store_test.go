@@ -692,6 +692,9 @@ func TestMirrorsOfTwoMachines(t *testing.T) {
 			}
 			add := func(i int, line string) {
 				t.Helper()
+				if err := os.MkdirAll(dirs[i], 0o755); err != nil {
+					t.Fatal(err)
+				}
 				f, err := os.OpenFile(filepath.Join(dirs[i], "list"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 				if err != nil {
 					t.Fatal(err)
