@@ -249,7 +249,9 @@ func TestSweepOverWeaviate(t *testing.T) {
 		t.Fatalf("exit code %d\n%s\n%s", code, said, table)
 	}
 	// What each quantiser must come up to with ef 128, on vectors of 12 intrinsic dimensions: codes that are
-	// rescored lose little, those of bq (a bit a dimension, of 64) most.
+	// rescored lose little, those of bq (a bit a dimension, of 64) most. Exact search over bq's codes rescores
+	// 20 of 2,000 and no more; at random they would be a hundredth of the neighbours.
+	const flatBQ = 0.4
 	floor := map[string]float64{"none": 0.98, "rq": 0.97, "sq": 0.95, "pq": 0.8, "bq": 0.6}
 	cells := 0
 	for _, rec := range readCells(t, out) {
@@ -277,6 +279,9 @@ func TestSweepOverWeaviate(t *testing.T) {
 		}
 		for q, want := range floor {
 			flat := strings.Contains(rec.Cell.Build, "index=flat")
+			if flat && q == "bq" {
+				want = flatBQ
+			}
 			if strings.Contains(rec.Cell.Build, "quantiser="+q+" ") && (flat || rec.Cell.Search == "ef=128") && rec.Values[metric.Recall] < want {
 				t.Errorf("%v: recall %v, want %v", rec.Cell, rec.Values[metric.Recall], want)
 			}
