@@ -10,7 +10,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps env build report serve train test test-train test-pgvector test-slurm test-engines engines race fuzz bench bench-forest fmt clean distclean \
+.PHONY: help deps env build report serve train test test-train test-pgvector test-slurm test-engines engines race fuzz bench bench-forest gpu-check fmt clean distclean \
         check check-format check-vet check-lint check-tidy check-arrows check-shell check-measure
 
 SHELL    := /bin/bash
@@ -87,6 +87,10 @@ fuzz: deps ## fuzz every target for FUZZTIME
 
 check-measure: build ## check the harness itself on this machine: overhead, memory, exact search, intervals
 	@$(NATIVE) bin/annbench selfcheck
+
+gpu-check: build ## measure embedding on this machine's GPUs, in a few minutes; docs/gpu.md tells of it
+	@$(NATIVE) go build -o bin/gpucheck ./scripts/gpucheck
+	@bin/gpucheck
 
 bench: deps ## run the Go benchmarks, one thread a library
 	@$(NATIVE) $(SINGLE) go test -tags faiss -run '^$$' -bench . -benchmem ./bench ./indexes/...

@@ -61,6 +61,7 @@ var arrows = map[string][]string{
 	"browsertest": {},
 
 	"scripts/gotest":   {},
+	"scripts/gpucheck": {},
 	"scripts/scale":    {"reports", "bench/metric", "bench/record"},
 	"scripts/findings": {"reports", "bench/metric", "bench/record"},
 }

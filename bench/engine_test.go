@@ -323,7 +323,7 @@ func TestEngineIsEmptiedAfterATimeoutAndAnInterrupt(t *testing.T) {
 	e := startFarEngine(t)
 	r := testRun(t, testSet(t, 300, 8, 20), testSweep(t, "- family: far\n  search: {how: slowly}\n"))
 	r.Find = e.find
-	r.Sweep.Timeout = 2 * time.Second
+	r.Sweep.Timeout = 5 * time.Second // the build has to be through by then
 	r.Sweep.Repetitions = 1
 	sum, err := r.Do(t.Context())
 	if err != nil || sum.Measured[record.Timeout] != 2 {
@@ -333,11 +333,12 @@ func TestEngineIsEmptiedAfterATimeoutAndAnInterrupt(t *testing.T) {
 		t.Errorf("%d left in the engine, of %d", len(e.held), e.most)
 	}
 
+	r.Sweep.Timeout = time.Minute
 	r = testRun(t, r.Set, r.Sweep)
 	r.Find = e.find
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		for range 1000 {
+		for range 10_000 {
 			e.mu.Lock()
 			n := e.calls["search"]
 			e.mu.Unlock()
