@@ -206,9 +206,9 @@ func lookupEngine(name string) (*engine, error) {
 }
 
 type enginesUpCmd struct {
-	Engine  string        `arg:"" help:"Which: weaviate."`
+	Engine  string        `arg:"" help:"Which: weaviate." s3:"no: this is the name of an engine, such as weaviate"`
 	Nodes   int           `help:"Nodes of the cluster, all on this machine." default:"1"`
-	Data    string        `help:"Folder for the nodes' data and logs: a new or an empty one. Default: in the cache." placeholder:"DIR"`
+	Data    string        `help:"Folder for the nodes' data and logs: a new or an empty one. Default: in the cache." placeholder:"DIR" s3:"no: an engine keeps its data on a disk of this machine"`
 	Timeout time.Duration `help:"How long it may take to answer." default:"2m"`
 }
 
@@ -501,7 +501,7 @@ func running(s *engineState) (pids []int) {
 }
 
 type enginesDownCmd struct {
-	Engine string `arg:"" optional:"" help:"Which. Default: all."`
+	Engine string `arg:"" optional:"" help:"Which. Default: all." s3:"no: this is the name of an engine, such as weaviate"`
 	Nodes  int    `help:"That of so many nodes alone. Default: all." placeholder:"N"`
 }
 
