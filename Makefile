@@ -10,7 +10,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps env build report serve train test test-train test-pgvector test-slurm test-engines engines race fuzz bench bench-forest gpu-check fmt clean distclean \
+.PHONY: help deps env build report serve train test test-train test-turbojpeg test-pgvector test-slurm test-engines engines race fuzz bench bench-forest gpu-check fmt clean distclean \
         check check-format check-vet check-lint check-tidy check-arrows check-shell check-measure
 
 SHELL    := /bin/bash
@@ -57,6 +57,9 @@ test: deps ## run every test, with the native parts and then without cgo, and te
 	@echo "== tests of what is left without cgo"
 	@CGO_ENABLED=0 go build ./...
 	@CGO_ENABLED=0 go run ./scripts/gotest -vet=off -timeout 30m ./...
+
+test-turbojpeg: deps ## run the tests of decoding JPEG by libturbojpeg; needs libturbojpeg0-dev
+	@$(NATIVE) go test -tags 'faiss turbojpeg' -count=1 -run TurboJPEG ./embedder
 
 test-train: deps ## run one tiny epoch of the training recipe, export it and run it in Go; needs python3-torch
 	@$(NATIVE) ANNBENCH_TORCH=required go test -tags faiss -count=1 -run TestTrainingRecipe ./embedder

@@ -440,7 +440,7 @@ const PrepareVersion = 2
 // CacheKey names the outcome of embedding a collection, as 64 hexadecimal digits of a SHA-256: same
 // key, same pictures in the same order with the same vectors and thumbnails. It depends on the
 // model's bytes, on how its card wants pictures prepared and which output it names, on the digest of
-// the collection, on [PrepareVersion] and on Options.Thumbnails.
+// the collection, on [PrepareVersion], on Options.Thumbnails and on what decodes JPEG files.
 //
 // It does not depend on the device, the batch, the threads and the version of ONNX Runtime: vectors
 // differ between them, but by rounding (about 1e-6 of a vector's largest component), which changes
@@ -454,7 +454,8 @@ func CacheKey(card *models.Card, sourceDigest string, o Options) string {
 		Embedding  models.Embedding
 		Source     string
 		Thumbnails int
-	}{PrepareVersion, card.SHA256, card.Input, card.Embedding, sourceDigest, o.Thumbnails})
+		JPEG       string `json:",omitempty"`
+	}{PrepareVersion, card.SHA256, card.Input, card.Embedding, sourceDigest, o.Thumbnails, catalog.JPEGDecoder()})
 	if err != nil {
 		panic("embedder: a card that cannot be written as JSON: " + err.Error()) // Parse lets no NaN in
 	}

@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/image/draw"
 	"golang.org/x/sys/unix"
+
+	"annbench/embedder/catalog"
 )
 
 // BenchmarkFill decodes a JPEG of 400 × 400 and makes model input of it, and does the same with the
@@ -53,6 +55,50 @@ func BenchmarkFill(b *testing.B) {
 			b.ReportMetric(float64(own)/n, "scale-ns/op")
 			b.ReportMetric(float64(other)/n, "catmullrom-ns/op")
 			b.ReportMetric((decoding+other).Seconds()/(decoding+own).Seconds(), "times-faster")
+		})
+	}
+}
+
+// BenchmarkDecode decodes a JPEG of 400 × 400 and makes model input of it, by what annbench decodes JPEG
+// with in this build and by the standard library, in turn: build tag turbojpeg against none.
+func BenchmarkDecode(b *testing.B) {
+	UseTurboJPEG()
+	if catalog.JPEGDecoder() == "" {
+		b.Skip("this build has no libturbojpeg (build tag turbojpeg)")
+	}
+	var file bytes.Buffer
+	picture := image.NewNRGBA(image.Rect(0, 0, 400, 400))
+	draw.BiLinear.Scale(picture, picture.Rect, noise(80, 80, 3), image.Rect(0, 0, 80, 80), draw.Src, nil)
+	if err := jpeg.Encode(&file, picture, &jpeg.Options{Quality: 90}); err != nil {
+		b.Fatal(err)
+	}
+	for _, side := range []int{96, 224} {
+		b.Run(fmt.Sprintf("side=%d", side), func(b *testing.B) {
+			in := input("NHWC", "uint8", "RGB", "stretch", side, side)
+			p := newPreparer(in)
+			t := newTensor(in, 1)
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			var took [2]time.Duration
+			for b.Loop() {
+				for i, decode := range []func() (image.Image, error){
+					func() (image.Image, error) { return catalog.Decode(file.Bytes(), 1<<30) },
+					func() (image.Image, error) { return jpeg.Decode(bytes.NewReader(file.Bytes())) },
+				} {
+					start := threadTime(b)
+					img, err := decode()
+					if err == nil {
+						err = p.fill(t, 0, img)
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
+					took[i] += threadTime(b) - start
+				}
+			}
+			b.ReportMetric(float64(took[0])/float64(b.N), "turbojpeg-ns/op")
+			b.ReportMetric(float64(took[1])/float64(b.N), "standard-ns/op")
+			b.ReportMetric(took[1].Seconds()/took[0].Seconds(), "times-faster")
 		})
 	}
 }

@@ -44,6 +44,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"annbench/bench"
+	"annbench/embedder"
 	"annbench/reports"
 )
 
@@ -94,7 +95,10 @@ var errFailedCells = errors.New("some cells failed")
 // errIncomplete says that results lack something of what was planned; it has been told already.
 var errIncomplete = errors.New("something is missing")
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	embedder.UseTurboJPEG()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // run is main with its surroundings as arguments; it returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/image/webp"
 )
@@ -98,6 +99,11 @@ func Decode(data []byte, pixels int64) (img image.Image, err error) {
 		return nil, fmt.Errorf("decoding %s: %d×%d pixels are more than the limit of %d million",
 			format, config.Width, config.Height, pixels/1_000_000)
 	}
+	if fast := fastJPEG.Load(); fast != nil && format == "JPEG" {
+		if img, err = fast.decode(data); err == nil {
+			return turned(img, orientation(data)), nil
+		}
+	}
 	img, err = decodeImage(bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("decoding %s: %w", format, cutShort(err))
@@ -109,6 +115,30 @@ func Decode(data []byte, pixels int64) (img image.Image, err error) {
 		fullRange(img)
 	}
 	return img, nil
+}
+
+// jpegDecoder is one for JPEG that is tried before the standard library's.
+type jpegDecoder struct {
+	name   string
+	decode func(data []byte) (image.Image, error)
+}
+
+var fastJPEG atomic.Pointer[jpegDecoder]
+
+// UseJPEG has JPEG files decoded by decode, called name. Whatever it refuses, for whatever reason, is
+// decoded by the standard library, so that errors have the same words everywhere. Its pixels may differ
+// from the standard library's by rounding.
+func UseJPEG(name string, decode func(data []byte) (image.Image, error)) {
+	fastJPEG.Store(&jpegDecoder{name, decode})
+}
+
+// JPEGDecoder names the decoder that [UseJPEG] was told; empty where JPEG files are decoded by the standard
+// library alone.
+func JPEGDecoder() string {
+	if fast := fastJPEG.Load(); fast != nil {
+		return fast.name
+	}
+	return ""
 }
 
 // fullRange gives the components of a lossy WebP the range that image.YCbCr has by its definition (JFIF), in

@@ -1,0 +1,137 @@
+//go:build cgo && turbojpeg
+
+package embedder
+
+import (
+	"bytes"
+	"errors"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"annbench/embedder/catalog"
+)
+
+// TestTurboJPEGDecodesAsTheStandardLibrary compares planes: real photographs where there are some, and
+// pictures of awkward sizes, in colour and in grey.
+func TestTurboJPEGDecodesAsTheStandardLibrary(t *testing.T) {
+	var files [][]byte
+	for _, size := range [][2]int{{1, 1}, {7, 5}, {16, 16}, {17, 33}, {400, 401}} {
+		colours := noise(size[0], size[1], 3)
+		grey := image.NewGray(colours.Bounds())
+		for y := range size[1] {
+			for x := range size[0] {
+				grey.Set(x, y, color.GrayModel.Convert(colours.At(x, y)))
+			}
+		}
+		for _, img := range []image.Image{colours, grey} {
+			var b bytes.Buffer
+			if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 85}); err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, b.Bytes())
+		}
+	}
+	if data := os.Getenv("ANNBENCH_DATA"); data != "" {
+		photographs, _ := filepath.Glob(filepath.Join(data, "clothing", "test", "*", "*.jpg"))
+		for _, path := range photographs[:min(40, len(photographs))] {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, text)
+		}
+	}
+	decoded := 0
+	for i, file := range files {
+		want, err := jpeg.Decode(bytes.NewReader(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decodeTurbo(file)
+		if errors.Is(err, errNotTurbo) {
+			continue
+		}
+		decoded++
+		if got.Bounds() != want.Bounds() {
+			t.Fatalf("file %d: %v, want %v", i, got.Bounds(), want.Bounds())
+		}
+		sum, most, n := 0, 0, 0
+		compare := func(a, b byte) {
+			d := int(a) - int(b)
+			if d < 0 {
+				d = -d
+			}
+			sum, most, n = sum+d, max(most, d), n+1
+		}
+		bounds := want.Bounds()
+		for y := range bounds.Dy() {
+			for x := range bounds.Dx() {
+				switch want := want.(type) {
+				case *image.Gray:
+					compare(got.(*image.Gray).GrayAt(x, y).Y, want.GrayAt(x, y).Y)
+				case *image.YCbCr:
+					a, b := got.(*image.YCbCr).YCbCrAt(x, y), want.YCbCrAt(x, y)
+					compare(a.Y, b.Y)
+					compare(a.Cb, b.Cb)
+					compare(a.Cr, b.Cr)
+				default:
+					t.Fatalf("file %d is a %T", i, want)
+				}
+			}
+		}
+		// Both round the same transform, at different places.
+		if most > 3 || float64(sum)/float64(n) > 0.2 {
+			t.Errorf("file %d, %v: %.3f levels apart on average, at most %d", i, bounds, float64(sum)/float64(n), most)
+		}
+	}
+	if decoded < 10 {
+		t.Errorf("only %d of %d files were decoded by libturbojpeg", decoded, len(files))
+	}
+}
+
+// What is damaged has the words of the standard library.
+func TestTurboJPEGLeavesDamageToTheStandardLibrary(t *testing.T) {
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, noise(100, 100, 5), nil); err != nil {
+		t.Fatal(err)
+	}
+	whole := b.Bytes()
+	for name, data := range map[string][]byte{
+		"empty": nil, "text": []byte("hello"), "header": whole[:20], "cut": whole[:len(whole)/2], "zeros": make([]byte, 500),
+	} {
+		if img, err := decodeTurbo(data); err == nil {
+			t.Errorf("%s: decoded to %v", name, img.Bounds())
+		}
+	}
+	_, before := catalog.Decode(whole[:len(whole)/2], 1<<20)
+	UseTurboJPEG()
+	_, after := catalog.Decode(whole[:len(whole)/2], 1<<20)
+	if before == nil || after == nil || before.Error() != after.Error() {
+		t.Errorf("%v, and with libturbojpeg %v", before, after)
+	}
+	if _, err := catalog.Decode(whole, 9_999); err == nil {
+		t.Error("the limit on pixels does not hold")
+	}
+}
+
+func FuzzTurboJPEG(f *testing.F) {
+	for _, size := range [][2]int{{8, 8}, {33, 17}} {
+		var b bytes.Buffer
+		if err := jpeg.Encode(&b, noise(size[0], size[1], 1), nil); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b.Bytes())
+		f.Add(b.Bytes()[:b.Len()-10])
+	}
+	UseTurboJPEG()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		img, err := catalog.Decode(data, 1<<20)
+		if err == nil && img.Bounds().Empty() {
+			t.Error("a picture without pixels")
+		}
+	})
+}
