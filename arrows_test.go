@@ -46,7 +46,8 @@ var arrows = map[string][]string{
 	"embedder/catalog/boards": {},
 	"embedder/catalog":        {"embedder/catalog/boards"},
 	"embedder/catalog/survey": {"embedder/catalog", "embedder/catalog/boards"},
-	"embedder":                {"indexes/vec", "embedder/catalog", "embedder/models"},
+	"embedder/scale":          {},
+	"embedder":                {"indexes/vec", "embedder/catalog", "embedder/models", "embedder/scale"},
 
 	// Records in, pages out: a report is made anywhere, without cgo, from a results file.
 	"reports": {"bench/metric", "bench/record"},

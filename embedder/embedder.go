@@ -435,7 +435,7 @@ func checkVectors(m vec.Matrix, normalized bool, name func(row int) string) erro
 
 // PrepareVersion changes when the pixels that a model is given for a picture change, or the bytes of
 // a thumbnail.
-const PrepareVersion = 2
+const PrepareVersion = 3
 
 // CacheKey names the outcome of embedding a collection, as 64 hexadecimal digits of a SHA-256: same
 // key, same pictures in the same order with the same vectors and thumbnails. It depends on the

@@ -7,11 +7,16 @@ import (
 	"image"
 	"image/jpeg"
 	"math"
+	"sync"
 
 	"golang.org/x/image/draw"
 
 	"annbench/embedder/models"
+	"annbench/embedder/scale"
 )
+
+// scalers are shared by all preparers.
+var scalers = sync.Pool{New: func() any { return new(scale.Scaler) }}
 
 // tensor is a batch of model input, row after row: one of the two slices is used, as the model's
 // type of component says.
@@ -37,15 +42,15 @@ func (t tensor) rows() int { return (len(t.u8) + len(t.f32)) / t.row }
 // card's order of channels and axes. It may be used by many goroutines at once.
 type preparer struct {
 	in      *models.Input
-	filter  *filter
+	filter  *scale.Filter
 	r, g, b int          // position of each channel
 	table   [3][]float32 // float32 value of each 8-bit component of red, green and blue; nil for uint8
 }
 
 func newPreparer(in *models.Input) *preparer {
-	p := &preparer{in: in, filter: &filterTriangle, r: 0, g: 1, b: 2}
+	p := &preparer{in: in, filter: scale.Triangle, r: 0, g: 1, b: 2}
 	if in.Resample == "bicubic-antialias" {
-		p.filter = &filterCubic
+		p.filter = scale.Cubic
 	}
 	if in.Channels == "BGR" {
 		p.r, p.b = p.b, p.r
@@ -75,9 +80,9 @@ func (p *preparer) fill(t tensor, i int, img image.Image) error {
 	}
 	from, to := p.fit(img.Bounds())
 	w, h := to.Dx(), to.Dy()
-	s := scalers.Get().(*scaler)
+	s := scalers.Get().(*scale.Scaler)
 	defer scalers.Put(s)
-	red, green, blue := s.scale(p.filter, overWhite(img), from, w, h)
+	red, green, blue := s.RGB(p.filter, overWhite(img), from, w, h)
 
 	pixels := p.in.Width * p.in.Height
 	pixel, channel := 3, 1 // strides of a component
@@ -95,7 +100,7 @@ func (p *preparer) fill(t tensor, i int, img image.Image) error {
 		for y := range h {
 			at := ((to.Min.Y+y)*p.in.Width + to.Min.X) * pixel
 			for x := y * w; x < (y+1)*w; x++ {
-				row[at+r], row[at+g], row[at+b] = uint8(red[x]), uint8(green[x]), uint8(blue[x])
+				row[at+r], row[at+g], row[at+b] = red[x], green[x], blue[x]
 				at += pixel
 			}
 		}
@@ -167,12 +172,12 @@ func thumbnail(img image.Image, side int) ([]byte, error) {
 		size.X = max(1, (size.X*side+longest/2)/longest)
 		size.Y = max(1, (size.Y*side+longest/2)/longest)
 	}
-	s := scalers.Get().(*scaler)
+	s := scalers.Get().(*scale.Scaler)
 	defer scalers.Put(s)
-	red, green, blue := s.scale(&filterTriangle, overWhite(img), bounds, size.X, size.Y)
+	red, green, blue := s.RGB(scale.Triangle, overWhite(img), bounds, size.X, size.Y)
 	small := image.NewRGBA(image.Rectangle{Max: size})
 	for i := range red {
-		small.Pix[4*i], small.Pix[4*i+1], small.Pix[4*i+2], small.Pix[4*i+3] = uint8(red[i]), uint8(green[i]), uint8(blue[i]), 255
+		small.Pix[4*i], small.Pix[4*i+1], small.Pix[4*i+2], small.Pix[4*i+3] = red[i], green[i], blue[i], 255
 	}
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, small, &jpeg.Options{Quality: thumbnailQuality}); err != nil {
