@@ -10,7 +10,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps env build report serve train test test-train test-turbojpeg test-pgvector test-slurm test-engines engines race fuzz bench bench-forest gpu-check fmt clean distclean \
+.PHONY: help deps env build report serve train test test-train test-pgvector test-slurm test-engines engines race fuzz bench bench-forest gpu-check fmt clean distclean \
         check check-format check-vet check-lint check-tidy check-arrows check-shell check-measure
 
 SHELL    := /bin/bash
@@ -19,7 +19,7 @@ TOOL     := go tool -modfile=tools/go.mod
 # The packages without cgo, where the race detector is affordable.
 PURE     := ./indexes/vec ./indexes/rpforest ./bench/... ./embedder/catalog/... ./reports/...
 
-# With the native parts: what `make deps` wrote down for the compiler and for the run.
+# With the native parts: what `make deps` wrote down for the compiler and for the run, TAGS among it.
 NATIVE := . ./.deps/env.sh &&
 # One thread a library: a benchmark compares kernels, not schedulers.
 SINGLE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
@@ -36,7 +36,7 @@ env: ## print what go needs when called by hand: eval "$(make -s env)"
 	@scripts/deps.sh env
 
 build: deps ## compile bin/annbench with every index family
-	@$(NATIVE) go build -tags faiss -o bin/annbench ./cmd/annbench
+	@$(NATIVE) go build -tags "$$TAGS" -o bin/annbench ./cmd/annbench
 
 report: build ## measure the index families and write a report: of IMAGES=dir, or of drawn boards
 ifdef IMAGES
@@ -53,23 +53,20 @@ train: build ## train a model on drawn boards, and on PHOTOS=dir; export it, and
 
 test: deps ## run every test, with the native parts and then without cgo, and tell what was left out
 	@echo "== tests with Faiss and ONNX Runtime"
-	@$(NATIVE) go run ./scripts/gotest -vet=off -timeout 30m -tags faiss ./...
+	@$(NATIVE) go run ./scripts/gotest -vet=off -timeout 30m -tags "$$TAGS" ./...
 	@echo "== tests of what is left without cgo"
 	@CGO_ENABLED=0 go build ./...
 	@CGO_ENABLED=0 go run ./scripts/gotest -vet=off -timeout 30m ./...
 
-test-turbojpeg: deps ## run the tests of decoding JPEG by libturbojpeg; needs libturbojpeg0-dev
-	@$(NATIVE) go test -tags 'faiss turbojpeg' -count=1 -run TurboJPEG ./embedder
-
 test-train: deps ## run one tiny epoch of the training recipe, export it and run it in Go; needs python3-torch
-	@$(NATIVE) ANNBENCH_TORCH=required go test -tags faiss -count=1 -run TestTrainingRecipe ./embedder
+	@$(NATIVE) ANNBENCH_TORCH=required go test -tags "$$TAGS" -count=1 -run TestTrainingRecipe ./embedder
 
 engines: ## build the Weaviate server, out of a module of its own, once
 	@scripts/engines.sh
 
 test-engines: deps engines test-pgvector ## run the tests of families in servers, on real ones: Weaviate on one node and three, pgvector
 	@$(NATIVE) ANNBENCH_ENGINES=required ANNBENCH_WEAVIATE=$(CURDIR)/.deps/weaviate/bin/weaviate-server \
-	  go test -tags faiss -count=1 -timeout 20m -run 'Weaviate|Engines|NodeLost' ./cmd/annbench
+	  go test -tags "$$TAGS" -count=1 -timeout 20m -run 'Weaviate|Engines|NodeLost' ./cmd/annbench
 
 test-slurm: deps ## run a sweep on Debian's Slurm, on two nodes that are this machine; installs it, as root
 	@$(NATIVE) scripts/test-slurm.sh
@@ -81,10 +78,10 @@ race: deps ## run the tests of the packages without cgo under the race detector
 	@$(NATIVE) go run ./scripts/gotest -race -timeout 30m $(PURE)
 
 fuzz: deps ## fuzz every target for FUZZTIME
-	@$(NATIVE) set -e; for pkg in $$(go list -tags faiss ./...); do \
-	  for target in $$(go test -tags faiss -list '^Fuzz' "$$pkg" | grep '^Fuzz' || true); do \
+	@$(NATIVE) set -e; for pkg in $$(go list -tags "$$TAGS" ./...); do \
+	  for target in $$(go test -tags "$$TAGS" -list '^Fuzz' "$$pkg" | grep '^Fuzz' || true); do \
 	    echo "== $$pkg $$target"; \
-	    go test -tags faiss -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$pkg"; \
+	    go test -tags "$$TAGS" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$pkg"; \
 	  done; \
 	done
 
@@ -96,7 +93,7 @@ gpu-check: build ## measure embedding on this machine's GPUs, in a few minutes; 
 	@bin/gpucheck
 
 bench: deps ## run the Go benchmarks, one thread a library
-	@$(NATIVE) $(SINGLE) go test -tags faiss -run '^$$' -bench . -benchmem ./bench ./indexes/...
+	@$(NATIVE) $(SINGLE) go test -tags "$$TAGS" -run '^$$' -bench . -benchmem ./bench ./indexes/...
 
 bench-forest: ## run the forest's benchmarks: kernels, exact search, builds, searches with recall
 	@CGO_ENABLED=0 GOMAXPROCS=2 go test -run '^$$' -bench . ./indexes/vec ./indexes/rpforest
@@ -107,11 +104,11 @@ check-format:
 	@bad=$$($(TOOL) gofumpt -l .) && if [ -n "$$bad" ]; then echo "not formatted (run \`make fmt\`):"; echo "$$bad"; exit 1; fi
 
 check-vet: deps
-	@$(NATIVE) go vet -tags faiss ./...
+	@$(NATIVE) go vet -tags "$$TAGS" ./...
 	@CGO_ENABLED=0 go vet ./...
 
 check-lint: deps
-	@$(NATIVE) $(TOOL) staticcheck -tags faiss ./...
+	@$(NATIVE) $(TOOL) staticcheck -tags "$$TAGS" ./...
 	@CGO_ENABLED=0 $(TOOL) staticcheck ./...
 
 check-tidy:

@@ -454,7 +454,7 @@ func CacheKey(card *models.Card, sourceDigest string, o Options) string {
 		Embedding  models.Embedding
 		Source     string
 		Thumbnails int
-		JPEG       string `json:",omitempty"`
+		JPEG       string
 	}{PrepareVersion, card.SHA256, card.Input, card.Embedding, sourceDigest, o.Thumbnails, catalog.JPEGDecoder()})
 	if err != nil {
 		panic("embedder: a card that cannot be written as JSON: " + err.Error()) // Parse lets no NaN in

@@ -63,7 +63,7 @@ func BenchmarkFill(b *testing.B) {
 // with in this build and by the standard library, in turn: build tag turbojpeg against none.
 func BenchmarkDecode(b *testing.B) {
 	UseTurboJPEG()
-	if catalog.JPEGDecoder() == "" {
+	if catalog.JPEGDecoder() == catalog.StandardJPEG {
 		b.Skip("this build has no libturbojpeg (build tag turbojpeg)")
 	}
 	var file bytes.Buffer

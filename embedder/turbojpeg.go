@@ -58,7 +58,8 @@ var turboRatios = map[C.int]image.YCbCrSubsampleRatio{
 }
 
 // decodeTurbo decodes a JPEG in YCbCr or grey into its planes as they are stored. What is anything else, or
-// damaged in the least, is errNotTurbo. The size has been checked by the caller.
+// damaged as far as libturbojpeg notices (it takes some codes that are too long for zeros), is errNotTurbo. The
+// size has been checked by the caller.
 func decodeTurbo(data []byte) (image.Image, error) {
 	if len(data) == 0 {
 		return nil, errNotTurbo

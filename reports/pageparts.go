@@ -236,8 +236,12 @@ func (d *pageData) pipeline() {
 	images := float64(e.Images)
 	var out []stage
 	if e.Infer > 0 && e.Workers > 0 {
+		decode := "decode"
+		if e.JPEG != "" {
+			decode += " (JPEG by " + e.JPEG + ")"
+		}
 		out = append(out,
-			stage{Name: "decode and resize", Note: fmt.Sprintf("read, decode, crop, resize; %s side by side", plural(e.Workers, "worker", "workers")), once: (e.Decode + e.Prepare) / float64(e.Workers), seconds: (e.Decode + e.Prepare) / images},
+			stage{Name: "decode and resize", Note: fmt.Sprintf("read, %s, crop, resize; %s side by side", decode, plural(e.Workers, "worker", "workers")), once: (e.Decode + e.Prepare) / float64(e.Workers), seconds: (e.Decode + e.Prepare) / images},
 			stage{Name: "embed", Note: fmt.Sprintf("%s on %s, in batches", e.Model, e.Device), once: e.Infer / float64(max(1, e.Runs)), seconds: e.Infer / images})
 	} else {
 		out = append(out, stage{Name: "decode and embed", Note: fmt.Sprintf("%s on %s, from file to vector", e.Model, e.Device), once: e.Seconds, seconds: e.Seconds / images})

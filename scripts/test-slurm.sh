@@ -34,4 +34,4 @@ if ! there; then
   there || fail "$by_hand"
 fi
 
-ANNBENCH_SLURM=required go test -tags faiss -count=1 -timeout 15m -run '^TestSlurm$' ./cmd/annbench
+ANNBENCH_SLURM=required go test -tags "$TAGS" -count=1 -timeout 15m -run '^TestSlurm$' ./cmd/annbench

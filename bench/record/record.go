@@ -233,6 +233,7 @@ type Embedding struct {
 	Workers int             `json:"workers,omitempty"`
 	Runs    int             `json:"runs,omitempty"`  // batches in the model at once
 	Batch   int             `json:"batch,omitempty"` // images in one run of the model
+	JPEG    string          `json:"jpeg,omitempty"`  // what decoded JPEG files, where images came from files
 	Limit   string          `json:"limit,omitempty"` // the stage that was busy for most of its time: decode, model or write
 	Card    json.RawMessage `json:"card,omitempty"`  // the model's card as it stands
 	// Precision is fp32, tf32 or fp16; Kept says what another than fp32 does: recall@10 of neighbours against

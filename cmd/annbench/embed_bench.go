@@ -41,6 +41,7 @@ type benchReport struct {
 	Uncounted    []string            `json:"uncounted,omitempty"`
 	Source       string              `json:"source"`
 	Runtime      string              `json:"runtime"`
+	JPEG         string              `json:"jpeg,omitempty"` // what decoded JPEG files
 	Repetitions  int                 `json:"repetitions"`
 	Cases        []embedder.Measured `json:"cases"`
 }
@@ -74,7 +75,7 @@ func (f *benchFlags) benchmark(ctx context.Context, s *surface, src catalog.Sour
 	if err != nil {
 		return err
 	}
-	report.Runtime = embedder.RuntimeName()
+	report.Runtime, report.JPEG = embedder.RuntimeName(), jpegDecoder(src)
 	if asJSON {
 		enc := json.NewEncoder(s.out)
 		enc.SetIndent("", "  ")
@@ -84,8 +85,12 @@ func (f *benchFlags) benchmark(ctx context.Context, s *surface, src catalog.Sour
 }
 
 func (r *benchReport) print(s *surface) error {
-	fmt.Fprintf(s.out, "%s, %d × %d, %s multiply-adds an image; %s; images of %s\n\n",
+	fmt.Fprintf(s.out, "%s, %d × %d, %s multiply-adds an image; %s; images of %s",
 		r.Model, r.Height, r.Width, engineering(float64(r.MultiplyAdds)), r.Runtime, r.Source)
+	if r.JPEG != "" {
+		fmt.Fprintf(s.out, ", JPEG by %s", r.JPEG)
+	}
+	fmt.Fprint(s.out, "\n\n")
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "device\tbatch\tprecision\tmodel alone\tend to end\tratio\tlimit\twarm-up\trecall@10")
 	fmt.Fprintln(w, "\t\t\timages/s\timages/s\t\t\ts\t")

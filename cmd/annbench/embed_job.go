@@ -320,6 +320,14 @@ func limitOf(r embedder.Result) string {
 	return text
 }
 
+// jpegDecoder names what decodes JPEG files of src; empty where there are no files.
+func jpegDecoder(src catalog.Source) string {
+	if _, drawn := src.(*catalog.Rendered); drawn {
+		return ""
+	}
+	return catalog.JPEGDecoder()
+}
+
 // describe is the record of how images became vectors; spent is that of all calls.
 func (e *embedJob) describe(card *models.Card, r embedded, spent embedder.Spent, part *record.EmbeddingShard) record.Embedding {
 	text, err := json.Marshal(card)
@@ -330,7 +338,7 @@ func (e *embedJob) describe(card *models.Card, r embedded, spent embedder.Spent,
 		Model: card.Name, ModelDigest: card.SHA256, Source: e.source.Name(), Device: string(r.Device),
 		Images: r.Images, Seconds: spent.Seconds, Card: text,
 		Decode: spent.DecodeSeconds, Prepare: spent.PrepareSeconds, Infer: spent.InferSeconds, Write: spent.SinkSeconds,
-		Workers: r.Workers, Runs: r.Runs, Batch: r.Batch, Limit: r.Limit,
+		Workers: r.Workers, Runs: r.Runs, Batch: r.Batch, Limit: r.Limit, JPEG: jpegDecoder(e.source),
 		Precision: string(r.Precision), DeviceOptions: r.Options, WarmUp: r.WarmUp, Kept: r.Kept, KeptImages: r.KeptImages,
 	}
 	for _, t := range r.Tried {

@@ -44,14 +44,18 @@ func readImage(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	var data bytes.Buffer
+	if info, err := f.Stat(); err == nil && info.Size() <= maxFileBytes {
+		data.Grow(int(info.Size()) + bytes.MinRead)
+	}
+	_, err = data.ReadFrom(io.LimitReader(f, maxFileBytes+1))
 	switch {
 	case err != nil:
 		return nil, err
-	case len(data) > maxFileBytes:
+	case data.Len() > maxFileBytes:
 		return nil, fmt.Errorf("reading %s: larger than %d MiB", path, maxFileBytes>>20)
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 // decode is [Decode] with the limit of collections.
@@ -99,7 +103,7 @@ func Decode(data []byte, pixels int64) (img image.Image, err error) {
 		return nil, fmt.Errorf("decoding %s: %d×%d pixels are more than the limit of %d million",
 			format, config.Width, config.Height, pixels/1_000_000)
 	}
-	if fast := fastJPEG.Load(); fast != nil && format == "JPEG" {
+	if fast := fastJPEG.Load(); fast != nil && format == "JPEG" && hasTables(data) {
 		if img, err = fast.decode(data); err == nil {
 			return turned(img, orientation(data)), nil
 		}
@@ -126,19 +130,21 @@ type jpegDecoder struct {
 var fastJPEG atomic.Pointer[jpegDecoder]
 
 // UseJPEG has JPEG files decoded by decode, called name. Whatever it refuses, for whatever reason, is
-// decoded by the standard library, so that errors have the same words everywhere. Its pixels may differ
-// from the standard library's by rounding.
+// decoded by the standard library, so that errors have the same words everywhere. Files without Huffman
+// tables of their own are not shown to it. Its pixels may differ from the standard library's by rounding.
 func UseJPEG(name string, decode func(data []byte) (image.Image, error)) {
 	fastJPEG.Store(&jpegDecoder{name, decode})
 }
 
-// JPEGDecoder names the decoder that [UseJPEG] was told; empty where JPEG files are decoded by the standard
-// library alone.
+// StandardJPEG is the standard library as a decoder of JPEG.
+const StandardJPEG = "Go's image/jpeg"
+
+// JPEGDecoder names what decodes JPEG files: what [UseJPEG] was told, or [StandardJPEG].
 func JPEGDecoder() string {
 	if fast := fastJPEG.Load(); fast != nil {
 		return fast.name
 	}
-	return ""
+	return StandardJPEG
 }
 
 // fullRange gives the components of a lossy WebP the range that image.YCbCr has by its definition (JFIF), in

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"image"
 	"image/draw"
+	"iter"
 )
 
 // orientation reads how a JPEG wants to be turned before it is looked at: the tag of that name in its
@@ -13,23 +14,66 @@ import (
 // it read outside of them.
 func orientation(jpeg []byte) int {
 	const exif = "Exif\x00\x00"
-	for at := 2; at+4 <= len(jpeg) && jpeg[at] == 0xff; {
-		marker := jpeg[at+1]
-		if marker == 0xff { // padding
-			at++
-			continue
-		}
-		size := int(binary.BigEndian.Uint16(jpeg[at+2:]))
-		if marker == 0xda || marker == 0xd9 || size < 2 || at+2+size > len(jpeg) {
-			return 1 // the scan, the end, or rubbish
-		}
-		segment := jpeg[at+4 : at+2+size]
+	for marker, segment := range segments(jpeg) {
 		if marker == 0xe1 && bytes.HasPrefix(segment, []byte(exif)) {
 			return tiffOrientation(segment[len(exif):])
 		}
-		at += 2 + size
 	}
 	return 1
+}
+
+// segments are those of a JPEG by their markers, up to the header of the first scan, or to what is none.
+func segments(jpeg []byte) iter.Seq2[byte, []byte] {
+	return func(yield func(byte, []byte) bool) {
+		for at := 2; at+4 <= len(jpeg) && jpeg[at] == 0xff; {
+			marker := jpeg[at+1]
+			if marker == 0xff { // padding
+				at++
+				continue
+			}
+			size := int(binary.BigEndian.Uint16(jpeg[at+2:]))
+			if marker == 0xd9 || size < 2 || at+2+size > len(jpeg) {
+				return // the end, or rubbish
+			}
+			if !yield(marker, jpeg[at+4:at+2+size]) || marker == 0xda {
+				return
+			}
+			at += 2 + size
+		}
+	}
+}
+
+// hasTables reports whether a JPEG brings the Huffman tables that its first scan names. Some decoders take
+// those of ITU-T T.81, annex K, where there are none, as frames of video may mean it; in a file, it is damage.
+func hasTables(jpeg []byte) bool {
+	have := map[byte]bool{} // by class and number, as they stand in the segment
+	for marker, segment := range segments(jpeg) {
+		switch marker {
+		case 0xc4:
+			for len(segment) >= 17 {
+				have[segment[0]] = true
+				values := 0
+				for _, n := range segment[1:17] {
+					values += int(n)
+				}
+				segment = segment[min(17+values, len(segment)):]
+			}
+		case 0xda:
+			if len(segment) < 1 || len(segment) < 1+2*int(segment[0])+2 {
+				return false
+			}
+			components := segment[1 : 1+2*int(segment[0])]
+			first, last := segment[1+len(components)], segment[2+len(components)] // coefficients
+			for ; len(components) > 0; components = components[2:] {
+				dc, ac := components[1]>>4, components[1]&15|1<<4
+				if first == 0 && !have[dc] || last > 0 && !have[ac] {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	return false
 }
 
 // tiffOrientation looks for tag 0x0112 in the first directory of a TIFF header.
