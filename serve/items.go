@@ -84,9 +84,10 @@ func (s *Server) listIndexes(w http.ResponseWriter, _ *http.Request) error {
 	return reply(w, map[string]any{"indexes": out})
 }
 
-// natural reads a parameter as a whole number between 0 and most.
-func natural(values url.Values, name string, fallback, most int) (int, error) {
-	text := values.Get(name)
+// natural reads a parameter as a whole number between 0 and most. It is named as the code for what is wrong
+// with it.
+func natural(values url.Values, name code, fallback, most int) (int, error) {
+	text := values.Get(name.String())
 	if text == "" {
 		return fallback, nil
 	}
@@ -99,11 +100,11 @@ func natural(values url.Values, name string, fallback, most int) (int, error) {
 
 func (s *Server) listItems(w http.ResponseWriter, req *http.Request) error {
 	l, values := s.Library, req.URL.Query()
-	limit, err := natural(values, "limit", 60, maxItems)
+	limit, err := natural(values, badLimit, 60, maxItems)
 	if err != nil {
 		return err
 	}
-	from, err := natural(values, "from", 0, math.MaxInt32)
+	from, err := natural(values, badFrom, 0, math.MaxInt32)
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func (s *Server) listItems(w http.ResponseWriter, req *http.Request) error {
 	if name := values.Get("category"); name != "" {
 		var ok bool
 		if label, ok = l.category(name); !ok {
-			return problem{http.StatusNotFound, "category", "There is no such category."}
+			return problem{http.StatusNotFound, badCategory, "There is no such category."}
 		}
 	}
 	words := strings.Fields(strings.ToLower(values.Get("q")))
@@ -139,11 +140,11 @@ func (s *Server) oneItem(w http.ResponseWriter, req *http.Request) error {
 
 func (s *Server) listBoards(w http.ResponseWriter, req *http.Request) error {
 	values := req.URL.Query()
-	limit, err := natural(values, "limit", 24, maxItems)
+	limit, err := natural(values, badLimit, 24, maxItems)
 	if err != nil {
 		return err
 	}
-	from, err := natural(values, "from", 0, math.MaxInt32)
+	from, err := natural(values, badFrom, 0, math.MaxInt32)
 	if err != nil {
 		return err
 	}
@@ -175,7 +176,7 @@ func (s *Server) oneBoard(w http.ResponseWriter, req *http.Request) error {
 	defer leave()
 	img, boxes, err := l.drawBoard(name)
 	if err != nil || img == nil {
-		return problem{http.StatusNotFound, "picture", "The picture of this board cannot be read."}
+		return problem{http.StatusNotFound, noPicture, "The picture of this board cannot be read."}
 	}
 	out := []boxView{}
 	items := l.source.Items(g)

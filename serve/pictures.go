@@ -39,7 +39,7 @@ func (s *Server) itemPicture(w http.ResponseWriter, req *http.Request) error {
 		}
 	case "large":
 	default:
-		return badRequest("size", "size is small or large, not %q.", size)
+		return badRequest(badSize, "size is small or large, not %q.", size)
 	}
 	p, ok := l.group[l.items[n].id]
 	if l.source == nil || !ok {
@@ -48,7 +48,7 @@ func (s *Server) itemPicture(w http.ResponseWriter, req *http.Request) error {
 				return sendPicture(w, b)
 			}
 		}
-		return problem{http.StatusNotFound, "picture", "The item has no picture."}
+		return problem{http.StatusNotFound, noPicture, "The item has no picture."}
 	}
 	b, err := s.drawn(req, fmt.Sprintf("item %d", n), func() (image.Image, error) {
 		picture := l.source.Group(p.group)[p.at]
@@ -82,7 +82,7 @@ func sendPicture(w http.ResponseWriter, b []byte) error {
 	return err
 }
 
-var noBoard = problem{http.StatusNotFound, "board", "There is no such board."}
+var noBoard = problem{http.StatusNotFound, badBoard, "There is no such board."}
 
 func (l *Library) drawBoard(name string) (image.Image, []boards.Box, error) {
 	b, ok := l.source.(Boards)
@@ -113,7 +113,7 @@ func (s *Server) drawn(req *http.Request, key string, decode func() (image.Image
 	}
 	if err != nil {
 		s.Log.Warn("a picture cannot be shown", "what", key, "why", err)
-		return nil, problem{http.StatusNotFound, "picture", "The picture cannot be read."}
+		return nil, problem{http.StatusNotFound, noPicture, "The picture cannot be read."}
 	}
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, within(img, maxDrawn), &jpeg.Options{Quality: 88}); err != nil {
@@ -141,7 +141,7 @@ func within(img image.Image, side int) image.Image {
 func (s *Server) item(req *http.Request) (int, error) {
 	n, err := strconv.Atoi(req.PathValue("item"))
 	if err != nil || !s.Library.has(n) {
-		return 0, problem{http.StatusNotFound, "item", "There is no such item."}
+		return 0, problem{http.StatusNotFound, badItem, "There is no such item."}
 	}
 	return n, nil
 }

@@ -118,42 +118,42 @@ func (s *Server) check(r *searchRequest) (ids []string, label int32, err error) 
 		}
 	}
 	if ways != 1 {
-		return nil, 0, badRequest("query", "Name one of item, id, vector, image and board to look for.")
+		return nil, 0, badRequest(noQuery, "Name one of item, id, vector, image and board to look for.")
 	}
 	if (r.Board != "") != (r.Box != nil) && r.Image == "" {
-		return nil, 0, badRequest("box", "A box goes with a board or an image, and a board needs one.")
+		return nil, 0, badRequest(badBox, "A box goes with a board or an image, and a board needs one.")
 	}
 	if r.K == 0 {
 		r.K = 10
 	}
 	if r.K < 1 || r.K > maxK {
-		return nil, 0, badRequest("k", "k has to be between 1 and %d, not %d.", maxK, r.K)
+		return nil, 0, badRequest(badK, "k has to be between 1 and %d, not %d.", maxK, r.K)
 	}
 	ids = r.Indexes
 	if r.Index != "" {
 		if ids != nil {
-			return nil, 0, badRequest("index", "Name either index or indexes.")
+			return nil, 0, badRequest(badIndex, "Name either index or indexes.")
 		}
 		ids = []string{r.Index}
 	}
 	if len(ids) == 0 || len(ids) > maxAtOnce {
-		return nil, 0, badRequest("index", "Name 1 to %d indexes; %s/indexes lists them.", maxAtOnce, api)
+		return nil, 0, badRequest(badIndex, "Name 1 to %d indexes; %s/indexes lists them.", maxAtOnce, api)
 	}
 	for _, id := range ids {
 		p := s.points[id]
 		switch {
 		case id == exactID:
 		case p == nil:
-			return nil, 0, problem{http.StatusNotFound, "index", fmt.Sprintf("There is no index %q; %s/indexes lists them.", id, api)}
+			return nil, 0, problem{http.StatusNotFound, badIndex, fmt.Sprintf("There is no index %q; %s/indexes lists them.", id, api)}
 		case p.Missing != "":
-			return nil, 0, problem{http.StatusConflict, "index_missing", fmt.Sprintf("%s cannot be searched here: %s.", p.Cell.Family, p.Missing)}
+			return nil, 0, problem{http.StatusConflict, indexMissing, fmt.Sprintf("%s cannot be searched here: %s.", p.Cell.Family, p.Missing)}
 		}
 	}
 	label = -1
 	if r.Category != "" {
 		var ok bool
 		if label, ok = s.Library.category(r.Category); !ok {
-			return nil, 0, problem{http.StatusNotFound, "category", fmt.Sprintf("There is no category %q.", r.Category)}
+			return nil, 0, problem{http.StatusNotFound, badCategory, fmt.Sprintf("There is no category %q.", r.Category)}
 		}
 	}
 	return ids, label, nil
@@ -178,7 +178,7 @@ func (s *Server) query(ctx context.Context, r *searchRequest) (*asked, error) {
 			n = -1
 		}
 		if !l.has(n) {
-			return nil, problem{http.StatusNotFound, "item", "There is no such item."}
+			return nil, problem{http.StatusNotFound, badItem, "There is no such item."}
 		}
 		q := &asked{vector: l.vector(n), label: l.items[n].label, self: l.items[n].base}
 		view := s.view(n)
@@ -193,10 +193,10 @@ func (s *Server) query(ctx context.Context, r *searchRequest) (*asked, error) {
 		return q, nil
 	case r.Vector != nil:
 		if len(r.Vector) != l.set.Base.Dim {
-			return nil, badRequest("vector", "The vector has %d dimensions, the library %d.", len(r.Vector), l.set.Base.Dim)
+			return nil, badRequest(badVector, "The vector has %d dimensions, the library %d.", len(r.Vector), l.set.Base.Dim)
 		}
 		if i := vec.FirstNonFinite(r.Vector); i >= 0 {
-			return nil, badRequest("vector", "The vector is not finite in dimension %d.", i)
+			return nil, badRequest(badVector, "The vector is not finite in dimension %d.", i)
 		}
 		return &asked{vector: r.Vector, label: -1, self: -1}, nil
 	}
@@ -206,22 +206,22 @@ func (s *Server) query(ctx context.Context, r *searchRequest) (*asked, error) {
 // embed makes a query of a picture.
 func (s *Server) embed(ctx context.Context, r *searchRequest) (*asked, error) {
 	if s.Embed == nil {
-		return nil, problem{http.StatusNotImplemented, "no_model", fmt.Sprintf("Pictures cannot be searched for here: %s.", strings.TrimSuffix(s.NoEmbed, "."))}
+		return nil, problem{http.StatusNotImplemented, noModel, fmt.Sprintf("Pictures cannot be searched for here: %s.", strings.TrimSuffix(s.NoEmbed, "."))}
 	}
 	if base64.StdEncoding.DecodedLen(len(r.Image)) > maxUpload+3 {
-		return nil, problem{http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The image is larger than %d MB.", maxUpload>>20)}
+		return nil, problem{http.StatusRequestEntityTooLarge, tooLarge, fmt.Sprintf("The image is larger than %d MB.", maxUpload>>20)}
 	}
 	var box *boards.Box
 	if r.Box != nil {
 		b := *r.Box
 		for _, v := range b {
 			if math.IsNaN(v) || v < 0 || v > 1 {
-				return nil, badRequest("box", "A box is four shares of the picture between 0 and 1.")
+				return nil, badRequest(badBox, "A box is four shares of the picture between 0 and 1.")
 			}
 		}
 		box = &boards.Box{X: b[0], Y: b[1], W: min(b[2], 1-b[0]), H: min(b[3], 1-b[1])}
 		if box.W < 0.005 || box.H < 0.005 {
-			return nil, badRequest("box", "The box is too small to hold anything.")
+			return nil, badRequest(badBox, "The box is too small to hold anything.")
 		}
 	}
 	waiting := time.Now()
@@ -237,7 +237,7 @@ func (s *Server) embed(ctx context.Context, r *searchRequest) (*asked, error) {
 	}
 	if box != nil {
 		if img, err = boards.Crop(img, *box); err != nil {
-			return nil, badRequest("box", "The box cannot be cut out: %v.", err)
+			return nil, badRequest(badBox, "The box cannot be cut out: %v.", err)
 		}
 	}
 	v, err := s.Embed(img)
@@ -259,10 +259,10 @@ func (s *Server) pixels(r *searchRequest) (img pixels, err error) {
 	}
 	file, err := base64.StdEncoding.DecodeString(r.Image)
 	if err != nil {
-		return nil, badRequest("image", "The image is not in base64.")
+		return nil, badRequest(badImage, "The image is not in base64.")
 	}
 	if img, err = catalog.Decode(file, maxPixels); err != nil {
-		return nil, problem{http.StatusUnprocessableEntity, "image", fmt.Sprintf("The image cannot be read: %v.", err)}
+		return nil, problem{http.StatusUnprocessableEntity, badImage, fmt.Sprintf("The image cannot be read: %v.", err)}
 	}
 	return img, nil
 }

@@ -82,6 +82,7 @@ type Server struct {
 	metrics  *metrics
 	pictures *pictureCache
 	session  string // the cookie of those who gave the token
+	document []byte // OpenAPI
 	handler  http.Handler
 	held     atomic.Int64 // bytes of bodies that requests hold
 	patience patience
@@ -119,6 +120,10 @@ func New(c Config) (*Server, error) {
 	}
 	s.patience = patience{header: 5 * time.Second, body: 20 * time.Second, write: 60 * time.Second, idle: 60 * time.Second, guess: 300 * time.Millisecond}
 	s.crowd = newCrowd(orElse(c.Connections, mostConnections()), s.metrics.connections, s.metrics.evicted)
+	var err error
+	if s.document, err = document(c.Token != ""); err != nil {
+		return nil, err
+	}
 	s.handler = s.routes()
 	return s, nil
 }
@@ -219,7 +224,7 @@ func (s *Server) routes() http.Handler {
 		// Another method is told so in the API's own form.
 		mux.HandleFunc(r.pattern, func(w http.ResponseWriter, req *http.Request) {
 			w.Header().Set("Allow", r.method)
-			s.fail(w, req, problem{http.StatusMethodNotAllowed, "method", fmt.Sprintf("%s takes %s, not %s.", r.pattern, r.method, req.Method)})
+			s.fail(w, req, problem{http.StatusMethodNotAllowed, badMethod, fmt.Sprintf("%s takes %s, not %s.", r.pattern, r.method, req.Method)})
 		})
 	}
 	for _, f := range files {
@@ -242,12 +247,12 @@ func (s *Server) routes() http.Handler {
 	}
 	mux.HandleFunc("POST /login", s.login)
 	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
-		s.fail(w, req, problem{http.StatusNotFound, "not_found", "There is nothing at this address; " + api + "/openapi.json lists what there is."})
+		s.fail(w, req, problem{http.StatusNotFound, notFound, "There is nothing at this address; " + api + "/openapi.json lists what there is."})
 	})
 	// A page elsewhere can make a browser send requests here; none of them is answered.
 	cross := http.NewCrossOriginProtection()
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		s.fail(w, req, problem{http.StatusForbidden, "cross_origin", "Requests from other sites are not answered."})
+		s.fail(w, req, problem{http.StatusForbidden, crossOrigin, "Requests from other sites are not answered."})
 	}))
 	return s.outer(s.guard(cross.Handler(mux)))
 }
@@ -275,7 +280,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 				}
 				s.Log.Error("a request failed in a way that it must not", "path", req.URL.Path, "what", fmt.Sprint(r), "stack", string(debug.Stack()))
 				if out.status == 0 {
-					s.fail(out, req, problem{http.StatusInternalServerError, "internal", "Something went wrong here; the log of the server says what."})
+					s.fail(out, req, problem{http.StatusInternalServerError, internal, "Something went wrong here; the log of the server says what."})
 				}
 			}
 			s.metrics.requests.WithLabelValues(strconv.Itoa(out.code())).Inc()
@@ -315,7 +320,7 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if !s.ours(req.Host) {
-			s.fail(w, req, problem{http.StatusForbidden, "host", fmt.Sprintf("This server does not answer to the name %q.", req.Host)})
+			s.fail(w, req, problem{http.StatusForbidden, badHost, fmt.Sprintf("This server does not answer to the name %q.", req.Host)})
 			return
 		}
 		if s.Token == "" || s.known(req) {
@@ -329,7 +334,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			http.Redirect(w, req, "/login", http.StatusSeeOther)
 		default:
 			w.Header().Set("WWW-Authenticate", `Bearer realm="annbench"`)
-			s.fail(w, req, problem{http.StatusUnauthorized, "token", "This server asks for a token: send it as Authorization: Bearer TOKEN."})
+			s.fail(w, req, problem{http.StatusUnauthorized, badToken, "This server asks for a token: send it as Authorization: Bearer TOKEN."})
 		}
 	})
 }
@@ -385,14 +390,14 @@ func (s *Server) login(w http.ResponseWriter, req *http.Request) {
 // problem is an error as the API tells it: a status, a code for programs and a sentence for people.
 type problem struct {
 	status   int
-	Code     string `json:"code"`
+	Code     code   `json:"code"`
 	Sentence string `json:"message"`
 }
 
-func (p problem) Error() string { return p.Code + ": " + p.Sentence }
+func (p problem) Error() string { return p.Code.String() + ": " + p.Sentence }
 
-func badRequest(code, format string, args ...any) error {
-	return problem{http.StatusBadRequest, code, fmt.Sprintf(format, args...)}
+func badRequest(c code, format string, args ...any) error {
+	return problem{http.StatusBadRequest, c, fmt.Sprintf(format, args...)}
 }
 
 func (s *Server) fail(w http.ResponseWriter, req *http.Request, err error) {
@@ -405,14 +410,14 @@ func (s *Server) fail(w http.ResponseWriter, req *http.Request, err error) {
 	switch {
 	case errors.As(err, &p):
 	case errors.As(err, &large):
-		p = problem{http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The request is larger than %d MB.", large.Limit>>20)}
+		p = problem{http.StatusRequestEntityTooLarge, tooLarge, fmt.Sprintf("The request is larger than %d MB.", large.Limit>>20)}
 	case errors.Is(err, errBusy):
-		p = problem{http.StatusServiceUnavailable, "busy", "The server has as much to do as it can; try again in a moment."}
+		p = problem{http.StatusServiceUnavailable, busy, "The server has as much to do as it can; try again in a moment."}
 	case req.Context().Err() != nil:
-		p = problem{499, "gone", "The request was given up."}
+		p = problem{499, gone, "The request was given up."}
 	default:
 		s.Log.Error("a request failed", "path", req.URL.Path, "error", err)
-		p = problem{http.StatusInternalServerError, "internal", "Something went wrong here; the log of the server says what."}
+		p = problem{http.StatusInternalServerError, internal, "Something went wrong here; the log of the server says what."}
 	}
 	if p.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", retryAfter)
@@ -472,7 +477,7 @@ func (s *Server) readJSON(w http.ResponseWriter, req *http.Request, v any) (done
 func readJSON(kind string, body io.Reader, v any) error {
 	kind, _, _ = strings.Cut(kind, ";")
 	if strings.TrimSpace(kind) != "application/json" {
-		return problem{http.StatusUnsupportedMediaType, "content_type", "The body has to be JSON: Content-Type: application/json."}
+		return problem{http.StatusUnsupportedMediaType, badContentType, "The body has to be JSON: Content-Type: application/json."}
 	}
 	d := json.NewDecoder(body)
 	d.DisallowUnknownFields()
@@ -483,25 +488,45 @@ func readJSON(kind string, body io.Reader, v any) error {
 		case errors.As(err, &large), errors.Is(err, errBusy):
 			return err
 		case errors.As(err, &slow) && slow.Timeout():
-			return problem{http.StatusRequestTimeout, "slow", "The body took too long to arrive."}
+			return problem{http.StatusRequestTimeout, tooSlow, "The body took too long to arrive."}
 		}
-		return badRequest("json", "The body cannot be read: %s.", strings.TrimPrefix(err.Error(), "json: "))
+		return badRequest(badJSON, "The body cannot be read: %s.", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := d.Token(); errors.Is(err, errBusy) {
 		return err
 	} else if !errors.Is(err, io.EOF) {
-		return badRequest("json", "There is something after the end of the JSON.")
+		return badRequest(badJSON, "There is something after the end of the JSON.")
 	}
 	return nil
 }
 
-func (s *Server) openAPI(w http.ResponseWriter, _ *http.Request) error {
+// document is the OpenAPI document. Only one of a server with a token declares that it is asked for.
+func document(token bool) ([]byte, error) {
 	b, err := assets.ReadFile("openapi.json")
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var d struct {
+		OpenAPI    json.RawMessage            `json:"openapi"`
+		Info       json.RawMessage            `json:"info"`
+		Security   []map[string][]string      `json:"security,omitempty"`
+		Paths      json.RawMessage            `json:"paths"`
+		Components map[string]json.RawMessage `json:"components"`
+	}
+	if err := json.Unmarshal(b, &d); err != nil {
+		return nil, fmt.Errorf("openapi.json: %w", err)
+	}
+	if token {
+		d.Security = []map[string][]string{{"bearer": {}}, {"cookie": {}}} // either of them
+	} else {
+		delete(d.Components, "securitySchemes")
+	}
+	return json.MarshalIndent(d, "", " ")
+}
+
+func (s *Server) openAPI(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "application/json")
-	_, err = w.Write(b)
+	_, err := w.Write(s.document)
 	return err
 }
 

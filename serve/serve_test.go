@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"image"
@@ -14,7 +15,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -226,11 +229,11 @@ func TestRefusals(t *testing.T) {
 		{"large body", `{"index":"exact","image":"` + strings.Repeat("A", maxBody) + `"}`, "too_large", 413},
 	} {
 		w := request(s, "POST", api+"/search", c.body)
-		var e struct{ Error problem }
+		var e failure
 		if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		if w.Code != c.status || e.Error.Code != c.code || e.Error.Sentence == "" {
+		if w.Code != c.status || e.Error.Code != c.code || e.Error.Message == "" {
 			t.Errorf("%s: %d %+v, want %d %s", c.name, w.Code, e.Error, c.status, c.code)
 		}
 	}
@@ -347,20 +350,110 @@ func TestBusy(t *testing.T) {
 	wg.Wait()
 }
 
-// TestOpenAPI checks the document against the routes, and answers against the document.
-func TestOpenAPI(t *testing.T) {
-	s := fixture(t, nil)
-	var doc struct {
-		Paths map[string]map[string]struct {
-			Responses map[string]struct {
-				Content map[string]struct{ Schema map[string]any }
-			}
+// apiDocument is what the tests read of the OpenAPI document.
+type apiDocument struct {
+	Security []map[string][]string
+	Paths    map[string]map[string]struct {
+		Parameters []struct {
+			Name   string
+			Schema map[string]any
 		}
-		Components struct{ Schemas map[string]map[string]any }
+		Responses map[string]struct {
+			Content map[string]struct{ Schema map[string]any }
+		}
+		Security *[]map[string][]string
 	}
-	if err := json.Unmarshal(request(s, "GET", api+"/openapi.json", "").Body.Bytes(), &doc); err != nil {
+	Components struct {
+		Schemas         map[string]map[string]any
+		SecuritySchemes map[string]struct{ Type, Scheme, In, Name string }
+	}
+}
+
+func readDocument(t *testing.T, s *Server, headers ...string) *apiDocument {
+	t.Helper()
+	var d apiDocument
+	if err := json.Unmarshal(request(s, "GET", api+"/openapi.json", "", headers...).Body.Bytes(), &d); err != nil {
 		t.Fatal(err)
 	}
+	return &d
+}
+
+// check compares a value with a schema of the document.
+func (d *apiDocument) check(t *testing.T, where string, schema map[string]any, v any) {
+	t.Helper()
+	if ref, ok := schema["$ref"].(string); ok {
+		to, ok := d.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")]
+		if !ok {
+			t.Fatalf("%s: %s is not defined", where, ref)
+		}
+		schema = to
+	}
+	if all, ok := schema["enum"].([]any); ok && !slices.Contains(all, v) {
+		t.Errorf("%s: %v is none of %v", where, v, all)
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		props, _ := schema["properties"].(map[string]any)
+		rest, _ := schema["additionalProperties"].(map[string]any)
+		required, _ := schema["required"].([]any)
+		for _, name := range required {
+			if _, ok := v[name.(string)]; !ok {
+				t.Errorf("%s: %s is required and absent", where, name)
+			}
+		}
+		for name, inner := range v {
+			p, ok := props[name].(map[string]any)
+			if !ok {
+				p = rest
+			}
+			if p == nil {
+				t.Errorf("%s.%s is not documented", where, name)
+				continue
+			}
+			d.check(t, where+"."+name, p, inner)
+		}
+	case []any:
+		items, ok := schema["items"].(map[string]any)
+		if !ok {
+			t.Errorf("%s: a list is not documented", where)
+			return
+		}
+		for _, inner := range v {
+			d.check(t, where+"[]", items, inner)
+		}
+	case string:
+		if schema["type"] != "string" {
+			t.Errorf("%s: a string, documented as %v", where, schema["type"])
+		}
+	case float64:
+		if schema["type"] != "number" && (schema["type"] != "integer" || v != float64(int(v))) {
+			t.Errorf("%s: %v, documented as %v", where, v, schema["type"])
+		}
+	case bool:
+		if schema["type"] != "boolean" {
+			t.Errorf("%s: a boolean, documented as %v", where, schema["type"])
+		}
+	}
+}
+
+// answer compares an answer with what the document says of a status of an operation.
+func (d *apiDocument) answer(t *testing.T, method, pattern, status string, w *httptest.ResponseRecorder) {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil {
+		t.Fatalf("%s %s: %v", method, pattern, err)
+	}
+	r, ok := d.Paths[pattern][strings.ToLower(method)].Responses[status]
+	if !ok {
+		t.Fatalf("%s %s: no answer %s is documented", method, pattern, status)
+	}
+	d.check(t, pattern, r.Content["application/json"].Schema, v)
+}
+
+// TestOpenAPI checks the document against the routes and the limits, and answers against the document.
+func TestOpenAPI(t *testing.T) {
+	s := fixture(t, nil)
+	doc := readDocument(t, s)
 	documented := 0
 	for _, methods := range doc.Paths {
 		documented += len(methods)
@@ -373,74 +466,192 @@ func TestOpenAPI(t *testing.T) {
 			t.Errorf("%s %s is not documented", r.method, r.pattern)
 		}
 	}
-	var check func(where string, schema map[string]any, v any)
-	check = func(where string, schema map[string]any, v any) {
-		if ref, ok := schema["$ref"].(string); ok {
-			to, ok := doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")]
-			if !ok {
-				t.Fatalf("%s: %s is not defined", where, ref)
-			}
-			schema = to
-		}
-		switch v := v.(type) {
-		case map[string]any:
-			props, _ := schema["properties"].(map[string]any)
-			rest, _ := schema["additionalProperties"].(map[string]any)
-			required, _ := schema["required"].([]any)
-			for _, name := range required {
-				if _, ok := v[name.(string)]; !ok {
-					t.Errorf("%s: %s is required and absent", where, name)
-				}
-			}
-			for name, inner := range v {
-				p, ok := props[name].(map[string]any)
-				if !ok {
-					p = rest
-				}
-				if p == nil {
-					t.Errorf("%s.%s is not documented", where, name)
-					continue
-				}
-				check(where+"."+name, p, inner)
-			}
-		case []any:
-			items, ok := schema["items"].(map[string]any)
-			if !ok {
-				t.Errorf("%s: a list is not documented", where)
-				return
-			}
-			for _, inner := range v {
-				check(where+"[]", items, inner)
-			}
-		case string:
-			if schema["type"] != "string" {
-				t.Errorf("%s: a string, documented as %v", where, schema["type"])
-			}
-		case float64:
-			if schema["type"] != "number" && (schema["type"] != "integer" || v != float64(int(v))) {
-				t.Errorf("%s: %v, documented as %v", where, v, schema["type"])
-			}
-		case bool:
-			if schema["type"] != "boolean" {
-				t.Errorf("%s: a boolean, documented as %v", where, schema["type"])
-			}
+	asked := doc.Components.Schemas["Search"]["properties"].(map[string]any)
+	for what, limit := range map[string]struct {
+		got  any
+		want int
+	}{
+		"k":       {asked["k"].(map[string]any)["maximum"], maxK},
+		"indexes": {asked["indexes"].(map[string]any)["maxItems"], maxAtOnce},
+	} {
+		if limit.got != float64(limit.want) {
+			t.Errorf("the limit of %s is documented as %v, it is %d", what, limit.got, limit.want)
 		}
 	}
-	try := func(method, path, pattern, body, status string) {
-		w := request(s, method, path, body)
-		var v any
-		if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil {
-			t.Fatalf("%s: %v", path, err)
+	for _, path := range []string{"/items", "/boards"} {
+		for _, p := range doc.Paths[api+path]["get"].Parameters {
+			if p.Name == "limit" && p.Schema["maximum"] != float64(maxItems) {
+				t.Errorf("%s: the limit is documented as %v, it is %d", path, p.Schema["maximum"], maxItems)
+			}
 		}
-		check(path, doc.Paths[pattern][strings.ToLower(method)].Responses[status].Content["application/json"].Schema, v)
 	}
 	for _, name := range []string{"about", "indexes", "items", "boards", "highlights"} {
-		try("GET", api+"/"+name, api+"/"+name, "", "200")
+		doc.answer(t, "GET", api+"/"+name, "200", request(s, "GET", api+"/"+name, ""))
 	}
-	try("GET", api+"/items/3", api+"/items/{item}", "", "200")
-	try("GET", api+"/items/3000", api+"/items/{item}", "", "default")
-	try("POST", api+"/search", api+"/search", `{"item":3,"indexes":["exact","`+s.Points[1].ID+`"],"judge":true}`, "200")
-	try("POST", api+"/search", api+"/search", `{"item":3}`, "default")
+	doc.answer(t, "GET", api+"/items/{item}", "200", request(s, "GET", api+"/items/3", ""))
+	doc.answer(t, "POST", api+"/search", "200", request(s, "POST", api+"/search", `{"item":3,"indexes":["exact","`+s.Points[1].ID+`"],"judge":true}`))
+}
+
+// TestOpenAPISecurity has the document ask for the token where the server does, in the ways that it takes,
+// and each of these ways be taken.
+func TestOpenAPISecurity(t *testing.T) {
+	if doc := readDocument(t, fixture(t, nil)); doc.Security != nil || doc.Components.SecuritySchemes != nil {
+		t.Errorf("without a token the document asks for %v", doc.Security)
+	}
+	s := fixture(t, func(c *Config) { c.Token = "correct horse" })
+	login := request(s, "POST", "/login", "token=correct+horse", "Content-Type", "application/x-www-form-urlencoded")
+	doc := readDocument(t, s, "Authorization", "Bearer "+s.Token)
+	ways := 0
+	for _, way := range doc.Security {
+		for name := range way {
+			scheme := doc.Components.SecuritySchemes[name]
+			var header, value string
+			switch {
+			case scheme.Type == "http" && scheme.Scheme == "bearer":
+				header, value = "Authorization", "Bearer "+s.Token
+			case scheme.Type == "apiKey" && scheme.In == "cookie":
+				header = "Cookie"
+				for _, c := range login.Result().Cookies() {
+					if c.Name == scheme.Name {
+						value = c.Name + "=" + c.Value
+					}
+				}
+			}
+			if w := request(s, "GET", api+"/about", "", header, value); w.Code != http.StatusOK {
+				t.Errorf("by %s, as documented: %d", name, w.Code)
+			}
+			ways++
+		}
+	}
+	if ways != 2 {
+		t.Errorf("%d ways are documented, there are 2", ways)
+	}
+	for _, r := range routes {
+		want := http.StatusUnauthorized
+		if own := doc.Paths[r.pattern][strings.ToLower(r.method)].Security; own != nil && len(*own) == 0 {
+			want = http.StatusOK
+		}
+		if w := request(s, r.method, strings.NewReplacer("{item}", "3", "{board}", "x").Replace(r.pattern), ""); w.Code != want {
+			t.Errorf("%s %s without a token: %d, documented %d", r.method, r.pattern, w.Code, want)
+		}
+	}
+}
+
+// TestCodes draws an error of every code, and has it be as documented: none is missing from the document,
+// and none is there that is never given.
+func TestCodes(t *testing.T) {
+	plain := fixture(t, nil)
+	shut := fixture(t, func(c *Config) { c.Token = "correct horse" })
+	lame := fixture(t, func(c *Config) {
+		c.Embed = nil
+		c.Points[1].Missing = "it was left out"
+	})
+	faulty := fixture(t, func(c *Config) {
+		c.Embed = func(image.Image) ([]float32, error) { return nil, errors.New("out of order") }
+	})
+	full := fixture(t, nil)
+	full.held.Store(maxHeld)
+	given, give := context.WithCancel(t.Context())
+	give()
+	waits := fixture(t, func(c *Config) { c.Searches = 1 })
+	waits.searches.slots <- struct{}{}
+
+	var file bytes.Buffer
+	if err := png.Encode(&file, image.NewGray(image.Rect(0, 0, 2, 2))); err != nil {
+		t.Fatal(err)
+	}
+	picture := fmt.Sprintf(`{"image":%q,"index":"exact"}`, base64.StdEncoding.EncodeToString(file.Bytes()))
+	for c, draw := range [numCodes]struct {
+		s       *Server
+		method  string
+		path    string
+		body    string
+		headers []string
+		status  int
+	}{
+		noQuery:        {plain, "POST", "/search", `{"index":"exact"}`, nil, 400},
+		badBox:         {plain, "POST", "/search", `{"item":1,"box":[0,0,1,1],"index":"exact"}`, nil, 400},
+		badK:           {plain, "POST", "/search", `{"item":1,"index":"exact","k":101}`, nil, 400},
+		badIndex:       {plain, "POST", "/search", `{"item":1,"index":"x"}`, nil, 404},
+		indexMissing:   {lame, "POST", "/search", `{"item":1,"index":"` + lame.Points[1].ID + `"}`, nil, 409},
+		badCategory:    {plain, "GET", "/items?category=x", "", nil, 404},
+		badItem:        {plain, "GET", "/items/3000", "", nil, 404},
+		badBoard:       {plain, "GET", "/boards/x", "", nil, 404},
+		badVector:      {plain, "POST", "/search", `{"vector":[1],"index":"exact"}`, nil, 400},
+		badImage:       {plain, "POST", "/search", `{"image":"aGVsbG8=","index":"exact"}`, nil, 422},
+		noModel:        {lame, "POST", "/search", picture, nil, 501},
+		noPicture:      {plain, "GET", "/items/3/picture", "", nil, 404},
+		badSize:        {plain, "GET", "/items/3/picture?size=x", "", nil, 400},
+		badLimit:       {plain, "GET", "/items?limit=201", "", nil, 400},
+		badFrom:        {plain, "GET", "/boards?from=-1", "", nil, 400},
+		badJSON:        {plain, "POST", "/search", `{`, nil, 400},
+		badContentType: {plain, "POST", "/search", `{}`, []string{"Content-Type", "text/plain"}, 415},
+		tooLarge:       {plain, "POST", "/search", `{"id":"` + strings.Repeat("A", maxBody) + `"}`, nil, 413},
+		tooSlow:        {plain, "POST", "/search", slowBody, nil, 408},
+		badMethod:      {plain, "DELETE", "/search", "", nil, 405},
+		notFound:       {plain, "GET", "/x", "", nil, 404},
+		badToken:       {shut, "GET", "/about", "", nil, 401},
+		badHost:        {plain, "GET", "/about", "", []string{"Host", "evil.example"}, 403},
+		crossOrigin:    {plain, "POST", "/search", `{}`, []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		busy:           {full, "POST", "/search", `{}`, nil, 503},
+		gone:           {waits, "POST", "/search", `{"item":1,"index":"exact"}`, nil, 499},
+		internal:       {faulty, "POST", "/search", picture, nil, 500},
+	} {
+		c := code(c)
+		if draw.s == nil {
+			t.Errorf("no error of code %q is drawn", c)
+			continue
+		}
+		r := httptest.NewRequest(draw.method, "http://localhost"+api+draw.path, strings.NewReader(draw.body))
+		if draw.body == slowBody {
+			r.Body = io.NopCloser(slowReader{})
+		}
+		r.Header.Set("Content-Type", "application/json")
+		for i := 0; i < len(draw.headers); i += 2 {
+			if draw.headers[i] == "Host" {
+				r.Host = draw.headers[i+1]
+			}
+			r.Header.Set(draw.headers[i], draw.headers[i+1])
+		}
+		if c == gone {
+			r = r.WithContext(given)
+		}
+		w := httptest.NewRecorder()
+		draw.s.Handler().ServeHTTP(w, r)
+		var e failure
+		if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil || e.Error.Code != c.String() || w.Code != draw.status || e.Error.Message == "" {
+			t.Errorf("%q: %d %s %v, want %d", c, w.Code, w.Body, err, draw.status)
+			continue
+		}
+		readDocument(t, plain).answer(t, "POST", api+"/search", "default", w)
+	}
+	listed := readDocument(t, plain).Components.Schemas["Error"]["properties"].(map[string]any)["error"].(map[string]any)["properties"].(map[string]any)["code"].(map[string]any)["enum"].([]any)
+	if fmt.Sprint(listed) != fmt.Sprint(codes) {
+		t.Errorf("the document lists %v, there are %v", listed, codes)
+	}
+	text, err := os.ReadFile("../docs/serve.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|").FindAllSubmatch(text, -1) {
+		told = append(told, string(row[1]))
+	}
+	if fmt.Sprint(told) != fmt.Sprint(codes) {
+		t.Errorf("docs/serve.md tells of %v, there are %v", told, codes)
+	}
+}
+
+// slowBody stands for a body that does not arrive in time.
+const slowBody = "slow"
+
+type slowReader struct{}
+
+func (slowReader) Read([]byte) (int, error) { return 0, &net.OpError{Err: os.ErrDeadlineExceeded} }
+
+// failure is an error as clients read it.
+type failure struct {
+	Error struct{ Code, Message string }
 }
 
 // TestSlowAndMany opens many connections that say nothing, and has the server answer beside them and
