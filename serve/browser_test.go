@@ -90,6 +90,15 @@ func TestBrowser(t *testing.T) {
 	do(chromedp.KeyEvent("\r"))
 	await("an answer becomes the query", `document.querySelectorAll("#columns .column").length === 3 && location.search.includes("exact")`)
 
+	// The slider goes as far as the API: with k beyond the library, each list holds all but the query.
+	slide := func(to string) {
+		eval(fmt.Sprintf(`(k => { k.value = %s; k.dispatchEvent(new Event("change")); return true })(document.querySelector("#k"))`, to))
+	}
+	slide("k.max")
+	await("the slider's end", fmt.Sprintf(`location.search.includes("k=%d") && %s.length >= 3 * %d`, maxK, tiles, s.Library.set.Base.Rows-1))
+	slide("10")
+	await("and back", tiles+`.length === 30`)
+
 	// A link opens the same view.
 	eval(`(s => { s.value = "coat & hat"; s.dispatchEvent(new Event("change")); return true })(document.querySelector("#category"))`)
 	await("filtering", `[...document.querySelectorAll("#columns .name")].length > 0 && [...document.querySelectorAll("#columns .name")].every(e => e.textContent === "coat & hat")`)

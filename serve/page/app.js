@@ -302,7 +302,7 @@ function chosen(p) {
   const a = known(p.get("a"), sorted[0]?.id);
   const second = sorted.find(x => x.id !== a && x.family !== byID[a]?.family) || sorted.find(x => x.id !== a);
   const b = p.get("b") === "none" ? undefined : known(p.get("b"), second?.id);
-  const k = Math.min(50, Math.max(1, Number(p.get("k")) || 10));
+  const k = Math.min(about.max_k, Math.max(1, Math.round(Number(p.get("k"))) || 10));
   return { a, b, k, exact: p.has("exact") || !a };
 }
 
@@ -569,6 +569,7 @@ async function begin() {
   byID = Object.fromEntries(indexes.map(x => [x.id, x]));
   $("dataset").textContent = about.name;
   $("lead").textContent = `${count(about.searched)} items can be found, by ${indexes.filter(x => !x.missing).length} settings of ${new Set(indexes.map(x => x.family)).size} index families, side by side with exact search.`;
+  $("k").max = about.max_k;
   $("nav-boards").hidden = !about.boards;
   $("upload-label").hidden = $("drop").hidden = !about.embeds;
   call("/highlights").then(h => { $("nav-telling").hidden = !h.queries.length; }, () => {});
