@@ -28,6 +28,7 @@ const (
 	badMethod
 	notFound
 	badToken
+	tooManyGuesses
 	badHost
 	crossOrigin
 	busy
@@ -61,6 +62,7 @@ var codes = [numCodes]string{
 	badMethod:      "method",
 	notFound:       "not_found",
 	badToken:       "token",
+	tooManyGuesses: "guesses",
 	badHost:        "host",
 	crossOrigin:    "cross_origin",
 	busy:           "busy",

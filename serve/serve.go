@@ -9,6 +9,7 @@ package serve
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"embed"
@@ -41,7 +42,7 @@ const (
 	maxItems   = 200 // items in one answer
 	maxDrawn   = 1024
 	maxHeld    = 128 << 20 // bytes of all bodies that are held at once: two embeddings' queues of photographs
-	retryAfter = "2"       // seconds: a few embeddings
+	retryAfter = "2"       // seconds: a few embeddings, and more than a wrong token waits
 )
 
 // Config says what is served.
@@ -81,7 +82,8 @@ type Server struct {
 	searches *gate
 	metrics  *metrics
 	pictures *pictureCache
-	session  string // the cookie of those who gave the token
+	session  string // the cookie of those who gave the token: of chance, so that it cannot be guessed as the token can
+	guesses  guesses
 	document []byte // OpenAPI
 	handler  http.Handler
 	held     atomic.Int64 // bytes of bodies that requests hold
@@ -107,7 +109,10 @@ func New(c Config) (*Server, error) {
 	if c.Embed == nil && c.NoEmbed == "" {
 		c.NoEmbed = "no model is loaded"
 	}
-	s := &Server{Config: c, points: map[string]*Point{}, pictures: newPictureCache(64 << 20)}
+	s := &Server{
+		Config: c, points: map[string]*Point{}, pictures: newPictureCache(64 << 20),
+		guesses: guesses{waiting: map[netip.Prefix]int{}},
+	}
 	for _, p := range c.Points {
 		s.points[p.ID] = p
 	}
@@ -115,8 +120,7 @@ func New(c Config) (*Server, error) {
 	s.embeds = newGate(max(1, c.Embeddings), orElse(c.Queue, 16), s.metrics.queue.WithLabelValues("embedding"))
 	s.searches = newGate(orElse(c.Searches, 64), 4*orElse(c.Searches, 64), s.metrics.queue.WithLabelValues("search"))
 	if c.Token != "" {
-		sum := sha256.Sum256([]byte("annbench session\n" + c.Token))
-		s.session = hex.EncodeToString(sum[:])
+		s.session = rand.Text()
 	}
 	s.patience = patience{header: 5 * time.Second, body: 20 * time.Second, write: 60 * time.Second, idle: 60 * time.Second, guess: 300 * time.Millisecond}
 	s.crowd = newCrowd(orElse(c.Connections, mostConnections()), s.metrics.connections, s.metrics.evicted)
@@ -323,8 +327,12 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			s.fail(w, req, problem{http.StatusForbidden, badHost, fmt.Sprintf("This server does not answer to the name %q.", req.Host)})
 			return
 		}
-		if s.Token == "" || s.known(req) {
+		switch s.known(req) {
+		case right:
 			next.ServeHTTP(w, req)
+			return
+		case refused:
+			s.fail(w, req, errGuesses)
 			return
 		}
 		switch req.URL.Path {
@@ -360,12 +368,18 @@ func (s *Server) ours(host string) bool {
 
 const cookieName = "annbench"
 
-func (s *Server) known(req *http.Request) bool {
-	if token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer "); ok {
-		return same(token, s.Token)
+// known tells who carries the token or the cookie, and anybody where no token is asked for.
+func (s *Server) known(req *http.Request) verdict {
+	if s.Token == "" {
+		return right
 	}
-	c, err := req.Cookie(cookieName)
-	return err == nil && same(c.Value, s.session)
+	if token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer "); ok {
+		return s.guesses.try(req.RemoteAddr, func() bool { return same(token, s.Token) }, s.patience.guess)
+	}
+	if c, err := req.Cookie(cookieName); err == nil && same(c.Value, s.session) {
+		return right
+	}
+	return wrong
 }
 
 // same compares in a time that does not tell how much of a was right.
@@ -374,11 +388,28 @@ func same(a, b string) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
+var errGuesses = problem{http.StatusTooManyRequests, tooManyGuesses, "Many wrong tokens came from your address; try again in a moment."}
+
 func (s *Server) login(w http.ResponseWriter, req *http.Request) {
+	if s.Token == "" {
+		http.Redirect(w, req, "/", http.StatusSeeOther)
+		return
+	}
 	req.Body = http.MaxBytesReader(w, req.Body, 4<<10)
-	if s.Token == "" || !same(req.PostFormValue("token"), s.Token) {
-		time.Sleep(s.patience.guess) // guessing is slow, besides hopeless
+	token := req.PostFormValue("token")
+	switch s.guesses.try(req.RemoteAddr, func() bool { return same(token, s.Token) }, s.patience.guess) {
+	case wrong:
 		http.Redirect(w, req, "/login#wrong", http.StatusSeeOther)
+		return
+	case refused:
+		b, err := assets.ReadFile("page/guesses.html")
+		if err != nil {
+			panic(err) // it is not embedded
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Retry-After", retryAfter)
+		w.WriteHeader(errGuesses.status)
+		_, _ = w.Write(b)
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
@@ -419,7 +450,7 @@ func (s *Server) fail(w http.ResponseWriter, req *http.Request, err error) {
 		s.Log.Error("a request failed", "path", req.URL.Path, "error", err)
 		p = problem{http.StatusInternalServerError, internal, "Something went wrong here; the log of the server says what."}
 	}
-	if p.status == http.StatusServiceUnavailable {
+	if p.status == http.StatusServiceUnavailable || p.status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", retryAfter)
 	}
 	b, err := json.Marshal(map[string]problem{"error": p})

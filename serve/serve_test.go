@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -22,6 +23,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"annbench/bench/dataset"
@@ -314,6 +316,76 @@ func TestWhoMayAsk(t *testing.T) {
 	}
 }
 
+// TestGuesses has wrong tokens wait, a further one be refused unread, and others let in all the while. The
+// clock is the bubble's: it goes on when all wait, and by no more than they do.
+func TestGuesses(t *testing.T) {
+	const token = "correct horse"
+	s := fixture(t, func(c *Config) { c.Token = token })
+	by := func(addr, way, token string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("GET", "http://localhost"+api+"/about", nil)
+		switch way {
+		case "form":
+			r = httptest.NewRequest("POST", "http://localhost/login", strings.NewReader(url.Values{"token": {token}}.Encode()))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		case "header":
+			r.Header.Set("Authorization", "Bearer "+token)
+		case "cookie":
+			r.AddCookie(&http.Cookie{Name: cookieName, Value: s.session})
+		}
+		r.RemoteAddr = addr
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, r)
+		return w
+	}
+	const guesser, sibling, other = "[2001:db8::1]:80", "[2001:db8::2]:443", "[2001:db8:0:1::1]:80"
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var wg sync.WaitGroup
+		for i := range maxGuesses {
+			wg.Go(func() {
+				way, want := "form", http.StatusSeeOther
+				if i%2 == 1 {
+					way, want = "header", http.StatusUnauthorized
+				}
+				if w := by(guesser, way, "x"); w.Code != want || len(w.Result().Cookies()) > 0 {
+					t.Errorf("a guess by %s: %d", way, w.Code)
+				}
+				if waited := time.Since(began); waited != s.patience.guess {
+					t.Errorf("a guess by %s is answered after %v, not %v", way, waited, s.patience.guess)
+				}
+			})
+		}
+		synctest.Wait()
+		for _, c := range []struct {
+			addr, way, token string
+			want             int
+		}{
+			{guesser, "form", "y", 429},
+			{guesser, "header", "y", 429},
+			{sibling, "form", token, 429},
+			{sibling, "header", token, 429},
+			{guesser, "cookie", "", 200},
+			{other, "header", token, 200},
+			{other, "form", token, 303},
+		} {
+			w := by(c.addr, c.way, c.token)
+			if w.Code != c.want || c.want == 429 && w.Header().Get("Retry-After") == "" {
+				t.Errorf("%s from %s beside the guesses: %d, want %d", c.way, c.addr, w.Code, c.want)
+			}
+		}
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("they waited %v", waited)
+		}
+		wg.Wait()
+		if len(s.guesses.waiting) > 0 {
+			t.Errorf("%v still wait", s.guesses.waiting)
+		}
+		if w := by(guesser, "form", token); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/" {
+			t.Errorf("the token after the guesses: %d, to %q", w.Code, w.Header().Get("Location"))
+		}
+	})
+}
+
 // TestBusy fills the queue for embeddings, and has the next told to come again.
 func TestBusy(t *testing.T) {
 	hold, begun := make(chan struct{}), make(chan struct{}, 8)
@@ -549,6 +621,8 @@ func TestCodes(t *testing.T) {
 	faulty := fixture(t, func(c *Config) {
 		c.Embed = func(image.Image) ([]float32, error) { return nil, errors.New("out of order") }
 	})
+	tried := fixture(t, func(c *Config) { c.Token = "correct horse" })
+	tried.guesses.waiting[neighbourhood("192.0.2.1:1")] = maxGuesses
 	full := fixture(t, nil)
 	full.held.Store(maxHeld)
 	given, give := context.WithCancel(t.Context())
@@ -591,6 +665,7 @@ func TestCodes(t *testing.T) {
 		badMethod:      {plain, "DELETE", "/search", "", nil, 405},
 		notFound:       {plain, "GET", "/x", "", nil, 404},
 		badToken:       {shut, "GET", "/about", "", nil, 401},
+		tooManyGuesses: {tried, "GET", "/about", "", []string{"Authorization", "Bearer x"}, 429},
 		badHost:        {plain, "GET", "/about", "", []string{"Host", "evil.example"}, 403},
 		crossOrigin:    {plain, "POST", "/search", `{}`, []string{"Sec-Fetch-Site", "cross-site"}, 403},
 		busy:           {full, "POST", "/search", `{}`, nil, 503},
