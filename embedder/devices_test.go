@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -192,5 +195,57 @@ func TestBrief(t *testing.T) {
 		if got := Brief(reason); got != want {
 			t.Errorf("%q: %q", reason, got)
 		}
+	}
+}
+
+// TestVulkanDrivers has manifests found where the loader looks, and none where it does not.
+func TestVulkanDrivers(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("Vulkan is looked for on Linux alone")
+	}
+	dir := t.TempDir()
+	manifest := func(path string) string {
+		path = filepath.Join(dir, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("{}"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for name, value := range map[string]string{
+		"VK_DRIVER_FILES": "", "VK_ICD_FILENAMES": "", "VK_ADD_DRIVER_FILES": "", "XDG_CONFIG_HOME": "", "XDG_DATA_HOME": "",
+		"HOME": filepath.Join(dir, "home"), "XDG_CONFIG_DIRS": filepath.Join(dir, "none"),
+		"XDG_DATA_DIRS": filepath.Join(dir, "a") + ":" + filepath.Join(dir, "b"),
+	} {
+		t.Setenv(name, value)
+	}
+	installed := vulkanDrivers() // what this machine has in /etc
+	var want []string
+	for _, path := range []string{
+		"a/vulkan/icd.d/x.json", "b/vulkan/icd.d/y.json", "home/.config/vulkan/icd.d/z.json", "home/.local/share/vulkan/icd.d/z.json",
+	} {
+		want = append(want, manifest(path))
+	}
+	manifest("c/vulkan/icd.d/x.json")
+	manifest("a/vulkan/icd.d/x.txt")
+	want = append(want, installed...)
+	slices.Sort(want)
+	if got := vulkanDrivers(); !slices.Equal(got, want) || noVulkan() != "" {
+		t.Errorf("%q, want %q; %s", got, want, noVulkan())
+	}
+	added := manifest("added.json")
+	t.Setenv("VK_ADD_DRIVER_FILES", added)
+	if got := vulkanDrivers(); len(got) != len(want)+1 || !slices.Contains(got, added) {
+		t.Errorf("with one more: %q", got)
+	}
+	t.Setenv("VK_DRIVER_FILES", filepath.Join(dir, "c/vulkan/icd.d/x.json"))
+	if got := vulkanDrivers(); len(got) != 1 || got[0] != os.Getenv("VK_DRIVER_FILES") {
+		t.Errorf("with one alone: %q", got)
+	}
+	t.Setenv("VK_DRIVER_FILES", filepath.Join(dir, "gone.json"))
+	if why := noVulkan(); !strings.Contains(why, "gone.json (named by VK_DRIVER_FILES; not there)") {
+		t.Errorf("with one that is not there: %q", why)
 	}
 }

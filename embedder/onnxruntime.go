@@ -184,6 +184,10 @@ func setDevice(o *ort.SessionOptions, setup engineSetup) error {
 		return appendCUDA(o, settings)
 	case tensorRT:
 		return appendTensorRT(o, settings, setup.precision)
+	case WebGPU:
+		if why := noVulkan(); why != "" {
+			return errors.New(why)
+		}
 	}
 	return o.AppendExecutionProvider(p.key, settings)
 }

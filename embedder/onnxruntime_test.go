@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -253,6 +254,41 @@ func TestRuntimeCUDARefusal(t *testing.T) {
 	}
 }
 
+// Without a Vulkan driver WebGPU is refused in words, and is not asked: what it would say itself goes to
+// standard error, past the log.
+func TestRuntimeNoVulkan(t *testing.T) {
+	withRuntime(t)
+	if runtime.GOOS != "linux" {
+		t.Skip("WebGPU runs over Vulkan on Linux alone")
+	}
+	const variable = "ANNBENCH_TEST_NO_VULKAN" // this test, in a process of its own
+	if os.Getenv(variable) == "" {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestRuntimeNoVulkan$")
+		cmd.Env = append(os.Environ(), variable+"=1", "VK_DRIVER_FILES="+filepath.Join(t.TempDir(), "none.json"))
+		var said bytes.Buffer
+		cmd.Stderr = &said
+		if out, err := cmd.Output(); err != nil || said.Len() > 0 {
+			t.Errorf("%v; on standard error: %q; %s", err, &said, out)
+		}
+		return
+	}
+	card := openCard(t, "testdata/tiny.json")
+	_, err := OpenSession(card, SessionOptions{Devices: []Device{WebGPU}})
+	if err == nil || !strings.Contains(err.Error(), "device webgpu cannot be had: it runs over Vulkan here, and there is no Vulkan driver: ") {
+		t.Errorf("webgpu alone: %v", err)
+	}
+	var log bytes.Buffer
+	s, err := OpenSession(card, SessionOptions{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	i := slices.IndexFunc(s.Refusals(), func(r Refusal) bool { return r.Device == WebGPU })
+	if s.Device() != CUDA && (i < 0 || !strings.Contains(log.String(), "there is no Vulkan driver")) {
+		t.Errorf("%v; log: %s", s.Refusals(), &log)
+	}
+}
+
 // A provider's own words about an option's value; and a name that it would ignore.
 func TestRuntimeOptionErrors(t *testing.T) {
 	withRuntime(t)
@@ -260,6 +296,10 @@ func TestRuntimeOptionErrors(t *testing.T) {
 		"powerPreference": "Invalid power preference: nonsense",
 		"power":           `device webgpu has no option "power"`,
 	} {
+		if why := noVulkan(); why != "" && option == "powerPreference" {
+			t.Logf("%s: webgpu is not asked: %s", option, why)
+			continue
+		}
 		_, err := OpenSession(openCard(t, "testdata/tiny.json"), SessionOptions{
 			Devices: []Device{WebGPU}, Options: DeviceOptions{WebGPU: {option: "nonsense"}},
 		})

@@ -212,7 +212,7 @@ func (s *Session) take(open openEngineFunc, devices []Device, options DeviceOpti
 		}
 		s.refusals = append(s.refusals, Refusal{Device: d, Reason: err.Error()})
 		if log != nil {
-			log.Warn("device refused", "device", d, "reason", err)
+			log.Warn("device refused", "device", d, "reason", Brief(err.Error()))
 		}
 	}
 	if len(devices) == 1 {

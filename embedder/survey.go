@@ -103,36 +103,71 @@ var wherefrom = regexp.MustCompile(`^/\S+:\d+ .*? (?:was false\.|\[ONNXRuntimeEr
 func Brief(reason string) string { return wherefrom.ReplaceAllString(reason, "") }
 
 // vulkanDrivers lists the manifests of drivers that the Vulkan loader reads (loader interface, version
-// 1.3): what VK_DRIVER_FILES or VK_ICD_FILENAMES names, or else the files of the usual folders.
+// 1.3): what VK_DRIVER_FILES or VK_ICD_FILENAMES names, or else what VK_ADD_DRIVER_FILES names and the files
+// of the usual folders.
 func vulkanDrivers() []string {
 	if runtime.GOOS != "linux" {
 		return nil
 	}
-	for _, name := range []string{"VK_DRIVER_FILES", "VK_ICD_FILENAMES"} {
-		if list := os.Getenv(name); list != "" {
-			var found []string
-			for _, path := range filepath.SplitList(list) {
-				if _, err := os.Stat(path); err != nil {
-					path = fmt.Sprintf("%s (named by %s; not there)", path, name)
-				}
-				found = append(found, path)
+	var found []string
+	for _, name := range []string{"VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES"} {
+		list := os.Getenv(name)
+		if list == "" {
+			continue
+		}
+		for _, path := range filepath.SplitList(list) {
+			if _, err := os.Stat(path); err != nil {
+				path = fmt.Sprintf("%s (named by %s; not there)", path, name)
 			}
+			found = append(found, path)
+		}
+		if name != "VK_ADD_DRIVER_FILES" {
 			return found
 		}
 	}
-	dirs := []string{"/etc", "/usr/local/etc", "/usr/local/share", "/usr/share"}
-	if home := os.Getenv("HOME"); home != "" {
-		dirs = append(dirs, filepath.Join(home, ".local/share"))
+	home := os.Getenv("HOME")
+	dirs := []string{"/etc", "/usr/local/etc"}
+	for _, d := range []struct{ name, fallback string }{
+		{"XDG_CONFIG_HOME", filepath.Join(home, ".config")},
+		{"XDG_CONFIG_DIRS", "/etc/xdg"},
+		{"XDG_DATA_HOME", filepath.Join(home, ".local/share")},
+		{"XDG_DATA_DIRS", "/usr/local/share:/usr/share"},
+	} {
+		list := os.Getenv(d.name)
+		if list == "" {
+			list = d.fallback
+		}
+		dirs = append(dirs, filepath.SplitList(list)...)
 	}
-	var found []string
 	for _, dir := range dirs {
+		if !filepath.IsAbs(dir) {
+			continue // HOME is not set, or a folder that the loader does not take either
+		}
 		files, err := filepath.Glob(filepath.Join(dir, "vulkan/icd.d/*.json"))
 		if err == nil { // a pattern of ours is never bad
 			found = append(found, files...)
 		}
 	}
 	slices.Sort(found)
-	return found
+	return slices.Compact(found)
+}
+
+// noVulkan says why there is no Vulkan, where the loader would find no driver; otherwise it is empty. Asked
+// all the same, the loader and WebGPU would say so by themselves on standard error, past every log.
+func noVulkan() string {
+	if runtime.GOOS != "linux" {
+		return ""
+	}
+	drivers := vulkanDrivers()
+	for _, path := range drivers {
+		if _, err := os.Stat(path); err == nil {
+			return ""
+		}
+	}
+	if len(drivers) > 0 {
+		return "it runs over Vulkan here, and there is no Vulkan driver: " + strings.Join(drivers, ", ")
+	}
+	return "it runs over Vulkan here, and no Vulkan driver is installed"
 }
 
 // softwareVulkanOnly names the Vulkan driver where all that are found run on the CPU: SwiftShader, and

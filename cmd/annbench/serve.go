@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image"
 	"io/fs"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -184,7 +183,7 @@ func (c *serveCmd) model(s *surface, r *record.Results, src origin) (session *em
 		devices, err = embedder.ParseDevices(c.Device)
 	}
 	if err == nil {
-		session, err = embedder.OpenSession(card, embedder.SessionOptions{Devices: devices, Log: slog.New(slog.DiscardHandler)})
+		session, err = embedder.OpenSession(card, embedder.SessionOptions{Devices: devices, Log: s.log})
 	}
 	if err != nil {
 		s.say("note: pictures cannot be searched for: %v", err)
