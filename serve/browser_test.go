@@ -9,6 +9,7 @@ import (
 	"image/color"
 	"image/png"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -151,4 +152,40 @@ func TestBrowser(t *testing.T) {
 	}
 	eval(`document.querySelector("#exact").click(), true`)
 	await("the server is gone", `!document.querySelector("#offline").hidden && `+tiles+`.length > 0`)
+}
+
+// TestBrowserToken follows a shared link to a server that asks for a token: by way of a wrong one, it ends
+// at its view.
+func TestBrowserToken(t *testing.T) {
+	s := fixture(t, func(c *Config) { c.Token = "correct horse" })
+	s.patience.guess = 0
+	base := "http://" + listen(t, s)
+	ctx, complaints := browser(t)
+	await := func(expression string) {
+		t.Helper()
+		for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
+			if v, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression)); err == nil && v {
+				return
+			}
+		}
+		said, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + "\n" + document.body.innerText`))
+		t.Fatalf("%s stays false at %s", expression, said)
+	}
+	do := func(actions ...chromedp.Action[chromedp.Void]) {
+		t.Helper()
+		if err := chromedp.Do(ctx, actions...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const link = "/?item=3&k=7"
+	do(chromedp.Navigate(base + link))
+	await(`document.querySelector("#token") === document.activeElement && document.querySelector("#wrong").offsetParent === null`)
+	do(chromedp.SendKeys(chromedp.CSS("#token"), "wrong horse\r"))
+	await(`document.querySelector("#wrong")?.offsetParent !== null && document.querySelector("#token").value === ""`)
+	do(chromedp.SendKeys(chromedp.CSS("#token"), "correct horse\r"))
+	await(fmt.Sprintf(`location.href === %q && document.querySelectorAll("#columns .column .answers > li").length === 14`, base+link))
+	// The mark of a wrong token keeps the browser from moving the focus, of which it tells.
+	if list := slices.DeleteFunc(complaints(), func(c string) bool { return strings.Contains(c, "Autofocus") }); len(list) > 0 {
+		t.Errorf("the browser complains: %q", list)
+	}
 }

@@ -23,6 +23,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -324,7 +325,7 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if !s.ours(req.Host) {
-			s.fail(w, req, problem{http.StatusForbidden, badHost, fmt.Sprintf("This server does not answer to the name %q.", req.Host)})
+			s.fail(w, req, problem{http.StatusForbidden, badHost, fmt.Sprintf("This server does not answer to the name %q; whoever starts it can add it (--host).", req.Host)})
 			return
 		}
 		switch s.known(req) {
@@ -339,10 +340,14 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		case "/login", "/app.css", "/icon.svg", "/healthz":
 			next.ServeHTTP(w, req)
 		case "/":
-			http.Redirect(w, req, "/login", http.StatusSeeOther)
+			http.Redirect(w, req, withQuery("/login", req), http.StatusSeeOther)
 		default:
 			w.Header().Set("WWW-Authenticate", `Bearer realm="annbench"`)
-			s.fail(w, req, problem{http.StatusUnauthorized, badToken, "This server asks for a token: send it as Authorization: Bearer TOKEN."})
+			sentence := "This server asks for a token: send it as Authorization: Bearer TOKEN."
+			if req.Header.Get("Authorization") != "" {
+				sentence = "That is not the token of this server, sent as Authorization: Bearer TOKEN."
+			}
+			s.fail(w, req, problem{http.StatusUnauthorized, badToken, sentence})
 		}
 	})
 }
@@ -382,6 +387,11 @@ func (s *Server) known(req *http.Request) verdict {
 	return wrong
 }
 
+// withQuery is path with the query of req, which holds the view: a shared link survives asking for the token.
+func withQuery(path string, req *http.Request) string {
+	return (&url.URL{Path: path, RawQuery: req.URL.RawQuery}).String()
+}
+
 // same compares in a time that does not tell how much of a was right.
 func same(a, b string) bool {
 	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
@@ -399,7 +409,7 @@ func (s *Server) login(w http.ResponseWriter, req *http.Request) {
 	token := req.PostFormValue("token")
 	switch s.guesses.try(req.RemoteAddr, func() bool { return same(token, s.Token) }, s.patience.guess) {
 	case wrong:
-		http.Redirect(w, req, "/login#wrong", http.StatusSeeOther)
+		http.Redirect(w, req, withQuery("/login", req)+"#wrong", http.StatusSeeOther)
 		return
 	case refused:
 		b, err := assets.ReadFile("page/guesses.html")
@@ -415,7 +425,7 @@ func (s *Server) login(w http.ResponseWriter, req *http.Request) {
 	http.SetCookie(w, &http.Cookie{
 		Name: cookieName, Value: s.session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: 7 * 24 * 3600,
 	})
-	http.Redirect(w, req, "/", http.StatusSeeOther)
+	http.Redirect(w, req, withQuery("/", req), http.StatusSeeOther)
 }
 
 // problem is an error as the API tells it: a status, a code for programs and a sentence for people.

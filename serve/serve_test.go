@@ -311,6 +311,17 @@ func TestWhoMayAsk(t *testing.T) {
 	if w := request(closed, "GET", api+"/about", "", "Cookie", cookieName+"="+cookies[0].Value); w.Code != 200 {
 		t.Errorf("with the cookie: %d", w.Code)
 	}
+	// A shared link leads to its view, by way of the token.
+	const view = "?item=3&a=x%26y"
+	if to := request(closed, "GET", "/"+view, "").Header().Get("Location"); to != "/login"+view {
+		t.Errorf("a link without the token leads to %q", to)
+	}
+	for token, want := range map[string]string{"correct+horse": "/" + view, "x": "/login" + view + "#wrong"} {
+		w := request(closed, "POST", "/login"+view, "token="+token, "Content-Type", "application/x-www-form-urlencoded")
+		if to := w.Header().Get("Location"); to != want {
+			t.Errorf("token %q for a link leads to %q, not %q", token, to, want)
+		}
+	}
 	if w := request(open, "POST", api+"/search", `{"item":1,"index":"exact"}`, "Sec-Fetch-Site", "cross-site"); w.Code != 403 {
 		t.Errorf("from another site: %d", w.Code)
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"annbench/bench"
@@ -111,12 +112,36 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 		return misuse{fmt.Errorf("--listen %s: %w", c.Listen, err)}
 	}
 	s.clear()
-	fmt.Fprintf(s.out, "%s: %d items, %d indexes ready\nhttp://%s\n", results.Dataset.Name, set.Base.Rows, ready, l.Addr())
+	fmt.Fprintf(s.out, "%s: %d items, %d indexes ready\n", results.Dataset.Name, set.Base.Rows, ready)
+	for _, a := range reachable(l.Addr()) {
+		fmt.Fprintf(s.out, "http://%s\n", a)
+	}
 	if token != "" && os.Getenv(tokenVariable) == "" {
 		fmt.Fprintf(s.out, "token: %s\n", token)
 	}
 	s.served = true // to be stopped is how it ends
 	return server.Serve(ctx, l)
+}
+
+// reachable are the addresses to open: of a listener on all of this machine's, that for this machine itself,
+// and then those for others.
+func reachable(at net.Addr) []string {
+	tcp, ok := at.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return []string{at.String()}
+	}
+	port := strconv.Itoa(tcp.Port)
+	all := []string{net.JoinHostPort("127.0.0.1", port)}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return all
+	}
+	for _, a := range own {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
+			all = append(all, net.JoinHostPort(n.IP.String(), port))
+		}
+	}
+	return all
 }
 
 const tokenVariable = "ANNBENCH_TOKEN"

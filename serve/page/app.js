@@ -32,7 +32,7 @@ async function call(path, body) {
         throw new Problem("offline", "The server does not answer.");
       }
       $("offline").hidden = true;
-      if (r.status === 401) { location.href = "/login"; }
+      if (r.status === 401) { location.href = "/login" + location.search; }
       const v = await r.json().catch(() => ({ error: { code: "answer", message: "The server's answer cannot be read." } }));
       if (r.ok) return v;
       if (r.status === 503 && attempt < 3) {
@@ -552,6 +552,8 @@ $("share").addEventListener("click", async () => {
   catch { toast("The link is the address of this page: " + location.href.slice(0, 80)); }
 });
 $("retry").addEventListener("click", () => begin());
+// What marks a wrong token is carried on by the browser when the right one opens the page.
+if (location.hash === "#wrong") history.replaceState(null, "", location.pathname + location.search);
 const saved = (() => { try { return localStorage.getItem("theme"); } catch { return null; } })();
 if (saved) document.documentElement.dataset.theme = saved;
 $("theme").addEventListener("click", () => {
