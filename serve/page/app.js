@@ -102,7 +102,7 @@ addEventListener("popstate", () => show());
 
 function only(view) {
   for (const v of views) $(v).hidden = v !== view;
-  for (const [id, v] of [["nav-browse", "browse-view"], ["nav-boards", "boards-view"], ["nav-telling", "telling-view"]]) {
+  for (const [id, v] of [["nav-browse", "browse-view"], ["nav-boards", view === "board-view" ? view : "boards-view"], ["nav-telling", "telling-view"]]) {
     if (v === view) $(id).setAttribute("aria-current", "page"); else $(id).removeAttribute("aria-current");
   }
 }
@@ -176,6 +176,7 @@ async function showBoards(mine) {
   if (mine !== turn) return;
   $("boards-list").replaceChildren();
   boardsListed = 0;
+  $("boards-lead").textContent = got.total ? `${count(got.total)} boards. Open one, then click a box on it${about.embeds ? ", or draw one of your own" : ""}.` : "These pictures did not come on boards.";
   appendBoards(got);
   only("boards-view");
 }
@@ -197,6 +198,7 @@ async function showBoard(mine, name) {
   const board = await call(`/boards/${encodeURIComponent(name)}`);
   if (mine !== turn) return;
   $("board-title").textContent = `Board ${name}`;
+  $("board-lead").textContent = about.embeds ? "Click a box, or draw one with the mouse or a finger." : "Click a box to look for what is in it.";
   drawBoard($("board-big"), board, -1);
   only("board-view");
 }
@@ -366,7 +368,7 @@ async function showQuery(mine, got, p, board, request) {
     $("query-name").textContent = own ? picture.name : "Somebody's picture";
     if (own) {
       img.src = picture.url; img.alt = "Your picture";
-      facts.push("Draw a box on it to look for a part.");
+      facts.push("draw a box on it to look for a part");
       drawable(stage, box => searchPart(box), null);
     } else blank("The picture itself is not in the link.");
   }
@@ -428,12 +430,14 @@ function column(r, i, order, sets, got) {
   number("search", time(r.search_seconds));
   if (r.asked > got.k + 1) number("asked for", count(r.asked));
   c.append(el("header", {}, el("h2", {}, el("span", { className: "chip" }), x ? x.family : "exact search"), el("code", {}, x ? settingsOf(x) : `compares all ${count(about.searched)}`), numbers));
-  if (!r.answers.length) c.append(el("p", { className: "empty-state" }, "Nothing of this category was found. Exact search compares all."));
+  const found = el("div", {});
+  c.append(found);
+  if (!r.answers.length) found.append(el("p", { className: "empty-state" }, "Nothing of this category was found. Exact search compares all."));
   const list = el("ol", { className: "answers" });
   for (const a of r.answers) list.append(el("li", {}, answer(a, order.length > 1 && !sets.some((s, j) => j !== i && s.has(a.item)))));
-  c.append(list);
+  found.append(list);
   if (r.missed?.length) {
-    c.append(el("div", { className: "missed" }, el("h3", {}, `Missed ${r.missed.length} that exact search finds`),
+    found.append(el("div", { className: "missed" }, el("h3", {}, `Missed ${r.missed.length} that exact search finds`),
       el("ul", { className: "answers" }, ...r.missed.map(a => el("li", {}, answer(a, false, true))))));
   }
   return c;
