@@ -232,6 +232,14 @@ type slurm struct {
 	dir  string
 	conf string
 	end  time.Time // of the whole test
+
+	daemons []*daemon
+}
+
+// daemon is a process that was started and is not to end before the test does.
+type daemon struct {
+	*exec.Cmd
+	ended chan struct{} // closed when it has
 }
 
 // slurmDeadline is how long the test may take; on two idle cores it takes half a minute.
@@ -239,7 +247,7 @@ const slurmDeadline = 8 * time.Minute
 
 // startSlurm starts munged, slurmctld and a slurmd for each of two nodes, with a key, ports and folders
 // of their own, listening on the loopback address. It works without systemd, without control groups
-// that can be written, with a host name that does not resolve, and as root or not. When the test ends it
+// that are mounted or can be written, with a host name that does not resolve, and as root or not. When the test ends it
 // ends them, and the test fails where a process is left.
 func startSlurm(t *testing.T) *slurm {
 	programs := map[string]string{}
@@ -281,23 +289,27 @@ func startSlurm(t *testing.T) *slurm {
 	if err := os.WriteFile(s.conf, []byte(conf), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	// Named, so that no slurmd looks for what is mounted; no plugin of slurmConf uses them.
+	if err := os.WriteFile(filepath.Join(dir, "cgroup.conf"), []byte("CgroupPlugin=cgroup/v1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	t.Setenv("SLURM_CONF", s.conf) // also by which the processes are found
 
-	var started []*exec.Cmd
-	t.Cleanup(func() { s.stop(t, started) })
+	t.Cleanup(func() { s.stop(t) })
 	start := func(name string, args ...string) {
-		log, err := os.Create(filepath.Join(dir, fmt.Sprintf("%s-%d.out", name, len(started))))
+		log, err := os.Create(filepath.Join(dir, fmt.Sprintf("%s-%d.out", name, len(s.daemons))))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer log.Close()
-		cmd := exec.Command(programs[name], args...)
-		cmd.Stdout, cmd.Stderr = log, log
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		if err := cmd.Start(); err != nil {
+		d := &daemon{exec.Command(programs[name], args...), make(chan struct{})}
+		d.Stdout, d.Stderr = log, log
+		d.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		if err := d.Start(); err != nil {
 			t.Fatal(err)
 		}
-		started = append(started, cmd)
+		go func() { _ = d.Wait(); close(d.ended) }()
+		s.daemons = append(s.daemons, d)
 	}
 	at := func(name string) string { return filepath.Join(dir, name) }
 	start("munged", "--foreground", "--force", "--key-file="+at("munge.key"), "--socket="+at("munge.sock"),
@@ -369,17 +381,28 @@ func (s *slurm) command(t *testing.T, program string, args ...string) string {
 	return string(out)
 }
 
-// wait waits until something is so.
+// wait waits until something is so. The test ends where a daemon does, or the time is up.
 func (s *slurm) wait(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for !so() {
+		why := ""
 		if time.Now().After(s.end) {
 			queue, _ := exec.Command("squeue").CombinedOutput()
+			why = "not in time\n" + string(queue)
+		}
+		for _, d := range s.daemons {
+			select {
+			case <-d.ended:
+				why = fmt.Sprintf("%s ended: %v", d, d.ProcessState)
+			default:
+			}
+		}
+		if why != "" {
 			for _, log := range []string{"slurmctld.log", "n1.log", "n2.log"} {
 				b, _ := os.ReadFile(filepath.Join(s.dir, log))
 				t.Logf("%s:\n%s", log, b)
 			}
-			t.Fatalf("%s: not in time\n%s", what, queue)
+			t.Fatalf("%s: %s", what, why)
 		}
 		time.Sleep(30 * time.Millisecond)
 	}
@@ -396,7 +419,7 @@ func (s *slurm) state(t *testing.T, job string) string {
 }
 
 // stop ends what was started, and all that that started, and looks whether something is left.
-func (s *slurm) stop(t *testing.T, started []*exec.Cmd) {
+func (s *slurm) stop(t *testing.T) {
 	if queue, err := exec.Command("squeue", "--noheader", "--format=%i").Output(); err == nil && len(queue) > 0 {
 		_ = exec.Command("scancel", "--user", strconv.Itoa(os.Getuid())).Run()
 		for range 100 {
@@ -406,16 +429,14 @@ func (s *slurm) stop(t *testing.T, started []*exec.Cmd) {
 			time.Sleep(100 * time.Millisecond)
 		}
 	}
-	for _, cmd := range slices.Backward(started) {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		ended := make(chan struct{})
-		go func() { _ = cmd.Wait(); close(ended) }()
+	for _, d := range slices.Backward(s.daemons) {
+		_ = d.Process.Signal(syscall.SIGTERM)
 		select {
-		case <-ended:
+		case <-d.ended:
 		case <-time.After(20 * time.Second):
-			t.Errorf("%s did not end when asked to", filepath.Base(cmd.Path))
-			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-			<-ended
+			t.Errorf("%s did not end when asked to", filepath.Base(d.Path))
+			_ = syscall.Kill(-d.Process.Pid, syscall.SIGKILL)
+			<-d.ended
 		}
 	}
 	var left map[int]string
