@@ -6,6 +6,14 @@ import { vector } from '@electric-sql/pglite-pgvector'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
 import { fstatSync } from 'node:fs'
 
+// PGlite's socket takes it as given, and Debian 12's Node 18 has it not.
+globalThis.CustomEvent ??= class extends Event {
+  constructor(type, { detail = null, ...init } = {}) {
+    super(type, init)
+    this.detail = detail
+  }
+}
+
 const port = Number(process.argv[2] ?? 0)
 if (!Number.isInteger(port) || port < 0 || port > 65535) {
   console.error(`${process.argv[2]} is no port`)
