@@ -405,15 +405,10 @@ function showResults(got, settings) {
   $("columns").replaceChildren(...order.map((r, i) => column(r, i, order, sets, got)));
   $("columns").classList.toggle("three", order.length > 2);
   $("key").hidden = false;
-  const name = r => r.index === "exact" ? "exact search" : byID[r.index].family;
   let text = "";
   if (order.length >= 2) {
     const shared = [...sets[0]].filter(x => sets[1].has(x)).length, most = Math.max(sets[0].size, sets[1].size);
-    text = shared === most ? `Both give the same ${most === 1 ? "answer" : most + " answers"}` : `They share ${shared} of ${most} answers`;
-    const [x, y] = order.map(r => r.search_seconds);
-    const ratio = Math.max(x, y) / Math.min(x, y);
-    if (ratio >= 1.2 && Number.isFinite(ratio)) text += `; ${name(x < y ? order[0] : order[1])} was ${ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(1)} times as fast for this query`;
-    text += ".";
+    text = shared === most ? `Both give the same ${most === 1 ? "answer" : most + " answers"}.` : `They share ${shared} of ${most} answers.`;
   }
   if (order.some(r => r.answers.length < got.k)) text += ` Where fewer than ${got.k} are shown, the index found no more.`;
   $("verdict").textContent = text;
@@ -428,6 +423,7 @@ function column(r, i, order, sets, got) {
   if (x) number("recall", r.recall === undefined ? undefined : share(r.recall), r.recall < 0.9);
   number("AP", r.average_precision === undefined ? undefined : share(r.average_precision));
   number("search", time(r.search_seconds));
+  if (x?.measured.latency_p50 !== undefined) number("p50 in run", time(x.measured.latency_p50));
   if (r.asked > got.k + 1) number("asked for", count(r.asked));
   c.append(el("header", {}, el("h2", {}, el("span", { className: "chip" }), x ? x.family : "exact search"), el("code", {}, x ? settingsOf(x) : `compares all ${count(about.searched)}`), numbers));
   const found = el("div", {});
