@@ -812,7 +812,7 @@ func TestRealServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	if env == nil {
-		t.Skipf("no S3 server: %s names none (make test-s3)", storetest.RealVariable)
+		t.Skipf("no S3 server: set %s to the program of one, versitygw", storetest.RealVariable)
 	}
 	defer stop()
 	for k, v := range env {

@@ -146,11 +146,12 @@ func verdict(line string) bool {
 
 var position = regexp.MustCompile(`^\s*\S+\.go:\d+:\s*`)
 
-// reason is the first line of what a skipped test said last: its t.Skip, after whatever it logged.
+// reason is the first line of what a skipped test said last: its t.Skip, after whatever it logged. Of a
+// script, testscript logs what it did after that; it begins with the script's folder.
 func reason(text string) string {
 	last := ""
 	for line := range strings.Lines(text) {
-		if at := position.FindString(line); at != "" {
+		if at := position.FindString(line); at != "" && !strings.HasPrefix(line[len(at):], "WORK=") {
 			last = strings.TrimSpace(line[len(at):])
 		}
 	}

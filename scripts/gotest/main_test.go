@@ -17,6 +17,9 @@ const stream = `{"Action":"start","Package":"p"}
 {"Action":"output","Package":"p","Test":"TestB","Output":"    a_test.go:9: no photographs: set ANNBENCH_DATA\n"}
 {"Action":"output","Package":"p","Test":"TestB","Output":"        in any folder\n"}
 {"Action":"skip","Package":"p","Test":"TestB","Elapsed":0}
+{"Action":"output","Package":"p","Test":"TestS/disk","Output":"        testscript.go:380: no small disk\n"}
+{"Action":"output","Package":"p","Test":"TestS/disk","Output":"        testscript.go:609: WORK=$WORK\n"}
+{"Action":"skip","Package":"p","Test":"TestS/disk","Elapsed":0}
 {"Action":"output","Package":"p","Test":"TestC","Output":"chatter\n"}
 {"Action":"pass","Package":"p","Test":"TestC","Elapsed":0}
 {"Action":"output","Package":"p","Output":"PASS\n"}
@@ -42,7 +45,8 @@ not an event
 FAIL	r [build failed]
 left out:
   p: no photographs: set ANNBENCH_DATA (TestA, TestB)
-1 passed, 2 failed, 2 skipped
+  p: no small disk (TestS/disk)
+1 passed, 2 failed, 3 skipped
 `
 
 func TestFollow(t *testing.T) {
