@@ -26,6 +26,7 @@ const module = "annbench"
 // An arrow that nobody uses yet is fine.
 var arrows = map[string][]string{
 	"":                 {},
+	"internal/usage":   {},
 	"indexes/vec":      {},
 	"indexes/rpforest": {"indexes/vec"},
 	"indexes/pgvector": {"indexes/vec"},

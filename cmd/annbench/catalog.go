@@ -32,20 +32,20 @@ func (i *images) open(s *surface, strict bool) (catalog.Source, error) {
 	var err error
 	switch {
 	case i.Folder != "" && (i.TSV != "" || i.Images != ""):
-		return nil, misuse{errors.New("name either a folder, or --tsv with --images")}
+		return nil, misuse(errors.New("name either a folder, or --tsv with --images"))
 	case i.Folder != "":
 		src, err = catalog.Open(i.Folder)
 	case i.TSV != "" && i.Images != "":
 		src, err = catalog.OpenBoards(i.TSV, i.Images)
 	case i.TSV != "":
-		return nil, misuse{fmt.Errorf("--tsv %s tells of boxes alone: name the folder of the boards with --images", i.TSV)}
+		return nil, misuse(fmt.Errorf("--tsv %s tells of boxes alone: name the folder of the boards with --images", i.TSV))
 	case i.Images != "":
-		return nil, misuse{errors.New("--images are boards: name their annotations with --tsv; a folder with a folder for each category needs no flag")}
+		return nil, misuse(errors.New("--images are boards: name their annotations with --tsv; a folder with a folder for each category needs no flag"))
 	default:
-		return nil, misuse{errors.New("name a folder of images, or --tsv with --images")}
+		return nil, misuse(errors.New("name a folder of images, or --tsv with --images"))
 	}
 	if err != nil {
-		return nil, misuse{err}
+		return nil, misuse(err)
 	}
 	if b, ok := src.(*catalog.Boards); ok {
 		if err := b.Problems(); strict && len(err) > 0 {
@@ -140,7 +140,7 @@ func (c *catalogRenderCmd) Run(ctx context.Context, s *surface) error {
 		{"clutter", c.Clutter, &config.Drawing.Clutter},
 	} {
 		if !(f.flag >= 0) {
-			return misuse{fmt.Errorf("--%s must be at least 0, not %v", f.name, f.flag)}
+			return misuse(fmt.Errorf("--%s must be at least 0, not %v", f.name, f.flag))
 		}
 		if *f.to = f.flag; f.flag == 0 {
 			*f.to = -1 // none; 0 would be the default
@@ -148,11 +148,11 @@ func (c *catalogRenderCmd) Run(ctx context.Context, s *surface) error {
 	}
 	switch {
 	case c.Boards < 0:
-		return misuse{fmt.Errorf("--boards must be at least 1, not %d", c.Boards)}
+		return misuse(fmt.Errorf("--boards must be at least 1, not %d", c.Boards))
 	case c.Layout != "":
 		a, err := catalog.ReadAnnotations(c.Layout)
 		if err != nil {
-			return misuse{err}
+			return misuse(err)
 		}
 		for _, line := range describeProblems(a.Problems) {
 			s.say("%s", line)
@@ -163,7 +163,7 @@ func (c *catalogRenderCmd) Run(ctx context.Context, s *surface) error {
 	}
 	r, err := catalog.RenderedBoards(config)
 	if err != nil {
-		return misuse{err}
+		return misuse(err)
 	}
 	began := time.Now()
 	written := 0

@@ -40,14 +40,14 @@ Examples:
 func (c *catalogMapCmd) Run(ctx context.Context, s *surface) error {
 	metric, err := vec.ParseMetric(c.Metric)
 	if err != nil {
-		return misuse{err}
+		return misuse(err)
 	}
 	if c.Points < 3 || !(c.Perplexity >= 1) {
-		return misuse{fmt.Errorf("--points must be at least 3, and --perplexity at least 1")}
+		return misuse(fmt.Errorf("--points must be at least 3, and --perplexity at least 1"))
 	}
 	all, err := collection(ctx, s, &bench.Data{Vectors: c.Vectors, Labels: c.Labels})
 	if err != nil {
-		return misuse{err}
+		return misuse(err)
 	}
 	defer all.Close()
 	if c.Out == "" {

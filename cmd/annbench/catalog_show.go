@@ -45,7 +45,7 @@ Examples:
 
 func (c *catalogShowCmd) Run(ctx context.Context, s *surface) error {
 	if c.Samples < 0 {
-		return misuse{fmt.Errorf("--samples must be at least 0, not %d", c.Samples)}
+		return misuse(fmt.Errorf("--samples must be at least 0, not %d", c.Samples))
 	}
 	look, err := c.survey(ctx, s)
 	if err != nil {
@@ -77,7 +77,7 @@ func (c *catalogShowCmd) survey(ctx context.Context, s *surface) (*survey.Survey
 	if c.TSV != "" && c.Images == "" && c.Folder == "" {
 		a, err := catalog.ReadAnnotations(c.TSV)
 		if err != nil {
-			return nil, misuse{err}
+			return nil, misuse(err)
 		}
 		if c.Strict && len(a.Problems) > 0 {
 			return nil, catalog.Strict(a.Problems)

@@ -70,7 +70,7 @@ func (c *chooseCmd) Run(s *surface) error {
 	}
 	t, err := pickTerms(r, c.K, c.Metric)
 	if err != nil {
-		return misuse{err}
+		return misuse(err)
 	}
 	p := r.Pick(t, c.limits())
 	if c.JSON {

@@ -47,11 +47,11 @@ Examples:
 
 func (c *classifyCmd) Run(ctx context.Context, s *surface) error {
 	if err := c.check(); err != nil {
-		return misuse{err}
+		return misuse(err)
 	}
 	collections, err := c.collections(s)
 	if err != nil {
-		return misuse{err}
+		return misuse(err)
 	}
 	job := embedJob{model: c.Model}
 	card, err := job.card()
@@ -67,7 +67,7 @@ func (c *classifyCmd) Run(ctx context.Context, s *surface) error {
 	sets := make([]models.LabelSet, len(collections))
 	for i, col := range collections {
 		if sets[i], err = labelSet(card, c.Labels, col); err != nil {
-			return misuse{err}
+			return misuse(err)
 		}
 	}
 	session, err := embedder.OpenSession(card, options)

@@ -40,7 +40,7 @@ func (c *compareCmd) Run(s *surface) error {
 	}
 	for _, n := range names {
 		if _, ok := metric.Lookup(n); !ok {
-			return misuse{fmt.Errorf("--fail: there is no value %q", n)}
+			return misuse(fmt.Errorf("--fail: there is no value %q", n))
 		}
 	}
 	a, err := reports.Load(c.A)

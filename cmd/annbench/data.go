@@ -50,7 +50,7 @@ func sessionOf(s *surface, d *bench.Data) (o embedder.SessionOptions, batch int,
 		batch, err = embedder.ParseBatch(string(d.Batch))
 	}
 	if err != nil {
-		return o, 0, misuse{err}
+		return o, 0, misuse(err)
 	}
 	return o, batch, nil
 }

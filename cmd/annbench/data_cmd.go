@@ -138,7 +138,7 @@ func (c *dataFetchCmd) Run(ctx context.Context, s *surface) error {
 	for _, name := range c.Names { // all names before the first byte
 		set, err := fetch.Lookup(name)
 		if err != nil {
-			return misuse{fmt.Errorf("%w; `annbench data list` says more", err)}
+			return misuse(fmt.Errorf("%w; `annbench data list` says more", err))
 		}
 		sets = append(sets, set)
 	}
@@ -203,7 +203,7 @@ func (c *dataVerifyCmd) Run(ctx context.Context, s *surface) error {
 		for _, name := range c.Names {
 			set, err := fetch.Lookup(name)
 			if err != nil {
-				return misuse{err}
+				return misuse(err)
 			}
 			sets = append(sets, set)
 		}

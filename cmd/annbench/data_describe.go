@@ -75,7 +75,7 @@ func (c *describeCmd) Run(ctx context.Context, s *surface) error {
 	switch {
 	case c.Metric != "":
 		if metric, err = vec.ParseMetric(c.Metric); err != nil {
-			return misuse{fmt.Errorf("--metric: %w", err)}
+			return misuse(fmt.Errorf("--metric: %w", err))
 		}
 	case all.Meta.Metric != "":
 		metric = all.Meta.Metric
@@ -244,11 +244,11 @@ func (c *convertCmd) Run(ctx context.Context, s *surface) error {
 		known = known || strings.EqualFold(w, ext)
 	}
 	if !known {
-		return misuse{fmt.Errorf("%s: the extension must be one of %s", c.Out, strings.Join(dataset.Writers, " "))}
+		return misuse(fmt.Errorf("%s: the extension must be one of %s", c.Out, strings.Join(dataset.Writers, " ")))
 	}
 	if a, err := os.Stat(c.File); err == nil {
 		if b, err := os.Stat(c.Out); err == nil && os.SameFile(a, b) {
-			return misuse{errors.New("a file cannot be written over itself")}
+			return misuse(errors.New("a file cannot be written over itself"))
 		}
 	}
 	all, err := c.open(ctx, s)

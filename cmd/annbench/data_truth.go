@@ -35,20 +35,20 @@ Examples:
 func (c *truthCmd) Run(ctx context.Context, s *surface) error {
 	sweep, err := c.sweep()
 	if err != nil {
-		return misuse{err}
+		return misuse(err)
 	}
 	shard, err := parseShard(c.Shard, os.Getenv)
 	if err != nil {
-		return misuse{err}
+		return misuse(err)
 	}
 	if c.Threads < 0 {
-		return misuse{fmt.Errorf("--threads must be at least 1, not %d", c.Threads)}
+		return misuse(fmt.Errorf("--threads must be at least 1, not %d", c.Threads))
 	}
 	if c.Threads == 0 {
 		c.Threads = runtime.NumCPU()
 	}
 	if err := oneSize(sweep, "exact neighbours are"); err != nil {
-		return misuse{err}
+		return misuse(err)
 	}
 	dir, all, err := prepare(ctx, s, sweep)
 	if err != nil {

@@ -19,18 +19,18 @@ type deviceFlags struct {
 func (f *deviceFlags) session(s *surface) (o embedder.SessionOptions, precisions []embedder.Precision, err error) {
 	o.Log = s.log
 	if o.Devices, err = embedder.ParseDevices(f.Device); err != nil {
-		return o, nil, misuse{err}
+		return o, nil, misuse(err)
 	}
 	if o.Options, err = embedder.ParseDeviceOptions(f.DeviceOption); err != nil {
-		return o, nil, misuse{err}
+		return o, nil, misuse(err)
 	}
 	if err := o.Check(); err != nil {
-		return o, nil, misuse{err}
+		return o, nil, misuse(err)
 	}
 	for _, name := range f.Precision {
 		p, err := embedder.ParsePrecision(name)
 		if err != nil {
-			return o, nil, misuse{err}
+			return o, nil, misuse(err)
 		}
 		precisions = append(precisions, p)
 	}
@@ -45,7 +45,7 @@ func (f *deviceFlags) session(s *surface) (o embedder.SessionOptions, precisions
 func (f *deviceFlags) one(s *surface) (embedder.SessionOptions, error) {
 	o, precisions, err := f.session(s)
 	if err == nil && len(precisions) > 1 {
-		err = misuse{errors.New("--precision takes one value, except with --bench")}
+		err = misuse(errors.New("--precision takes one value, except with --bench"))
 	}
 	return o, err
 }
@@ -56,7 +56,7 @@ func batches(text string) ([]int, error) {
 	for part := range strings.SplitSeq(text, ",") {
 		n, err := embedder.ParseBatch(strings.TrimSpace(part))
 		if err != nil {
-			return nil, misuse{fmt.Errorf("--batch: %w", err)}
+			return nil, misuse(fmt.Errorf("--batch: %w", err))
 		}
 		all = append(all, n)
 	}

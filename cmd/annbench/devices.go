@@ -27,7 +27,7 @@ The others say why not in ONNX Runtime's own words. Exit code 0 either way: noth
 func (c *devicesCmd) Run(s *surface) error {
 	options, err := embedder.ParseDeviceOptions(c.DeviceOption)
 	if err != nil {
-		return misuse{err}
+		return misuse(err)
 	}
 	var card *models.Card
 	if c.Model != "" {

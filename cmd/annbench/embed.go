@@ -45,10 +45,10 @@ Examples:
 
 func (c *embedCmd) Run(ctx context.Context, s *surface) error {
 	if c.Thumbnails < 0 {
-		return misuse{errors.New("--thumbnails must be at least 0")}
+		return misuse(errors.New("--thumbnails must be at least 0"))
 	}
 	if c.Out == "" && !c.Bench {
-		return misuse{errors.New("name the folder for the vectors: --out DIR")}
+		return misuse(errors.New("name the folder for the vectors: --out DIR"))
 	}
 	sizes, err := batches(c.Batch)
 	if err != nil {
@@ -56,7 +56,7 @@ func (c *embedCmd) Run(ctx context.Context, s *surface) error {
 	}
 	shard, err := parseShard(c.Shard, os.Getenv)
 	if err != nil {
-		return misuse{err}
+		return misuse(err)
 	}
 	if shard.Of > 0 {
 		c.Out = fmt.Sprintf("%s-%d-of-%d", filepath.Clean(c.Out), shard.Index, shard.Of)
@@ -86,7 +86,7 @@ func (c *embedCmd) Run(ctx context.Context, s *surface) error {
 		return c.benchmark(ctx, s, src, card, cases, o, c.JSON)
 	}
 	if len(sizes) > 1 {
-		return misuse{errors.New("--batch takes one value, except with --bench")}
+		return misuse(errors.New("--batch takes one value, except with --bench"))
 	}
 	if e.session, err = c.one(s); err != nil {
 		return err

@@ -49,7 +49,7 @@ type benchReport struct {
 // benchmark measures the cases of flags on src.
 func (f *benchFlags) benchmark(ctx context.Context, s *surface, src catalog.Source, card *models.Card, cases []embedder.Case, o embedder.SessionOptions, asJSON bool) error {
 	if f.Sample < 1 || f.Repetitions < 1 || !(f.Seconds > 0) {
-		return misuse{errors.New("--sample and --repetitions must be at least 1, and --seconds more than 0")}
+		return misuse(errors.New("--sample and --repetitions must be at least 1, and --seconds more than 0"))
 	}
 	began := time.Now()
 	options := embedder.BenchmarkOptions{

@@ -137,7 +137,7 @@ func (e *embedJob) part() (*record.EmbeddingShard, error) {
 	}
 	p.Index, p.Of = e.shard.Index, e.shard.Of
 	if p.Of > groups {
-		return nil, misuse{fmt.Errorf("--shard %v: %s has %s that can be divided, so at most as many shards", e.shard, e.source.Name(), plural(groups, "file"))}
+		return nil, misuse(fmt.Errorf("--shard %v: %s has %s that can be divided, so at most as many shards", e.shard, e.source.Name(), plural(groups, "file")))
 	}
 	from, to := (p.Index-1)*groups/p.Of, p.Index*groups/p.Of
 	place := 0

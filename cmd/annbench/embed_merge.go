@@ -38,16 +38,16 @@ func mergeVectors(ctx context.Context, s *surface, dirs []string, out string) er
 	for _, dir := range dirs {
 		c, err := dataset.OpenCollection(dir)
 		if err != nil {
-			return misuse{err}
+			return misuse(err)
 		}
 		shards = append(shards, embeddingShard{dir: dir, Collection: c})
 		if err := json.Unmarshal(c.Meta.Embedding, &shards[len(shards)-1].how); err != nil || shards[len(shards)-1].how.Shard == nil {
-			return misuse{fmt.Errorf("%s: not a shard: it was not written by embed --shard", dir)}
+			return misuse(fmt.Errorf("%s: not a shard: it was not written by embed --shard", dir))
 		}
 	}
 	slices.SortFunc(shards, func(a, b embeddingShard) int { return cmp.Compare(a.how.Shard.Index, b.how.Shard.Index) })
 	if err := checkShards(shards); err != nil {
-		return misuse{err}
+		return misuse(err)
 	}
 	for _, shard := range shards {
 		if err := shard.Verify(ctx); err != nil {

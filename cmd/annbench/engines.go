@@ -196,13 +196,13 @@ func lookupEngine(name string) (*engine, error) {
 	for _, e := range engines {
 		if e.name == name {
 			if e.command == nil {
-				return nil, misuse{errors.New(e.elsewhere)}
+				return nil, misuse(errors.New(e.elsewhere))
 			}
 			return e, nil
 		}
 		names = append(names, e.name)
 	}
-	return nil, misuse{fmt.Errorf("no engine %q; known are %s", name, strings.Join(names, ", "))}
+	return nil, misuse(fmt.Errorf("no engine %q; known are %s", name, strings.Join(names, ", ")))
 }
 
 type enginesUpCmd struct {
@@ -232,7 +232,7 @@ func (c *enginesUpCmd) Run(ctx context.Context, s *surface) error {
 		return err
 	}
 	if c.Nodes < 1 || c.Nodes > mostNodes {
-		return misuse{fmt.Errorf("--nodes must be between 1 and %d, not %d", mostNodes, c.Nodes)}
+		return misuse(fmt.Errorf("--nodes must be between 1 and %d, not %d", mostNodes, c.Nodes))
 	}
 	binary, err := e.binary()
 	if err != nil {
@@ -268,7 +268,7 @@ func (c *enginesUpCmd) Run(ctx context.Context, s *surface) error {
 		return err
 	}
 	if there, err := os.ReadDir(data); err == nil && len(there) > 0 {
-		return misuse{fmt.Errorf("--data: %s is not empty, and `annbench engines down` would remove what is in it: name a new folder", data)}
+		return misuse(fmt.Errorf("--data: %s is not empty, and `annbench engines down` would remove what is in it: name a new folder", data))
 	}
 	state, err := e.plan(data, c.Nodes)
 	if err != nil {

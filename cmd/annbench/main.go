@@ -45,6 +45,7 @@ import (
 
 	"annbench/bench"
 	"annbench/embedder"
+	"annbench/internal/usage"
 	"annbench/reports"
 )
 
@@ -84,10 +85,8 @@ type cli struct {
 // helpVars are what the help texts of flags name.
 var helpVars = kong.Vars{"formats": strings.Join(reports.FormatNames(), ", ")}
 
-// A misuse is an error that the user mends by asking otherwise: exit code 2.
-type misuse struct{ error }
-
-func (m misuse) Unwrap() error { return m.error }
+// misuse is an error that the user corrects by asking differently: exit code 2.
+func misuse(err error) error { return usage.Error{Err: err} }
 
 // errFailedCells says that a run ended well but not every cell did; it has been told already.
 var errFailedCells = errors.New("some cells failed")
@@ -170,13 +169,12 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 		return code
 	}
 	var wrong *bench.FileError
-	var asked misuse
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, errFailedCells), errors.Is(err, errIncomplete), errors.Is(err, errNothingFits), errors.Is(err, errWorse):
 		return exitFailed
-	case errors.As(err, &wrong), errors.As(err, &asked):
+	case errors.As(err, &wrong), usage.Is(err):
 		fmt.Fprintf(stderr, "annbench: %v\n", err)
 		return exitMisuse
 	}

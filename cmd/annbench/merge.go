@@ -35,7 +35,7 @@ Examples:
 
 func (c *mergeCmd) Run(ctx context.Context, s *surface) error {
 	if vectors, err := vectorsAmong(c.Results); err != nil {
-		return misuse{err}
+		return misuse(err)
 	} else if vectors {
 		return mergeVectors(ctx, s, c.Results, c.Out)
 	}

@@ -57,11 +57,11 @@ Examples:
 func (c *runCmd) Run(ctx context.Context, s *surface) error {
 	sweep, err := c.sweep()
 	if err != nil {
-		return misuse{err}
+		return misuse(err)
 	}
 	shard, err := parseShard(c.Shard, os.Getenv)
 	if err != nil {
-		return misuse{err}
+		return misuse(err)
 	}
 	if c.Out == "" {
 		c.Out = filepath.Join("results", sweep.Name)
@@ -336,7 +336,7 @@ Examples:
 func (c *planCmd) Run(ctx context.Context, s *surface) error {
 	sweep, err := bench.ReadSweep(c.Sweep)
 	if err != nil {
-		return misuse{err}
+		return misuse(err)
 	}
 	dir, all, err := prepare(ctx, s, sweep)
 	if err != nil {
@@ -396,7 +396,7 @@ func (c *reportCmd) Run(s *surface) error {
 	}
 	if c.Format != "" {
 		if !slices.Contains(reports.FormatNames(), c.Format) {
-			return misuse{fmt.Errorf("there is no format %q: there are %s", c.Format, strings.Join(reports.FormatNames(), ", "))}
+			return misuse(fmt.Errorf("there is no format %q: there are %s", c.Format, strings.Join(reports.FormatNames(), ", ")))
 		}
 		return reports.Print(s.out, r, c.Format, o)
 	}

@@ -55,7 +55,7 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 	}
 	results, err := record.Open(c.Results)
 	if err != nil {
-		return misuse{err}
+		return misuse(err)
 	}
 	cache, err := cacheDir()
 	if err != nil {
@@ -109,7 +109,7 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 	}
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
-		return misuse{fmt.Errorf("--listen %s: %w", c.Listen, err)}
+		return misuse(fmt.Errorf("--listen %s: %w", c.Listen, err))
 	}
 	s.clear()
 	fmt.Fprintf(s.out, "%s: %d items, %d indexes ready\n", results.Dataset.Name, set.Base.Rows, ready)
@@ -150,7 +150,7 @@ const tokenVariable = "ANNBENCH_TOKEN"
 func (c *serveCmd) token() (string, error) {
 	token := os.Getenv(tokenVariable)
 	if token != "" && len(token) < 8 {
-		return "", misuse{fmt.Errorf("%s is too short to keep anybody out: give it 8 characters at least", tokenVariable)}
+		return "", misuse(fmt.Errorf("%s is too short to keep anybody out: give it 8 characters at least", tokenVariable))
 	}
 	if token == "" && !serve.Loopback(c.Listen) {
 		token = rand.Text()

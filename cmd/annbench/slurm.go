@@ -89,7 +89,7 @@ func (c *slurmCmd) Run(ctx context.Context, s *surface) error {
 		err = c.check(sweep)
 	}
 	if err != nil {
-		return misuse{err}
+		return misuse(err)
 	}
 	var sbatch string
 	if c.Submit {
@@ -289,7 +289,7 @@ func (c *slurmCmd) jobs(sweep *bench.Sweep) (*slurmJobs, error) {
 	}
 	j.Annbench = abs(c.Binary)
 	if _, e := os.Stat(j.Annbench); e != nil {
-		return nil, misuse{fmt.Errorf("--binary: %w", e)}
+		return nil, misuse(fmt.Errorf("--binary: %w", e))
 	}
 	if c.Sweep != "" {
 		j.Sweep = abs(c.Sweep)

@@ -119,7 +119,7 @@ func (st *storage) open() (*store.Store, error) {
 		Log: func(format string, args ...any) { st.s.say(format, args...) },
 	})
 	if err != nil {
-		return nil, misuse{err}
+		return nil, misuse(err)
 	}
 	return st.store, nil
 }
@@ -180,7 +180,7 @@ func (st *storage) here(ctx context.Context, path string, keep func(rel string) 
 	}
 	at, err := store.Parse(path)
 	if err != nil {
-		return "", misuse{err}
+		return "", misuse(err)
 	}
 	s, err := st.open()
 	if err != nil {
@@ -189,7 +189,7 @@ func (st *storage) here(ctx context.Context, path string, keep func(rel string) 
 	local, err := s.Fetch(ctx, at, keep)
 	st.s.clear()
 	if store.IsNotFound(err) {
-		err = misuse{err}
+		err = misuse(err)
 	}
 	if err != nil {
 		return "", err
@@ -204,7 +204,7 @@ func (st *storage) card(ctx context.Context, name string) (string, error) {
 	}
 	at, err := store.Parse(name)
 	if err != nil {
-		return "", misuse{err}
+		return "", misuse(err)
 	}
 	var wanted []string // names of the card, or of the model with its weights after a dot or a dash
 	if ext := path.Ext(name); strings.EqualFold(ext, ".onnx") {
@@ -226,7 +226,7 @@ func (st *storage) card(ctx context.Context, name string) (string, error) {
 			return local, nil // whoever opens it says what is wrong
 		}
 		if path.Base(card.File) != card.File {
-			return "", misuse{fmt.Errorf("%s: its file %q is in another folder: in object storage, the model has to lie beside its card", name, card.File)}
+			return "", misuse(fmt.Errorf("%s: its file %q is in another folder: in object storage, the model has to lie beside its card", name, card.File))
 		}
 		wanted = []string{at.Base(), card.File}
 	}
@@ -309,7 +309,7 @@ func called(v *kong.Value) string {
 
 func (st *storage) one(ctx context.Context, tag, name, value string) (string, error) {
 	if why, no := strings.CutPrefix(tag, s3No); no {
-		return "", misuse{fmt.Errorf("s3:// cannot be used for %s: %s", name, why)}
+		return "", misuse(fmt.Errorf("s3:// cannot be used for %s: %s", name, why))
 	}
 	switch tag {
 	case s3Own:
@@ -363,7 +363,7 @@ func (st *storage) toMake(ctx context.Context, value string) (string, error) {
 	if there, err := s.Exists(ctx, at.Join(collectionMeta)); err != nil {
 		return "", err
 	} else if there {
-		return "", misuse{fmt.Errorf("%s is there already: name another address, or remove it from the bucket", at)}
+		return "", misuse(fmt.Errorf("%s is there already: name another address, or remove it from the bucket", at))
 	}
 	// Other flags make other vectors.
 	sum := sha256.Sum256([]byte(strings.Join(st.args, "\x00")))
@@ -400,7 +400,7 @@ func (st *storage) writable(ctx context.Context, value string) (store.Address, *
 		err = fmt.Errorf("%s names a bucket, and a place in it is needed: write s3://bucket/key", value)
 	}
 	if err != nil {
-		return at, nil, misuse{err}
+		return at, nil, misuse(err)
 	}
 	s, err := st.open()
 	if err != nil {
@@ -408,7 +408,7 @@ func (st *storage) writable(ctx context.Context, value string) (store.Address, *
 	}
 	err = s.Writable(ctx, at)
 	if store.IsNotFound(err) {
-		err = misuse{err}
+		err = misuse(err)
 	}
 	return at, s, err
 }

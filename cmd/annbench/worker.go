@@ -14,7 +14,7 @@ type workerCmd struct{}
 // not come from annbench.
 func (workerCmd) Run(ctx context.Context) error {
 	if err := bench.Work(ctx, os.Stdin, os.NewFile(3, "replies")); err != nil {
-		return misuse{fmt.Errorf("worker is started by annbench itself: %w", err)}
+		return misuse(fmt.Errorf("worker is started by annbench itself: %w", err))
 	}
 	return nil
 }
