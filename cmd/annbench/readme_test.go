@@ -17,7 +17,7 @@ func TestDocumentedCommandsExist(t *testing.T) {
 	lines := regexp.MustCompile(`(?m)^(?:bin/)?annbench (.+)$|` + "`(?:bin/)?annbench ([^`]+)`")
 	n := 0
 	for _, doc := range []string{
-		"README.md", "CONTRIBUTING.md", "configs/README.md", "docs/catalog.md", "docs/formats.md", "docs/training.md", "docs/model.md", "docs/cluster.md",
+		"README.md", "CONTRIBUTING.md", "configs/README.md", "docs/howto/images.md", "docs/reference/formats.md", "docs/howto/train-a-model.md", "docs/results/model.md", "docs/howto/cluster.md",
 	} {
 		text, err := os.ReadFile(filepath.Join("../..", doc))
 		if err != nil {

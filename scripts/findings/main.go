@@ -1,8 +1,8 @@
-// Command findings writes docs/findings.md from the results of configs/fashion-50k.yaml: the fashion
+// Command findings writes docs/results/findings.md from the results of configs/fashion-50k.yaml: the fashion
 // recommender's comparison as it was, the same on equal terms, and each of its claims with what was
 // measured and whether it holds.
 //
-//	go run ./scripts/findings results/fashion-50k > docs/findings.md
+//	go run ./scripts/findings results/fashion-50k > docs/results/findings.md
 package main
 
 import (
@@ -23,7 +23,7 @@ import (
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: findings RESULTS > docs/findings.md")
+		fmt.Fprintln(os.Stderr, "usage: findings RESULTS > docs/results/findings.md")
 		os.Exit(2)
 	}
 	if err := run(os.Stdout, os.Args[1]); err != nil {
@@ -119,7 +119,7 @@ func (f *findings) write(b *bytes.Buffer) {
 	say("A write-up of a fashion recommender compared four indexes over 50,000 embeddings of 512 dimensions. This is its experiment as it was, the same on equal terms, and each of its claims with what was measured.")
 	say("Data: %s, %s base vectors and %s queries of %d dimensions, all by cosine distance, so that every family is asked for the same neighbours. Machine: %s, %d cores; every index is built and searched with one thread. Every cell %d times, each time with a build of its own; what stands in brackets is a 95 %% interval.",
 		f.ds.Name, thousands(f.ds.Base), thousands(f.ds.Queries), f.ds.Dim, env.CPU, env.Cores, reps)
-	say("```sh\nbin/annbench run configs/fashion-50k.yaml\ngo run ./scripts/findings results/fashion-50k > docs/findings.md\n```")
+	say("```sh\nbin/annbench run configs/fashion-50k.yaml\ngo run ./scripts/findings results/fashion-50k > docs/results/findings.md\n```")
 
 	v := f.r.Verdict()
 	say("**%s %s** `%s`%s. %s", v.Question, v.Answer, v.Setting, optional(", tied with %s", v.Tied), strings.Join(v.Why, " "))
@@ -155,9 +155,9 @@ func (f *findings) write(b *bytes.Buffer) {
 	f.categories(b)
 
 	say("## The page")
-	say("![The answer, the runner-up, what other limits cost](report.png)")
-	say("![Recall against speed, and families at equal recall](equal.png)")
-	say("![What is recommended: queries, answers of each family, right, wrong and missed](gallery.png)")
+	say("![The answer, the runner-up, what other limits cost](../pictures/report.png)")
+	say("![Recall against speed, and families at equal recall](../pictures/equal.png)")
+	say("![What is recommended: queries, answers of each family, right, wrong and missed](../pictures/gallery.png)")
 	b.Truncate(len(bytes.TrimRight(b.Bytes(), "\n")) + 1)
 }
 

@@ -1,8 +1,8 @@
-// Command scale writes docs/scale.md from the results of configs/scale.yaml: how every family grows
+// Command scale writes docs/results/scale.md from the results of configs/scale.yaml: how every family grows
 // with the number of vectors, as measured, and from it a model on paper of what 10⁷ to 10⁹ vectors
 // take: memory, building, nodes, and what they cost. What is carried on beyond the measurements says so.
 //
-//	go run ./scripts/scale results/scale > docs/scale.md
+//	go run ./scripts/scale results/scale > docs/results/scale.md
 //
 // The flags are the assumptions of the model; the page names them.
 package main
@@ -37,7 +37,7 @@ func main() {
 	flag.Float64Var(&a.price, "price", 0.5, "price of a node for an hour")
 	flag.StringVar(&a.note, "note", "", "a sentence on how it was measured, for the page")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: scale [flags] RESULTS > docs/scale.md")
+		fmt.Fprintln(os.Stderr, "usage: scale [flags] RESULTS > docs/results/scale.md")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -190,7 +190,7 @@ func (p *page) write() error {
 	env := p.r.Envs[0].Env
 	p.say("# Scale: from 10⁴ vectors to 10⁶ as measured, to 10⁹ on paper")
 	p.say("Two parts that must not be taken for each other. The first is measured. The second carries it on by arithmetic, with the assumptions named, to choose what to measure next and not to buy machines by.")
-	p.say("```sh\nbin/annbench run configs/scale.yaml\ngo run ./scripts/scale results/scale > docs/scale.md\n```")
+	p.say("```sh\nbin/annbench run configs/scale.yaml\ngo run ./scripts/scale results/scale > docs/results/scale.md\n```")
 
 	p.say("## Measured")
 	p.say("Data: from %s to %s; queries are held out: clusters of low intrinsic dimension, the vectors of a smaller set the first ones of a larger. k = %d, %s. Machine: %s, %d cores; builds with %d threads, searches one at a time on one.",
@@ -207,7 +207,7 @@ func (p *page) write() error {
 		return err
 	}
 	p.say("```\n%s\n```", strings.Trim(table.String(), "\n"))
-	p.say("| build time | time of a query | memory |\n|:-:|:-:|:-:|\n| ![Build time by number of vectors](scale/growth-build.png) | ![Time of a query by number of vectors](scale/growth-latency.png) | ![Memory by number of vectors](scale/growth-memory.png) |")
+	p.say("| build time | time of a query | memory |\n|:-:|:-:|:-:|\n| ![Build time by number of vectors](../pictures/scale/growth-build.png) | ![Time of a query by number of vectors](../pictures/scale/growth-latency.png) | ![Memory by number of vectors](../pictures/scale/growth-memory.png) |")
 	p.notes()
 
 	p.say("## On paper: one index, were a machine large enough")
@@ -369,7 +369,7 @@ func (p *page) conclusions() {
 		p.say("- Short of recall %.2f at the largest size with the settings of this sweep: %s. They cannot stand beside the others, however small they are.", reports.Target, strings.Join(unable, ", "))
 	}
 	p.say("- The settings of the sweep are the same at every size. Inverted lists want more lists as vectors grow (a number like √n keeps their time near √n), and that is not in these exponents.")
-	p.say("- What would make the second part a measurement: one node of the assumed size, one shard of the size in the table, and this harness on it: `annbench run` takes the vectors in any of [the formats](formats.md); [cluster.md](cluster.md) runs a sweep over many nodes.")
+	p.say("- What would make the second part a measurement: one node of the assumed size, one shard of the size in the table, and this harness on it: `annbench run` takes the vectors in any of [the formats](../reference/formats.md); [cluster.md](../howto/cluster.md) runs a sweep over many nodes.")
 }
 
 // name marks a family that does not reach the recall.
