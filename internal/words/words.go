@@ -1,0 +1,87 @@
+// Package words has the few rules of English that messages need: the name that was probably meant,
+// and plurals. Numbers with units are read by package units and written by package reports/say.
+package words
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Nearest returns the candidate that was most likely meant by word, or "" if none is near: at most a
+// third of its bytes, and at least one, would have to be changed (Levenshtein distance, ignoring
+// case). The first of several equally near ones is returned.
+func Nearest(word string, candidates []string) string {
+	best, distance := "", max(1, len(word)/3)+1
+	for _, c := range candidates {
+		if d := levenshtein(strings.ToLower(word), strings.ToLower(c)); d < distance {
+			best, distance = c, d
+		}
+	}
+	return best
+}
+
+// DidYouMean returns `; did you mean "NAME"?` with the nearest candidate, to end a message with, or
+// else `; known are A, B, C`, or "" if there are no candidates at all.
+func DidYouMean(word string, candidates []string) string {
+	if near := Nearest(word, candidates); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	if len(candidates) == 0 {
+		return ""
+	}
+	return "; known are " + strings.Join(candidates, ", ")
+}
+
+// levenshtein counts the bytes to insert, delete or replace to get from a to b (Levenshtein, 1966), in
+// one row of the table of Wagner and Fischer (1974).
+func levenshtein(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}
+
+// Plural returns the plural of an English noun by the regular rules: query, queries; box, boxes;
+// index, indexes; search, searches; day, days. Only the last word of a phrase changes.
+func Plural(one string) string {
+	stem, consonant := strings.CutSuffix(one, "y")
+	if consonant {
+		consonant = stem != "" && !strings.ContainsAny(stem[len(stem)-1:], "aeiou")
+	}
+	switch {
+	case consonant:
+		return stem + "ies"
+	case hasAnySuffix(one, "s", "x", "z", "ch", "sh"):
+		return one + "es"
+	}
+	return one + "s"
+}
+
+func hasAnySuffix(s string, suffixes ...string) bool {
+	for _, suffix := range suffixes {
+		if strings.HasSuffix(s, suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+// Count returns n and the noun in the form that goes with it: "1 query", "3 queries".
+func Count(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, Plural(one))
+}

@@ -1,0 +1,74 @@
+package words
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestNearest(t *testing.T) {
+	settings := []string{"nlist", "nprobe", "m", "nbits"}
+	for word, want := range map[string]string{
+		"nprob": "nprobe", "NPROBE": "nprobe", "nporbe": "nprobe", "nlits": "nbits", "nlis": "nlist",
+		"trees": "", "M": "m", "": "m", "x": "m",
+	} {
+		if got := Nearest(word, settings); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
+		}
+	}
+}
+
+func TestDidYouMean(t *testing.T) {
+	for _, c := range []struct {
+		word       string
+		candidates []string
+		want       string
+	}{
+		{"nprob", []string{"nlist", "nprobe"}, `; did you mean "nprobe"?`},
+		{"trees", []string{"nlist", "nprobe"}, "; known are nlist, nprobe"},
+		{"trees", nil, ""},
+	} {
+		if got := DidYouMean(c.word, c.candidates); got != c.want {
+			t.Errorf("DidYouMean(%q, %q) = %q, want %q", c.word, c.candidates, got, c.want)
+		}
+	}
+}
+
+// The distance is one in the mathematical sense, and no more than the longer word.
+func TestLevenshteinIsADistance(t *testing.T) {
+	word := rapid.StringMatching(`[ab]{0,6}`)
+	rapid.Check(t, func(t *rapid.T) {
+		a, b, c := word.Draw(t, "a"), word.Draw(t, "b"), word.Draw(t, "c")
+		ab := levenshtein(a, b)
+		if (ab == 0) != (a == b) || ab != levenshtein(b, a) || ab > max(len(a), len(b)) {
+			t.Fatalf("levenshtein(%q, %q) = %d", a, b, ab)
+		}
+		if ac := levenshtein(a, c); ac > ab+levenshtein(b, c) {
+			t.Fatalf("the way from %q to %q by %q is shorter than %d", a, c, b, ac)
+		}
+	})
+	if d := levenshtein("kitten", "sitting"); d != 3 {
+		t.Errorf("kitten to sitting: %d, want 3", d)
+	}
+}
+
+func TestCount(t *testing.T) {
+	for _, c := range []struct {
+		n    int
+		one  string
+		want string
+	}{
+		{1, "query", "1 query"},
+		{0, "query", "0 queries"},
+		{2, "box", "2 boxes"},
+		{3, "index", "3 indexes"},
+		{4, "search", "4 searches"},
+		{5, "day", "5 days"},
+		{6, "class", "6 classes"},
+		{7, "saved index", "7 saved indexes"},
+	} {
+		if got := Count(c.n, c.one); got != c.want {
+			t.Errorf("Count(%d, %q) = %q, want %q", c.n, c.one, got, c.want)
+		}
+	}
+}
