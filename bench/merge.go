@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"annbench/bench/record"
+	"annbench/internal/atomicfile"
 )
 
 // Merged is what [Merge] did.
@@ -251,7 +252,7 @@ func bringFile(from, to string) error {
 			return err
 		}
 	}
-	return os.Rename(tmp, to)
+	return atomicfile.Rename(tmp, to)
 }
 
 func copyFile(from, to string) error {

@@ -20,6 +20,7 @@ import (
 	"annbench/bench/record"
 	"annbench/indexes"
 	"annbench/indexes/vec"
+	"annbench/internal/atomicfile"
 )
 
 // Run measures a sweep on a data set, into a results folder.
@@ -391,7 +392,7 @@ func (c *coordinator) keepIndex(path string, cell record.Cell) error {
 	}
 	slices.Reverse(files) // sorted: the name without a suffix was the first
 	for _, f := range files {
-		if err := os.Rename(f, to+strings.TrimPrefix(f, path)); err != nil {
+		if err := atomicfile.Rename(f, to+strings.TrimPrefix(f, path)); err != nil {
 			return fmt.Errorf("keeping the index of %s: %w", cell.Family, err)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"annbench/bench/record"
 	"annbench/indexes"
 	"annbench/indexes/vec"
+	"annbench/internal/words"
 )
 
 // Sweep is what a sweep file asks for: which vectors, which families with which settings, and how
@@ -388,7 +389,7 @@ func (s *Sweep) check() error {
 			continue
 		}
 		fix := "known are " + strings.Join(record.Modes, ", ")
-		if near := indexes.Nearest(m, record.Modes); near != "" {
+		if near := words.Nearest(m, record.Modes); near != "" {
 			fix = fmt.Sprintf("did you mean %q?", near)
 		}
 		return s.errorf(s.listPath("$.modes", i), "no mode %q; %s", m, fix)
@@ -686,7 +687,7 @@ func (src *source) decodeError(err error) error {
 	if errors.As(err, &unknown) && t != nil {
 		known := yamlKeys(reflect.TypeFor[Sweep]())
 		reason = fmt.Sprintf("unknown key %q", t.Value)
-		if near := indexes.Nearest(t.Value, known); near != "" {
+		if near := words.Nearest(t.Value, known); near != "" {
 			reason += fmt.Sprintf("; did you mean %q?", near)
 		} else {
 			reason += "; configs/README.md lists them all"

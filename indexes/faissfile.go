@@ -11,10 +11,11 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 
 	"github.com/DataIntelligenceCrew/go-faiss"
+
+	"annbench/internal/atomicfile"
 )
 
 // A saved index is the file that Faiss writes, which Faiss alone can read too, and behind it what
@@ -46,12 +47,11 @@ func (x *faissIndex) Save(path string) (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	f, err := atomicfile.Create(path)
 	if err != nil {
 		return bare(err)
 	}
-	defer os.Remove(f.Name()) // after the rename there is nothing left to remove
-	defer f.Close()           // a second Close does no harm
+	defer f.Abort()
 	if err := x.write(f.Name()); err != nil {
 		return err
 	}
@@ -69,16 +69,7 @@ func (x *faissIndex) Save(path string) (err error) {
 	if _, err := f.Write(tail); err != nil {
 		return bare(err)
 	}
-	if err := f.Chmod(0o644); err != nil { // CreateTemp's 0600 is for secrets
-		return bare(err)
-	}
-	if err := f.Sync(); err != nil {
-		return bare(err)
-	}
-	if err := f.Close(); err != nil {
-		return bare(err)
-	}
-	return bare(os.Rename(f.Name(), path))
+	return bare(f.Commit())
 }
 
 func (x *faissIndex) write(name string) error {

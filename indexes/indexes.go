@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"annbench/indexes/vec"
+	"annbench/internal/words"
 )
 
 // Index answers queries over the vectors it was built from. Search may be called by many goroutines
@@ -185,12 +186,12 @@ func (p *Param) Range() string {
 	return ""
 }
 
-// either is words as a sentence has them: "a, b or c".
-func either(words []string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
+// either is all as a sentence has them: "a, b or c".
+func either(all []string) string {
+	if len(all) < 2 {
+		return strings.Join(all, "")
 	}
-	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+	return strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
 }
 
 // Params are settings by name, with values of the types that [Kind] says.
@@ -301,11 +302,7 @@ func (f *Family) unknown(params []Param, name string) string {
 	for i, p := range params {
 		names[i] = p.Name
 	}
-	msg := fmt.Sprintf("no setting %q", name)
-	if near := Nearest(name, names); near != "" {
-		return msg + fmt.Sprintf("; did you mean %q?", near)
-	}
-	return msg + "; known are " + strings.Join(names, ", ")
+	return fmt.Sprintf("no setting %q", name) + words.DidYouMean(name, names)
 }
 
 func find(params []Param, name string) *Param {
@@ -331,7 +328,7 @@ func (p *Param) convert(v any) (any, error) {
 		case ok && slices.Contains(p.Words, word):
 			return word, nil
 		case ok:
-			if near := Nearest(word, p.Words); near != "" {
+			if near := words.Nearest(word, p.Words); near != "" {
 				return nil, fmt.Errorf("%s must be %s, not %q; did you mean %q?", p.Name, either(p.Words), word, near)
 			}
 		}
@@ -381,42 +378,7 @@ func Lookup(name string) (*Family, error) {
 	if len(of) > 0 { // a library or an engine, not one of its families
 		return nil, fmt.Errorf("no index family %q: of %s there are %s", name, name, strings.Join(of, ", "))
 	}
-	if near := Nearest(name, names); near != "" {
-		return nil, fmt.Errorf("no index family %q; did you mean %q?", name, near)
-	}
-	return nil, fmt.Errorf("no index family %q; known are %s", name, strings.Join(names, ", "))
-}
-
-// Nearest returns the candidate that was most likely meant by word, or "" where none is near: at
-// most a third of its letters, and at least one, would have to be changed (Levenshtein distance,
-// letter case left aside).
-func Nearest(word string, candidates []string) string {
-	best, distance := "", max(1, len(word)/3)+1
-	for _, c := range candidates {
-		if d := levenshtein(strings.ToLower(word), strings.ToLower(c)); d < distance {
-			best, distance = c, d
-		}
-	}
-	return best
-}
-
-func levenshtein(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
+	return nil, fmt.Errorf("no index family %q%s", name, words.DidYouMean(name, names))
 }
 
 // ErrMissing is wrapped by the error of every Open and Load of a family that this build lacks.

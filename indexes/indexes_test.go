@@ -180,33 +180,6 @@ func TestSettingsProperties(t *testing.T) {
 	})
 }
 
-func TestNearest(t *testing.T) {
-	words := []string{"nprobe", "nlist", "efSearch", "M"}
-	for word, want := range map[string]string{
-		"nprob": "nprobe", "nporbe": "nprobe", "probe": "nprobe", "efsearch": "efSearch", "ef_search": "efSearch",
-		"m": "M", "nlists": "nlist", "trees": "", "": "M",
-	} {
-		if got := Nearest(word, words); got != want {
-			t.Errorf("%q: %q, want %q", word, got, want)
-		}
-	}
-}
-
-// Levenshtein's distance is a metric, and is bounded by the longer word.
-func TestLevenshtein(t *testing.T) {
-	if d := levenshtein("kitten", "sitting"); d != 3 {
-		t.Errorf("kitten to sitting: %d", d)
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		word := rapid.StringOfN(rapid.RuneFrom([]rune("ab")), 0, 8, -1)
-		a, b, c := word.Draw(t, "a"), word.Draw(t, "b"), word.Draw(t, "c")
-		ab, ba := levenshtein(a, b), levenshtein(b, a)
-		if ab != ba || (ab == 0) != (a == b) || ab > max(len(a), len(b)) || ab > levenshtein(a, c)+levenshtein(c, b) {
-			t.Errorf("%q to %q is %d, back %d", a, b, ab, ba)
-		}
-	})
-}
-
 func TestFamilies(t *testing.T) {
 	var names []string
 	for _, f := range Families() {

@@ -9,9 +9,9 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
-	"path/filepath"
 
 	"annbench/indexes/vec"
+	"annbench/internal/atomicfile"
 )
 
 // A saved index of a family without a file format of its own that can be checked is one file:
@@ -49,12 +49,11 @@ func save(path string, label saved, payload func(io.Writer) error) (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	f, err := atomicfile.Create(path)
 	if err != nil {
 		return bare(err)
 	}
-	defer os.Remove(f.Name()) // after the rename there is nothing left to remove
-	defer f.Close()           // a second Close does no harm
+	defer f.Abort()
 	sum := crc32.New(castagnoli)
 	buffered := bufio.NewWriterSize(f, 1<<20)
 	w := io.MultiWriter(buffered, sum)
@@ -71,16 +70,7 @@ func save(path string, label saved, payload func(io.Writer) error) (err error) {
 	if err := buffered.Flush(); err != nil {
 		return bare(err)
 	}
-	if err := f.Chmod(0o644); err != nil { // CreateTemp's 0600 is for secrets
-		return bare(err)
-	}
-	if err := f.Sync(); err != nil {
-		return bare(err)
-	}
-	if err := f.Close(); err != nil {
-		return bare(err)
-	}
-	return bare(os.Rename(f.Name(), path))
+	return bare(f.Commit())
 }
 
 // load reads what save wrote for an index of family f, and compares its label with what in says: the

@@ -15,6 +15,7 @@ import (
 	"annbench/bench/record"
 	"annbench/indexes"
 	"annbench/indexes/vec"
+	"annbench/internal/atomicfile"
 	"annbench/reports"
 )
 
@@ -215,7 +216,7 @@ func buildInto(ctx context.Context, f *indexes.Family, in indexes.BuildInput, pa
 	}
 	slices.Reverse(files) // the index itself last: where it is, all of it is
 	for _, file := range files {
-		if err := os.Rename(filepath.Join(tmp, file.Name()), path+strings.TrimPrefix(file.Name(), "index")); err != nil {
+		if err := atomicfile.Rename(filepath.Join(tmp, file.Name()), path+strings.TrimPrefix(file.Name(), "index")); err != nil {
 			return err
 		}
 	}

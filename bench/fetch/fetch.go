@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"annbench/bench/lease"
+	"annbench/internal/atomicfile"
 )
 
 // Options of [Fetch]. The zero value of every field has a meaning.
@@ -188,7 +189,7 @@ func (j *job) finish(ctx context.Context, part *os.File) error {
 	if err := part.Sync(); err != nil {
 		return err
 	}
-	if err := os.Rename(part.Name(), j.path()); err != nil {
+	if err := atomicfile.Rename(part.Name(), j.path()); err != nil {
 		return err
 	}
 	return removeTag(part.Name())

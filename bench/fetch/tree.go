@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"annbench/internal/atomicfile"
 )
 
 // errWrong is an archive that is not what it should be.
@@ -148,7 +150,7 @@ func (j *job) publish(ctx context.Context, tmp string) error {
 		if _, err := os.Lstat(to); err == nil {
 			return fmt.Errorf("there is something at %s already: move it away, then fetch again", to)
 		}
-		if err := os.Rename(filepath.Join(tmp, name), to); err != nil {
+		if err := atomicfile.Rename(filepath.Join(tmp, name), to); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"annbench/internal/atomicfile"
 )
 
 // The files of a results folder.
@@ -120,42 +122,11 @@ func ReadJSON(path string, v any) error {
 	return nil
 }
 
-// WriteJSON writes v to path as indented JSON, whole or not at all: under a temporary name in the
-// same folder, synced, then renamed.
-func WriteJSON(path string, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return WriteFile(path, append(b, '\n'))
-}
+// WriteJSON is [atomicfile.WriteJSON].
+func WriteJSON(path string, v any) error { return atomicfile.WriteJSON(path, v) }
 
-// WriteFile writes b to path as [WriteJSON] does.
-func WriteFile(path string, b []byte) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			tmp.Close()
-			os.Remove(tmp.Name())
-		}
-	}()
-	if _, err = tmp.Write(b); err != nil {
-		return err
-	}
-	if err = tmp.Chmod(0o644); err != nil {
-		return err
-	}
-	if err = tmp.Sync(); err != nil {
-		return err
-	}
-	if err = tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
-}
+// WriteFile is [atomicfile.Write].
+func WriteFile(path string, b []byte) error { return atomicfile.Write(path, b) }
 
 // Writer appends records to a records file.
 type Writer struct {

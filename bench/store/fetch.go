@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"annbench/bench/lease"
+	"annbench/internal/atomicfile"
 )
 
 // object is one object of a folder.
@@ -238,7 +239,7 @@ func (s *Store) download(ctx context.Context, a Address, o object, path string, 
 	if err := part.Sync(); err != nil {
 		return false, err
 	}
-	if err := os.Rename(part.Name(), path); err != nil {
+	if err := atomicfile.Rename(part.Name(), path); err != nil {
 		return false, err
 	}
 	_ = os.Remove(statePath(part.Name()))
@@ -314,7 +315,7 @@ func (s *Store) parts(ctx context.Context, a Address, info minio.ObjectInfo, to 
 			if err != nil {
 				return err
 			}
-			return writeFile(statePath(to.Name()), b)
+			return atomicfile.Write(statePath(to.Name()), b)
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -402,20 +403,4 @@ func files(n int, bytes int64) string {
 		return size
 	}
 	return fmt.Sprintf("%d files, %s", n, size)
-}
-
-// writeFile writes a file whole or not at all.
-func writeFile(path string, b []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
-	if err != nil {
-		return err
-	}
-	_, err = tmp.Write(b)
-	if err = errors.Join(err, tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name())
-	}
-	return err
 }

@@ -21,6 +21,8 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"golang.org/x/sync/errgroup"
+
+	"annbench/internal/atomicfile"
 )
 
 // maxParts is how many parts S3 takes of one object.
@@ -218,7 +220,7 @@ func (s *Store) multipart(ctx context.Context, f *os.File, size int64, sum strin
 		}
 		b, err := json.Marshal(u)
 		if err == nil {
-			err = writeFile(path, b)
+			err = atomicfile.Write(path, b)
 		}
 		if err != nil {
 			return "", err
@@ -397,7 +399,7 @@ func (m *Mirror) replace(ctx context.Context, o object, path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if err := os.Rename(got, path); err != nil {
+	if err := atomicfile.Rename(got, path); err != nil {
 		return err
 	}
 	_ = os.Remove(filepath.Dir(got)) // empty now, or nobody minds

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"annbench/embedder/catalog/boards"
+	"annbench/internal/atomicfile"
 )
 
 // renderingFile says which boards a folder holds, or will hold when it is complete.
@@ -82,7 +83,7 @@ func writeBoards(ctx context.Context, r *Rendered, dir string, progress func(Wri
 	if err := rows.Close(); err != nil {
 		return err
 	}
-	return os.Rename(final+".part", final)
+	return atomicfile.Rename(final+".part", final)
 }
 
 // claim makes dir the folder of these boards, if it is not another one's.
@@ -124,11 +125,7 @@ func (r *Rendered) claim(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	// Under another name first, so that a folder is never claimed by half a file.
-	if err := os.WriteFile(path+".part", append(text, '\n'), 0o644); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".part", path); err != nil {
+	if err := atomicfile.Write(path, append(text, '\n')); err != nil {
 		return err
 	}
 	return os.MkdirAll(filepath.Join(dir, ImagesDir), 0o755)

@@ -9,11 +9,11 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"unsafe"
 
 	"annbench/indexes/vec"
+	"annbench/internal/atomicfile"
 )
 
 // A saved forest is one file, of little-endian numbers:
@@ -150,12 +150,11 @@ func (f *Forest) Save(path string) (err error) {
 	if err := checkOrder(); err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	file, err := atomicfile.Create(path)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name()) // after the rename there is nothing left to remove
-	defer file.Close()           // a second Close does no harm
+	defer file.Abort()
 	h := f.header()
 	scales := f.ranker.Scales()
 	w := bufio.NewWriterSize(file, 1<<20)
@@ -184,16 +183,7 @@ func (f *Forest) Save(path string) (err error) {
 	if _, err := file.WriteAt(h.encode(), 0); err != nil {
 		return err
 	}
-	if err := file.Chmod(0o644); err != nil { // CreateTemp's 0600 is for secrets
-		return err
-	}
-	if err := file.Sync(); err != nil {
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
+	return file.Commit()
 }
 
 func aligned(at int64) int64 { return (at + sectionAlign - 1) / sectionAlign * sectionAlign }
