@@ -45,8 +45,12 @@ var arrows = map[string][]string{
 	// Object storage: files come and go, and nobody else knows it.
 	"bench/store":           {"bench/lease"},
 	"bench/store/storetest": {},
-	"bench/dataset":         {"indexes/vec"},
-	"bench":                 {"indexes", "indexes/vec", "bench/dataset", "bench/lease", "bench/metric", "bench/record"},
+	// Files of other tools, what is stored of them, and what a sweep runs on.
+	"bench/dataset/internal/disk": {},
+	"bench/dataset/vecfile":       {"indexes/vec", "bench/dataset/internal/disk"},
+	"bench/dataset/collection":    {"indexes/vec", "bench/dataset/vecfile", "bench/dataset/internal/disk"},
+	"bench/dataset":               {"indexes/vec", "bench/dataset/vecfile", "bench/dataset/collection", "bench/dataset/internal/disk"},
+	"bench":                       {"indexes", "indexes/vec", "bench/dataset", "bench/dataset/vecfile", "bench/dataset/collection", "bench/lease", "bench/metric", "bench/record"},
 
 	"embedder/models":         {},
 	"embedder/catalog/boards": {},
@@ -60,7 +64,7 @@ var arrows = map[string][]string{
 
 	// The indexes that were measured, behind a page; the command puts the model in.
 	"serve": {
-		"indexes", "indexes/vec", "bench/dataset", "bench/metric", "bench/record",
+		"indexes", "indexes/vec", "bench/dataset", "bench/dataset/collection", "bench/metric", "bench/record",
 		"embedder/catalog", "embedder/catalog/boards", "reports",
 	},
 

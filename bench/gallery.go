@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"annbench/bench/dataset"
+	"annbench/bench/dataset/collection"
 	"annbench/bench/record"
 )
 
@@ -126,7 +127,7 @@ func (c *coordinator) picks(records []record.Record, truth *dataset.Truth) []pic
 }
 
 // galleryItem describes a row of the collection, and writes its picture if there is one.
-func (c *coordinator) galleryItem(item dataset.Item, row int) (record.Item, error) {
+func (c *coordinator) galleryItem(item collection.Item, row int) (record.Item, error) {
 	out := record.Item{ID: item.ID, Label: item.Label}
 	if c.Collection == nil {
 		return out, nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"annbench/bench/dataset"
+	"annbench/bench/dataset/vecfile"
 	"annbench/bench/record"
 )
 
@@ -55,16 +56,16 @@ func (w *worker) keep(stem string, k int, got [][]int32, seconds []float64) erro
 			}
 		}
 	}
-	if err := dataset.WriteArray(stem+"ids.npy", ids, k); err != nil {
+	if err := vecfile.WriteArray(stem+"ids.npy", ids, k); err != nil {
 		return err
 	}
-	if err := dataset.WriteArray(stem+"distances.npy", distances, k); err != nil {
+	if err := vecfile.WriteArray(stem+"distances.npy", distances, k); err != nil {
 		return err
 	}
 	if seconds == nil {
 		return nil
 	}
-	return dataset.WriteArray(stem+"seconds.npy", seconds, 0)
+	return vecfile.WriteArray(stem+"seconds.npy", seconds, 0)
 }
 
 // leaveOut takes the queries themselves out of what was answered, and keeps k of the rest.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"annbench/bench/dataset"
+	"annbench/bench/dataset/collection"
 	"annbench/bench/record"
 	"annbench/indexes/vec"
 )
@@ -91,7 +92,7 @@ func misbehave(fault string) {
 func testSet(t testing.TB, rows, dim, queries int) string {
 	t.Helper()
 	dir := t.TempDir()
-	w, err := dataset.Create(filepath.Join(dir, "collection"), dim)
+	w, err := collection.Create(filepath.Join(dir, "collection"), dim)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,10 +104,10 @@ func testSet(t testing.TB, rows, dim, queries int) string {
 		centres.Data[i] = float32(r.NormFloat64())
 	}
 	m := vec.NewMatrix(rows, dim)
-	items := make([]dataset.Item, rows)
+	items := make([]collection.Item, rows)
 	for i := range rows {
 		c := r.IntN(clusters)
-		items[i] = dataset.Item{ID: fmt.Sprintf("item%d", i), Label: fmt.Sprintf("class%d", c)}
+		items[i] = collection.Item{ID: fmt.Sprintf("item%d", i), Label: fmt.Sprintf("class%d", c)}
 		for j, x := range centres.Row(c) {
 			m.Row(i)[j] = x + 0.5*float32(r.NormFloat64())
 		}
@@ -117,7 +118,7 @@ func testSet(t testing.TB, rows, dim, queries int) string {
 	if _, err := w.Commit(nil); err != nil {
 		t.Fatal(err)
 	}
-	c, err := dataset.OpenCollection(filepath.Join(dir, "collection"))
+	c, err := collection.OpenFolder(filepath.Join(dir, "collection"))
 	if err != nil {
 		t.Fatal(err)
 	}

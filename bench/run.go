@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"annbench/bench/dataset"
+	"annbench/bench/dataset/collection"
 	"annbench/bench/lease"
 	"annbench/bench/metric"
 	"annbench/bench/record"
@@ -28,7 +29,7 @@ type Run struct {
 	Sweep *Sweep
 	Set   string // folder of the data set; see [dataset.Split]
 	// Collection is where the set's pictures are, for the gallery; nil where there are none.
-	Collection *dataset.Collection
+	Collection *collection.Collection
 	Dataset    record.Dataset // Digest, counts and labels are filled in here
 	Out        string         // results folder; made if it is not there, continued if it is
 	// Worker is the command that runs [Work] on its standard input and file descriptor 3.

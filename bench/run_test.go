@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"annbench/bench/dataset"
+	"annbench/bench/dataset/vecfile"
 	"annbench/bench/metric"
 	"annbench/bench/record"
 	"annbench/indexes/vec"
@@ -349,11 +350,11 @@ func TestLeaveOneOut(t *testing.T) {
 			t.Errorf("%v: recall by decile %v", rec.Cell, d)
 		}
 		ids, distances, seconds := AnswerFiles(rec.Cell, rec.Rep)
-		got, k, err := dataset.ReadArray[int32](filepath.Join(r.Out, ids), 2)
+		got, k, err := vecfile.ReadArray[int32](filepath.Join(r.Out, ids), 2)
 		if err != nil || k != rec.Cell.K || len(got) != 50*k {
 			t.Fatalf("%v: %d answers, %v", rec.Cell, len(got), err)
 		}
-		far, _, err := dataset.ReadArray[float64](filepath.Join(r.Out, distances), 2)
+		far, _, err := vecfile.ReadArray[float64](filepath.Join(r.Out, distances), 2)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -366,7 +367,7 @@ func TestLeaveOneOut(t *testing.T) {
 				t.Fatalf("%v: query %d: answer %d at distance %v", rec.Cell, q, id, far[i])
 			}
 		}
-		if times, _, err := dataset.ReadArray[float64](filepath.Join(r.Out, seconds), 1); err != nil || len(times) != 50 {
+		if times, _, err := vecfile.ReadArray[float64](filepath.Join(r.Out, seconds), 1); err != nil || len(times) != 50 {
 			t.Errorf("%v: %d times, %v", rec.Cell, len(times), err)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/invopop/jsonschema"
 
-	"annbench/bench/dataset"
+	"annbench/bench/dataset/vecfile"
 	"annbench/indexes"
 	"annbench/indexes/vec"
 )
@@ -154,7 +154,7 @@ func fieldDocs(source string) (map[string]string, error) {
 		}
 		return false
 	})
-	columns := reflect.TypeFor[dataset.Columns]()
+	columns := reflect.TypeFor[vecfile.Columns]()
 	for field, text := range map[string]string{"Vectors": "Of the vectors.", "Labels": "Of the labels.", "IDs": "Of the ids."} {
 		docs[columns.PkgPath()+".Columns."+field] = text
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"annbench/bench/dataset"
+	"annbench/bench/dataset/collection"
 	"annbench/bench/metric"
 	"annbench/bench/record"
 	"annbench/indexes"
@@ -140,12 +141,12 @@ func checkFlatMemory(ctx context.Context, worker []string) (Finding, error) {
 }
 
 func splitRandom(ctx context.Context, dir string, rows, dim, queries int) (set string, err error) {
-	w, err := dataset.Create(filepath.Join(dir, "collection"), dim)
+	w, err := collection.Create(filepath.Join(dir, "collection"), dim)
 	if err != nil {
 		return "", err
 	}
 	defer w.Abort()
-	items := make([]dataset.Item, rows)
+	items := make([]collection.Item, rows)
 	for i := range items {
 		items[i].ID = fmt.Sprint(i)
 	}
@@ -155,7 +156,7 @@ func splitRandom(ctx context.Context, dir string, rows, dim, queries int) (set s
 	if _, err := w.Commit(nil); err != nil {
 		return "", err
 	}
-	c, err := dataset.OpenCollection(filepath.Join(dir, "collection"))
+	c, err := collection.OpenFolder(filepath.Join(dir, "collection"))
 	if err != nil {
 		return "", err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"annbench/bench/dataset"
+	"annbench/bench/dataset/vecfile"
 	"annbench/bench/record"
 	"annbench/indexes"
 	"annbench/indexes/vec"
@@ -123,7 +124,7 @@ type Data struct {
 	// .npy.
 	Neighbors string `yaml:"neighbors"`
 	// Columns name the parts of a file that has several.
-	Columns dataset.Columns `yaml:"columns"`
+	Columns vecfile.Columns `yaml:"columns"`
 	// LeaveOneOut draws the queries and leaves them in the base; no query is its own answer.
 	LeaveOneOut bool `yaml:"leave_one_out"`
 	// Allow names what the checks of the data may find without ending the run; see
@@ -485,7 +486,7 @@ func (s *Sweep) checkData() error {
 	for _, at := range []struct {
 		key   string
 		given bool
-	}{{"queries", d.Queries != ""}, {"neighbors", d.Neighbors != ""}, {"columns", d.Columns != dataset.Columns{}}} {
+	}{{"queries", d.Queries != ""}, {"neighbors", d.Neighbors != ""}, {"columns", d.Columns != vecfile.Columns{}}} {
 		if at.given && d.Vectors == "" {
 			return s.errorf("$.data."+at.key, "%s belong to vectors", at.key)
 		}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"annbench/bench/dataset"
+	"annbench/bench/dataset/collection"
 	"annbench/bench/metric"
 	"annbench/bench/record"
 	"annbench/indexes"
@@ -150,7 +151,7 @@ func (w *worker) truth(ctx context.Context) error {
 
 // given checks the neighbours that came with the queries.
 func (w *worker) given(truth *dataset.Truth) error {
-	ids, err := dataset.ReadNeighbors(w.Given)
+	ids, err := collection.ReadNeighbors(w.Given)
 	if err != nil {
 		return err
 	}

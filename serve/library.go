@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"annbench/bench/dataset"
+	"annbench/bench/dataset/collection"
 	"annbench/bench/record"
 	"annbench/embedder/catalog"
 	"annbench/embedder/catalog/boards"
@@ -35,8 +36,8 @@ type Library struct {
 	fold   []string // items' ids and categories in lower case, for searching by name
 	gallery
 
-	pictures   *dataset.Collection // thumbnails; nil where there are none
-	source     catalog.Source      // pictures in full; nil where they are not at hand
+	pictures   *collection.Collection // thumbnails; nil where there are none
+	source     catalog.Source         // pictures in full; nil where they are not at hand
 	group      map[string]place
 	boardNames map[string]int
 }
@@ -68,7 +69,7 @@ type LibraryConfig struct {
 	Set     *dataset.Set
 	Metric  vec.Metric
 	// Thumbnails is the collection that the set was divided from; nil where it is not at hand.
-	Thumbnails *dataset.Collection
+	Thumbnails *collection.Collection
 	// Source has the pictures in full; nil where they are not at hand.
 	Source catalog.Source
 }

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"annbench/bench/dataset"
+	"annbench/bench/dataset/collection"
 	"annbench/bench/record"
 	"annbench/indexes/vec"
 )
@@ -41,18 +42,18 @@ const (
 func fixture(t testing.TB, change func(*Config)) *Server {
 	t.Helper()
 	dir := t.TempDir()
-	w, err := dataset.Create(filepath.Join(dir, "all"), testDim)
+	w, err := collection.Create(filepath.Join(dir, "all"), testDim)
 	if err != nil {
 		t.Fatal(err)
 	}
 	labels := []string{"dress", "shoe", "coat & hat"}
 	m := vec.NewMatrix(testItems, testDim)
-	var items []dataset.Item
+	var items []collection.Item
 	var thumbs [][]byte
 	for i := range testItems {
 		m.Row(i)[i%3] = 1
 		m.Row(i)[3+i%5] = float32(i) / 100
-		items = append(items, dataset.Item{ID: fmt.Sprintf("%s/%02d.jpg", labels[i%3], i), Label: labels[i%3]})
+		items = append(items, collection.Item{ID: fmt.Sprintf("%s/%02d.jpg", labels[i%3], i), Label: labels[i%3]})
 		thumbs = append(thumbs, nil)
 	}
 	if err := w.Append(items, m, thumbs); err != nil {
@@ -61,7 +62,7 @@ func fixture(t testing.TB, change func(*Config)) *Server {
 	if _, err := w.Commit(nil); err != nil {
 		t.Fatal(err)
 	}
-	all, err := dataset.OpenCollection(filepath.Join(dir, "all"))
+	all, err := collection.OpenFolder(filepath.Join(dir, "all"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
 )
 
@@ -264,7 +265,7 @@ func newDuplicates(m vec.Matrix) *duplicates {
 		list:  make([]group, 0, m.Rows),
 	}
 	for row := range m.Rows {
-		b := asBytes(m.Row(row))
+		b := vecfile.FileBytes(m.Row(row))
 		hash := maphash.Bytes(d.seed, b)
 		head, ok := d.heads[hash]
 		if !ok {
@@ -283,14 +284,14 @@ func newDuplicates(m vec.Matrix) *duplicates {
 
 // find looks for the group of b among those from at on: hashes say nothing without the bytes.
 func (d *duplicates) find(at int32, b []byte) int32 {
-	for at >= 0 && !bytes.Equal(asBytes(d.m.Row(int(d.list[at].row))), b) {
+	for at >= 0 && !bytes.Equal(vecfile.FileBytes(d.m.Row(int(d.list[at].row))), b) {
 		at = d.list[at].next
 	}
 	return at
 }
 
 func (d *duplicates) has(row []float32) bool {
-	b := asBytes(row)
+	b := vecfile.FileBytes(row)
 	head, ok := d.heads[maphash.Bytes(d.seed, b)]
 	return ok && d.find(head, b) >= 0
 }

@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"annbench/bench/dataset/collection"
+	"annbench/bench/dataset/vecfile"
 )
 
 // TestReadingTakesNoMoreThanTwiceTheVectors reads files of every kind in a process of its own, and asks
@@ -18,7 +21,7 @@ import (
 func TestReadingTakesNoMoreThanTwiceTheVectors(t *testing.T) {
 	const dim = 128
 	if path := os.Getenv("ANNBENCH_MEMORY_FILE"); path != "" { // the process of its own
-		c, err := OpenSource(context.Background(), Source{Vectors: path}, filepath.Dir(path), nil)
+		c, err := collection.OpenFiles(context.Background(), collection.Files{Vectors: path}, filepath.Dir(path), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +48,7 @@ func TestReadingTakesNoMoreThanTwiceTheVectors(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	c := must[*Collection](t)(OpenSynthetic(context.Background(), Synthetic{N: rows, Dim: dim, LID: 8, Clusters: 5, Seed: 1}, dir, nil))
+	c := must[*collection.Collection](t)(OpenSynthetic(context.Background(), Synthetic{N: rows, Dim: dim, LID: 8, Clusters: 5, Seed: 1}, dir, nil))
 	defer c.Close()
 	files := []string{"x.fbin", "x.fvecs", "x.parquet"}
 	for _, name := range files {
@@ -56,7 +59,7 @@ func TestReadingTakesNoMoreThanTwiceTheVectors(t *testing.T) {
 	// Fortran order in float64: the widest file, read by columns.
 	f := must[*os.File](t)(os.Create(filepath.Join(dir, "x.npy")))
 	head := fmt.Sprintf("{'descr': '<f8', 'fortran_order': True, 'shape': (%d, %d), }", rows, dim)
-	b := append([]byte(npyMagic+"\x01\x00"), 0, 0)
+	b := append([]byte("\x93NUMPY\x01\x00"), 0, 0)
 	binary.LittleEndian.PutUint16(b[8:], uint16(len(head)))
 	must[int](t)(f.Write(append(b, head...)))
 	column := make([]float64, rows)
@@ -65,7 +68,7 @@ func TestReadingTakesNoMoreThanTwiceTheVectors(t *testing.T) {
 		for i := range column {
 			column[i] = r.NormFloat64()
 		}
-		must[int](t)(f.Write(fileBytes(column)))
+		must[int](t)(f.Write(vecfile.FileBytes(column)))
 	}
 	if err := f.Close(); err != nil {
 		t.Fatal(err)

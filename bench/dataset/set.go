@@ -11,10 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
-	"time"
 
+	"annbench/bench/dataset/collection"
+	"annbench/bench/dataset/internal/disk"
+	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
 )
 
@@ -95,7 +96,7 @@ func (m *setMeta) rows() int {
 //
 // The folder has its name from its digest; several processes may split at once. It is an error if
 // there are not at least one query and one base vector.
-func Split(ctx context.Context, c *Collection, cfg SplitConfig, cacheDir string) (dir string, err error) {
+func Split(ctx context.Context, c *collection.Collection, cfg SplitConfig, cacheDir string) (dir string, err error) {
 	rows := c.Vectors.Rows
 	if rows < 2 {
 		return "", fmt.Errorf("%s: %d vectors cannot be divided into base and queries", c.Name, rows)
@@ -126,7 +127,7 @@ func Split(ctx context.Context, c *Collection, cfg SplitConfig, cacheDir string)
 	if err := os.MkdirAll(cacheDir, 0o755); err != nil {
 		return "", err
 	}
-	digest, err := c.cachedDigest(ctx, cacheDir)
+	digest, err := c.CachedDigest(ctx, cacheDir)
 	if err != nil {
 		return "", err
 	}
@@ -144,7 +145,7 @@ func Split(ctx context.Context, c *Collection, cfg SplitConfig, cacheDir string)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	tmp, err := tempDir(dir)
+	tmp, err := disk.TempDir(dir)
 	if err != nil {
 		return "", err
 	}
@@ -152,7 +153,7 @@ func Split(ctx context.Context, c *Collection, cfg SplitConfig, cacheDir string)
 	if err := writeSet(ctx, tmp, c, meta); err != nil {
 		return "", fmt.Errorf("splitting %s: %w", c.Name, err)
 	}
-	if err := publish(tmp, dir); err != nil {
+	if err := disk.Publish(tmp, dir); err != nil {
 		// Another process may have been faster; what it wrote is the same.
 		if have, again := readSetMeta(dir); again != nil || have.Digest != meta.Digest {
 			return "", fmt.Errorf("splitting %s: %s is there, but is not a complete set; delete it: %w", c.Name, dir, err)
@@ -174,7 +175,7 @@ func (m *setMeta) digest() string {
 func readSetMeta(dir string) (*setMeta, error) {
 	var m setMeta
 	path := filepath.Join(dir, setFile)
-	if err := readJSON(path, &m); err != nil {
+	if err := disk.ReadJSON(path, &m); err != nil {
 		return nil, err
 	}
 	if m.Version != setVersion {
@@ -212,26 +213,26 @@ func held(rows, queries int, seed uint64) []bool {
 
 // setHalf is the base or the queries of a set that is being written.
 type setHalf struct {
-	vectors      *npyWriter[float32]
-	items        *lineWriter
+	vectors      *vecfile.ArrayWriter[float32]
+	items        *disk.Lines
 	rows, labels []int32
 }
 
 func newSetHalf(dir, vectors, items string, dim int) (*setHalf, error) {
-	w, err := createNPY[float32](filepath.Join(dir, vectors), dim, nil)
+	w, err := vecfile.CreateArray[float32](filepath.Join(dir, vectors), dim, nil)
 	if err != nil {
 		return nil, err
 	}
-	lines, err := createLines(filepath.Join(dir, items))
+	lines, err := disk.CreateLines(filepath.Join(dir, items))
 	if err != nil {
-		w.f.Close()
+		w.Close()
 		return nil, err
 	}
 	return &setHalf{vectors: w, items: lines}, nil
 }
 
 // copy appends the rows of c that are wanted, in order.
-func (h *setHalf) copy(ctx context.Context, c *Collection, number map[string]int32, wanted func(row int) bool) error {
+func (h *setHalf) copy(ctx context.Context, c *collection.Collection, number map[string]int32, wanted func(row int) bool) error {
 	const most = 4096 // rows between two looks at ctx
 	var line []byte
 	for from := 0; from < c.Vectors.Rows; {
@@ -246,13 +247,13 @@ func (h *setHalf) copy(ctx context.Context, c *Collection, number map[string]int
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := h.vectors.write(c.Vectors.Slice(from, to).Data); err != nil {
+		if err := h.vectors.Write(c.Vectors.Slice(from, to).Data); err != nil {
 			return err
 		}
 		for row := from; row < to; row++ {
 			h.rows = append(h.rows, int32(row))
 			h.labels = append(h.labels, number[c.Items[row].Label])
-			line = appendItem(line[:0], c.Items[row])
+			line = collection.AppendItem(line[:0], c.Items[row])
 			if _, err := h.items.Write(line); err != nil {
 				return err
 			}
@@ -264,15 +265,15 @@ func (h *setHalf) copy(ctx context.Context, c *Collection, number map[string]int
 
 func (h *setHalf) finish(dir, labels, rows string) error {
 	return errors.Join(
-		h.vectors.finish(),
-		h.items.finish(),
-		writeNPY(filepath.Join(dir, labels), h.labels, 0),
-		writeNPY(filepath.Join(dir, rows), h.rows, 0),
+		h.vectors.Finish(),
+		h.items.Finish(),
+		vecfile.WriteArray(filepath.Join(dir, labels), h.labels, 0),
+		vecfile.WriteArray(filepath.Join(dir, rows), h.rows, 0),
 	)
 }
 
-func writeSet(ctx context.Context, dir string, c *Collection, meta setMeta) error {
-	meta.Labels = c.labels()
+func writeSet(ctx context.Context, dir string, c *collection.Collection, meta setMeta) error {
+	meta.Labels = labelsOf(c.Items)
 	number := make(map[string]int32, len(meta.Labels)+1)
 	for i, label := range meta.Labels {
 		number[label] = int32(i)
@@ -284,8 +285,8 @@ func writeSet(ctx context.Context, dir string, c *Collection, meta setMeta) erro
 	}
 	queries, err := newSetHalf(dir, queriesFile, queryItemsFile, meta.Dim)
 	if err != nil {
-		base.vectors.f.Close()
-		base.items.f.Close()
+		base.vectors.Close()
+		base.items.Close()
 		return err
 	}
 	err = func() error {
@@ -317,13 +318,13 @@ func writeSet(ctx context.Context, dir string, c *Collection, meta setMeta) erro
 	); err != nil {
 		return err
 	}
-	return writeJSON(filepath.Join(dir, setFile), meta)
+	return disk.WriteJSON(filepath.Join(dir, setFile), meta)
 }
 
-// labels are the categories of all items, sorted, each once.
-func (c *Collection) labels() []string {
+// labelsOf are the categories of all items, sorted, each once.
+func labelsOf(items []collection.Item) []string {
 	seen := make(map[string]bool)
-	for _, item := range c.Items {
+	for _, item := range items {
 		if item.Label != "" {
 			seen[item.Label] = true
 		}
@@ -334,53 +335,6 @@ func (c *Collection) labels() []string {
 	}
 	slices.Sort(labels)
 	return labels
-}
-
-// cachedDigest is Digest, and remembers it below cacheDir by the names, sizes and times of the files,
-// so that a large file is read through once and not with every run.
-func (c *Collection) cachedDigest(ctx context.Context, cacheDir string) (string, error) {
-	if c.Meta.Digest != "" {
-		return c.Meta.Digest, nil
-	}
-	key, settled, err := stamp(c.files)
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(cacheDir, "digest-"+key[:32])
-	if b, err := os.ReadFile(path); err == nil {
-		if digest, ok := strings.CutSuffix(string(b), "\n"); ok && len(digest) == 2*sha256.Size {
-			return digest, nil
-		}
-	}
-	digest, err := c.Digest(ctx)
-	if err != nil {
-		return "", err
-	}
-	// A file that was written a moment ago may be written again without a new time.
-	if again, _, err := stamp(c.files); err != nil || again != key || !settled {
-		return digest, nil
-	}
-	return digest, replaceFile(path, func(tmp string) error { return writeFile(tmp, []byte(digest+"\n")) })
-}
-
-// stamp is a hash of what the system says of the files, without their content; settled is whether
-// none has been changed within two seconds.
-func stamp(files []string) (key string, settled bool, err error) {
-	sum := sha256.New()
-	settled = true
-	for _, path := range files {
-		abs, err := filepath.Abs(path)
-		if err != nil {
-			return "", false, err
-		}
-		info, err := os.Stat(path)
-		if err != nil {
-			return "", false, err
-		}
-		fmt.Fprintf(sum, "%q %d %d\n", abs, info.Size(), info.ModTime().UnixNano())
-		settled = settled && time.Since(info.ModTime()) > 2*time.Second
-	}
-	return hex.EncodeToString(sum.Sum(nil)), settled, nil
 }
 
 // Set is what a sweep runs on: vectors that are searched, and vectors that are searched for. Its
@@ -409,7 +363,7 @@ type Set struct {
 	closers []interface{ Close() error }
 	counts  []int // base vectors by label
 
-	baseItems, queryItems func() ([]Item, error) // read once
+	baseItems, queryItems func() ([]collection.Item, error) // read once
 }
 
 // OpenSet opens a set's folder. Counts are checked against each other; [Set.Check] looks at the
@@ -432,11 +386,11 @@ func OpenSet(dir string) (*Set, error) {
 			s.counts[label]++
 		}
 	}
-	s.baseItems = sync.OnceValues(func() ([]Item, error) {
-		return readItems(filepath.Join(dir, baseItemsFile), meta.Base)
+	s.baseItems = sync.OnceValues(func() ([]collection.Item, error) {
+		return collection.ReadItems(filepath.Join(dir, baseItemsFile), meta.Base)
 	})
-	s.queryItems = sync.OnceValues(func() ([]Item, error) {
-		return readItems(filepath.Join(dir, queryItemsFile), meta.Queries)
+	s.queryItems = sync.OnceValues(func() ([]collection.Item, error) {
+		return collection.ReadItems(filepath.Join(dir, queryItemsFile), meta.Queries)
 	})
 	return s, nil
 }
@@ -451,7 +405,7 @@ func (s *Set) open(meta *setMeta) error {
 		to   *vec.Matrix
 	}{{baseFile, meta.Base, &s.Base}, {queriesFile, meta.Queries, &s.Queries}} {
 		path := filepath.Join(s.Dir, part.name)
-		m, err := MapMatrix(path)
+		m, err := vecfile.MapMatrix(path)
 		if err != nil {
 			return err
 		}
@@ -474,20 +428,20 @@ func (s *Set) open(meta *setMeta) error {
 		{queryRowsFile, meta.Queries, 0, meta.rows(), &s.QueryRows},
 	} {
 		path := filepath.Join(s.Dir, part.name)
-		a, err := mapNPY[int32](path, 1)
+		a, err := vecfile.MapArray[int32](path, 1)
 		if err != nil {
 			return err
 		}
 		s.closers = append(s.closers, a)
-		if len(a.data) != part.rows {
-			return fmt.Errorf("%s has %d values, %s says %d", path, len(a.data), setFile, part.rows)
+		if len(a.Data) != part.rows {
+			return fmt.Errorf("%s has %d values, %s says %d", path, len(a.Data), setFile, part.rows)
 		}
-		for i, v := range a.data {
+		for i, v := range a.Data {
 			if v < part.low || int(v) >= part.bound {
 				return fmt.Errorf("%s: value %d is %d, of %d", path, i, v, part.bound)
 			}
 		}
-		*part.to = a.data
+		*part.to = a.Data
 	}
 	return nil
 }
@@ -523,10 +477,10 @@ func (s *Set) LabelCounts() (base, queries []int) {
 }
 
 // BaseItems gives the items of the base. The first call reads them; the slice is shared.
-func (s *Set) BaseItems() ([]Item, error) { return s.baseItems() }
+func (s *Set) BaseItems() ([]collection.Item, error) { return s.baseItems() }
 
 // QueryItems gives the items of the queries, as BaseItems does.
-func (s *Set) QueryItems() ([]Item, error) { return s.queryItems() }
+func (s *Set) QueryItems() ([]collection.Item, error) { return s.queryItems() }
 
 // Close unmaps everything. A second call does nothing.
 func (s *Set) Close() error {

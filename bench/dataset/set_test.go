@@ -13,10 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"annbench/bench/dataset/collection"
+	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
 )
 
-func split(t testing.TB, c *Collection, cfg SplitConfig, cache string) *Set {
+func split(t testing.TB, c *collection.Collection, cfg SplitConfig, cache string) *Set {
 	t.Helper()
 	dir := must[string](t)(Split(context.Background(), c, cfg, cache))
 	s := must[*Set](t)(OpenSet(dir))
@@ -37,11 +39,11 @@ func TestSplitDividesTheCollection(t *testing.T) {
 	}
 	seen := make([]int, 500)
 	counts := map[string]int{}
-	baseItems, queryItems := must[[]Item](t)(s.BaseItems()), must[[]Item](t)(s.QueryItems())
+	baseItems, queryItems := must[[]collection.Item](t)(s.BaseItems()), must[[]collection.Item](t)(s.QueryItems())
 	for _, half := range []struct {
 		m            vec.Matrix
 		rows, labels []int32
-		items        []Item
+		items        []collection.Item
 	}{{s.Base, s.BaseRows, s.BaseLabels, baseItems}, {s.Queries, s.QueryRows, s.QueryLabels, queryItems}} {
 		if !slices.IsSorted(half.rows) {
 			t.Error("rows are not in the order of the collection")
@@ -124,7 +126,7 @@ func TestDigestsAndDrawsAreFixed(t *testing.T) {
 	if want := []int{0, 2, 12, 15, 17}; !slices.Equal(queries, want) {
 		t.Errorf("queries %v, want %v", queries, want)
 	}
-	c := write(t, filepath.Join(t.TempDir(), "c"), []Item{{"a", "hat"}, {"b", ""}}, vec.Matrix{Data: []float32{1, 2, 3, 4}, Rows: 2, Dim: 2})
+	c := write(t, filepath.Join(t.TempDir(), "c"), []collection.Item{{ID: "a", Label: "hat"}, {ID: "b"}}, vec.Matrix{Data: []float32{1, 2, 3, 4}, Rows: 2, Dim: 2})
 	if want := "1926f4c20be759f50b4bb9d3f991d5f6a0c3454970027a85dd849e3868f76e50"; c.Meta.Digest != want {
 		t.Errorf("the collection's digest is %s, want %s", c.Meta.Digest, want)
 	}
@@ -261,15 +263,15 @@ func TestOpenSetRefusesDamage(t *testing.T) {
 	}{
 		"no set.json":    {func(dir string) { os.Remove(filepath.Join(dir, setFile)) }, "not a complete set"},
 		"base cut":       {func(dir string) { os.Truncate(filepath.Join(dir, baseFile), 140) }, baseFile},
-		"other queries":  {func(dir string) { WriteMatrix(filepath.Join(dir, queriesFile), m.Slice(0, 9)) }, "has 9 vectors"},
+		"other queries":  {func(dir string) { vecfile.WriteArray(filepath.Join(dir, queriesFile), m.Slice(0, 9).Data, m.Dim) }, "has 9 vectors"},
 		"labels missing": {func(dir string) { os.Remove(filepath.Join(dir, baseLabelsFile)) }, baseLabelsFile},
 		"fewer labels": {func(dir string) {
 			os.Remove(filepath.Join(dir, queryLabelsFile))
-			writeNPY(filepath.Join(dir, queryLabelsFile), make([]int32, 9), 0)
+			vecfile.WriteArray(filepath.Join(dir, queryLabelsFile), make([]int32, 9), 0)
 		}, "has 9 values"},
 		"labels without a name": {func(dir string) {
 			os.Remove(filepath.Join(dir, queryLabelsFile))
-			writeNPY(filepath.Join(dir, queryLabelsFile), []int32{0, 0, 0, 0, 2, 0, 0, 0, 0, 0}, 0)
+			vecfile.WriteArray(filepath.Join(dir, queryLabelsFile), []int32{0, 0, 0, 0, 2, 0, 0, 0, 0, 0}, 0)
 		}, "value 4 is 2, of 2"},
 		"another seed": {func(dir string) {
 			b, _ := os.ReadFile(filepath.Join(dir, setFile))
@@ -294,11 +296,11 @@ func TestSplitRemembersDigests(t *testing.T) {
 	dir, cache := t.TempDir(), t.TempDir()
 	path, labels := filepath.Join(dir, "v.npy"), filepath.Join(dir, "l.txt")
 	_, m := random(20, 2, 1)
-	must[int](t)(0, WriteMatrix(path, m))
+	must[int](t)(0, vecfile.WriteArray(path, m.Data, m.Dim))
 	os.WriteFile(labels, []byte(strings.Repeat("a\n", 20)), 0o644)
 	remembered := func() []string { return must[[]string](t)(filepath.Glob(filepath.Join(cache, "digest-*"))) }
 	digest := func() string {
-		c := must[*Collection](t)(OpenVectors(path, labels))
+		c := must[*collection.Collection](t)(collection.OpenVectors(path, labels))
 		defer c.Close()
 		return split(t, c, SplitConfig{}, cache).Digest
 	}
@@ -324,7 +326,7 @@ func TestSplitRemembersDigests(t *testing.T) {
 		t.Error("a damaged digest was used")
 	}
 	m.Data[0]++
-	must[int](t)(0, WriteMatrix(path, m))
+	must[int](t)(0, vecfile.WriteArray(path, m.Data, m.Dim))
 	if digest() == first {
 		t.Error("the file has changed, the digest has not")
 	}
@@ -476,7 +478,7 @@ func TestDuplicatesDoNotTrustHashes(t *testing.T) {
 	}
 	last := int32(len(d.list) - 1)
 	for value, want := range map[float32]int32{1: 0, 2: 1, 3: 2, 4: -1} {
-		if got := d.find(last, asBytes([]float32{value})); got != want {
+		if got := d.find(last, vecfile.FileBytes([]float32{value})); got != want {
 			t.Errorf("%v is found in group %d, want %d", value, got, want)
 		}
 	}

@@ -9,9 +9,10 @@ import (
 	"io/fs"
 	"math"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 
+	"annbench/bench/dataset/collection"
+	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
 )
 
@@ -122,7 +123,7 @@ func subspace(rng *rand.Rand, n, dim int) vec.Matrix {
 	return m
 }
 
-func (s *syntheticRows) next(dst []float32) (int, error) {
+func (s *syntheticRows) Next(dst []float32) (int, error) {
 	dim := s.y.Dim
 	n := min(len(dst)/dim, s.y.N-len(s.labels))
 	if n == 0 {
@@ -147,17 +148,17 @@ func (s *syntheticRows) next(dst []float32) (int, error) {
 // OpenSynthetic draws the vectors of y into a collection below cacheDir, or finds them there. The
 // label of a vector is its cluster. The same y gives the same vectors, and the first vectors of a
 // larger N are those of a smaller one.
-func OpenSynthetic(ctx context.Context, y Synthetic, cacheDir string, progress func(done, total int)) (*Collection, error) {
+func OpenSynthetic(ctx context.Context, y Synthetic, cacheDir string, progress func(done, total int)) (*collection.Collection, error) {
 	if err := y.Check(); err != nil {
 		return nil, err
 	}
 	dir := filepath.Join(cacheDir, fmt.Sprintf("%s-v%d", y.name(), syntheticVersion))
-	if _, err := os.Stat(filepath.Join(dir, metaFile)); err != nil {
+	if !collection.Complete(dir) {
 		if err := drawSynthetic(ctx, y, dir, progress); err != nil {
 			return nil, err
 		}
 	}
-	c, err := OpenCollection(dir)
+	c, err := collection.OpenFolder(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +167,7 @@ func OpenSynthetic(ctx context.Context, y Synthetic, cacheDir string, progress f
 }
 
 func drawSynthetic(ctx context.Context, y Synthetic, dir string, progress func(done, total int)) error {
-	w, err := Create(dir, y.Dim)
+	w, err := collection.Create(dir, y.Dim)
 	if err != nil {
 		return err
 	}
@@ -176,9 +177,8 @@ func drawSynthetic(ctx context.Context, y Synthetic, dir string, progress func(d
 	for c := range names {
 		names[c] = fmt.Sprintf("cluster %d", c)
 	}
-	f := &foreign{dim: y.Dim, count: y.N, rows: rows, label: func(row int) string { return names[rows.labels[row]] }}
-	im := &importer{w: w, ctx: ctx, progress: progress, total: y.N, block: make([]float32, max(1, blockValues/y.Dim)*y.Dim)}
-	if err := im.copy(f, "synthetic vectors", "", ""); err != nil {
+	f := &vecfile.File{Dim: y.Dim, Count: y.N, Rows: rows, Label: func(row int) string { return names[rows.labels[row]] }}
+	if err := collection.Copy(ctx, w, f, "synthetic vectors", progress); err != nil {
 		return err
 	}
 	if _, err := w.Commit(json.RawMessage(nil)); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"annbench/bench/dataset/internal/disk"
+	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
 )
 
@@ -47,26 +49,26 @@ type Truth struct {
 	Metric vec.Metric
 
 	stride    int // at least K
-	ids       *array[int32]
-	distances *array[float64]
+	ids       *vecfile.Array[int32]
+	distances *vecfile.Array[float64]
 }
 
 // IDs gives the K exact neighbours of query q as row numbers of the base, nearest first, equal
 // distances by id. Read it, never write to it.
 func (t *Truth) IDs(q int) []int32 {
 	from := q * t.stride
-	return t.ids.data[from : from+t.K : from+t.K]
+	return t.ids.Data[from : from+t.K : from+t.K]
 }
 
 // Distances gives the metric distances of IDs(q), ascending. Read it, never write to it.
 func (t *Truth) Distances(q int) []float64 {
 	from := q * t.stride
-	return t.distances.data[from : from+t.K : from+t.K]
+	return t.distances.Data[from : from+t.K : from+t.K]
 }
 
 // All gives IDs and Distances of all queries in order, as package metric wants them.
 func (t *Truth) All() (ids [][]int32, distances [][]float64) {
-	queries := t.ids.shape[0]
+	queries := t.ids.Shape[0]
 	ids, distances = make([][]int32, queries), make([][]float64, queries)
 	for q := range queries {
 		ids[q], distances[q] = t.IDs(q), t.Distances(q)
@@ -170,7 +172,7 @@ func openTruth(path string, set *Set, metric vec.Metric, k int) (*Truth, error) 
 
 func (t *Truth) open(path string, set *Set) (err error) {
 	var m truthMeta
-	if err := readJSON(filepath.Join(path, truthFile), &m); err != nil {
+	if err := disk.ReadJSON(filepath.Join(path, truthFile), &m); err != nil {
 		return err
 	}
 	switch {
@@ -181,48 +183,48 @@ func (t *Truth) open(path string, set *Set) (err error) {
 	case m.Metric != t.Metric || m.K < t.K || m.Queries != set.Queries.Rows:
 		return fmt.Errorf("it holds %d neighbours of %d queries under %q", m.K, m.Queries, m.Metric)
 	}
-	if t.ids, err = mapNPY[int32](filepath.Join(path, truthIDsFile), 2); err != nil {
+	if t.ids, err = vecfile.MapArray[int32](filepath.Join(path, truthIDsFile), 2); err != nil {
 		return err
 	}
-	if t.distances, err = mapNPY[float64](filepath.Join(path, truthDistancesFile), 2); err != nil {
+	if t.distances, err = vecfile.MapArray[float64](filepath.Join(path, truthDistancesFile), 2); err != nil {
 		return err
 	}
 	shape := []int{m.Queries, m.K}
-	if !slices.Equal(t.ids.shape, shape) || !slices.Equal(t.distances.shape, shape) {
-		return fmt.Errorf("%s has shape %v and %s %v, they should have %v", truthIDsFile, t.ids.shape, truthDistancesFile, t.distances.shape, shape)
+	if !slices.Equal(t.ids.Shape, shape) || !slices.Equal(t.distances.Shape, shape) {
+		return fmt.Errorf("%s has shape %v and %s %v, they should have %v", truthIDsFile, t.ids.Shape, truthDistancesFile, t.distances.Shape, shape)
 	}
-	if sumOf(t.ids.data) != m.IDs || sumOf(t.distances.data) != m.Distances {
+	if sumOf(t.ids.Data) != m.IDs || sumOf(t.distances.Data) != m.Distances {
 		return errors.New("it has changed since it was written")
 	}
 	t.stride = m.K
 	return nil
 }
 
-func sumOf[T number](values []T) string {
-	sum := sha256.Sum256(fileBytes(values))
+func sumOf[T vecfile.Number](values []T) string {
+	sum := sha256.Sum256(vecfile.FileBytes(values))
 	return hex.EncodeToString(sum[:])
 }
 
 func writeTruth(path string, set *Set, metric vec.Metric, k int, ids []int32, distances []float64) error {
-	tmp, err := tempDir(path)
+	tmp, err := disk.TempDir(path)
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(tmp)
 	if err := errors.Join(
-		writeNPY(filepath.Join(tmp, truthIDsFile), ids, k),
-		writeNPY(filepath.Join(tmp, truthDistancesFile), distances, k),
+		vecfile.WriteArray(filepath.Join(tmp, truthIDsFile), ids, k),
+		vecfile.WriteArray(filepath.Join(tmp, truthDistancesFile), distances, k),
 	); err != nil {
 		return err
 	}
-	if err := writeJSON(filepath.Join(tmp, truthFile), truthMeta{
+	if err := disk.WriteJSON(filepath.Join(tmp, truthFile), truthMeta{
 		Version: truthVersion, Set: set.Digest, Metric: metric, K: k, Queries: set.Queries.Rows,
 		IDs: sumOf(ids), Distances: sumOf(distances),
 	}); err != nil {
 		return err
 	}
 	// Where another process was faster, its folder is as good; opening it says if it is not.
-	if err := publish(tmp, path); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := disk.Publish(tmp, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
 )
 
@@ -171,13 +172,13 @@ func TestTruthRefuses(t *testing.T) {
 		"without truth.json": {func(dir string) { os.Remove(filepath.Join(dir, truthFile)) }, truthFile},
 		"an id changed": {func(dir string) {
 			b, _ := os.ReadFile(filepath.Join(dir, truthIDsFile))
-			b[npyHead+8] ^= 1
+			b[vecfile.ArrayHead+8] ^= 1
 			os.WriteFile(filepath.Join(dir, truthIDsFile), b, 0o644)
 		}, "has changed"},
 		"distances cut": {func(dir string) { os.Truncate(filepath.Join(dir, truthDistancesFile), 200) }, truthDistancesFile},
 		"another shape": {func(dir string) {
 			os.Remove(filepath.Join(dir, truthIDsFile))
-			writeNPY(filepath.Join(dir, truthIDsFile), make([]int32, 40), 4)
+			vecfile.WriteArray(filepath.Join(dir, truthIDsFile), make([]int32, 40), 4)
 		}, "has shape [10 4]"},
 		"another version": {func(dir string) {
 			os.WriteFile(filepath.Join(dir, truthFile), []byte(`{"version": 7}`), 0o644)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"annbench/bench/dataset/internal/disk"
+	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
 )
 
@@ -95,19 +97,6 @@ func FindTruthPart(ctx context.Context, set *Set, metric vec.Metric, k int, part
 	return path, nil
 }
 
-// RemoveTruthParts removes the parts that the truth of k neighbours has been made of, or could be made of.
-// Nobody may be looking for parts, or for the truth.
-func RemoveTruthParts(set *Set, metric vec.Metric, k int, dir string) error {
-	if dir == "" {
-		dir = set.Dir
-	}
-	parts, err := filepath.Glob(partPattern(dir, metric, min(k, set.Neighbors()), "*"))
-	for _, p := range parts {
-		err = errors.Join(err, os.RemoveAll(p))
-	}
-	return err
-}
-
 func partPath(dir string, metric vec.Metric, k int, part TruthPart) string {
 	return partPattern(dir, metric, k, fmt.Sprintf("%d-of-%d", part.Index, part.Of))
 }
@@ -121,9 +110,9 @@ func partError(path string, err error) error {
 }
 
 // openPart maps a part. The error is fs.ErrNotExist where it is not there.
-func openPart(path string, set *Set, metric vec.Metric, k int, part TruthPart) (ids *array[int32], ranks *array[float32], err error) {
+func openPart(path string, set *Set, metric vec.Metric, k int, part TruthPart) (ids *vecfile.Array[int32], ranks *vecfile.Array[float32], err error) {
 	var m partMeta
-	if err := readJSON(filepath.Join(path, truthFile), &m); err != nil {
+	if err := disk.ReadJSON(filepath.Join(path, truthFile), &m); err != nil {
 		return nil, nil, err
 	}
 	switch {
@@ -145,41 +134,41 @@ func openPart(path string, set *Set, metric vec.Metric, k int, part TruthPart) (
 			ids, ranks = nil, nil
 		}
 	}()
-	if ids, err = mapNPY[int32](filepath.Join(path, partIDsFile), 2); err != nil {
+	if ids, err = vecfile.MapArray[int32](filepath.Join(path, partIDsFile), 2); err != nil {
 		return ids, ranks, err
 	}
-	if ranks, err = mapNPY[float32](filepath.Join(path, partRanksFile), 2); err != nil {
+	if ranks, err = vecfile.MapArray[float32](filepath.Join(path, partRanksFile), 2); err != nil {
 		return ids, ranks, err
 	}
 	shape := []int{m.Queries, m.Width}
-	if !slices.Equal(ids.shape, shape) || !slices.Equal(ranks.shape, shape) {
-		return ids, ranks, fmt.Errorf("%s has shape %v and %s %v, they should have %v", partIDsFile, ids.shape, partRanksFile, ranks.shape, shape)
+	if !slices.Equal(ids.Shape, shape) || !slices.Equal(ranks.Shape, shape) {
+		return ids, ranks, fmt.Errorf("%s has shape %v and %s %v, they should have %v", partIDsFile, ids.Shape, partRanksFile, ranks.Shape, shape)
 	}
-	if sumOf(ids.data) != m.IDs || sumOf(ranks.data) != m.Ranks {
+	if sumOf(ids.Data) != m.IDs || sumOf(ranks.Data) != m.Ranks {
 		return ids, ranks, errors.New("it has changed since it was written")
 	}
 	return ids, ranks, nil
 }
 
 func writePart(path string, set *Set, metric vec.Metric, k int, part TruthPart, width int, ids []int32, ranks []float32) error {
-	tmp, err := tempDir(path)
+	tmp, err := disk.TempDir(path)
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(tmp)
 	if err := errors.Join(
-		writeNPY(filepath.Join(tmp, partIDsFile), ids, width),
-		writeNPY(filepath.Join(tmp, partRanksFile), ranks, width),
+		vecfile.WriteArray(filepath.Join(tmp, partIDsFile), ids, width),
+		vecfile.WriteArray(filepath.Join(tmp, partRanksFile), ranks, width),
 	); err != nil {
 		return err
 	}
-	if err := writeJSON(filepath.Join(tmp, truthFile), partMeta{
+	if err := disk.WriteJSON(filepath.Join(tmp, truthFile), partMeta{
 		Version: truthVersion, Set: set.Digest, Metric: metric, K: k, Queries: set.Queries.Rows,
 		Part: part.Index, Of: part.Of, Width: width, IDs: sumOf(ids), Ranks: sumOf(ranks),
 	}); err != nil {
 		return err
 	}
-	if err := publish(tmp, path); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := disk.Publish(tmp, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil
@@ -187,8 +176,8 @@ func writePart(path string, set *Set, metric vec.Metric, k int, part TruthPart, 
 
 // candidates are what exact search found for each query of a set, nearest first by float32.
 type candidates struct {
-	ids   []*array[int32] // by part
-	ranks []*array[float32]
+	ids   []*vecfile.Array[int32] // by part
+	ranks []*vecfile.Array[float32]
 }
 
 // openParts opens the parts that are there for the first k neighbours; nil where no division is whole.
@@ -240,9 +229,9 @@ func (c *candidates) nearest(from, to, fetch int) []vec.Neighbor {
 	for q := from; q < to; q++ {
 		all = all[:0]
 		for i, ids := range c.ids {
-			width := ids.shape[1]
-			ranks := c.ranks[i].data[q*width : (q+1)*width]
-			for j, id := range ids.data[q*width : (q+1)*width] {
+			width := ids.Shape[1]
+			ranks := c.ranks[i].Data[q*width : (q+1)*width]
+			for j, id := range ids.Data[q*width : (q+1)*width] {
 				all = append(all, vec.Neighbor{ID: id, Dist: ranks[j]})
 			}
 		}

@@ -102,12 +102,6 @@ func TestTruthPartsLeaveOneOut(t *testing.T) {
 			t.Errorf("query %d: %v, want %v", q, merged.IDs(q), whole.IDs(q))
 		}
 	}
-	if err := RemoveTruthParts(s, vec.L2, 100, ""); err != nil {
-		t.Fatal(err)
-	}
-	if left, _ := filepath.Glob(filepath.Join(dir, "part-*")); len(left) > 0 {
-		t.Errorf("%v are left", left)
-	}
 }
 
 func TestTruthPartsTogether(t *testing.T) {

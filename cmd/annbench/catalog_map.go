@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"annbench/bench"
-	"annbench/bench/dataset"
+	"annbench/bench/dataset/collection"
 	"annbench/bench/project"
 	"annbench/bench/record"
 	"annbench/embedder/catalog/survey"
@@ -45,7 +45,7 @@ func (c *catalogMapCmd) Run(ctx context.Context, s *surface) error {
 	if c.Points < 3 || !(c.Perplexity >= 1) {
 		return misuse(fmt.Errorf("--points must be at least 3, and --perplexity at least 1"))
 	}
-	all, err := collection(ctx, s, &bench.Data{Vectors: c.Vectors, Labels: c.Labels})
+	all, err := openCollection(ctx, s, &bench.Data{Vectors: c.Vectors, Labels: c.Labels})
 	if err != nil {
 		return misuse(err)
 	}
@@ -86,7 +86,7 @@ func (c *catalogMapCmd) Run(ctx context.Context, s *surface) error {
 }
 
 // mapOf projects a collection.
-func mapOf(ctx context.Context, s *surface, all *dataset.Collection, c project.Config) (*record.Map, error) {
+func mapOf(ctx context.Context, s *surface, all *collection.Collection, c project.Config) (*record.Map, error) {
 	digest, err := all.Digest(ctx)
 	if err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func mapFigure(m *record.Map) survey.Figure {
 
 // keepMap puts the map of a collection into a results folder, unless it is there. It is for people, so
 // that vectors of which no map can be made are no failure of a run.
-func keepMap(ctx context.Context, s *surface, all *dataset.Collection, c project.Config, out string) error {
+func keepMap(ctx context.Context, s *surface, all *collection.Collection, c project.Config, out string) error {
 	digest, err := all.Digest(ctx)
 	if err != nil {
 		return err

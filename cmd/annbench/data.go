@@ -9,6 +9,7 @@ import (
 
 	"annbench/bench"
 	"annbench/bench/dataset"
+	"annbench/bench/dataset/collection"
 	"annbench/embedder"
 	"annbench/embedder/catalog"
 )
@@ -56,7 +57,7 @@ func sessionOf(s *surface, d *bench.Data) (o embedder.SessionOptions, batch int,
 }
 
 // collection opens the vectors that d names; images are embedded first, unless they have been before.
-func collection(ctx context.Context, s *surface, d *bench.Data) (*dataset.Collection, error) {
+func openCollection(ctx context.Context, s *surface, d *bench.Data) (*collection.Collection, error) {
 	d, err := s.storage.data(ctx, d)
 	if err != nil {
 		return nil, err
@@ -74,7 +75,7 @@ func collection(ctx context.Context, s *surface, d *bench.Data) (*dataset.Collec
 	switch {
 	case d.Vectors != "":
 		defer s.clear()
-		return dataset.OpenSource(ctx, dataset.Source{
+		return collection.OpenFiles(ctx, collection.Files{
 			Vectors: d.Vectors, Labels: d.Labels, Queries: d.Queries, Neighbors: d.Neighbors, Columns: d.Columns,
 		}, filepath.Join(cache, "vectors"), reading("reading "+filepath.Base(d.Vectors)))
 	case d.Synthetic != nil:
@@ -103,5 +104,5 @@ func collection(ctx context.Context, s *surface, d *bench.Data) (*dataset.Collec
 	if err != nil {
 		return nil, err
 	}
-	return dataset.OpenCollection(dir)
+	return collection.OpenFolder(dir)
 }

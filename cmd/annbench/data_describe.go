@@ -15,6 +15,8 @@ import (
 
 	"annbench/bench"
 	"annbench/bench/dataset"
+	"annbench/bench/dataset/collection"
+	"annbench/bench/dataset/vecfile"
 	"annbench/bench/record"
 	"annbench/indexes/vec"
 	"annbench/reports"
@@ -28,9 +30,9 @@ type source struct {
 	Columns string `help:"The column, data set or array of the vectors, where the usual names do not find it." placeholder:"NAME"`
 }
 
-func (f *source) open(ctx context.Context, s *surface) (*dataset.Collection, error) {
-	return collection(ctx, s, &bench.Data{
-		Vectors: f.File, Labels: f.Labels, Queries: f.Given, Columns: dataset.Columns{Vectors: f.Columns},
+func (f *source) open(ctx context.Context, s *surface) (*collection.Collection, error) {
+	return openCollection(ctx, s, &bench.Data{
+		Vectors: f.File, Labels: f.Labels, Queries: f.Given, Columns: vecfile.Columns{Vectors: f.Columns},
 	})
 }
 
@@ -128,7 +130,7 @@ func (c *describeCmd) Run(ctx context.Context, s *surface) error {
 	return nil
 }
 
-func describe(ctx context.Context, s *surface, all *dataset.Collection, set *dataset.Set, metric vec.Metric) (*descriptionOf, error) {
+func describe(ctx context.Context, s *surface, all *collection.Collection, set *dataset.Set, metric vec.Metric) (*descriptionOf, error) {
 	var allow []string
 	for _, g := range dataset.Gates {
 		allow = append(allow, g.Name) // here they are all told, and none ends anything
@@ -146,7 +148,7 @@ func describe(ctx context.Context, s *surface, all *dataset.Collection, set *dat
 	}
 	defer truth.Close()
 	if path := all.NeighborsFile(); path != "" && all.Meta.Metric == metric {
-		given, err := dataset.ReadNeighbors(path)
+		given, err := collection.ReadNeighbors(path)
 		if err != nil {
 			return nil, err
 		}
@@ -240,11 +242,11 @@ Examples:
 func (c *convertCmd) Run(ctx context.Context, s *surface) error {
 	ext := filepath.Ext(c.Out)
 	known := false
-	for _, w := range dataset.Writers {
+	for _, w := range vecfile.Writable() {
 		known = known || strings.EqualFold(w, ext)
 	}
 	if !known {
-		return misuse(fmt.Errorf("%s: the extension must be one of %s", c.Out, strings.Join(dataset.Writers, " ")))
+		return misuse(fmt.Errorf("%s: the extension must be one of %s", c.Out, strings.Join(vecfile.Writable(), " ")))
 	}
 	if a, err := os.Stat(c.File); err == nil {
 		if b, err := os.Stat(c.Out); err == nil && os.SameFile(a, b) {

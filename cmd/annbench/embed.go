@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"annbench/bench/dataset"
+	"annbench/bench/dataset/collection"
 	"annbench/embedder"
 )
 
@@ -96,7 +96,7 @@ func (c *embedCmd) Run(ctx context.Context, s *surface) error {
 		return err
 	}
 	result, err := e.into(ctx, s, card, key, c.Out)
-	if errors.Is(err, dataset.ErrBusy) {
+	if errors.Is(err, collection.ErrBusy) {
 		return fmt.Errorf("%w: wait for it, or choose another --out", err)
 	}
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"annbench/bench"
-	"annbench/bench/dataset"
+	"annbench/bench/dataset/collection"
 	"annbench/bench/record"
 	"annbench/embedder"
 	"annbench/embedder/catalog"
@@ -70,7 +70,7 @@ func (e *embedJob) intoCache(ctx context.Context, s *surface, cache string) (dir
 		}
 		_, err = e.into(ctx, s, card, key, dir)
 		switch {
-		case errors.Is(err, dataset.ErrBusy):
+		case errors.Is(err, collection.ErrBusy):
 		case err == nil:
 			return dir, nil
 		default:
@@ -197,17 +197,17 @@ func (e *embedJob) into(ctx context.Context, s *surface, card *models.Card, key,
 		return out, err
 	}
 	part.Key = key
-	w, replaced, err := dataset.Resume(dir, card.Embedding.Dim, fmt.Sprintf("%s %d/%d", key, part.Index, part.Of))
+	w, replaced, err := collection.Resume(dir, card.Embedding.Dim, fmt.Sprintf("%s %d/%d", key, part.Index, part.Of))
 	if err != nil {
 		return out, err
 	}
 	defer w.Abort()
 	before, err := soFar(w.Notes(), part.First)
 	if err != nil {
-		return out, fmt.Errorf("%s: %w; remove it to begin anew", dataset.PartDir(dir), err)
+		return out, fmt.Errorf("%s: %w; remove it to begin anew", collection.PartDir(dir), err)
 	}
 	if replaced {
-		s.say("what %s had of another collection or model is dropped", dataset.PartDir(dir))
+		s.say("what %s had of another collection or model is dropped", collection.PartDir(dir))
 	}
 	resumed, call := w.Rows(), 0
 	if len(w.Notes()) > 0 {
@@ -247,11 +247,11 @@ func (e *embedJob) into(ctx context.Context, s *surface, card *models.Card, key,
 		p.Total = part.End - part.First
 		progress(p)
 	}
-	var items []dataset.Item
+	var items []collection.Item
 	result, err := embedder.Embed(ctx, e.source, session, o, func(b embedder.Batch) error {
 		items = items[:0]
 		for _, item := range b.Items {
-			items = append(items, dataset.Item{ID: item.ID, Label: item.Label})
+			items = append(items, collection.Item{ID: item.ID, Label: item.Label})
 		}
 		if err := w.Append(items, b.Vectors, b.Thumbnails); err != nil {
 			return err

@@ -9,14 +9,14 @@ import (
 	"path/filepath"
 	"slices"
 
-	"annbench/bench/dataset"
+	"annbench/bench/dataset/collection"
 	"annbench/bench/record"
 )
 
 // embeddingShard is a folder that embed --shard wrote.
 type embeddingShard struct {
 	dir string
-	*dataset.Collection
+	*collection.Collection
 	how record.Embedding
 }
 
@@ -36,7 +36,7 @@ func mergeVectors(ctx context.Context, s *surface, dirs []string, out string) er
 		}
 	}()
 	for _, dir := range dirs {
-		c, err := dataset.OpenCollection(dir)
+		c, err := collection.OpenFolder(dir)
 		if err != nil {
 			return misuse(err)
 		}
@@ -55,7 +55,7 @@ func mergeVectors(ctx context.Context, s *surface, dirs []string, out string) er
 		}
 	}
 
-	w, err := dataset.Create(out, shards[0].Vectors.Dim)
+	w, err := collection.Create(out, shards[0].Vectors.Dim)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func checkShards(shards []embeddingShard) error {
 }
 
 // appendShard writes all rows of c, with their pictures.
-func appendShard(ctx context.Context, w *dataset.Writer, c *dataset.Collection) error {
+func appendShard(ctx context.Context, w *collection.Writer, c *collection.Collection) error {
 	const block = 4096
 	for from := 0; from < c.Vectors.Rows; from += block {
 		if err := ctx.Err(); err != nil {
@@ -173,7 +173,7 @@ func vectorsAmong(dirs []string) (bool, error) {
 	if n > 0 && n < len(dirs) {
 		for _, dir := range dirs {
 			if !isVectors(dir) {
-				if _, err := os.Stat(dataset.PartDir(dir)); err == nil {
+				if _, err := os.Stat(collection.PartDir(dir)); err == nil {
 					return false, fmt.Errorf("%s is not complete: run its `annbench embed` again", dir)
 				}
 				return false, fmt.Errorf("%s is no folder of vectors, others are: merge either results or shards of vectors", dir)

@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"annbench/bench/dataset"
+	"annbench/bench/dataset/collection"
 	"annbench/embedder"
 )
 
@@ -205,7 +205,7 @@ func TestEmbedBrokenFolder(t *testing.T) {
 			t.Errorf("%s: %q should say %q and name the file", id, reason, kind.want)
 		}
 	}
-	c, err := dataset.OpenCollection(out)
+	c, err := collection.OpenFolder(out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func TestEmbedBrokenFolder(t *testing.T) {
 
 // marksOf counts the batches in the journal of a folder that is being written, and its rows.
 func marksOf(out string) (marks, rows int) {
-	text, _ := os.ReadFile(filepath.Join(dataset.PartDir(out), "journal.jsonl"))
+	text, _ := os.ReadFile(filepath.Join(collection.PartDir(out), "journal.jsonl"))
 	lines := strings.SplitAfter(string(text), "\n")
 	for _, line := range lines[:max(0, len(lines)-1)] {
 		var m struct {
@@ -384,12 +384,12 @@ func TestEmbedShards(t *testing.T) {
 	if code, text := merge(all...); code != 0 || !strings.Contains(text, whole.Digest) {
 		t.Fatalf("exit code %d, want digest %s: %s", code, whole.Digest, text)
 	}
-	a, err := dataset.OpenCollection(v)
+	a, err := collection.OpenFolder(v)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	b, err := dataset.OpenCollection(v + "-merged")
+	b, err := collection.OpenFolder(v + "-merged")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"strings"
 
 	"annbench/bench"
-	"annbench/bench/dataset"
+	"annbench/bench/dataset/vecfile"
 	"annbench/bench/metric"
 	"annbench/bench/record"
 	"annbench/indexes/vec"
@@ -123,13 +123,13 @@ func secondsPerQuery(rec *record.Record) float64 {
 }
 
 // annBenchmarks is what ann-benchmarks keeps of a run (its results.py and runner.py).
-func annBenchmarks(results string, rec *record.Record, name string) (*dataset.HDF5, error) {
+func annBenchmarks(results string, rec *record.Record, name string) (*vecfile.HDF5, error) {
 	idsFile, distancesFile, secondsFile := bench.AnswerFiles(rec.Cell, rec.Rep)
-	ids, k, err := dataset.ReadArray[int32](filepath.Join(results, idsFile), 2)
+	ids, k, err := vecfile.ReadArray[int32](filepath.Join(results, idsFile), 2)
 	if err != nil {
 		return nil, err
 	}
-	far, again, err := dataset.ReadArray[float64](filepath.Join(results, distancesFile), 2)
+	far, again, err := vecfile.ReadArray[float64](filepath.Join(results, distancesFile), 2)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func annBenchmarks(results string, rec *record.Record, name string) (*dataset.HD
 		return nil, fmt.Errorf("%s and %s are of different cells", idsFile, distancesFile)
 	}
 	queries := len(ids) / k
-	seconds, _, err := dataset.ReadArray[float64](filepath.Join(results, secondsFile), 1)
+	seconds, _, err := vecfile.ReadArray[float64](filepath.Join(results, secondsFile), 1)
 	if errors.Is(err, fs.ErrNotExist) { // a batch has no times of its queries
 		for range queries {
 			seconds = append(seconds, secondsPerQuery(rec))
@@ -171,8 +171,8 @@ func annBenchmarks(results string, rec *record.Record, name string) (*dataset.HD
 	if settings := rec.Cell.Settings(); settings != "" {
 		label += " (" + settings + ")"
 	}
-	return &dataset.HDF5{
-		Attributes: []dataset.HDF5Attribute{
+	return &vecfile.HDF5{
+		Attributes: []vecfile.HDF5Attribute{
 			{Name: "algo", Value: rec.Cell.Family},
 			{Name: "name", Value: label},
 			{Name: "dataset", Value: name},
@@ -186,7 +186,7 @@ func annBenchmarks(results string, rec *record.Record, name string) (*dataset.HD
 			{Name: "best_search_time", Value: secondsPerQuery(rec)},
 			{Name: "candidates", Value: float64(answers) / float64(queries)},
 		},
-		Datasets: []dataset.HDF5Dataset{
+		Datasets: []vecfile.HDF5Dataset{
 			{Name: "neighbors", Values: ids, Row: k},
 			{Name: "distances", Values: distances, Row: k},
 			{Name: "times", Values: times},

@@ -19,7 +19,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"annbench/bench/dataset"
+	"annbench/bench/dataset/vecfile"
 	"annbench/bench/record"
 	"annbench/bench/store"
 	"annbench/bench/store/storetest"
@@ -175,7 +175,7 @@ func writeVectors(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		labels.WriteString("class" + strconv.Itoa(class) + "\n")
 	}
-	ts.Check(dataset.WriteMatrix(ts.MkAbs(args[0]+".npy"), m))
+	ts.Check(vecfile.WriteArray(ts.MkAbs(args[0]+".npy"), m.Data, m.Dim))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".txt"), []byte(labels.String()), 0o644))
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"annbench/bench"
 	"annbench/bench/dataset"
+	"annbench/bench/dataset/collection"
 	"annbench/bench/project"
 	"annbench/bench/record"
 	"annbench/bench/store"
@@ -249,8 +250,8 @@ func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, sh
 }
 
 // prepare makes the data set of a sweep, and opens the collection that it is of.
-func prepare(ctx context.Context, s *surface, sweep *bench.Sweep) (set string, all *dataset.Collection, err error) {
-	all, err = collection(ctx, s, &sweep.Data)
+func prepare(ctx context.Context, s *surface, sweep *bench.Sweep) (set string, all *collection.Collection, err error) {
+	all, err = openCollection(ctx, s, &sweep.Data)
 	if err != nil {
 		return "", nil, err
 	}
@@ -274,7 +275,7 @@ func prepare(ctx context.Context, s *surface, sweep *bench.Sweep) (set string, a
 }
 
 // settleMetric takes the metric from the vectors' file where the sweep has none.
-func settleMetric(s *surface, sweep *bench.Sweep, all *dataset.Collection) error {
+func settleMetric(s *surface, sweep *bench.Sweep, all *collection.Collection) error {
 	said := all.Meta.Metric
 	switch {
 	case all.Meta.Word != "" && sweep.MetricOpen():

@@ -15,6 +15,7 @@ import (
 
 	"annbench/bench"
 	"annbench/bench/dataset"
+	"annbench/bench/dataset/collection"
 	"annbench/bench/record"
 	"annbench/bench/store"
 	"annbench/embedder"
@@ -169,7 +170,7 @@ func metricOf(r *record.Results) vec.Metric {
 }
 
 // thumbnails opens the collection of that digest, if it is to be found; nil where it is not.
-func thumbnails(cache, digest string, src origin) *dataset.Collection {
+func thumbnails(cache, digest string, src origin) *collection.Collection {
 	dirs, err := filepath.Glob(filepath.Join(cache, "embeddings", "*"))
 	if err != nil {
 		return nil
@@ -178,11 +179,11 @@ func thumbnails(cache, digest string, src origin) *dataset.Collection {
 		dirs = append(dirs, src.Vectors)
 	}
 	for _, dir := range dirs {
-		var meta dataset.Meta
+		var meta collection.Meta
 		if record.ReadJSON(filepath.Join(dir, "meta.json"), &meta) != nil || meta.Digest != digest || meta.Thumbs == 0 {
 			continue
 		}
-		if c, err := dataset.OpenCollection(dir); err == nil {
+		if c, err := collection.OpenFolder(dir); err == nil {
 			return c
 		}
 	}

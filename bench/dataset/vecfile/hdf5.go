@@ -1,4 +1,4 @@
-package dataset
+package vecfile
 
 import (
 	"bytes"
@@ -529,8 +529,8 @@ func (d *hdf5Dataset) pipeline(m hdf5Message) error {
 }
 
 // rowsOf lays out the rows of a data set of one or two dimensions.
-func (f *hdf5File) rowsOf(name string, d *hdf5Dataset) (*foreign, error) {
-	fail := func(err error) (*foreign, error) { return nil, fmt.Errorf("data set %q: %w", name, err) }
+func (f *hdf5File) rowsOf(name string, d *hdf5Dataset) (*File, error) {
+	fail := func(err error) (*File, error) { return nil, fmt.Errorf("data set %q: %w", name, err) }
 	if !d.elem.readable() {
 		return fail(errors.New("its values are no plain numbers of 1 to 8 bytes"))
 	}
@@ -560,13 +560,13 @@ func (f *hdf5File) rowsOf(name string, d *hdf5Dataset) (*foreign, error) {
 		if err := r.check(false); err != nil {
 			return fail(err)
 		}
-		return plainForeign(r, r), nil
+		return plainFile(r, r), nil
 	}
 	c, err := f.chunked(d, r)
 	if err != nil {
 		return fail(err)
 	}
-	return plainForeign(r, c), nil
+	return plainFile(r, c), nil
 }
 
 // chunkedRows are vectors that stand in chunks: a grid of tiles of rows × columns.
@@ -667,7 +667,7 @@ func (c *chunkedRows) ahead(n int) (raw []byte, rows int, err error) {
 	return c.band[from*width : (from+rows)*width], rows, nil
 }
 
-func (c *chunkedRows) next(dst []float32) (int, error) {
+func (c *chunkedRows) Next(dst []float32) (int, error) {
 	raw, n, err := c.ahead(len(dst) / c.dim)
 	if err != nil {
 		return 0, err
@@ -679,7 +679,7 @@ func (c *chunkedRows) next(dst []float32) (int, error) {
 	return n, nil
 }
 
-func (c *chunkedRows) ints(dst []int32) (int, error) {
+func (c *chunkedRows) Ints(dst []int32) (int, error) {
 	raw, n, err := c.ahead(len(dst) / c.dim)
 	if err != nil {
 		return 0, err
@@ -879,7 +879,7 @@ func (f *hdf5File) heapText(b []byte) (string, bool) {
 
 // openHDF5 reads a file in ann-benchmarks' form: the data sets train, test and neighbors, and the
 // attribute distance. Test and neighbors may be missing.
-func openHDF5(in *input, columns Columns) (*foreign, error) {
+func openHDF5(in *input, columns Columns) (*File, error) {
 	f := &hdf5File{in: in}
 	root, err := f.root()
 	if err != nil {
@@ -898,7 +898,7 @@ func openHDF5(in *input, columns Columns) (*foreign, error) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	open := func(asked string, candidates []string) (*foreign, string, error) {
+	open := func(asked string, candidates []string) (*File, string, error) {
 		i, err := named(names, asked, candidates)
 		if err != nil || i < 0 {
 			return nil, "", err
@@ -924,19 +924,19 @@ func openHDF5(in *input, columns Columns) (*foreign, error) {
 	if out == nil {
 		return nil, fmt.Errorf("it has no data set %q; it has %s: name one under columns: {vectors: ...}", vectorNames[0], quoteAll(names))
 	}
-	if out.queries, _, err = open("", queryNames); err != nil {
+	if out.Queries, _, err = open("", queryNames); err != nil {
 		return nil, err
 	}
-	if out.queries != nil {
+	if out.Queries != nil {
 		near, name, err := open("", neighborNames)
 		if err != nil {
 			return nil, err
 		}
 		if near != nil {
-			if near.integers == nil {
+			if near.Integers == nil {
 				return nil, fmt.Errorf("data set %q: its values are no integers", name)
 			}
-			out.neighbors = &foreignNeighbors{near.count, near.dim, near.integers}
+			out.Neighbors = &Neighbors{near.Count, near.Dim, near.Integers}
 		}
 	}
 	labels, name, err := open(columns.Labels, labelNames)
@@ -944,14 +944,14 @@ func openHDF5(in *input, columns Columns) (*foreign, error) {
 		return nil, err
 	}
 	if labels != nil {
-		if labels.integers == nil || labels.dim != 1 || labels.count != out.count {
-			return nil, fmt.Errorf("data set %q: labels are integers, one for each of %d vectors", name, out.count)
+		if labels.Integers == nil || labels.Dim != 1 || labels.Count != out.Count {
+			return nil, fmt.Errorf("data set %q: labels are integers, one for each of %d vectors", name, out.Count)
 		}
-		texts, err := rowLabels(labels.integers, labels.count)
+		texts, err := rowLabels(labels.Integers, labels.Count)
 		if err != nil {
 			return nil, fmt.Errorf("data set %q: %w", name, err)
 		}
-		out.label = func(row int) string { return texts[row] }
+		out.Label = func(row int) string { return texts[row] }
 	}
 	out.word = f.attributes(messages)["distance"]
 	return out, nil

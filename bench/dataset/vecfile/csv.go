@@ -1,4 +1,4 @@
-package dataset
+package vecfile
 
 import (
 	"encoding/csv"
@@ -26,7 +26,7 @@ type csvRows struct {
 // openCSV reads text with a vector a line, its values separated by commas or tabs, or one field of
 // values in brackets. A first line that is not numbers names the fields. Fields that [Columns] or the
 // usual names say are labels and ids; without names, a last field of text is the label.
-func openCSV(in *input, columns Columns) (*foreign, error) {
+func openCSV(in *input, columns Columns) (*File, error) {
 	r := csv.NewReader(io.NewSectionReader(in, 0, in.size))
 	r.ReuseRecord = true
 	head, err := in.bytes(0, min(in.size, 1<<16))
@@ -96,13 +96,13 @@ func openCSV(in *input, columns Columns) (*foreign, error) {
 	if len(values) == 0 {
 		return nil, errors.New("line 1 has no numbers")
 	}
-	f := &foreign{dim: len(values), count: -1, rows: c}
+	f := &File{Dim: len(values), Count: -1, Rows: c}
 	f.expect = func() int { return int(float64(in.size) / float64(max(1, r.InputOffset())) * float64(c.done)) }
 	if c.labelAt >= 0 {
-		f.label = func(row int) string { return c.labels[row] }
+		f.Label = func(row int) string { return c.labels[row] }
 	}
 	if c.idAt >= 0 {
-		f.id = func(row int) string { return c.ids[row] }
+		f.ID = func(row int) string { return c.ids[row] }
 	}
 	return f, nil
 }
@@ -176,7 +176,7 @@ func shorten(s string) string {
 	return s
 }
 
-func (c *csvRows) next(dst []float32) (int, error) {
+func (c *csvRows) Next(dst []float32) (int, error) {
 	n, used := 0, 0
 	dim := 0
 	for used+dim <= len(dst) {

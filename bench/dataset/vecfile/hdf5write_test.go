@@ -1,7 +1,6 @@
-package dataset
+package vecfile
 
 import (
-	"context"
 	"math"
 	"path/filepath"
 	"slices"
@@ -55,10 +54,9 @@ func TestHDF5ReadsBack(t *testing.T) {
 	if err := h.WriteFile(path); err != nil {
 		t.Fatal(err)
 	}
-	c := must[*Collection](t)(OpenSource(context.Background(), Source{Vectors: path}, t.TempDir(), nil))
-	defer c.Close()
-	if c.Meta.Metric != "cosine" || c.Meta.Queries != 1 || c.Meta.Neighbors != 2 || !slices.Equal(c.Vectors.Data[:6], values) {
-		t.Errorf("%+v %v", c.Meta, c.Vectors)
+	c := must[*content](t)(readAll(path))
+	if c.queries == nil || c.queries.Rows != 1 || len(c.neighbors) != 1 || !slices.Equal(c.neighbors[0], []int32{1, 0}) || !slices.Equal(c.Data, values) {
+		t.Errorf("%+v", c)
 	}
 	for _, wrong := range []*HDF5{
 		{Datasets: []HDF5Dataset{{"a", []int32{1, 2, 3}, 2}}},

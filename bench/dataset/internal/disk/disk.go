@@ -1,4 +1,5 @@
-package dataset
+// Package disk writes files and folders under package dataset so that each is whole or not there.
+package disk
 
 import (
 	"bufio"
@@ -10,9 +11,9 @@ import (
 	"path/filepath"
 )
 
-// replaceFile makes the file at path by write, which writes and syncs the file of the name that it is
+// Replace makes the file at path by write, which writes and syncs the file of the name that it is
 // given, and then puts it in the place of what is there.
-func replaceFile(path string, write func(tmp string) error) error {
+func Replace(path string, write func(tmp string) error) error {
 	dir, err := os.MkdirTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*")
 	if err != nil {
 		return err
@@ -25,12 +26,12 @@ func replaceFile(path string, write func(tmp string) error) error {
 	if err := os.Rename(tmp, path); err != nil {
 		return err
 	}
-	syncDir(filepath.Dir(path))
+	SyncDir(filepath.Dir(path))
 	return nil
 }
 
-// writeFile writes b to a file that must not be there yet, and waits until it is on the disk.
-func writeFile(path string, b []byte) error {
+// Write writes b to a file that must not be there yet, and waits until it is on the disk.
+func Write(path string, b []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
@@ -46,15 +47,15 @@ func writeFile(path string, b []byte) error {
 	return f.Close()
 }
 
-func writeJSON(path string, v any) error {
+func WriteJSON(path string, v any) error {
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	return writeFile(path, append(b, '\n'))
+	return Write(path, append(b, '\n'))
 }
 
-func readJSON(path string, v any) error {
+func ReadJSON(path string, v any) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -65,17 +66,17 @@ func readJSON(path string, v any) error {
 	return nil
 }
 
-// syncDir waits until the names in dir are on the disk, where the system can: what they name is
+// SyncDir waits until the names in dir are on the disk, where the system can: what they name is
 // synced by then, so a failure loses a name at most.
-func syncDir(dir string) {
+func SyncDir(dir string) {
 	if d, err := os.Open(dir); err == nil {
 		d.Sync()
 		d.Close()
 	}
 }
 
-// tempDir makes a folder beside the one that dir will be, and the folders above.
-func tempDir(dir string) (string, error) {
+// TempDir makes a folder beside the one that dir will be, and the folders above.
+func TempDir(dir string) (string, error) {
 	parent := filepath.Dir(dir)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return "", err
@@ -87,10 +88,10 @@ func tempDir(dir string) (string, error) {
 	return tmp, os.Chmod(tmp, 0o755)
 }
 
-// publish gives the complete folder tmp the name dir. Where dir is there already, the error is
+// Publish gives the complete folder tmp the name dir. Where dir is there already, the error is
 // fs.ErrExist, and both stay as they are.
-func publish(tmp, dir string) error {
-	syncDir(tmp)
+func Publish(tmp, dir string) error {
+	SyncDir(tmp)
 	// Subtle: rename(2) replaces an empty folder, os.Rename refuses to; an empty one is nothing to
 	// protect, and Remove takes no other.
 	if err := os.Rename(tmp, dir); errors.Is(err, fs.ErrExist) {
@@ -103,27 +104,36 @@ func publish(tmp, dir string) error {
 	} else if err != nil {
 		return err
 	}
-	syncDir(filepath.Dir(dir))
+	SyncDir(filepath.Dir(dir))
 	return nil
 }
 
-// lineWriter writes a text file in one pass.
-type lineWriter struct {
-	f *os.File
+// Lines writes a text file in one pass.
+type Lines struct {
 	*bufio.Writer
+	f *os.File
 }
 
-// createLines begins a file that must not be there yet.
-func createLines(path string) (*lineWriter, error) {
+// CreateLines begins a file that must not be there yet.
+func CreateLines(path string) (*Lines, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	return &lineWriter{f, bufio.NewWriterSize(f, 1<<18)}, nil
+	return NewLines(f), nil
 }
 
-// finish waits until all is on the disk. The writer is closed then, also after an error.
-func (w *lineWriter) finish() error {
+// NewLines writes to f, from where it stands.
+func NewLines(f *os.File) *Lines { return &Lines{bufio.NewWriterSize(f, 1<<18), f} }
+
+// Sync waits until what was flushed is on the disk.
+func (w *Lines) Sync() error { return w.f.Sync() }
+
+// Close closes the file without flushing.
+func (w *Lines) Close() error { return w.f.Close() }
+
+// Finish waits until all is on the disk. The writer is closed then, also after an error.
+func (w *Lines) Finish() error {
 	err := w.Flush()
 	if err == nil {
 		err = w.f.Sync()

@@ -1,4 +1,4 @@
-package dataset
+package collection
 
 import (
 	"archive/zip"
@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
 )
 
@@ -58,7 +59,7 @@ func write(t testing.TB, dir string, items []Item, m vec.Matrix) *Collection {
 		}
 	}
 	must[*Meta](t)(w.Commit(json.RawMessage(`{"model":"none"}`)))
-	c := must[*Collection](t)(OpenCollection(dir))
+	c := must[*Collection](t)(OpenFolder(dir))
 	t.Cleanup(func() {
 		if err := c.Close(); err != nil {
 			t.Error(err)
@@ -215,7 +216,7 @@ func TestOpenCollectionRefusesDamage(t *testing.T) {
 		}, "digest is damaged"},
 		"vectors cut": {func(t *testing.T, dir string) { os.Truncate(filepath.Join(dir, vectorsFile), 200) }, "ends too early"},
 		"other vectors": {func(t *testing.T, dir string) {
-			must[int](t)(0, WriteMatrix(filepath.Join(dir, vectorsFile), m.Slice(0, 9)))
+			must[int](t)(0, vecfile.WriteArray(filepath.Join(dir, vectorsFile), m.Slice(0, 9).Data, m.Dim))
 		}, "has 9 vectors of 2 dimensions"},
 		"no items":    {func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, itemsFile)) }, itemsFile},
 		"empty items": {func(t *testing.T, dir string) { os.Truncate(filepath.Join(dir, itemsFile), 0) }, "too few for 10 items"},
@@ -232,13 +233,13 @@ func TestOpenCollectionRefusesDamage(t *testing.T) {
 			os.WriteFile(filepath.Join(dir, itemsFile), append(b, "{\"id\":\"x\"}\n"...), 0o644)
 		}, ":11: more lines than the 10 vectors"},
 		"a line without end": {func(t *testing.T, dir string) {
-			os.WriteFile(filepath.Join(dir, itemsFile), make([]byte, 2*maxLine), 0o644)
+			os.WriteFile(filepath.Join(dir, itemsFile), make([]byte, 2*vecfile.MaxLine), 0o644)
 		}, itemsFile + ":1: "},
 	} {
 		dir := filepath.Join(t.TempDir(), "c")
 		write(t, dir, items, m).Close()
 		c.damage(t, dir)
-		got, err := OpenCollection(dir)
+		got, err := OpenFolder(dir)
 		if err == nil {
 			got.Close()
 		}
@@ -253,8 +254,8 @@ func TestVerifySeesWhatOpenDoesNot(t *testing.T) {
 	items, m := random(10, 2, 1)
 	write(t, dir, items, m).Close()
 	m.Data[3]++
-	must[int](t)(0, WriteMatrix(filepath.Join(dir, vectorsFile), m))
-	c := must[*Collection](t)(OpenCollection(dir))
+	must[int](t)(0, vecfile.WriteArray(filepath.Join(dir, vectorsFile), m.Data, m.Dim))
+	c := must[*Collection](t)(OpenFolder(dir))
 	defer c.Close()
 	if err := c.Verify(context.Background()); err == nil || !strings.Contains(err.Error(), "has changed") {
 		t.Errorf("Verify: %v", err)
@@ -302,7 +303,7 @@ func TestOpenVectors(t *testing.T) {
 	dir := t.TempDir()
 	_, m := random(4, 2, 1)
 	path, labels := filepath.Join(dir, "v.npy"), filepath.Join(dir, "labels.txt")
-	must[int](t)(0, WriteMatrix(path, m))
+	must[int](t)(0, vecfile.WriteArray(path, m.Data, m.Dim))
 	c := must[*Collection](t)(OpenVectors(path, ""))
 	defer c.Close()
 	plain := must[string](t)(c.Digest(context.Background()))
@@ -374,7 +375,7 @@ func TestOpenKnowsItsFormats(t *testing.T) {
 	}
 	items, m := random(4, 2, 1)
 	write(t, filepath.Join(dir, "c"), items, m)
-	must[int](t)(0, WriteMatrix(filepath.Join(dir, "V.NPY"), m))
+	must[int](t)(0, vecfile.WriteArray(filepath.Join(dir, "V.NPY"), m.Data, m.Dim))
 	for _, name := range []string{"c", "V.NPY"} {
 		c := must[*Collection](t)(Open(filepath.Join(dir, name)))
 		if c.Vectors.Rows != 4 {

@@ -1,9 +1,11 @@
-package dataset
+package vecfile
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 
 	"github.com/parquet-go/parquet-go"
@@ -13,7 +15,7 @@ import (
 const maxDim = 1 << 20
 
 // openParquet reads a table with a column of lists of numbers, and labels and ids from others.
-func openParquet(in *input, columns Columns) (_ *foreign, err error) {
+func openParquet(in *input, columns Columns) (_ *File, err error) {
 	defer damagedParquet(&err)
 	if in.size < 12 {
 		return nil, placed(in.size, "the file ends too early to be Parquet")
@@ -107,14 +109,14 @@ func openParquet(in *input, columns Columns) (_ *foreign, err error) {
 		return nil, errors.New("row 0: the list is empty")
 	}
 	p.first = first
-	f := &foreign{dim: len(first), count: -1, rows: p, closers: []func() error{p.close}}
+	f := &File{Dim: len(first), Count: -1, Rows: p, closers: []func() error{p.close}}
 	f.expect = func() int { return int(file.NumRows()) }
 	p.dim = len(first)
 	if p.label >= 0 {
-		f.label = func(row int) string { return p.labels[row] }
+		f.Label = func(row int) string { return p.labels[row] }
 	}
 	if p.id >= 0 {
-		f.id = func(row int) string { return p.ids[row] }
+		f.ID = func(row int) string { return p.ids[row] }
 	}
 	return f, nil
 }
@@ -302,7 +304,7 @@ func (p *parquetRows) row(dst []float32) ([]float32, error) {
 	}
 }
 
-func (p *parquetRows) next(dst []float32) (n int, err error) {
+func (p *parquetRows) Next(dst []float32) (n int, err error) {
 	defer damagedParquet(&err)
 	if p.first != nil {
 		copy(dst, p.first)
@@ -336,4 +338,29 @@ func (p *parquetRows) next(dst []float32) (n int, err error) {
 		}
 	}
 	return n, nil
+}
+
+// parquetRow is a row of the tables that are written: the vector is a list, in the form that Arrow and
+// pandas write.
+type parquetRow struct {
+	ID     string    `parquet:"id"`
+	Label  string    `parquet:"label,optional,dict"`
+	Vector []float32 `parquet:"vector,list"`
+}
+
+func writeParquet(ctx context.Context, f *os.File, t Table) error {
+	w := parquet.NewGenericWriter[parquetRow](f, parquet.Compression(&parquet.Snappy), parquet.MaxRowsPerRowGroup(int64(16*BlockRows(t.Vectors.Dim))))
+	var rows []parquetRow
+	err := t.blocks(ctx, func(from, to int) error {
+		rows = rows[:0]
+		for row := from; row < to; row++ {
+			rows = append(rows, parquetRow{t.ID(row), t.Label(row), t.Vectors.Row(row)})
+		}
+		_, err := w.Write(rows)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return w.Close()
 }

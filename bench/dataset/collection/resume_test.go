@@ -1,4 +1,4 @@
-package dataset
+package collection
 
 import (
 	"bytes"
@@ -136,7 +136,7 @@ func TestResumeAfterAnyLoss(t *testing.T) {
 		if meta.Digest != whole || meta.Thumbs != 40 {
 			t.Fatalf("digest %s with %d pictures, want %s with 40", meta.Digest, meta.Thumbs, whole)
 		}
-		c, err := OpenCollection(dir)
+		c, err := OpenFolder(dir)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package dataset
+package vecfile
 
 import (
 	"encoding/binary"
@@ -71,7 +71,7 @@ func (e element) decode(dst []float32, raw []byte) (bad int) {
 		}
 	case [2]byte{'f', 4}:
 		if !e.big && littleEndian {
-			copy(asBytes(dst), raw)
+			copy(memory(dst), raw)
 			break
 		}
 		for i := range dst {

@@ -1,4 +1,4 @@
-package dataset
+package vecfile
 
 import (
 	"encoding/binary"
@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"annbench/bench/dataset/internal/disk"
 )
 
 // HDF5 is a file to be written: attributes of the root group, and data sets in it. It is in the oldest
@@ -40,12 +42,12 @@ func (h *HDF5) WriteFile(path string) error {
 	if len(h.Datasets) > 2*hdf5SymbolsK {
 		return fmt.Errorf("writing %s: %d data sets, %d have room", path, len(h.Datasets), 2*hdf5SymbolsK)
 	}
-	return replaceFile(path, func(tmp string) error {
+	return disk.Replace(path, func(tmp string) error {
 		b, err := h.encode()
 		if err != nil {
 			return err
 		}
-		return writeFile(tmp, b)
+		return disk.Write(tmp, b)
 	})
 }
 
@@ -159,11 +161,11 @@ func (w *hdf5Buffer) dataset(d HDF5Dataset) (uint64, error) {
 	n := 0
 	switch v := d.Values.(type) {
 	case []int32:
-		kind, values, n = hdf5Int32, fileBytes(v), len(v)
+		kind, values, n = hdf5Int32, FileBytes(v), len(v)
 	case []float32:
-		kind, values, n = hdf5Float32, fileBytes(v), len(v)
+		kind, values, n = hdf5Float32, FileBytes(v), len(v)
 	case []float64:
-		kind, values, n = hdf5Float64, fileBytes(v), len(v)
+		kind, values, n = hdf5Float64, FileBytes(v), len(v)
 	default:
 		return 0, fmt.Errorf("values of %T", d.Values)
 	}

@@ -1,4 +1,4 @@
-package dataset
+package collection
 
 import (
 	"archive/zip"
@@ -16,6 +16,9 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"annbench/bench/dataset/internal/disk"
+	"annbench/bench/dataset/vecfile"
 )
 
 // journalFile tells, in a collection that is being written by [Resume], up to where it is whole.
@@ -205,7 +208,7 @@ func (w *Writer) mark(note json.RawMessage) error {
 		return nil
 	}
 	j.synced = time.Now()
-	err = errors.Join(w.vectors.f.Sync(), w.items.f.Sync())
+	err = errors.Join(w.vectors.Sync(), w.items.Sync())
 	if w.thumbs != nil {
 		err = errors.Join(err, w.thumbs.Sync())
 	}
@@ -247,18 +250,17 @@ func (w *Writer) resume(key string) (replaced bool, err error) {
 		}
 		return f, nil
 	}
-	f, err := reopen(vectorsFile, npyHead+4*int64(w.rows)*int64(w.dim))
+	f, err := reopen(vectorsFile, vecfile.ArrayHead+4*int64(w.rows)*int64(w.dim))
 	if err != nil {
 		return false, err
 	}
-	w.vectors = &npyWriter[float32]{f: f, row: w.dim, values: w.rows * w.dim, sum: w.digester.vectors}
-	if _, err := f.WriteAt(npyHeaderBytes[float32](0, w.dim), 0); err != nil {
-		return false, err
+	if w.vectors, err = vecfile.ContinueArray[float32](f, w.dim, w.rows, w.digester.vectors); err != nil {
+		return false, errors.Join(err, f.Close())
 	}
 	if f, err = reopen(itemsFile, w.itemBytes); err != nil {
 		return false, err
 	}
-	w.items = &lineWriter{f, bufio.NewWriterSize(f, 1<<18)}
+	w.items = disk.NewLines(f)
 	if w.zip != nil {
 		if w.thumbs, err = reopen(thumbsFile, w.zipped.n); err != nil {
 			return false, err
@@ -279,7 +281,7 @@ func (w *Writer) resume(key string) (replaced bool, err error) {
 			return false, err
 		}
 	}
-	syncDir(w.tmp)
+	disk.SyncDir(w.tmp)
 	return other, nil
 }
 
@@ -365,10 +367,10 @@ func (w *Writer) replay(key string) (whole, other bool, err error) {
 		var m mark
 		if json.Unmarshal(line, &m) != nil ||
 			m.Rows < last.Rows || m.Items < last.Items || m.Thumbs < last.Thumbs || m.Rows > math.MaxInt32 ||
-			npyHead+int64(m.Rows)*row > sizes[0] && m.Rows > 0 || m.Items > sizes[1] || m.Thumbs > sizes[2] {
+			vecfile.ArrayHead+int64(m.Rows)*row > sizes[0] && m.Rows > 0 || m.Items > sizes[1] || m.Thumbs > sizes[2] {
 			return true, false, nil
 		}
-		v, err = part(files[0], v, npyHead+int64(last.Rows)*row, npyHead+int64(m.Rows)*row)
+		v, err = part(files[0], v, vecfile.ArrayHead+int64(last.Rows)*row, vecfile.ArrayHead+int64(m.Rows)*row)
 		if err == nil {
 			i, err = part(files[1], i, last.Items, m.Items)
 		}

@@ -1,4 +1,4 @@
-package dataset
+package collection
 
 import (
 	"context"
@@ -16,11 +16,12 @@ import (
 	"strings"
 	"time"
 
+	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
 )
 
-// Source names the files that a collection is read from.
-type Source struct {
+// Files names the files that a collection is read from.
+type Files struct {
 	// Vectors is a file of one of [Formats], a collection folder, or a folder CATEGORY/FILE of files
 	// of vectors.
 	Vectors string
@@ -33,13 +34,13 @@ type Source struct {
 	// Neighbors is a file with the exact neighbours of the queries, as row numbers of the vectors: .ivecs,
 	// .ibin or .npy.
 	Neighbors string
-	Columns   Columns
+	Columns   vecfile.Columns
 }
 
 // readersVersion is part of the key of what was read: a change makes files be read again.
 const readersVersion = 1
 
-// OpenSource opens the vectors that src names. What can be mapped is mapped as it stands. Everything
+// OpenFiles opens the vectors that src names. What can be mapped is mapped as it stands. Everything
 // else is read once, row by row, into a collection below cacheDir, which is found there the next time
 // as long as the files stay as they are; [Meta] says what the file had beside vectors. Memory is a few
 // megabytes and what the items take, whatever the size of the file (a chunked HDF5 file takes a row
@@ -47,8 +48,8 @@ const readersVersion = 1
 //
 // progress, where not nil, is told how many rows were read, and of how many, 0 where unknown. The
 // error names the file, and the byte, line or row.
-func OpenSource(ctx context.Context, src Source, cacheDir string, progress func(done, total int)) (*Collection, error) {
-	plain := src.Queries == "" && src.Neighbors == "" && src.Columns == Columns{}
+func OpenFiles(ctx context.Context, src Files, cacheDir string, progress func(done, total int)) (*Collection, error) {
+	plain := src.Queries == "" && src.Neighbors == "" && src.Columns == vecfile.Columns{}
 	info, err := os.Stat(src.Vectors)
 	if err != nil {
 		return Open(src.Vectors) // words the error
@@ -80,15 +81,15 @@ func OpenSource(ctx context.Context, src Source, cacheDir string, progress func(
 		return nil, err
 	}
 	dir := filepath.Join(cacheDir, "vectors-"+key[:24])
-	if _, err := os.Stat(filepath.Join(dir, metaFile)); err != nil {
-		if err := importSource(ctx, src, parts, dir, progress); err != nil {
+	if !Complete(dir) {
+		if err := importFiles(ctx, src, parts, dir, progress); err != nil {
 			return nil, err
 		}
 		if again, err := identity(ctx, files, src); err != nil || again != key {
 			return nil, errors.Join(fmt.Errorf("%s was changed while it was read", src.Vectors), err, os.RemoveAll(dir))
 		}
 	}
-	c, err := OpenCollection(dir)
+	c, err := OpenFolder(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -99,20 +100,9 @@ func OpenSource(ctx context.Context, src Source, cacheDir string, progress func(
 // isNative reports whether Open maps what is at path.
 func isNative(path string, info fs.FileInfo) bool {
 	if info.IsDir() {
-		_, err := os.Stat(filepath.Join(path, metaFile))
-		return err == nil
+		return Complete(path)
 	}
-	in, err := openInput(path)
-	if err != nil {
-		return false
-	}
-	defer in.Close()
-	head, err := in.bytes(0, min(in.size, npyMaxHead))
-	if err != nil {
-		return false
-	}
-	h, err := parseNPY(head)
-	return err == nil && h.descr == "<f4" && !h.fortran && len(h.shape) == 2 && strings.EqualFold(filepath.Ext(path), ".npy")
+	return vecfile.Mappable(path)
 }
 
 // wholeBelow is up to which size files are known by their content, in bytes: reading as much takes
@@ -120,7 +110,7 @@ func isNative(path string, info fs.FileInfo) bool {
 const wholeBelow = 16 << 20
 
 // identity is a hash of all that decides what is read.
-func identity(ctx context.Context, files []string, src Source) (string, error) {
+func identity(ctx context.Context, files []string, src Files) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "annbench readers %d\ncolumns %q %q %q\nparts %t %t %t\n", readersVersion,
 		src.Columns.Vectors, src.Columns.Labels, src.Columns.IDs, src.Labels != "", src.Queries != "", src.Neighbors != "")
@@ -159,49 +149,6 @@ func identity(ctx context.Context, files []string, src Source) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// openForeign opens a file in the form that it begins with, or that its extension says.
-func openForeign(path string, columns Columns) (f *foreign, err error) {
-	in, err := openInput(path)
-	if err != nil {
-		return nil, err
-	}
-	f, err = readForeign(in, columns)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), in.Close())
-	}
-	f.closers = append([]func() error{in.Close}, f.closers...)
-	return f, nil
-}
-
-func readForeign(in *input, columns Columns) (*foreign, error) {
-	format, err := formatOf(in)
-	if err != nil {
-		return nil, err
-	}
-	return format.open(in, columns)
-}
-
-func formatOf(in *input) (*Format, error) {
-	head, err := in.bytes(0, min(in.size, 8))
-	if err != nil {
-		return nil, err
-	}
-	for i := range Formats {
-		if Formats[i].begins(head) {
-			return &Formats[i], nil
-		}
-	}
-	ext := strings.ToLower(filepath.Ext(in.path))
-	var all []string
-	for i := range Formats {
-		if slices.Contains(Formats[i].Exts, ext) {
-			return &Formats[i], nil
-		}
-		all = append(all, Formats[i].Exts...)
-	}
-	return nil, fmt.Errorf("vectors do not come in files of this kind (extension %q); known are %s", ext, strings.Join(all, " "))
-}
-
 // folderPart is a file of vectors, all of one category.
 type folderPart struct{ path, label string }
 
@@ -221,9 +168,7 @@ func folderParts(dir string) ([]folderPart, error) {
 			return nil, err
 		}
 		for _, file := range files {
-			ext := strings.ToLower(filepath.Ext(file.Name()))
-			known := slices.ContainsFunc(Formats, func(f Format) bool { return slices.Contains(f.Exts, ext) })
-			if known && file.Type().IsRegular() && !strings.HasPrefix(file.Name(), ".") {
+			if vecfile.Named(file.Name()) && file.Type().IsRegular() && !strings.HasPrefix(file.Name(), ".") {
 				parts = append(parts, folderPart{filepath.Join(dir, folder.Name(), file.Name()), folder.Name()})
 			}
 		}
@@ -232,6 +177,19 @@ func folderParts(dir string) ([]folderPart, error) {
 		return nil, fmt.Errorf("%s is neither a complete collection (it has no %s) nor a folder of vectors, CATEGORY/FILE.npy", dir, metaFile)
 	}
 	return parts, nil
+}
+
+// Copy appends all vectors of f to w, with row numbers as ids where f has none. name is what f is called in errors.
+// progress, if not nil, gets the number of vectors that were copied, and of how many.
+func Copy(ctx context.Context, w *Writer, f *vecfile.File, name string, progress func(done, total int)) error {
+	im := &importer{w: w, ctx: ctx, progress: progress, total: f.Expected(), block: make([]float32, vecfile.BlockRows(f.Dim)*f.Dim)}
+	return im.copy(f, name, "", "")
+}
+
+// Complete reports whether a complete collection is at dir.
+func Complete(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, metaFile))
+	return err == nil
 }
 
 // importer streams files into a collection.
@@ -246,10 +204,10 @@ type importer struct {
 	done     int
 }
 
-func importSource(ctx context.Context, src Source, parts []folderPart, dir string, progress func(done, total int)) (err error) {
+func importFiles(ctx context.Context, src Files, parts []folderPart, dir string, progress func(done, total int)) (err error) {
 	im := &importer{ctx: ctx, progress: progress}
 	if src.Labels != "" {
-		if im.labels, err = readLabelFile(src.Labels); err != nil {
+		if im.labels, err = vecfile.ReadLabels(src.Labels); err != nil {
 			return err
 		}
 	}
@@ -257,15 +215,15 @@ func importSource(ctx context.Context, src Source, parts []folderPart, dir strin
 	if len(parts) > 0 {
 		first = parts[0].path
 	}
-	f, err := openForeign(first, src.Columns)
+	f, err := vecfile.Open(first, src.Columns)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	queries, near := f.queries, f.neighbors
+	queries, near := f.Queries, f.Neighbors
 	queriesPath := first
 	if src.Queries != "" {
-		if queries, err = openForeign(src.Queries, Columns{}); err != nil {
+		if queries, err = vecfile.Open(src.Queries, vecfile.Columns{}); err != nil {
 			return err
 		}
 		defer queries.Close()
@@ -273,12 +231,12 @@ func importSource(ctx context.Context, src Source, parts []folderPart, dir strin
 		near = nil // of other queries
 	}
 	if src.Neighbors != "" {
-		g, err := openNeighbors(src.Neighbors)
+		g, err := vecfile.OpenNeighbors(src.Neighbors)
 		if err != nil {
 			return err
 		}
 		defer g.Close()
-		near = g.neighbors
+		near = g.Neighbors
 	}
 	if len(parts) > 1 {
 		queries, near = nil, nil
@@ -286,12 +244,12 @@ func importSource(ctx context.Context, src Source, parts []folderPart, dir strin
 	if near != nil && queries == nil {
 		return fmt.Errorf("%s: neighbours, but no queries that they are of", src.Neighbors)
 	}
-	if im.w, err = Create(dir, f.dim); err != nil {
+	if im.w, err = Create(dir, f.Dim); err != nil {
 		return err
 	}
 	defer im.w.Abort()
-	im.block = make([]float32, max(1, blockValues/f.dim)*f.dim)
-	im.total = expected(f) + expected(queries)
+	im.block = make([]float32, vecfile.BlockRows(f.Dim)*f.Dim)
+	im.total = f.Expected() + queries.Expected()
 	label := ""
 	if len(parts) > 0 {
 		label = parts[0].label
@@ -300,14 +258,14 @@ func importSource(ctx context.Context, src Source, parts []folderPart, dir strin
 		return err
 	}
 	for _, p := range parts[min(1, len(parts)):] {
-		if err := im.part(p, src.Columns, f.dim); err != nil {
+		if err := im.part(p, src.Columns, f.Dim); err != nil {
 			return err
 		}
 	}
 	base := im.done
 	if queries != nil {
-		if queries.dim != f.dim {
-			return fmt.Errorf("%s: the queries have %d dimensions, the vectors %d", queriesPath, queries.dim, f.dim)
+		if queries.Dim != f.Dim {
+			return fmt.Errorf("%s: the queries have %d dimensions, the vectors %d", queriesPath, queries.Dim, f.Dim)
 		}
 		if err := im.copy(queries, queriesPath, "query-", ""); err != nil {
 			return err
@@ -318,11 +276,7 @@ func importSource(ctx context.Context, src Source, parts []folderPart, dir strin
 	if im.labels != nil && len(im.labels) != base && len(im.labels) != im.done {
 		return fmt.Errorf("%s has %d labels, there are %d vectors: it takes one each, an empty line for none", src.Labels, len(im.labels), base)
 	}
-	if f.word != "" {
-		if given.Metric = metricWords[strings.ToLower(f.word)]; given.Metric == "" {
-			given.Word = f.word
-		}
-	}
+	given.Metric, given.Word = f.Metric()
 	if near != nil {
 		if err := im.neighbors(near, base, given); err != nil {
 			return fmt.Errorf("%s: neighbours: %w", first, err)
@@ -334,40 +288,25 @@ func importSource(ctx context.Context, src Source, parts []folderPart, dir strin
 	return nil
 }
 
-// blockValues is how many values are read at once: 4 MiB.
-const blockValues = 1 << 20
-
-func expected(f *foreign) int {
-	switch {
-	case f == nil:
-		return 0
-	case f.count >= 0:
-		return f.count
-	case f.expect != nil:
-		return f.expect()
-	}
-	return 0
-}
-
-func (im *importer) part(p folderPart, columns Columns, dim int) error {
-	f, err := openForeign(p.path, columns)
+func (im *importer) part(p folderPart, columns vecfile.Columns, dim int) error {
+	f, err := vecfile.Open(p.path, columns)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if f.dim != dim {
-		return fmt.Errorf("%s: vectors of %d dimensions, those of the files before have %d", p.path, f.dim, dim)
+	if f.Dim != dim {
+		return fmt.Errorf("%s: vectors of %d dimensions, those of the files before have %d", p.path, f.Dim, dim)
 	}
 	return im.copy(f, p.path, "", p.label)
 }
 
 // copy appends all vectors of f. Ids are the file's own, or row numbers with prefix before them.
-func (im *importer) copy(f *foreign, path, prefix, label string) error {
+func (im *importer) copy(f *vecfile.File, path, prefix, label string) error {
 	for row := 0; ; {
 		if err := im.ctx.Err(); err != nil {
 			return err
 		}
-		n, err := f.rows.next(im.block)
+		n, err := f.Rows.Next(im.block)
 		if errors.Is(err, io.EOF) {
 			if row == 0 {
 				return fmt.Errorf("%s has no vectors", path)
@@ -380,8 +319,8 @@ func (im *importer) copy(f *foreign, path, prefix, label string) error {
 		im.items = im.items[:0]
 		for i := range n {
 			item := Item{Label: label}
-			if f.id != nil {
-				item.ID = f.id(row + i)
+			if f.ID != nil {
+				item.ID = f.ID(row + i)
 			}
 			if item.ID == "" {
 				number := row + i
@@ -393,12 +332,12 @@ func (im *importer) copy(f *foreign, path, prefix, label string) error {
 			switch at := im.done + i; {
 			case im.labels != nil && at < len(im.labels):
 				item.Label = im.labels[at]
-			case im.labels == nil && f.label != nil:
-				item.Label = f.label(row + i)
+			case im.labels == nil && f.Label != nil:
+				item.Label = f.Label(row + i)
 			}
 			im.items = append(im.items, item)
 		}
-		m := vec.Matrix{Data: im.block[:n*f.dim], Rows: n, Dim: f.dim}
+		m := vec.Matrix{Data: im.block[:n*f.Dim], Rows: n, Dim: f.Dim}
 		if err := im.w.Append(im.items, m, nil); err != nil {
 			return err
 		}
@@ -411,90 +350,39 @@ func (im *importer) copy(f *foreign, path, prefix, label string) error {
 }
 
 // neighbors copies the neighbours of the queries, and checks that they are rows of the base.
-func (im *importer) neighbors(near *foreignNeighbors, base int, given *Meta) error {
-	if near.count != given.Queries {
-		return fmt.Errorf("of %d queries, there are %d", near.count, given.Queries)
+func (im *importer) neighbors(near *vecfile.Neighbors, base int, given *Meta) error {
+	if near.Count != given.Queries {
+		return fmt.Errorf("of %d queries, there are %d", near.Count, given.Queries)
 	}
-	w, err := createNPY[int32](filepath.Join(im.w.tmp, nearFile), near.k, nil)
+	w, err := vecfile.CreateArray[int32](filepath.Join(im.w.tmp, nearFile), near.K, nil)
 	if err != nil {
 		return err
 	}
-	block := make([]int32, max(1, blockValues/near.k)*near.k)
+	block := make([]int32, vecfile.BlockRows(near.K)*near.K)
 	for row := 0; ; {
-		n, err := near.rows.ints(block)
+		n, err := near.Rows.Ints(block)
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err == nil {
-			for i, id := range block[:n*near.k] {
+			for i, id := range block[:n*near.K] {
 				if id < 0 || int(id) >= base {
-					err = fmt.Errorf("query %d: neighbour %d is row %d, of %d", row+i/near.k, i%near.k, id, base)
+					err = fmt.Errorf("query %d: neighbour %d is row %d, of %d", row+i/near.K, i%near.K, id, base)
 					break
 				}
 			}
 		}
 		if err == nil {
-			err = w.write(block[:n*near.k])
+			err = w.Write(block[:n*near.K])
 		}
 		if err != nil {
-			w.f.Close()
+			w.Close()
 			return err
 		}
 		row += n
 	}
-	given.Neighbors = near.k
-	return w.finish()
-}
-
-// openNeighbors opens a file of row numbers.
-func openNeighbors(path string) (*foreign, error) {
-	if strings.EqualFold(filepath.Ext(path), ".ibin") {
-		in, err := openInput(path)
-		if err != nil {
-			return nil, err
-		}
-		r, err := binRows(in, element{class: 'i', width: 4})
-		if err == nil {
-			// Ground truth of big-ann-benchmarks has the distances after the ids.
-			err = r.check(in.size != 8+8*int64(r.count)*int64(r.dim))
-		}
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", path, err), in.Close())
-		}
-		return &foreign{neighbors: &foreignNeighbors{r.count, r.dim, r}, closers: []func() error{in.Close}}, nil
-	}
-	f, err := openForeign(path, Columns{})
-	if err != nil {
-		return nil, err
-	}
-	if f.integers == nil {
-		return nil, errors.Join(fmt.Errorf("%s: neighbours are row numbers, in .ivecs, .ibin or .npy (C order)", path), f.Close())
-	}
-	f.neighbors = &foreignNeighbors{f.count, f.dim, f.integers}
-	return f, nil
-}
-
-// readLabelFile reads the labels in a text file, one a line, or in a .npy file of integers.
-func readLabelFile(path string) ([]string, error) {
-	if strings.EqualFold(filepath.Ext(path), ".npy") {
-		in, err := openInput(path)
-		if err != nil {
-			return nil, err
-		}
-		defer in.Close()
-		labels, err := intLabels(in, -1)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		return labels, nil
-	}
-	var labels []string
-	interned := map[string]string{}
-	err := eachLine(path, func(_ int, b []byte) error {
-		labels = append(labels, intern(interned, strings.TrimSpace(string(b))))
-		return nil
-	})
-	return labels, err
+	given.Neighbors = near.K
+	return w.Finish()
 }
 
 // NeighborsFile is the file with the neighbours that came with the queries, for [ReadNeighbors]; empty
@@ -508,13 +396,13 @@ func (c *Collection) NeighborsFile() string {
 
 // ReadNeighbors reads a [Collection.NeighborsFile]: ids for each query of the collection.
 func ReadNeighbors(path string) ([][]int32, error) {
-	a, err := mapNPY[int32](path, 2)
+	a, err := vecfile.MapArray[int32](path, 2)
 	if err != nil {
 		return nil, err
 	}
-	out := make([][]int32, a.shape[0])
+	out := make([][]int32, a.Shape[0])
 	for i := range out {
-		out[i] = slices.Clone(a.data[i*a.shape[1]:][:a.shape[1]])
+		out[i] = slices.Clone(a.Data[i*a.Shape[1]:][:a.Shape[1]])
 	}
 	return out, a.Close()
 }

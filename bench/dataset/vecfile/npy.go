@@ -1,20 +1,18 @@
-package dataset
+package vecfile
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"math"
 	"math/bits"
 	"os"
-	"slices"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"unsafe"
-
-	"annbench/indexes/vec"
 )
 
 // The .npy format is described in numpy/lib/format.py: a magic, a version, the length of the header,
@@ -25,18 +23,18 @@ const (
 	// npyAlign is what the values of the files written here are aligned to, in bytes: a cache line,
 	// and the widest SIMD register.
 	npyAlign = 64
-	// npyHead is how long the header of a file written here is, in all: room for any two counts.
-	npyHead = 128
+	// ArrayHead is how long the header of a file written here is, in all: room for any two counts.
+	ArrayHead = 128
 	// npyMaxHead is the longest header that is read. Version 1.0 has no longer ones; later versions
 	// have them for structures of many fields, which are no vectors.
 	npyMaxHead = 10 + math.MaxUint16
 )
 
-// number is what arrays are made of here.
-type number interface{ float32 | float64 | int32 }
+// Number is what arrays are made of here.
+type Number interface{ float32 | float64 | int32 }
 
 // descr is NumPy's word for T.
-func descr[T number]() string {
+func descr[T Number]() string {
 	switch any(*new(T)).(type) {
 	case float32:
 		return "<f4"
@@ -254,7 +252,7 @@ func (p *npyParser) shape() ([]int, error) {
 // checkNPY reports why an array with header h cannot be read as dims dimensions of T from a file of
 // size bytes, and otherwise returns how many values it has. By then they are known to be there: the
 // file has exactly the bytes that they take.
-func checkNPY[T number](h npyHeader, dims int, size int64) (n int, err error) {
+func checkNPY[T Number](h npyHeader, dims int, size int64) (n int, err error) {
 	if want := descr[T](); h.descr != want {
 		fix := ""
 		if want == "<f4" {
@@ -288,230 +286,111 @@ func checkNPY[T number](h npyHeader, dims int, size int64) (n int, err error) {
 	return int(need / width), nil
 }
 
-// array is the content of a .npy file. data must not be written to.
-type array[T number] struct {
-	data  []T
-	shape []int
-	unmap func() error
-}
-
-func (a *array[T]) Close() error {
-	if a == nil || a.unmap == nil {
-		return nil
-	}
-	unmap := a.unmap
-	a.data, a.unmap = nil, nil
-	return unmap()
-}
-
-// littleEndian is whether memory has the byte order of the files.
-var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
-
-// mapNPY maps the .npy file at path, which must have dims dimensions of T. The error names the file
-// and the byte where it is wrong.
-func mapNPY[T number](path string, dims int) (*array[T], error) {
-	f, err := os.Open(path)
+// openArray reads a .npy file of any numbers, in C or Fortran order.
+func openArray(in *input, _ Columns) (*File, error) {
+	r, h, err := npyRows(in)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() // a mapping outlives it
-	info, err := f.Stat()
+	f := plainFile(r, r)
+	if h.fortran && r.dim > 1 && r.count > 1 {
+		f.Rows, f.Integers = &columnRows{fixedRows: *r}, nil
+	}
+	return f, nil
+}
+
+// npyRows lays out the values of a .npy file of one or two dimensions; one dimension is rows of one.
+func npyRows(in *input) (*fixedRows, npyHeader, error) {
+	head, err := in.bytes(0, min(in.size, npyMaxHead))
 	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", path)
-	}
-	size := info.Size()
-	head := make([]byte, min(size, npyMaxHead))
-	if _, err := f.ReadAt(head, 0); err != nil && err != io.EOF {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
+		return nil, npyHeader{}, err
 	}
 	h, err := parseNPY(head)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, h, err
 	}
-	n, err := checkNPY[T](h, dims, size)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	elem, ok := npyElement(h.descr)
+	if !ok {
+		return nil, h, placed(10, "the values are %s; numbers of 1 to 8 bytes are read", descrName(h.descr))
 	}
-	a := &array[T]{shape: h.shape}
+	r := &fixedRows{in: in, at: h.data, elem: elem, dim: 1}
+	switch len(h.shape) {
+	case 1:
+		r.count = h.shape[0]
+	case 2:
+		r.count, r.dim = h.shape[0], h.shape[1]
+	default:
+		return nil, h, placed(10, "the array has %d dimensions (shape %v), vectors have 2", len(h.shape), h.shape)
+	}
+	return r, h, r.check(true)
+}
+
+// npyElement reads NumPy's words for numbers.
+func npyElement(descr string) (element, bool) {
+	if len(descr) != 3 {
+		return element{}, false
+	}
+	e := element{class: descr[1], width: int(descr[2] - '0'), big: descr[0] == '>'}
+	if e.class == 'b' && e.width == 1 {
+		e.class = 'u' // a truth value
+	}
+	return e, e.readable() && (descr[0] == '<' || descr[0] == '>' || descr[0] == '|' && e.width == 1)
+}
+
+// columnRows are vectors of which the file has all values of dimension 0, then of dimension 1, and so
+// on.
+type columnRows struct {
+	fixedRows
+	column []float32
+}
+
+func (r *columnRows) Next(dst []float32) (int, error) {
+	n := min(len(dst)/r.dim, r.count-r.done)
 	if n == 0 {
-		return a, nil
+		return 0, io.EOF
 	}
-	b, unmap, err := mapFile(f, int(size))
-	if err != nil {
-		return nil, fmt.Errorf("mapping %s: %w", path, err)
+	width := int64(r.elem.width)
+	if cap(r.column) < n {
+		r.column, r.raw = make([]float32, n), make([]byte, int64(n)*width)
 	}
-	if values := b[h.data:]; littleEndian && uintptr(unsafe.Pointer(&values[0]))%unsafe.Alignof(*new(T)) == 0 {
-		a.data, a.unmap = unsafe.Slice((*T)(unsafe.Pointer(&values[0])), n), unmap
-		return a, nil
+	column, raw := r.column[:n], r.raw[:int64(n)*width]
+	for d := range r.dim {
+		off := r.at + (int64(d)*int64(r.count)+int64(r.done))*width
+		if m, err := r.in.ReadAt(raw, off); m < len(raw) {
+			return 0, errors.Join(placed(off+int64(m), "the file ends here, within dimension %d", d), err)
+		}
+		if bad := r.elem.decode(column, raw); bad >= 0 {
+			return 0, errTooLarge(r.done+bad, d)
+		}
+		for i, x := range column {
+			dst[i*r.dim+d] = x
+		}
 	}
-	// Headers of other writers may leave the values at an odd address.
-	a.data = make([]T, n)
-	if _, err := binary.Decode(b[h.data:], binary.LittleEndian, a.data); err != nil {
-		panic(err) // the sizes were checked
-	}
-	return a, unmap()
+	r.done += n
+	return n, nil
 }
 
-// Mapped is a matrix in a file. The matrix must not be written to, and ends with Close.
-type Mapped struct {
-	vec.Matrix
-	array *array[float32]
-}
-
-// MapMatrix maps the vectors of the .npy file at path, one a row. The file must hold float32, little
-// endian, in two dimensions and C order, and nothing after them; versions 1 to 3 of the format are
-// read. Nothing but the header is looked at: whether the values are finite is for [Set.Check].
-//
-// The error names the file and the byte where it is wrong. No claim of the header is believed that
-// the size of the file does not bear out.
-func MapMatrix(path string) (*Mapped, error) {
-	a, err := mapNPY[float32](path, 2)
-	if err != nil {
-		return nil, err
-	}
-	m := &Mapped{vec.Matrix{Data: a.data, Rows: a.shape[0], Dim: a.shape[1]}, a}
-	if m.Dim == 0 {
-		return nil, fmt.Errorf("%s: vectors of 0 dimensions", path)
-	}
-	if m.Rows > math.MaxInt32 {
-		err := fmt.Errorf("%s: %d vectors are more than the %d that can be numbered", path, m.Rows, math.MaxInt32)
-		return nil, errors.Join(err, m.Close())
-	}
-	return m, nil
-}
-
-// Close unmaps the file. A second call does nothing.
-func (m *Mapped) Close() error {
-	if m == nil {
-		return nil
-	}
-	m.Data = nil
-	return m.array.Close()
-}
-
-// asBytes is the memory of values.
-func asBytes[T number](values []T) []byte {
-	if len(values) == 0 {
-		return nil
-	}
-	return unsafe.Slice((*byte)(unsafe.Pointer(&values[0])), len(values)*int(unsafe.Sizeof(values[0])))
-}
-
-// fileBytes is values as they stand in a file: little endian.
-func fileBytes[T number](values []T) []byte {
-	if littleEndian {
-		return asBytes(values)
-	}
-	b, err := binary.Append(nil, binary.LittleEndian, values)
-	if err != nil {
-		panic(err) // numbers always encode
-	}
-	return b
-}
-
-// npyWriter writes a .npy file of rows, the number of which need not be known before the end.
-type npyWriter[T number] struct {
-	f      *os.File
-	row    int       // values a row; 0 for an array of one dimension
-	values int       // written so far
-	sum    hash.Hash // of the values, where not nil
-}
-
-// createNPY begins a file that must not be there yet.
-func createNPY[T number](path string, row int, sum hash.Hash) (*npyWriter[T], error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	w := &npyWriter[T]{f: f, row: row, sum: sum}
-	if _, err := f.Write(npyHeaderBytes[T](0, row)); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return w, nil
-}
-
-// npyHeaderBytes is the header of an array of rows × row values, npyHead bytes long.
-func npyHeaderBytes[T number](rows, row int) []byte {
-	shape := fmt.Sprintf("(%d,)", rows)
-	if row > 0 {
-		shape = fmt.Sprintf("(%d, %d)", rows, row)
-	}
-	dict := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': %s, }", descr[T](), shape)
-	b := make([]byte, 0, npyHead)
-	b = append(b, npyMagic+"\x01\x00"...)
-	b = binary.LittleEndian.AppendUint16(b, npyHead-10)
-	b = append(b, dict...)
-	b = append(b, strings.Repeat(" ", npyHead-1-len(b))...)
-	return append(b, '\n')
-}
-
-// write appends values, which must make whole rows.
-func (w *npyWriter[T]) write(values []T) error {
-	b := fileBytes(values)
-	if w.sum != nil {
-		w.sum.Write(b)
-	}
-	n, err := w.f.Write(b)
-	w.values += n / int(unsafe.Sizeof(*new(T)))
-	return err
-}
-
-// finish puts the number of rows into the header and waits until all is on the disk. The writer is
-// closed then, also after an error.
-func (w *npyWriter[T]) finish() error {
-	rows := w.values / max(w.row, 1)
-	if _, err := w.f.WriteAt(npyHeaderBytes[T](rows, w.row), 0); err != nil {
-		w.f.Close()
+func writeNPY(ctx context.Context, f *os.File, t Table) error {
+	if _, err := f.Write(npyHeaderBytes[float32](t.Vectors.Rows, t.Vectors.Dim)); err != nil {
 		return err
 	}
-	if err := w.f.Sync(); err != nil {
-		w.f.Close()
-		return err
-	}
-	return w.f.Close()
+	return writeValues(ctx, f, t)
 }
 
-// writeNPY writes values to a file that must not be there yet: rows of row values, or one dimension
-// where row is 0.
-func writeNPY[T number](path string, values []T, row int) error {
-	w, err := createNPY[T](path, row, nil)
+// Mappable reports whether [MapMatrix] maps the file at path as it stands.
+func Mappable(path string) bool {
+	if !strings.EqualFold(filepath.Ext(path), ".npy") {
+		return false
+	}
+	in, err := openInput(path)
 	if err != nil {
-		return err
+		return false
 	}
-	if err := w.write(values); err != nil {
-		w.f.Close()
-		return err
-	}
-	return w.finish()
-}
-
-// WriteMatrix writes m to path as a .npy file that [MapMatrix] and NumPy read, whole or not at all;
-// a file that is there already is replaced.
-func WriteMatrix(path string, m vec.Matrix) error {
-	if m.Dim < 1 || len(m.Data) != m.Rows*m.Dim {
-		return fmt.Errorf("writing %s: %d vectors of %d dimensions in %d values", path, m.Rows, m.Dim, len(m.Data))
-	}
-	return replaceFile(path, func(tmp string) error { return writeNPY(tmp, m.Data, m.Dim) })
-}
-
-// WriteArray writes values to path as a .npy file: rows of row values, or one dimension where row is 0.
-// It is written whole or not at all; a file that is there already is replaced.
-func WriteArray[T int32 | float32 | float64](path string, values []T, row int) error {
-	return replaceFile(path, func(tmp string) error { return writeNPY(tmp, values, row) })
-}
-
-// ReadArray reads a .npy file of T in one or two dimensions; row is 0 for one.
-func ReadArray[T int32 | float32 | float64](path string, dims int) (values []T, row int, err error) {
-	a, err := mapNPY[T](path, dims)
+	defer in.Close()
+	head, err := in.bytes(0, min(in.size, npyMaxHead))
 	if err != nil {
-		return nil, 0, err
+		return false
 	}
-	if dims > 1 {
-		row = a.shape[1]
-	}
-	return slices.Clone(a.data), row, a.Close()
+	h, err := parseNPY(head)
+	return err == nil && h.descr == descr[float32]() && !h.fortran && len(h.shape) == 2
 }

@@ -1,8 +1,7 @@
-package dataset
+package collection
 
 import (
 	"archive/zip"
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -20,6 +19,8 @@ import (
 	"strings"
 	"sync"
 
+	"annbench/bench/dataset/internal/disk"
+	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
 )
 
@@ -34,9 +35,6 @@ const (
 
 // metaVersion is the version of the folder's form.
 const metaVersion = 1
-
-// maxLine is the longest line of a text file that is read, in bytes.
-const maxLine = 1 << 20
 
 // Item is what a vector stands for.
 type Item struct {
@@ -75,7 +73,7 @@ type Collection struct {
 	Items   []Item     // Items[i] for row i; ids are row numbers where the form has none
 	Meta    Meta       // Digest is empty where none is stored: see [Collection.Digest]
 
-	mapped *Mapped
+	mapped *vecfile.Mapped
 	files  []string // whose content makes the digest
 
 	digest   sync.Mutex
@@ -87,11 +85,11 @@ type Collection struct {
 	places []int32 // places[row] is 1 + the place in the zip of row's picture, 0 for none
 }
 
-// OpenCollection opens a folder that a [Writer] committed. Sizes and counts are checked against each
+// OpenFolder opens a folder that a [Writer] committed. Sizes and counts are checked against each
 // other; that the content is still what the digest was made of is for [Collection.Verify].
-func OpenCollection(dir string) (*Collection, error) {
+func OpenFolder(dir string) (*Collection, error) {
 	c := &Collection{Name: baseName(dir), dir: dir}
-	if err := readJSON(filepath.Join(dir, metaFile), &c.Meta); err != nil {
+	if err := disk.ReadJSON(filepath.Join(dir, metaFile), &c.Meta); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("%s is not a complete collection: it has no %s; make one with `annbench embed`", dir, metaFile)
 		}
@@ -111,7 +109,7 @@ func OpenCollection(dir string) (*Collection, error) {
 		return nil, errors.Join(err, c.Close())
 	}
 	var err error
-	if c.Items, err = readItems(filepath.Join(dir, itemsFile), c.Meta.Rows); err != nil {
+	if c.Items, err = ReadItems(filepath.Join(dir, itemsFile), c.Meta.Rows); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	if q := c.Meta.Queries; q < 0 || q >= c.Meta.Rows && q > 0 || c.Meta.Neighbors < 0 {
@@ -137,7 +135,7 @@ func openNPY(path string) (*Collection, error) {
 }
 
 func (c *Collection) mapVectors(path string) (err error) {
-	if c.mapped, err = MapMatrix(path); err != nil {
+	if c.mapped, err = vecfile.MapMatrix(path); err != nil {
 		return err
 	}
 	c.Vectors = c.mapped.Matrix
@@ -163,75 +161,26 @@ func (c *Collection) readLabels(path string) error {
 			return fmt.Errorf("%s: the vectors have labels already: row %d is %q", path, i, item.Label)
 		}
 	}
-	interned := make(map[string]string)
-	if strings.EqualFold(filepath.Ext(path), ".npy") {
-		labels, err := readLabelFile(path)
-		if err != nil {
-			return err
-		}
-		if len(labels) != len(c.Items) {
-			return fmt.Errorf("%s has %d labels, there are %d vectors", path, len(labels), len(c.Items))
-		}
-		for i, label := range labels {
-			c.Items[i].Label = label
-		}
-		c.files = append(c.files, path)
-		c.Meta.Digest = ""
-		return nil
-	}
-	lines := 0
-	err := eachLine(path, func(line int, b []byte) error {
-		lines = line
-		if line > len(c.Items) {
-			return nil // counted, for the error
-		}
-		c.Items[line-1].Label = intern(interned, string(bytes.TrimSpace(b)))
-		return nil
-	})
+	labels, err := vecfile.ReadLabels(path)
 	if err != nil {
 		return err
 	}
-	if lines != len(c.Items) {
-		return fmt.Errorf("%s has %d lines, there are %d vectors: it takes one label a line, an empty line for none", path, lines, len(c.Items))
+	if len(labels) != len(c.Items) {
+		if strings.EqualFold(filepath.Ext(path), ".npy") {
+			return fmt.Errorf("%s has %d labels, there are %d vectors", path, len(labels), len(c.Items))
+		}
+		return fmt.Errorf("%s has %d lines, there are %d vectors: it takes one label a line, an empty line for none", path, len(labels), len(c.Items))
+	}
+	for i, label := range labels {
+		c.Items[i].Label = label
 	}
 	c.files = append(c.files, path)
 	c.Meta.Digest = "" // of the vectors alone
 	return nil
 }
 
-func intern(seen map[string]string, s string) string {
-	if known, ok := seen[s]; ok {
-		return known
-	}
-	seen[s] = s
-	return s
-}
-
-// eachLine calls f with the lines of the text file at path, counted from 1, without their ends.
-// What follows the last newline is a line if it is not empty.
-func eachLine(path string, f func(line int, b []byte) error) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	in := bufio.NewScanner(file)
-	in.Buffer(make([]byte, 1<<16), maxLine)
-	line := 0
-	for in.Scan() {
-		line++
-		if err := f(line, in.Bytes()); err != nil {
-			return fmt.Errorf("%s:%d: %w", path, line, err)
-		}
-	}
-	if err := in.Err(); err != nil {
-		return fmt.Errorf("%s:%d: %w", path, line+1, err)
-	}
-	return nil
-}
-
-// readItems reads the items file at path, which must have rows lines.
-func readItems(path string, rows int) ([]Item, error) {
+// ReadItems reads a file of items, one a line, at path, which must have rows lines.
+func ReadItems(path string, rows int) ([]Item, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -241,7 +190,7 @@ func readItems(path string, rows int) ([]Item, error) {
 	}
 	items := make([]Item, 0, rows)
 	labels := make(map[string]string)
-	err = eachLine(path, func(_ int, b []byte) error {
+	err = vecfile.EachLine(path, func(_ int, b []byte) error {
 		if len(items) == rows {
 			return fmt.Errorf("more lines than the %d vectors", rows)
 		}
@@ -249,7 +198,11 @@ func readItems(path string, rows int) ([]Item, error) {
 		if err := json.Unmarshal(b, &item); err != nil {
 			return fmt.Errorf("not an item: %w", err)
 		}
-		item.Label = intern(labels, item.Label)
+		if known, ok := labels[item.Label]; ok {
+			item.Label = known // so that a label is in memory once
+		} else {
+			labels[item.Label] = item.Label
+		}
 		items = append(items, item)
 		return nil
 	})
@@ -262,8 +215,8 @@ func readItems(path string, rows int) ([]Item, error) {
 	return items, nil
 }
 
-// appendItem appends the line of items.jsonl for item.
-func appendItem(b []byte, item Item) []byte {
+// AppendItem appends to b the line of item that [ReadItems] reads.
+func AppendItem(b []byte, item Item) []byte {
 	line, err := json.Marshal(item)
 	if err != nil {
 		panic(err) // strings always encode
@@ -321,7 +274,7 @@ func (c *Collection) computeDigest(ctx context.Context) (string, error) {
 			return "", err
 		}
 		n := min(block, len(data))
-		d.vectors.Write(fileBytes(data[:n]))
+		d.vectors.Write(vecfile.FileBytes(data[:n]))
 		data = data[n:]
 	}
 	var line []byte
@@ -329,7 +282,7 @@ func (c *Collection) computeDigest(ctx context.Context) (string, error) {
 		if i%(1<<16) == 0 && ctx.Err() != nil {
 			return "", ctx.Err()
 		}
-		line = appendItem(line[:0], item)
+		line = AppendItem(line[:0], item)
 		d.items.Write(line)
 	}
 	return d.digest(c.Vectors.Rows, c.Vectors.Dim), nil
@@ -413,15 +366,15 @@ type Writer struct {
 	// itemBytes is how long the items file is.
 	itemBytes int64
 	digester  digester
-	vectors   *npyWriter[float32]
-	items     *lineWriter
+	vectors   *vecfile.ArrayWriter[float32]
+	items     *disk.Lines
 	thumbs    *os.File // nil before the first
 	zip       *zip.Writer
 	zipped    *appender // what zip writes to
 	line      []byte
 	journal   *journal // of a collection that can be gone on with; nil for others
 	err       error    // the first, after which nothing is written any more
-	given     Meta     // what was read beside the vectors; see [OpenSource]
+	given     Meta     // what was read beside the vectors; see [OpenFiles]
 }
 
 // Create begins a collection at dir, of vectors of dim dimensions. What is written lies in a folder
@@ -436,13 +389,13 @@ func Create(dir string, dim int) (*Writer, error) {
 	if err := free(dir); err != nil {
 		return nil, fmt.Errorf("creating %s: %w", dir, err)
 	}
-	tmp, err := tempDir(dir)
+	tmp, err := disk.TempDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("creating %s: %w", dir, err)
 	}
 	w := &Writer{dir: dir, tmp: tmp, dim: dim, digester: newDigester()}
-	if w.vectors, err = createNPY[float32](filepath.Join(tmp, vectorsFile), dim, w.digester.vectors); err == nil {
-		w.items, err = createLines(filepath.Join(tmp, itemsFile))
+	if w.vectors, err = vecfile.CreateArray[float32](filepath.Join(tmp, vectorsFile), dim, w.digester.vectors); err == nil {
+		w.items, err = disk.CreateLines(filepath.Join(tmp, itemsFile))
 	}
 	if err != nil {
 		w.Abort()
@@ -483,11 +436,11 @@ func (w *Writer) append(items []Item, vectors vec.Matrix, thumbs [][]byte) error
 	case w.rows+len(items) > math.MaxInt32:
 		return fmt.Errorf("more vectors than the %d that can be numbered", math.MaxInt32)
 	}
-	if err := w.vectors.write(vectors.Data); err != nil {
+	if err := w.vectors.Write(vectors.Data); err != nil {
 		return err
 	}
 	for i, item := range items {
-		w.line = appendItem(w.line[:0], item)
+		w.line = AppendItem(w.line[:0], item)
 		w.digester.items.Write(w.line)
 		if _, err := w.items.Write(w.line); err != nil {
 			return err
@@ -559,10 +512,10 @@ func (w *Writer) commit(embedding json.RawMessage) (*Meta, error) {
 		Digest: w.digester.digest(w.rows, w.dim), Embedding: embedding,
 		Queries: w.given.Queries, Metric: w.given.Metric, Word: w.given.Word, Neighbors: w.given.Neighbors,
 	}
-	if err := writeJSON(filepath.Join(w.tmp, metaFile), meta); err != nil {
+	if err := disk.WriteJSON(filepath.Join(w.tmp, metaFile), meta); err != nil {
 		return nil, err
 	}
-	if err := publish(w.tmp, w.dir); err != nil {
+	if err := disk.Publish(w.tmp, w.dir); err != nil {
 		if w.journal != nil && errors.Is(err, fs.ErrExist) {
 			w.journal.marks = 0 // another has written the same: this one is not needed
 		}
@@ -581,10 +534,10 @@ func (w *Writer) commit(embedding json.RawMessage) (*Meta, error) {
 func (w *Writer) finish() error {
 	var err error
 	if w.vectors != nil {
-		err = w.vectors.finish()
+		err = w.vectors.Finish()
 	}
 	if w.items != nil {
-		err = errors.Join(err, w.items.finish())
+		err = errors.Join(err, w.items.Finish())
 	}
 	if w.zip != nil {
 		err = errors.Join(err, w.zip.Close(), w.thumbs.Sync())
@@ -603,10 +556,10 @@ func (w *Writer) Abort() {
 		return
 	}
 	if w.vectors != nil {
-		w.vectors.f.Close()
+		w.vectors.Close()
 	}
 	if w.items != nil {
-		w.items.f.Close()
+		w.items.Close()
 	}
 	if w.thumbs != nil {
 		w.thumbs.Close()

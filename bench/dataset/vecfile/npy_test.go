@@ -1,4 +1,4 @@
-package dataset
+package vecfile
 
 import (
 	"bytes"
@@ -25,14 +25,14 @@ func TestMatrixRoundTrip(t *testing.T) {
 			m.Data[i] = rapid.Float32().Draw(t, "x")
 		}
 		path := filepath.Join(dir, "m.npy")
-		if err := WriteMatrix(path, m); err != nil { // over the one before
+		if err := WriteArray(path, m.Data, m.Dim); err != nil { // over the one before
 			t.Fatal(err)
 		}
 		got, err := MapMatrix(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.Rows != m.Rows || got.Dim != m.Dim || !bytes.Equal(asBytes(got.Data), asBytes(m.Data)) {
+		if got.Rows != m.Rows || got.Dim != m.Dim || !bytes.Equal(memory(got.Data), memory(m.Data)) {
 			t.Fatalf("%v, want %v", got.Matrix, m)
 		}
 		if err := got.Close(); err != nil {
@@ -47,42 +47,42 @@ func TestMatrixRoundTrip(t *testing.T) {
 	}
 }
 
-func TestWriteMatrixRefuses(t *testing.T) {
+func TestWriteArrayRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.npy")
-	for _, m := range []vec.Matrix{{}, {Rows: 2, Dim: 2, Data: make([]float32, 3)}} {
-		if err := WriteMatrix(path, m); err == nil {
-			t.Errorf("%+v was written", m)
+	for _, row := range []int{-1, 2} {
+		if err := WriteArray(path, make([]float32, 3), row); err == nil {
+			t.Errorf("3 values in rows of %d were written", row)
 		}
 	}
 }
 
-func roundTrip[T number](t *testing.T, values []T, row int) {
+func roundTrip[T Number](t *testing.T, values []T, row int) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.npy")
-	w, err := createNPY[T](path, row, nil)
+	w, err := CreateArray[T](path, row, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	step := max(row, 1)
 	for i := 0; i < len(values); i += step { // row by row
-		if err := w.write(values[i : i+step]); err != nil {
+		if err := w.Write(values[i : i+step]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.finish(); err != nil {
+	if err := w.Finish(); err != nil {
 		t.Fatal(err)
 	}
 	dims, shape := 1, []int{len(values)}
 	if row > 0 {
 		dims, shape = 2, []int{len(values) / row, row}
 	}
-	a, err := mapNPY[T](path, dims)
+	a, err := MapArray[T](path, dims)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	if !slices.Equal(a.data, values) || !slices.Equal(a.shape, shape) {
-		t.Errorf("%v of shape %v, want %v of %v", a.data, a.shape, values, shape)
+	if !slices.Equal(a.Data, values) || !slices.Equal(a.Shape, shape) {
+		t.Errorf("%v of shape %v, want %v of %v", a.Data, a.Shape, values, shape)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -111,7 +111,7 @@ func npy(dict string, pad int, values ...byte) []byte {
 }
 
 func TestMapMatrixReadsWhatOthersWrite(t *testing.T) {
-	values := asBytes([]float32{1, 2, 3, 4, 5, 6})
+	values := memory([]float32{1, 2, 3, 4, 5, 6})
 	if !littleEndian {
 		t.Skip("the values of this test are in the byte order of the machine")
 	}
@@ -226,13 +226,13 @@ func TestNumPy(t *testing.T) {
 	}
 	dir := t.TempDir()
 	m := vec.Matrix{Data: []float32{1, -2.5, 3e-30, 4e30, 0, 6}, Rows: 3, Dim: 2}
-	if err := WriteMatrix(filepath.Join(dir, "go.npy"), m); err != nil {
+	if err := WriteArray(filepath.Join(dir, "go.npy"), m.Data, m.Dim); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeNPY(filepath.Join(dir, "go-i4.npy"), []int32{1, -2, 3}, 0); err != nil {
+	if err := writeArray(filepath.Join(dir, "go-i4.npy"), []int32{1, -2, 3}, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeNPY(filepath.Join(dir, "go-f8.npy"), []float64{1, -2, 3, 4}, 2); err != nil {
+	if err := writeArray(filepath.Join(dir, "go-f8.npy"), []float64{1, -2, 3, 4}, 2); err != nil {
 		t.Fatal(err)
 	}
 	script := `
@@ -263,13 +263,13 @@ np.save("np-f2.npy", a[:, :1].astype(np.float16))
 	if !slices.Equal(got.Data, m.Data) || got.Rows != 3 {
 		t.Errorf("%v, want %v", got.Matrix, m)
 	}
-	i4, err := mapNPY[int32](filepath.Join(dir, "np-i4.npy"), 1)
-	if err != nil || !slices.Equal(i4.data, []int32{1, -2, 3}) {
+	i4, err := MapArray[int32](filepath.Join(dir, "np-i4.npy"), 1)
+	if err != nil || !slices.Equal(i4.Data, []int32{1, -2, 3}) {
 		t.Errorf("%v %v", i4, err)
 	}
 	defer i4.Close()
-	f8, err := mapNPY[float64](filepath.Join(dir, "np-f8.npy"), 2)
-	if err != nil || !slices.Equal(f8.data, []float64{1, -2, 3, 4}) {
+	f8, err := MapArray[float64](filepath.Join(dir, "np-f8.npy"), 2)
+	if err != nil || !slices.Equal(f8.Data, []float64{1, -2, 3, 4}) {
 		t.Errorf("%v %v", f8, err)
 	}
 	defer f8.Close()

@@ -1,0 +1,108 @@
+package collection
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"annbench/bench/dataset/vecfile"
+	"annbench/indexes/vec"
+)
+
+func openFiles(t testing.TB, src Files) *Collection {
+	t.Helper()
+	c := must[*Collection](t)(OpenFiles(context.Background(), src, t.TempDir(), nil))
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func TestQueriesLabelsAndNeighborsInFilesOfTheirOwn(t *testing.T) {
+	dir := t.TempDir()
+	_, base := random(50, 3, 1)
+	_, queries := random(4, 3, 2)
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for name, m := range map[string]vec.Matrix{"base.npy": base, "queries.npy": queries} {
+		if err := vecfile.WriteArray(at(name), m.Data, m.Dim); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var near bytes.Buffer
+	for q := range 4 {
+		binary.Write(&near, binary.LittleEndian, []int32{2, int32(q), int32(q + 10)})
+	}
+	labels := strings.Repeat("hat\nshoe\n", 25)
+	for name, b := range map[string][]byte{"near.ivecs": near.Bytes(), "labels.txt": []byte(labels)} {
+		if err := os.WriteFile(at(name), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := openFiles(t, Files{Vectors: at("base.npy"), Queries: at("queries.npy"), Labels: at("labels.txt"), Neighbors: at("near.ivecs")})
+	if c.Vectors.Rows != 54 || c.Meta.Queries != 4 || c.Items[1].Label != "shoe" || c.Items[50].Label != "" || c.Items[50].ID != "query-0" {
+		t.Fatalf("%+v, %+v", c.Meta, c.Items[50])
+	}
+	if !slices.Equal(c.Vectors.Data, slices.Concat(base.Data, queries.Data)) {
+		t.Error("other vectors")
+	}
+	given, err := ReadNeighbors(c.NeighborsFile())
+	if err != nil || !slices.Equal(given[3], []int32{3, 13}) {
+		t.Errorf("%v, %v", given, err)
+	}
+	if err := os.WriteFile(at("labels.txt"), []byte("hat\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenFiles(context.Background(), Files{Vectors: at("base.npy"), Queries: at("queries.npy"), Labels: at("labels.txt")}, t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "1 labels") {
+		t.Errorf("a label for 50 vectors: %v", err)
+	}
+}
+
+func TestFoldersOfVectorsAreLabels(t *testing.T) {
+	dir := t.TempDir()
+	_, m := random(6, 3, 1)
+	for i, name := range []string{"hat/a.npy", "hat/b.npy", "shoe/c.npy"} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := vecfile.WriteArray(path, m.Slice(2*i, 2*i+2).Data, m.Dim); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := openFiles(t, Files{Vectors: dir})
+	var labels []string
+	for _, item := range c.Items {
+		labels = append(labels, item.Label)
+	}
+	if !slices.Equal(c.Vectors.Data, m.Data) || !slices.Equal(labels, []string{"hat", "hat", "hat", "hat", "shoe", "shoe"}) {
+		t.Errorf("%v", labels)
+	}
+}
+
+func TestWrittenFilesReadBack(t *testing.T) {
+	items, m := random(257, 6, 5)
+	c := write(t, filepath.Join(t.TempDir(), "c"), items, m)
+	dir := t.TempDir()
+	for _, ext := range vecfile.Writable() {
+		path := filepath.Join(dir, "out"+ext)
+		if err := c.WriteFile(context.Background(), path); err != nil {
+			t.Fatal(err)
+		}
+		got := openFiles(t, Files{Vectors: path})
+		if got.Vectors.Dim != 6 || !slices.Equal(got.Vectors.Data, m.Data) {
+			t.Errorf("%s: %d × %d, other vectors", ext, got.Vectors.Rows, got.Vectors.Dim)
+		}
+		if ext == ".parquet" && !slices.Equal(got.Items, items) {
+			t.Errorf("%s: other items: %+v, want %+v", ext, got.Items[:3], items[:3])
+		}
+	}
+	if err := c.WriteFile(context.Background(), filepath.Join(dir, "x.csv")); err == nil || !strings.Contains(err.Error(), ".npy .parquet") {
+		t.Errorf("csv: %v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); left != nil {
+		t.Errorf("left behind: %v", left)
+	}
+}

@@ -1,0 +1,58 @@
+package vecfile
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Columns name the parts of a file that has several: columns of a table, data sets of an HDF5 file,
+// arrays of a .npz file. Empty is what docs/formats.md says the format's readers look for.
+type Columns struct {
+	Vectors string `yaml:"vectors"`
+	Labels  string `yaml:"labels"`
+	IDs     string `yaml:"ids"`
+}
+
+// What the parts of a file are called that are not named by [Columns], best first.
+var (
+	vectorNames   = []string{"train", "vectors", "embeddings", "embedding", "emb", "x_train", "base", "x", "vector", "features", "data", "arr_0"}
+	queryNames    = []string{"test", "queries", "query", "x_test"}
+	labelNames    = []string{"labels", "label", "y_train", "y", "category", "categories", "class", "target"}
+	neighborNames = []string{"neighbors", "neighbours"}
+	idNames       = []string{"ids", "id"}
+)
+
+// named finds the part that is asked for, or the first of candidates that is there; -1 is none.
+func named(have []string, asked string, candidates []string) (int, error) {
+	if asked != "" {
+		if i := slices.Index(have, asked); i >= 0 {
+			return i, nil
+		}
+		return -1, fmt.Errorf("it has no %q; it has %s", asked, quoteAll(have))
+	}
+	for _, c := range candidates {
+		for i, h := range have {
+			if strings.EqualFold(h, c) {
+				return i, nil
+			}
+		}
+	}
+	return -1, nil
+}
+
+func quoteAll(names []string) string {
+	if len(names) == 0 {
+		return "nothing"
+	}
+	q := make([]string, 0, 8)
+	for i, n := range names {
+		if i == 8 {
+			q = append(q, fmt.Sprintf("and %d more", len(names)-i))
+			break
+		}
+		q = append(q, strconv.Quote(n))
+	}
+	return strings.Join(q, ", ")
+}

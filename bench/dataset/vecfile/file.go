@@ -1,0 +1,142 @@
+package vecfile
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"annbench/indexes/vec"
+)
+
+// File is a file of vectors, opened. Nothing of the vectors has been read yet.
+type File struct {
+	Dim   int
+	Count int // vectors; -1 if only the end tells
+	Rows  Rows
+	// Integers reads the same values as integers; nil if they are others, or cannot be read so.
+	Integers Integers
+
+	// Label and ID are those of a row that was read, counted from 0; nil if the file has none.
+	Label, ID func(row int) string
+
+	Queries   *File      // nil if the file has no queries of its own
+	Neighbors *Neighbors // of the queries; nil if the file has none
+
+	// expect estimates Count where it is not known; nil if nothing can be said.
+	expect  func() int
+	word    string // the file's word for its metric; empty if it has none
+	closers []func() error
+}
+
+// Rows gives the vectors of a file, in order.
+type Rows interface {
+	// Next fills dst with as many whole vectors as fit, at least one, and returns how many it put
+	// there; at the end, 0 and io.EOF. dst has room for at least one. Other errors name the byte, line or
+	// row, but not the file.
+	Next(dst []float32) (int, error)
+}
+
+// Integers is [Rows] for integers.
+type Integers interface {
+	Ints(dst []int32) (int, error)
+}
+
+// Neighbors are the exact neighbours that somebody else found: ids of K for each of Count queries.
+type Neighbors struct {
+	Count, K int
+	Rows     Integers
+}
+
+// Expected is the number of vectors: Count, or an estimate; 0 if nothing can be said yet. A nil file has none.
+func (f *File) Expected() int {
+	switch {
+	case f == nil:
+		return 0
+	case f.Count >= 0:
+		return f.Count
+	case f.expect != nil:
+		return f.expect()
+	}
+	return 0
+}
+
+// Metric is what the file says "near" means; empty if it says nothing, or says it in a word that is not
+// known, which is then word.
+func (f *File) Metric() (m vec.Metric, word string) {
+	if m = metricWords[strings.ToLower(f.word)]; m == "" {
+		word = f.word
+	}
+	return m, word
+}
+
+// BlockRows is how many vectors of dim values are read or written at once: 4 MiB.
+func BlockRows(dim int) int { return max(1, (1<<20)/dim) }
+
+// Close closes the file. A second call does nothing.
+func (f *File) Close() error {
+	var errs []error
+	for i := len(f.closers) - 1; i >= 0; i-- {
+		errs = append(errs, f.closers[i]())
+	}
+	f.closers = nil
+	return errors.Join(errs...)
+}
+
+// Open opens the file at path in the format that it begins with, or that its extension says. The error names the
+// file, and the byte, line or row.
+func Open(path string, columns Columns) (f *File, err error) {
+	in, err := openInput(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err = read(in, columns)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), in.Close())
+	}
+	f.closers = append([]func() error{in.Close}, f.closers...)
+	return f, nil
+}
+
+func read(in *input, columns Columns) (*File, error) {
+	format, err := formatOf(in)
+	if err != nil {
+		return nil, err
+	}
+	return format.read(in, columns)
+}
+
+// OpenNeighbors opens a file of row numbers: .ivecs, .ibin or .npy. Neighbors of the file is set.
+func OpenNeighbors(path string) (*File, error) {
+	if strings.EqualFold(filepath.Ext(path), ".ibin") {
+		in, err := openInput(path)
+		if err != nil {
+			return nil, err
+		}
+		r, err := binRows(in, element{class: 'i', width: 4})
+		if err == nil {
+			// Ground truth of big-ann-benchmarks has the distances after the ids.
+			err = r.check(in.size != 8+8*int64(r.count)*int64(r.dim))
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", path, err), in.Close())
+		}
+		return &File{Neighbors: &Neighbors{r.count, r.dim, r}, closers: []func() error{in.Close}}, nil
+	}
+	f, err := Open(path, Columns{})
+	if err != nil {
+		return nil, err
+	}
+	if f.Integers == nil {
+		return nil, errors.Join(fmt.Errorf("%s: neighbours are row numbers, in .ivecs, .ibin or .npy (C order)", path), f.Close())
+	}
+	f.Neighbors = &Neighbors{f.Count, f.Dim, f.Integers}
+	return f, nil
+}
+
+// metricWords are the words of other tools for metrics.
+var metricWords = map[string]vec.Metric{
+	"angular": vec.Cosine, "cosine": vec.Cosine, "normalized": vec.Cosine,
+	"euclidean": vec.L2, "l2": vec.L2,
+	"dot": vec.InnerProduct, "ip": vec.InnerProduct, "inner product": vec.InnerProduct, "innerproduct": vec.InnerProduct,
+}

@@ -1,0 +1,123 @@
+package vecfile
+
+import (
+	"archive/zip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// openArchive reads a .npz file: a zip of .npy files.
+func openArchive(in *input, columns Columns) (_ *File, err error) {
+	z, err := zip.NewReader(in, in.size)
+	if err != nil {
+		return nil, fmt.Errorf("not a .npz file: %w", err)
+	}
+	var names []string
+	for _, f := range z.File {
+		names = append(names, strings.TrimSuffix(f.Name, ".npy"))
+	}
+	at, err := named(names, columns.Vectors, vectorNames)
+	if err != nil {
+		return nil, err
+	}
+	if at < 0 && len(names) == 1 {
+		at = 0
+	}
+	if at < 0 {
+		return nil, fmt.Errorf("none of its arrays is called %s; it has %s: name one under columns: {vectors: ...}", vectorNames[0], quoteAll(names))
+	}
+	f := &File{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}()
+	part := func(i int) (*input, error) {
+		sub, err := zipped(in, z.File[i], f)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", z.File[i].Name, err)
+		}
+		return sub, nil
+	}
+	array := func(i int) (*File, error) {
+		sub, err := part(i)
+		if err != nil {
+			return nil, err
+		}
+		a, err := openArray(sub, Columns{})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", z.File[i].Name, err)
+		}
+		return a, nil
+	}
+	base, err := array(at)
+	if err != nil {
+		return nil, err
+	}
+	f.Dim, f.Count, f.Rows = base.Dim, base.Count, base.Rows
+	if at, _ := named(names, "", queryNames); at >= 0 {
+		if f.Queries, err = array(at); err != nil {
+			return nil, err
+		}
+	}
+	if at, _ := named(names, "", neighborNames); at >= 0 && f.Queries != nil {
+		near, err := array(at)
+		if err != nil {
+			return nil, err
+		}
+		if near.Integers == nil {
+			return nil, fmt.Errorf("%s: neighbours are integers in C order", z.File[at].Name)
+		}
+		f.Neighbors = &Neighbors{near.Count, near.Dim, near.Integers}
+	}
+	at, err = named(names, columns.Labels, labelNames)
+	if err != nil {
+		return nil, err
+	}
+	if at >= 0 {
+		sub, err := part(at)
+		if err != nil {
+			return nil, err
+		}
+		labels, err := intLabels(sub, f.Count)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", z.File[at].Name, err)
+		}
+		f.Label = func(row int) string { return labels[row] }
+	}
+	return f, nil
+}
+
+// zipped makes a file of a zip archive readable at any place: as it stands where it is not
+// compressed, and else from a temporary file, which f closes.
+func zipped(in *input, z *zip.File, f *File) (*input, error) {
+	if z.Method == zip.Store {
+		off, err := z.DataOffset()
+		if err != nil {
+			return nil, err
+		}
+		size := int64(z.UncompressedSize64)
+		if size < 0 || off > in.size || size > in.size-off {
+			return nil, placed(in.size, "the file ends before it")
+		}
+		return &input{io.NewSectionReader(in, off, size), size, z.Name}, nil
+	}
+	r, err := z.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	tmp, err := os.CreateTemp("", "annbench-*.npy")
+	if err != nil {
+		return nil, err
+	}
+	f.closers = append(f.closers, func() error { return errors.Join(tmp.Close(), os.Remove(tmp.Name())) })
+	n, err := io.Copy(tmp, r)
+	if err != nil {
+		return nil, err
+	}
+	return &input{tmp, n, z.Name}, nil
+}
