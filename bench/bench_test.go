@@ -43,7 +43,7 @@ func eachFamily(b *testing.B, run func(b *testing.B, f *indexes.Family, in index
 			if f.Missing != "" {
 				b.Skip(f.Missing)
 			}
-			if f.Engine != "" {
+			if f.Remote != nil {
 				b.Skip("it is in a server; `annbench run configs/engines.yaml` measures it")
 			}
 			in, err := f.Check(indexes.BuildInput{Vectors: set.Base, Metric: vec.L2, Params: benchSettings[f.Name], Threads: 1, Seed: 1})

@@ -41,9 +41,9 @@ func (f FindServer) find(family *indexes.Family, address string, build indexes.P
 	}
 	switch {
 	case f != nil:
-		return f(family.Engine, address, nodes)
+		return f(family.Remote.Engine, address, nodes)
 	case address == "":
-		return Server{}, fmt.Errorf("no %s is running: give its address in the sweep", family.Engine)
+		return Server{}, fmt.Errorf("no %s is running: give its address in the sweep", family.Remote.Engine)
 	}
 	return Server{Address: address}, nil
 }
@@ -58,13 +58,11 @@ func newName() string {
 // dropDeadline is how long an engine has to remove an index.
 const dropDeadline = 30 * time.Second
 
-// drop removes what a job left in its engine, also where the run is ending.
-func (c *coordinator) drop(ctx context.Context, j *Job, name string) {
+// drop removes from the server what a build of f left there under name, also if ctx is at its end.
+func (s *Server) drop(ctx context.Context, f *indexes.Family, name string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropDeadline)
 	defer cancel()
-	if err := j.Family.Drop(ctx, j.Server.Address, name); err != nil {
-		c.Log.Warn("could not remove the index from the engine", "engine", j.Family.Engine, "address", j.Server.Address, "name", name, "reason", err)
-	}
+	return f.Remote.Drop(ctx, s.Address, name)
 }
 
 // held is what the processes of an engine hold and have used.
@@ -112,10 +110,8 @@ func resetPeaks(processes []int) bool {
 
 // settle waits until the engine's memory has come to rest, after it has collected its garbage where it
 // can be asked to, and reads it. Runtimes give pages back in the background, for seconds.
-func settle(ctx context.Context, ix indexes.Index, processes []int) (held, bool) {
-	if s, ok := ix.(indexes.Settler); ok {
-		_ = s.Settle(ctx) // then there is more to read, which is what it holds
-	}
+func settle(ctx context.Context, x indexes.RemoteIndex, processes []int) (held, bool) {
+	_ = x.Settle(ctx) // if it fails there is more to read, which is what it holds
 	return atRest(ctx, processes)
 }
 
@@ -147,12 +143,8 @@ func atRest(ctx context.Context, processes []int) (held, bool) {
 }
 
 // footprint adds to values what an index in an engine takes up, and returns where the figures are from.
-func footprint(ctx context.Context, ix indexes.Index, values map[string]float64) string {
-	f, ok := ix.(indexes.Footprinter)
-	if !ok {
-		return ""
-	}
-	print, err := f.Footprint(ctx)
+func footprint(ctx context.Context, x indexes.RemoteIndex, values map[string]float64) string {
+	print, err := x.Footprint(ctx)
 	if err != nil {
 		return "its size on the disk is not known: " + err.Error()
 	}
@@ -166,11 +158,11 @@ func footprint(ctx context.Context, ix indexes.Index, values map[string]float64)
 const leastWire = 50
 
 // wire times searches of nothing, for at least atLeast.
-func wire(w indexes.Wirer, k int, atLeast time.Duration, values map[string]float64) error {
+func wire(x indexes.RemoteIndex, k int, atLeast time.Duration, values map[string]float64) error {
 	var samples []float64
 	for begun := time.Now(); len(samples) < leastWire || time.Since(begun) < atLeast; {
 		start := time.Now()
-		if err := w.Wire(k); err != nil {
+		if err := x.Wire(k); err != nil {
 			return fmt.Errorf("searching nothing, to time the way to the engine: %w", err)
 		}
 		samples = append(samples, time.Since(start).Seconds())

@@ -28,7 +28,7 @@ import (
 
 func farFamily() *indexes.Family {
 	f := &indexes.Family{
-		Name: "far", Library: "test", Doc: "Exact search, far away.", Engine: "farengine", Exact: true,
+		Name: "far", Library: "test", Doc: "Exact search, far away.", Exact: true,
 		Metrics: []vec.Metric{vec.L2},
 		Build:   []indexes.Param{{Name: "nodes", Kind: indexes.Int, Default: 1, Min: 1, Max: 9, Doc: "nodes"}},
 		Search: []indexes.Param{
@@ -53,9 +53,9 @@ func farFamily() *indexes.Family {
 		x.address, x.name, _ = strings.Cut(string(text), " ")
 		return x, x.call("count", nil, nil)
 	}
-	f.Drop = func(_ context.Context, address, name string) error {
+	f.Remote = &indexes.Remote{Engine: "farengine", Drop: func(_ context.Context, address, name string) error {
 		return (&farIndex{address: address, name: name}).call("drop", nil, nil)
-	}
+	}}
 	return f
 }
 
@@ -113,7 +113,8 @@ func (x *farIndex) Settle(context.Context) error { return x.call("settle", nil, 
 func (x *farIndex) Check(context.Context) (string, error) {
 	return "it has a cold", x.call("check", nil, nil)
 }
-func (x *farIndex) Server() string { return "farengine 7" }
+func (x *farIndex) Server() string     { return "farengine 7" }
+func (x *farIndex) Warnings() []string { return nil }
 func (x *farIndex) Footprint(context.Context) (indexes.Footprint, error) {
 	return indexes.Footprint{Disk: 12345, From: "its own word"}, nil
 }

@@ -102,7 +102,7 @@ func (e *Estimate) plan(ctx context.Context, s *Sweep, set *dataset.Set, plan *P
 		wall := e.job(s, j, rate, n, dim, set.Queries.Rows)
 		e.Wall += wall
 		e.Family[j.Family.Name] += wall
-		if j.Family.Engine != "" {
+		if j.Family.Remote != nil {
 			continue // its memory is the engine's
 		}
 		params := maps.Clone(j.Build)
@@ -155,13 +155,9 @@ func calibrate(ctx context.Context, j *Job, set *dataset.Set) (speed, error) {
 	if err != nil {
 		return speed{}, err
 	}
-	if j.Family.Engine != "" {
-		defer func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropDeadline)
-			defer cancel()
-			// What cannot be removed has a name that says whose it is.
-			_ = j.Family.Drop(ctx, j.Server.Address, in.Name)
-		}()
+	if j.Family.Remote != nil {
+		// What cannot be removed has a name that says whose it is.
+		defer func() { _ = j.Server.drop(ctx, j.Family, in.Name) }()
 	}
 	start := time.Now()
 	ix, err := j.Family.Open(ctx, in)

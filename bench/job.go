@@ -31,12 +31,15 @@ func (c *coordinator) job(ctx context.Context, j Job) error {
 		Family: j.Family.Name, Build: j.Build, Points: j.Points, Seed: j.Seed, Index: index,
 	}
 	kept := false
-	if j.Family.Engine != "" {
+	if j.Family.Remote != nil {
 		o.Server, o.Name = j.Server, newName()
-		u.server = j.Family.Engine + " at " + j.Server.Address
+		u.server = j.Family.Remote.Engine + " at " + j.Server.Address
 		defer func() {
-			if !kept {
-				c.drop(ctx, &j, o.Name)
+			if kept {
+				return
+			}
+			if err := j.Server.drop(ctx, j.Family, o.Name); err != nil {
+				c.Log.Warn("could not remove the index from the engine", "engine", j.Family.Remote.Engine, "address", j.Server.Address, "name", o.Name, "reason", err)
 			}
 		}()
 	}

@@ -122,7 +122,7 @@ func MakePlan(s *Sweep, shape Shape) (*Plan, error) {
 					Threads: s.Threads, Seed: s.Seed, part: len(once),
 				}
 				missing := ""
-				if family.Engine != "" && family.Missing == "" {
+				if family.Remote != nil && family.Missing == "" {
 					if job.Server, err = shape.Find.find(family, fs.Address, build); err != nil {
 						missing = err.Error()
 					}

@@ -91,7 +91,7 @@ func familySchema() *jsonschema.Schema {
 		then := jsonschema.NewProperties()
 		then.Set("build", settingsSchema(f.Name, "build", f.Build))
 		then.Set("search", settingsSchema(f.Name, "search", f.Search))
-		if f.Engine == "" {
+		if f.Remote == nil {
 			then.Set("address", jsonschema.FalseSchema)
 		}
 		item.AllOf = append(item.AllOf, &jsonschema.Schema{

@@ -559,7 +559,7 @@ func (s *Sweep) checkFamily(i int) error {
 	if err != nil {
 		return s.errorf(at+".family", "%v", err)
 	}
-	if fs.Address != "" && family.Engine == "" {
+	if fs.Address != "" && family.Remote == nil {
 		return s.errorf(at+".address", "%s has no address: it is in this process, not in a server", family.Name)
 	}
 	if strings.Contains(fs.Address, "@") {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -185,44 +184,14 @@ func (w *worker) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	values := map[string]float64{}
-	phases := phaseClock{values: values}
-	in.Phase = phases.begin
-
-	engine := w.Server.Processes
-	var rest held
-	var engineKnown, enginePeak bool
-	if family.Engine != "" {
-		rest, engineKnown = atRest(ctx, engine)
-		enginePeak = engineKnown && resetPeaks(engine)
-	}
-	before, peakKnown := resetPeak()
-	cpu := cpuSeconds()
-	start := time.Now()
-	ix, err := family.Open(ctx, in)
-	took := time.Since(start)
-	phases.end()
+	host := w.hostOf(family)
+	r := reply{Values: map[string]float64{}}
+	ix, err := host.build(ctx, in, r.Values)
 	if err != nil {
-		return fmt.Errorf("building: %w", err)
+		return err
 	}
 	defer ix.Close()
-	values[metric.Build] = took.Seconds()
-	values[metric.BuildCPU] = cpuSeconds() - cpu
-	if peak, ok := peakMemory(); ok && peakKnown {
-		values[metric.PeakBuild] = float64(max(0, peak-before))
-	}
-	values[metric.Analytic] = float64(family.Bytes(in.Vectors.Rows, in.Vectors.Dim, in.Params))
-	if family.Engine != "" {
-		// The client's own are nothing to judge an engine by.
-		delete(values, metric.PeakBuild)
-		delete(values, metric.BuildCPU)
-		if now, ok := holding(engine); ok && engineKnown {
-			values[metric.BuildCPU] = cpuSeconds() - cpu + now.cpu - rest.cpu
-			if enginePeak {
-				values[metric.PeakBuild] = float64(max(0, now.peak-rest.rss))
-			}
-		}
-	}
+	r.Values[metric.Analytic] = float64(family.Bytes(in.Vectors.Rows, in.Vectors.Dim, in.Params))
 
 	saver, ok := ix.(indexes.Saver)
 	if !ok {
@@ -231,28 +200,10 @@ func (w *worker) build(ctx context.Context) error {
 	if err := saver.Save(w.Index); err != nil {
 		return fmt.Errorf("saving: %w", err)
 	}
-	if family.Engine != "" {
-		r := reply{Values: values, Server: w.server(ix), Before: rest.anonymous}
-		if doubts, ok := ix.(indexes.Warner); ok {
-			r.Warnings = doubts.Warnings()
-		}
-		return w.out.Encode(r)
-	}
-	info, err := os.Stat(w.Index)
-	if err != nil {
+	if err := host.saved(ix, w.Index, &r); err != nil {
 		return fmt.Errorf("saving: %w", err)
 	}
-	values[metric.Serialized] = float64(info.Size())
-	return w.out.Encode(reply{Values: values})
-}
-
-// server says which engine holds ix, for people.
-func (w *worker) server(ix indexes.Index) string {
-	name := w.Server.Address
-	if s, ok := ix.(indexes.Served); ok {
-		name = s.Server() + " at " + name
-	}
-	return name
+	return w.out.Encode(r)
 }
 
 // phaseClock times the parts of a build from the calls that mark their beginnings.
@@ -300,33 +251,21 @@ func (w *worker) search(ctx context.Context) error {
 	for _, p := range w.Points {
 		maxK = max(maxK, p.K)
 	}
-	queries := w.set.Queries
-	before, known := int64(0), false
-	if family.Engine == "" {
-		before, known = ownMemory(w.Index)
-	}
-	start := time.Now()
-	ix, err := family.Load(w.Index, indexes.BuildInput{Metric: w.Metric, Params: params, Threads: w.Threads, Seed: w.Seed})
-	load := time.Since(start)
+	queries, host := w.set.Queries, w.hostOf(family)
+	shared := reply{Values: map[string]float64{}}
+	in := indexes.BuildInput{Metric: w.Metric, Params: params, Threads: w.Threads, Seed: w.Seed}
+	ix, err := host.load(ctx, w.Index, in, func(ix indexes.Index) error {
+		_, _, err := answerAll(ix, queries, maxK)
+		return err
+	}, &shared)
 	if err != nil {
-		return fmt.Errorf("loading: %w", err)
+		return err
 	}
 	defer ix.Close()
-	shared := map[string]float64{metric.Load: load.Seconds()}
-	if _, _, err := answerAll(ix, queries, maxK); err != nil {
+	if shared.Values[metric.Overhead], err = overhead(queries); err != nil {
 		return err
 	}
-	server := ""
-	if family.Engine != "" {
-		server = w.engineSize(ctx, ix, shared)
-	} else if after, ok := ownMemory(w.Index); ok && known {
-		shared[metric.Resident] = float64(after - before)
-		shared[metric.Vectors] = float64(family.VectorBytes(w.set.Base.Rows, w.set.Base.Dim))
-	}
-	if shared[metric.Overhead], err = overhead(queries); err != nil {
-		return err
-	}
-	if err := w.out.Encode(reply{Values: shared, Server: server}); err != nil {
+	if err := w.out.Encode(shared); err != nil {
 		return err
 	}
 
@@ -351,7 +290,7 @@ func (w *worker) search(ctx context.Context) error {
 		if i < len(w.Keep) {
 			stem = w.Keep[i]
 		}
-		r, err := w.point(ix, truth, p, stem)
+		r, err := w.point(ctx, host, ix, truth, p, stem)
 		if err != nil {
 			return err
 		}
@@ -363,25 +302,9 @@ func (w *worker) search(ctx context.Context) error {
 	return nil
 }
 
-// engineSize adds to values what an index takes up in its engine, and says which engine that is and
-// where the figures are from.
-func (w *worker) engineSize(ctx context.Context, ix indexes.Index, values map[string]float64) string {
-	says := w.server(ix)
-	if now, ok := settle(ctx, ix, w.Server.Processes); ok && w.Before > 0 {
-		values[metric.Resident] = float64(now.anonymous - w.Before)
-		says += fmt.Sprintf("; memory: anonymous memory of %d processes", len(w.Server.Processes))
-	} else {
-		says += "; its processes are not on this machine or not known, so its memory is not"
-	}
-	if from := footprint(ctx, ix, values); from != "" {
-		says += "; disk: " + from
-	}
-	return says
-}
-
 // point measures one operating point, and keeps the answers at stem where it is not empty. Scoring
 // comes after the clock has stopped.
-func (w *worker) point(ix indexes.Index, truth *dataset.Truth, p Point, stem string) (reply, error) {
+func (w *worker) point(ctx context.Context, host host, ix indexes.Index, truth *dataset.Truth, p Point, stem string) (reply, error) {
 	queries := w.set.Queries
 	ask := p.K
 	if w.set.LeaveOneOut {
@@ -395,10 +318,8 @@ func (w *worker) point(ix indexes.Index, truth *dataset.Truth, p Point, stem str
 		err            error
 	)
 	cost := map[string]float64{}
-	if wirer, ok := ix.(indexes.Wirer); ok {
-		if err := wire(wirer, ask, w.Measure, cost); err != nil {
-			return reply{}, err
-		}
+	if err := host.before(ix, ask, w.Measure, cost); err != nil {
+		return reply{}, err
 	}
 	if p.Mode == record.Batch {
 		batch, ok := ix.(indexes.BatchSearcher)
@@ -416,7 +337,7 @@ func (w *worker) point(ix indexes.Index, truth *dataset.Truth, p Point, stem str
 		switch p.Mode {
 		case record.Latency:
 			var t timing
-			t, err = timeSearches(ix, queries, ask, warm, w.Measure)
+			t, err = host.latency(ix, queries, ask, warm, w.Measure)
 			values, spread = t.values()
 			seconds = t.first()
 		case record.Throughput:
@@ -432,14 +353,12 @@ func (w *worker) point(ix indexes.Index, truth *dataset.Truth, p Point, stem str
 	if err != nil {
 		return reply{}, err
 	}
-	if checker, ok := ix.(indexes.Checker); ok {
-		doubt, err := checker.Check(context.Background())
-		if err != nil {
-			return reply{}, err
-		}
-		if doubt != "" {
-			warnings = append(warnings, doubt)
-		}
+	doubt, err := host.after(ctx, ix)
+	if err != nil {
+		return reply{}, err
+	}
+	if doubt != "" {
+		warnings = append(warnings, doubt)
 	}
 	all := leaveOut(w.set, got.all(), p.K)
 	if stem != "" {

@@ -115,8 +115,8 @@ func testDescription(t *testing.T, f *Family) {
 	if more, _ := f.Work(20_000, 64, p); !(build > 0 && search > 0 && more > build) {
 		t.Errorf("a build of 10,000 takes %v and a search %v, a build of 20,000 %v", build, search, more)
 	}
-	if (f.Engine != "") != (f.Drop != nil) {
-		t.Error("a family has a Drop if, and only if, it has an engine")
+	if r := f.Remote; r != nil && (r.Engine == "" || r.Drop == nil) {
+		t.Error("a family in a server needs the engine's name and Drop")
 	}
 	if f.Missing == "" {
 		return
@@ -147,17 +147,17 @@ type conforming struct {
 // out where there is none, unless ANNBENCH_ENGINES is "required".
 func engineAddress(t *testing.T, f *Family) string {
 	t.Helper()
-	if f.Engine == "" {
+	if f.Remote == nil {
 		return ""
 	}
-	name := "ANNBENCH_TEST_" + strings.ToUpper(f.Engine)
+	name := "ANNBENCH_TEST_" + strings.ToUpper(f.Remote.Engine)
 	address := os.Getenv(name)
 	switch {
 	case address != "":
 	case os.Getenv("ANNBENCH_ENGINES") == "required":
-		t.Fatalf("%s does not say where a %s answers", name, f.Engine)
+		t.Fatalf("%s does not say where a %s answers", name, f.Remote.Engine)
 	default:
-		t.Skipf("no address of a %s in %s; `make test-engines` starts one", f.Engine, name)
+		t.Skipf("no address of a %s in %s; `make test-engines` starts one", f.Remote.Engine, name)
 	}
 	return address
 }
@@ -210,7 +210,7 @@ func (c *conforming) params(n int) Params {
 
 func (c *conforming) input(vectors vec.Matrix, p Params) BuildInput {
 	in := BuildInput{Vectors: vectors, Metric: c.metric, Params: p, Threads: 1, Seed: 7}
-	if c.Engine != "" {
+	if c.Remote != nil {
 		in.Address, in.Name = c.address, fmt.Sprintf("annbench_test_%d_%s_%d", os.Getpid(), c.metric, c.built.Add(1))
 	}
 	return in
@@ -231,12 +231,12 @@ func (c *conforming) open(t *testing.T, vectors vec.Matrix, p Params) Index {
 // dropAfter removes at the end of the test what a build leaves in an engine, and checks that there is
 // nothing left to remove.
 func (c *conforming) dropAfter(t *testing.T, in BuildInput) {
-	if c.Engine == "" {
+	if c.Remote == nil {
 		return
 	}
 	t.Cleanup(func() {
 		for range 2 {
-			if err := c.Drop(context.Background(), in.Address, in.Name); err != nil {
+			if err := c.Remote.Drop(context.Background(), in.Address, in.Name); err != nil {
 				t.Errorf("removing %s: %v", in.Name, err)
 			}
 		}

@@ -45,41 +45,6 @@ type BatchSearcher interface {
 // Saver is an Index that can be written to a file, from which its family's Load restores it.
 type Saver interface{ Save(path string) error }
 
-// Footprinter is an Index in an engine that can tell what it takes up there.
-type Footprinter interface {
-	Footprint(ctx context.Context) (Footprint, error)
-}
-
-// Footprint is what an index in an engine takes up. What cannot be had is 0, never an estimate.
-type Footprint struct {
-	Disk int64  // bytes on the disks of all nodes, replicas and indexes included
-	From string // where the figure is from, for people: "pg_total_relation_size", "data folders of 3 nodes"
-}
-
-// Wirer is an Index in an engine that can ask it for nothing: Wire is one round trip of the form of a
-// search for k, on an empty collection or table. What it takes is the cost of the way there and back.
-type Wirer interface{ Wire(k int) error }
-
-// Settler is an Index in an engine that can be asked to collect its garbage, so that its memory can be
-// read.
-type Settler interface {
-	Settle(ctx context.Context) error
-}
-
-// Warner is an Index that doubts its own numbers: each warning goes into the records.
-type Warner interface{ Warnings() []string }
-
-// Checker is an Index in an engine that may lose a part of it, or a node, while it is searched: engines
-// have been seen to answer from what was left, without a word. Check is an error where the index is not
-// whole any more, and gives a doubt where it is, but its figures are those of a cluster that has lost
-// something.
-type Checker interface {
-	Check(ctx context.Context) (doubt string, err error)
-}
-
-// Served is an Index in an engine that can say which one, for people: its name, version, nodes.
-type Served interface{ Server() string }
-
 // BuildInput is what an index is built from.
 type BuildInput struct {
 	// Vectors are the base; an answer's ID is a row number of it. The memory stays the caller's, and
@@ -92,7 +57,7 @@ type BuildInput struct {
 	// Phase, where not nil, is called as each part of the build begins: "train", "add" or "finish".
 	Phase func(name string)
 
-	// Of families with an [Family.Engine] alone.
+	// Of families with a [Family.Remote] alone.
 
 	Address string   // where the engine answers; what it looks like is the engine's affair
 	Name    string   // what the build is to leave in the engine: a letter, then letters, digits and _
@@ -117,10 +82,9 @@ type Family struct {
 	Search  []Param // settings that Tune can change
 	Missing string  // why this build of annbench lacks the family; empty where it has it
 
-	// Engine names the server that the family's indexes are in: "weaviate", "pgvector". It is empty for
-	// families in this process. What Open leaves in an engine outlives the Index: Save writes a
-	// reference to it, Load connects and checks that it is there and whole, Drop removes it.
-	Engine string
+	// Remote is nil for families whose indexes are in this process; else they are in a server, and are
+	// [RemoteIndex]es.
+	Remote *Remote
 
 	Batch bool // its indexes are BatchSearchers
 	Codes bool // it keeps codes in place of the vectors
@@ -139,9 +103,6 @@ type Family struct {
 	Open func(ctx context.Context, in BuildInput) (Index, error)
 	// Load restores what Save wrote. in.Vectors may be empty; Metric and Params are those of the build.
 	Load func(path string, in BuildInput) (Index, error)
-	// Drop removes from the engine at address what an Open with that name left there, whole or not; that
-	// nothing is there is no error. It is nil for families in this process.
-	Drop func(ctx context.Context, address, name string) error
 	// Bytes is the analytic size of the index in memory, in bytes: vectors or codes, ids, and the
 	// structure over them, from n, dim and the settings alone.
 	Bytes func(n, dim int, p Params) int64
@@ -371,7 +332,7 @@ func Lookup(name string) (*Family, error) {
 			return f, nil
 		}
 		names = append(names, f.Name)
-		if f.Library == name || f.Engine == name {
+		if f.Library == name || f.Engine() == name {
 			of = append(of, f.Name)
 		}
 	}
@@ -408,8 +369,8 @@ func (f *Family) Check(in BuildInput) (BuildInput, error) {
 		return in, err
 	}
 	in.Params = params
-	if f.Engine != "" && (in.Address == "" || in.Name == "") {
-		return in, fmt.Errorf("%s: it is built in an engine (%s): where that answers, and a name for what is built, must be given", f.Name, f.Engine)
+	if f.Remote != nil && (in.Address == "" || in.Name == "") {
+		return in, fmt.Errorf("%s: it is built in an engine (%s): where that answers, and a name for what is built, must be given", f.Name, f.Remote.Engine)
 	}
 	in.Threads = max(1, in.Threads)
 	v := in.Vectors

@@ -109,7 +109,7 @@ func TestWords(t *testing.T) {
 // What stands in an engine is found again by its reference, where that is of what is asked for.
 func TestReference(t *testing.T) {
 	f := &Family{
-		Name: "far", Engine: "somewhere", Metrics: []vec.Metric{vec.L2},
+		Name: "far", Remote: &Remote{Engine: "somewhere"}, Metrics: []vec.Metric{vec.L2},
 		Build:  []Param{{Name: "M", Kind: Int, Default: 8, Min: 1, Max: 64}, {Name: "type", Kind: Word, Default: "graph", Words: []string{"graph", "list"}}},
 		Search: []Param{{Name: "ef", Kind: Int, Default: 10, Min: 1, Max: 100}},
 	}

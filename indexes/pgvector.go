@@ -93,7 +93,7 @@ func pgvectorFamilies() []*Family {
 		},
 	}
 	for _, f := range families {
-		f.Library, f.Engine = "pgvector", "pgvector"
+		f.Library, f.Remote = "pgvector", &Remote{Engine: "pgvector", Drop: pgvector.Drop}
 		f.Metrics = []vec.Metric{vec.L2, vec.Cosine, vec.InnerProduct}
 		f.Fits = func(n, dim int, p Params) error { return pgvectorFits(pgvectorTable(f, n, dim, p), p) }
 		f.Bytes = func(n, dim int, p Params) int64 {
@@ -106,7 +106,6 @@ func pgvectorFamilies() []*Family {
 		}
 		f.Open = func(ctx context.Context, in BuildInput) (Index, error) { return openPgvector(ctx, f, in) }
 		f.Load = func(path string, in BuildInput) (Index, error) { return loadPgvector(path, f, in) }
-		f.Drop = pgvector.Drop
 	}
 	return families
 }
@@ -255,13 +254,19 @@ func (x *inPgvector) Tune(p Params) error {
 	return x.failed("tuning", x.searcher.Tune(pgvectorSettings(x.family, p)))
 }
 
-// Wire implements [Wirer].
+// Wire implements [RemoteIndex].
 func (x *inPgvector) Wire(k int) error {
 	if x.searcher == nil {
 		return errClosed(x.family)
 	}
 	return x.failed("searching", x.searcher.Wire(k))
 }
+
+// Settle implements [RemoteIndex]: PostgreSQL has no garbage to collect.
+func (x *inPgvector) Settle(context.Context) error { return nil }
+
+// Check implements [RemoteIndex]: a PostgreSQL has one node, and is all there if it answers.
+func (x *inPgvector) Check(context.Context) (string, error) { return "", nil }
 
 // Save implements [Saver]: a reference to the table.
 func (x *inPgvector) Save(path string) error {
@@ -271,7 +276,7 @@ func (x *inPgvector) Save(path string) error {
 	return saveReference(path, x.refers)
 }
 
-// Footprint implements [Footprinter], by what the server says of the table.
+// Footprint implements [RemoteIndex], by what the server says of the table.
 func (x *inPgvector) Footprint(ctx context.Context) (Footprint, error) {
 	z, err := x.server.Sizes(ctx, &x.table)
 	if err != nil {
@@ -288,10 +293,10 @@ func (x *inPgvector) Footprint(ctx context.Context) (Footprint, error) {
 	return Footprint{Disk: z.Total, From: from}, nil
 }
 
-// Server implements [Served].
+// Server implements [RemoteIndex].
 func (x *inPgvector) Server() string { return x.server.String() }
 
-// Warnings implements [Warner]: why its times mean nothing, where they do not, and what the server said
+// Warnings implements [RemoteIndex]: why its times mean nothing, where they do not, and what the server said
 // while it built.
 func (x *inPgvector) Warnings() []string {
 	all := x.server.Notices()
@@ -301,7 +306,7 @@ func (x *inPgvector) Warnings() []string {
 	return all
 }
 
-// Close implements [Index]. The table stays: see [Family.Drop].
+// Close implements [Index]. The table stays: see [Remote].
 func (x *inPgvector) Close() error {
 	if x.searcher != nil {
 		x.searcher.Close()

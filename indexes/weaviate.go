@@ -22,7 +22,7 @@ func weaviateFamily() *Family {
 	f := &Family{
 		Name:    "weaviate",
 		Library: "weaviate",
-		Engine:  "weaviate",
+		Remote:  &Remote{Engine: "weaviate", Drop: dropWeaviate},
 		Doc: "A distributed vector database, on one node or several: a navigable small-world graph, or a scan of all. " +
 			"Its searches go over the wire, whose cost is measured beside them. " +
 			"Vectors are spread over the shards, every shard has an index of its own, and a search asks them all. " +
@@ -56,7 +56,6 @@ func weaviateFamily() *Family {
 	}
 	f.Open = func(ctx context.Context, in BuildInput) (Index, error) { return openWeaviate(ctx, f, in) }
 	f.Load = func(path string, in BuildInput) (Index, error) { return loadWeaviate(path, f, in) }
-	f.Drop = dropWeaviate
 	return f
 }
 
@@ -231,7 +230,7 @@ func (x *weaviateIndex) healthy(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// Check implements [Checker]. Weaviate without replicas fails for some seconds after it has lost a node,
+// Check implements [RemoteIndex]. Weaviate without replicas fails for some seconds after it has lost a node,
 // and then answers from the shards that are left as if they were all.
 func (x *weaviateIndex) Check(ctx context.Context) (doubt string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, controlDeadline)
@@ -319,7 +318,7 @@ func (x *weaviateIndex) search(name string, dst []vec.Neighbor, q []float32, k i
 	return dst, nil
 }
 
-// Wire implements [Wirer].
+// Wire implements [RemoteIndex].
 func (x *weaviateIndex) Wire(k int) error {
 	if x.closed.Load() {
 		return errClosed(x.family)
@@ -356,10 +355,10 @@ func (x *weaviateIndex) tune(ef int) error {
 	return nil
 }
 
-// Settle implements [Settler].
+// Settle implements [RemoteIndex].
 func (x *weaviateIndex) Settle(ctx context.Context) error { return x.client.Collect(ctx) }
 
-// Server implements [Served].
+// Server implements [RemoteIndex].
 func (x *weaviateIndex) Server() string {
 	says := "weaviate " + x.client.Version
 	if x.client.Version != weaviate.Tested {
@@ -371,7 +370,7 @@ func (x *weaviateIndex) Server() string {
 	return fmt.Sprintf("%s, %d nodes", says, x.nodes)
 }
 
-// Footprint implements [Footprinter]: the sizes of the files in the collection's folder on each node.
+// Footprint implements [RemoteIndex]: the sizes of the files in the collection's folder on each node.
 func (x *weaviateIndex) Footprint(context.Context) (Footprint, error) {
 	if len(x.in.Data) == 0 {
 		return Footprint{}, errors.New("the data folders of the engine are not known here")
@@ -400,6 +399,9 @@ func (x *weaviateIndex) Footprint(context.Context) (Footprint, error) {
 	}
 	return Footprint{Disk: sum, From: fmt.Sprintf("files of the collection in %d data folders", len(x.in.Data))}, nil
 }
+
+// Warnings implements [RemoteIndex]: there are none.
+func (x *weaviateIndex) Warnings() []string { return nil }
 
 // Save implements [Saver]: a reference, the index stays where it is.
 func (x *weaviateIndex) Save(path string) error {

@@ -426,7 +426,7 @@ func TestNodeLostInMidSearch(t *testing.T) {
 				late = append(late, ask(q, since))
 			}
 			recall, failed := tell("then", late)
-			doubt, err := x.(indexes.Checker).Check(t.Context())
+			doubt, err := x.(indexes.RemoteIndex).Check(t.Context())
 			t.Logf("checked: %q, %v", doubt, err)
 			switch {
 			case replicas == 3 && (failed != 0 || recall < 0.98 || err != nil || !strings.Contains(doubt, "2 of 3 nodes")):
@@ -437,7 +437,7 @@ func TestNodeLostInMidSearch(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
 			defer cancel()
-			t.Logf("removing the collection: %v", f.Drop(ctx, s.Address, "annbench_lost"))
+			t.Logf("removing the collection: %v", f.Remote.Drop(ctx, s.Address, "annbench_lost"))
 		})
 	}
 }

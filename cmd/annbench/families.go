@@ -48,7 +48,7 @@ func (c *familiesCmd) Run(s *surface) error {
 	if c.JSON {
 		all := []listed{}
 		for _, f := range indexes.Families() {
-			all = append(all, listed{f.Name, f.Library, f.Engine, f.Doc, f.Exact, f.Metrics, settings(f.Build), settings(f.Search), f.Missing})
+			all = append(all, listed{f.Name, f.Library, f.Engine(), f.Doc, f.Exact, f.Metrics, settings(f.Build), settings(f.Search), f.Missing})
 		}
 		enc := json.NewEncoder(s.out)
 		enc.SetIndent("", "  ")
@@ -59,8 +59,8 @@ func (c *familiesCmd) Run(s *surface) error {
 		if f.Missing != "" {
 			fmt.Fprintf(s.out, "  not in this build: %s\n", f.Missing)
 		}
-		if f.Engine != "" {
-			fmt.Fprintf(s.out, "  in a server (%s), whose address the sweep gives, or `annbench engines status`\n", f.Engine)
+		if f.Remote != nil {
+			fmt.Fprintf(s.out, "  in a server (%s), whose address the sweep gives, or `annbench engines status`\n", f.Remote.Engine)
 		}
 		fmt.Fprintln(s.out, wrap(f.Doc, "  ", 96))
 		for _, part := range []struct {
