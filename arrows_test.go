@@ -46,11 +46,10 @@ var arrows = map[string][]string{
 	"bench/store":           {"bench/lease"},
 	"bench/store/storetest": {},
 	// Files of other tools, what is stored of them, and what a sweep runs on.
-	"bench/dataset/internal/disk": {},
-	"bench/dataset/vecfile":       {"indexes/vec", "bench/dataset/internal/disk"},
-	"bench/dataset/collection":    {"indexes/vec", "bench/dataset/vecfile", "bench/dataset/internal/disk"},
-	"bench/dataset":               {"indexes/vec", "bench/dataset/vecfile", "bench/dataset/collection", "bench/dataset/internal/disk"},
-	"bench":                       {"indexes", "indexes/vec", "bench/dataset", "bench/dataset/vecfile", "bench/dataset/collection", "bench/lease", "bench/metric", "bench/record"},
+	"bench/dataset/vecfile":    {"indexes/vec"},
+	"bench/dataset/collection": {"indexes/vec", "bench/dataset/vecfile"},
+	"bench/dataset":            {"indexes/vec", "bench/dataset/vecfile", "bench/dataset/collection"},
+	"bench":                    {"indexes", "indexes/vec", "bench/dataset", "bench/dataset/vecfile", "bench/dataset/collection", "bench/lease", "bench/metric", "bench/record"},
 
 	"embedder/models":         {},
 	"embedder/catalog/boards": {},

@@ -11,6 +11,7 @@ import (
 
 	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
+	"annbench/internal/words"
 )
 
 // Gate is something that the checks of a set look for. What is found beyond its limit ends a run,
@@ -91,14 +92,14 @@ func (s *Set) Check(metric vec.Metric, allow ...string) (warnings []string, err 
 	if metric == vec.Cosine {
 		for _, half := range halves {
 			if count, first := zeroRows(half.m); count > 0 {
-				f.add("zeros", 1, "%d of %s are zero, %s %d (row %d of the collection) first: under %s they are equally far from everything", count, plural(half.m.Rows, half.name), half.name, first, half.rows[first], metric)
+				f.add("zeros", 1, "%d of %s are zero, %s %d (row %d of the collection) first: under %s they are equally far from everything", count, words.Count(half.m.Rows, half.name), half.name, first, half.rows[first], metric)
 			}
 		}
 	}
 	d := newDuplicates(s.Base)
 	if d.copies > 0 {
 		groups, largest := d.groups()
-		f.add("duplicates", float64(d.copies)/float64(s.Base.Rows), "%d of %s are exact copies of another: %s, the largest of %d", d.copies, plural(s.Base.Rows, "base vector"), plural(groups, "group"), largest)
+		f.add("duplicates", float64(d.copies)/float64(s.Base.Rows), "%d of %s are exact copies of another: %s, the largest of %d", d.copies, words.Count(s.Base.Rows, "base vector"), words.Count(groups, "group"), largest)
 	}
 	inside := 0
 	for q := range s.Queries.Rows {
@@ -107,7 +108,7 @@ func (s *Set) Check(metric vec.Metric, allow ...string) (warnings []string, err 
 		}
 	}
 	if inside > 0 {
-		f.add("queries", float64(inside)/float64(s.Queries.Rows), "%d of %s also stand in the base, as exact copies", inside, plural(s.Queries.Rows, "query"))
+		f.add("queries", float64(inside)/float64(s.Queries.Rows), "%d of %s also stand in the base, as exact copies", inside, words.Count(s.Queries.Rows, "query"))
 	}
 	if n := constant(s.Base); n > 0 {
 		f.add("constant", float64(n)/float64(s.Base.Dim), "%d of %d dimensions are nearly constant over the base", n, s.Base.Dim)
@@ -203,7 +204,7 @@ func CheckNeighbors(set *Set, truth *Truth, given [][]int32, first int, allow ..
 		return nil, nil
 	}
 	f := &findings{allow: allow}
-	f.add("neighbors", 1-recall, "the neighbours that the vectors' file gives reach a recall@%d of %.4f by exact search under %s, over %s: they are of another metric or of other vectors, or not exact", k, recall, truth.Metric, plural(queries, "query"))
+	f.add("neighbors", 1-recall, "the neighbours that the vectors' file gives reach a recall@%d of %.4f by exact search under %s, over %s: they are of another metric or of other vectors, or not exact", k, recall, truth.Metric, words.Count(queries, "query"))
 	return f.result()
 }
 
@@ -211,16 +212,6 @@ func distinct(ids []int32) int {
 	s := slices.Clone(ids)
 	slices.Sort(s)
 	return len(slices.Compact(s))
-}
-
-func plural(n int, what string) string {
-	switch {
-	case n == 1:
-		return "1 " + what
-	case what == "query":
-		return fmt.Sprintf("%d queries", n)
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // zeroRows counts the vectors that are zero, and names the first.

@@ -14,9 +14,9 @@ import (
 	"sync"
 
 	"annbench/bench/dataset/collection"
-	"annbench/bench/dataset/internal/disk"
 	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
+	"annbench/internal/atomicfile"
 )
 
 // The files of a set's folder.
@@ -145,7 +145,7 @@ func Split(ctx context.Context, c *collection.Collection, cfg SplitConfig, cache
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	tmp, err := disk.TempDir(dir)
+	tmp, err := atomicfile.TempDir(dir)
 	if err != nil {
 		return "", err
 	}
@@ -153,7 +153,7 @@ func Split(ctx context.Context, c *collection.Collection, cfg SplitConfig, cache
 	if err := writeSet(ctx, tmp, c, meta); err != nil {
 		return "", fmt.Errorf("splitting %s: %w", c.Name, err)
 	}
-	if err := disk.Publish(tmp, dir); err != nil {
+	if err := atomicfile.Publish(tmp, dir); err != nil {
 		// Another process may have been faster; what it wrote is the same.
 		if have, again := readSetMeta(dir); again != nil || have.Digest != meta.Digest {
 			return "", fmt.Errorf("splitting %s: %s is there, but is not a complete set; delete it: %w", c.Name, dir, err)
@@ -175,7 +175,7 @@ func (m *setMeta) digest() string {
 func readSetMeta(dir string) (*setMeta, error) {
 	var m setMeta
 	path := filepath.Join(dir, setFile)
-	if err := disk.ReadJSON(path, &m); err != nil {
+	if err := atomicfile.ReadJSON(path, &m); err != nil {
 		return nil, err
 	}
 	if m.Version != setVersion {
@@ -214,7 +214,7 @@ func held(rows, queries int, seed uint64) []bool {
 // setHalf is the base or the queries of a set that is being written.
 type setHalf struct {
 	vectors      *vecfile.ArrayWriter[float32]
-	items        *disk.Lines
+	items        *collection.ItemWriter
 	rows, labels []int32
 }
 
@@ -223,7 +223,7 @@ func newSetHalf(dir, vectors, items string, dim int) (*setHalf, error) {
 	if err != nil {
 		return nil, err
 	}
-	lines, err := disk.CreateLines(filepath.Join(dir, items))
+	lines, err := collection.CreateItems(filepath.Join(dir, items))
 	if err != nil {
 		w.Close()
 		return nil, err
@@ -234,7 +234,6 @@ func newSetHalf(dir, vectors, items string, dim int) (*setHalf, error) {
 // copy appends the rows of c that are wanted, in order.
 func (h *setHalf) copy(ctx context.Context, c *collection.Collection, number map[string]int32, wanted func(row int) bool) error {
 	const most = 4096 // rows between two looks at ctx
-	var line []byte
 	for from := 0; from < c.Vectors.Rows; {
 		if !wanted(from) {
 			from++
@@ -253,8 +252,7 @@ func (h *setHalf) copy(ctx context.Context, c *collection.Collection, number map
 		for row := from; row < to; row++ {
 			h.rows = append(h.rows, int32(row))
 			h.labels = append(h.labels, number[c.Items[row].Label])
-			line = collection.AppendItem(line[:0], c.Items[row])
-			if _, err := h.items.Write(line); err != nil {
+			if _, err := h.items.Append(c.Items[row]); err != nil {
 				return err
 			}
 		}
@@ -318,7 +316,7 @@ func writeSet(ctx context.Context, dir string, c *collection.Collection, meta se
 	); err != nil {
 		return err
 	}
-	return disk.WriteJSON(filepath.Join(dir, setFile), meta)
+	return atomicfile.WriteJSON(filepath.Join(dir, setFile), meta)
 }
 
 // labelsOf are the categories of all items, sorted, each once.

@@ -16,9 +16,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"annbench/bench/dataset/internal/disk"
 	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
+	"annbench/internal/atomicfile"
 )
 
 // The files of a truth's folder.
@@ -172,7 +172,7 @@ func openTruth(path string, set *Set, metric vec.Metric, k int) (*Truth, error) 
 
 func (t *Truth) open(path string, set *Set) (err error) {
 	var m truthMeta
-	if err := disk.ReadJSON(filepath.Join(path, truthFile), &m); err != nil {
+	if err := atomicfile.ReadJSON(filepath.Join(path, truthFile), &m); err != nil {
 		return err
 	}
 	switch {
@@ -206,7 +206,7 @@ func sumOf[T vecfile.Number](values []T) string {
 }
 
 func writeTruth(path string, set *Set, metric vec.Metric, k int, ids []int32, distances []float64) error {
-	tmp, err := disk.TempDir(path)
+	tmp, err := atomicfile.TempDir(path)
 	if err != nil {
 		return err
 	}
@@ -217,14 +217,14 @@ func writeTruth(path string, set *Set, metric vec.Metric, k int, ids []int32, di
 	); err != nil {
 		return err
 	}
-	if err := disk.WriteJSON(filepath.Join(tmp, truthFile), truthMeta{
+	if err := atomicfile.WriteJSON(filepath.Join(tmp, truthFile), truthMeta{
 		Version: truthVersion, Set: set.Digest, Metric: metric, K: k, Queries: set.Queries.Rows,
 		IDs: sumOf(ids), Distances: sumOf(distances),
 	}); err != nil {
 		return err
 	}
 	// Where another process was faster, its folder is as good; opening it says if it is not.
-	if err := disk.Publish(tmp, path); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := atomicfile.Publish(tmp, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil

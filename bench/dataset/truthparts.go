@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 
-	"annbench/bench/dataset/internal/disk"
 	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
+	"annbench/internal/atomicfile"
 )
 
 // The files of a part's folder, beside truthFile.
@@ -112,7 +112,7 @@ func partError(path string, err error) error {
 // openPart maps a part. The error is fs.ErrNotExist where it is not there.
 func openPart(path string, set *Set, metric vec.Metric, k int, part TruthPart) (ids *vecfile.Array[int32], ranks *vecfile.Array[float32], err error) {
 	var m partMeta
-	if err := disk.ReadJSON(filepath.Join(path, truthFile), &m); err != nil {
+	if err := atomicfile.ReadJSON(filepath.Join(path, truthFile), &m); err != nil {
 		return nil, nil, err
 	}
 	switch {
@@ -151,7 +151,7 @@ func openPart(path string, set *Set, metric vec.Metric, k int, part TruthPart) (
 }
 
 func writePart(path string, set *Set, metric vec.Metric, k int, part TruthPart, width int, ids []int32, ranks []float32) error {
-	tmp, err := disk.TempDir(path)
+	tmp, err := atomicfile.TempDir(path)
 	if err != nil {
 		return err
 	}
@@ -162,13 +162,13 @@ func writePart(path string, set *Set, metric vec.Metric, k int, part TruthPart, 
 	); err != nil {
 		return err
 	}
-	if err := disk.WriteJSON(filepath.Join(tmp, truthFile), partMeta{
+	if err := atomicfile.WriteJSON(filepath.Join(tmp, truthFile), partMeta{
 		Version: truthVersion, Set: set.Digest, Metric: metric, K: k, Queries: set.Queries.Rows,
 		Part: part.Index, Of: part.Of, Width: width, IDs: sumOf(ids), Ranks: sumOf(ranks),
 	}); err != nil {
 		return err
 	}
-	if err := disk.Publish(tmp, path); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := atomicfile.Publish(tmp, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil

@@ -92,6 +92,18 @@ func WriteJSON(path string, v any) error {
 	return Write(path, append(b, '\n'))
 }
 
+// ReadJSON reads what [WriteJSON] wrote. Its errors name the file.
+func ReadJSON(path string, v any) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
 // Replace is for writers that want a name and not an open file: write makes the file called tmp, in a
 // folder of its own beside path, and Replace syncs it and gives it the name path. Whatever else write
 // leaves in that folder is removed.

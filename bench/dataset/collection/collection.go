@@ -2,6 +2,7 @@ package collection
 
 import (
 	"archive/zip"
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -19,9 +20,9 @@ import (
 	"strings"
 	"sync"
 
-	"annbench/bench/dataset/internal/disk"
 	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
+	"annbench/internal/atomicfile"
 )
 
 // The files of a collection folder.
@@ -89,7 +90,7 @@ type Collection struct {
 // other; that the content is still what the digest was made of is for [Collection.Verify].
 func OpenFolder(dir string) (*Collection, error) {
 	c := &Collection{Name: baseName(dir), dir: dir}
-	if err := disk.ReadJSON(filepath.Join(dir, metaFile), &c.Meta); err != nil {
+	if err := atomicfile.ReadJSON(filepath.Join(dir, metaFile), &c.Meta); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("%s is not a complete collection: it has no %s; make one with `annbench embed`", dir, metaFile)
 		}
@@ -215,13 +216,59 @@ func ReadItems(path string, rows int) ([]Item, error) {
 	return items, nil
 }
 
-// AppendItem appends to b the line of item that [ReadItems] reads.
-func AppendItem(b []byte, item Item) []byte {
+// appendItem appends to b the line of item that [ReadItems] reads.
+func appendItem(b []byte, item Item) []byte {
 	line, err := json.Marshal(item)
 	if err != nil {
 		panic(err) // strings always encode
 	}
 	return append(append(b, line...), '\n')
+}
+
+// ItemWriter writes a file that [ReadItems] reads.
+type ItemWriter struct {
+	f    *os.File
+	buf  *bufio.Writer
+	line []byte
+}
+
+// CreateItems begins a file that must not be there yet.
+func CreateItems(path string) (*ItemWriter, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	return newItemWriter(f), nil
+}
+
+// newItemWriter writes to f, from where it stands.
+func newItemWriter(f *os.File) *ItemWriter {
+	return &ItemWriter{f: f, buf: bufio.NewWriterSize(f, 1<<18)}
+}
+
+// Append writes item, and returns its line, which is good until the next call.
+func (w *ItemWriter) Append(item Item) (line []byte, err error) {
+	w.line = appendItem(w.line[:0], item)
+	_, err = w.buf.Write(w.line)
+	return w.line, err
+}
+
+// Flush hands what was written to the system.
+func (w *ItemWriter) Flush() error { return w.buf.Flush() }
+
+// Sync waits until what was flushed is on the disk.
+func (w *ItemWriter) Sync() error { return w.f.Sync() }
+
+// Close closes the file without flushing.
+func (w *ItemWriter) Close() error { return w.f.Close() }
+
+// Finish waits until all is on the disk. The writer is closed then, also after an error.
+func (w *ItemWriter) Finish() error {
+	err := w.Flush()
+	if err == nil {
+		err = w.Sync()
+	}
+	return errors.Join(err, w.Close())
 }
 
 // digester makes the digest of a collection from its vectors and items, as they come.
@@ -282,7 +329,7 @@ func (c *Collection) computeDigest(ctx context.Context) (string, error) {
 		if i%(1<<16) == 0 && ctx.Err() != nil {
 			return "", ctx.Err()
 		}
-		line = AppendItem(line[:0], item)
+		line = appendItem(line[:0], item)
 		d.items.Write(line)
 	}
 	return d.digest(c.Vectors.Rows, c.Vectors.Dim), nil
@@ -367,14 +414,13 @@ type Writer struct {
 	itemBytes int64
 	digester  digester
 	vectors   *vecfile.ArrayWriter[float32]
-	items     *disk.Lines
+	items     *ItemWriter
 	thumbs    *os.File // nil before the first
 	zip       *zip.Writer
 	zipped    *appender // what zip writes to
-	line      []byte
-	journal   *journal // of a collection that can be gone on with; nil for others
-	err       error    // the first, after which nothing is written any more
-	given     Meta     // what was read beside the vectors; see [OpenFiles]
+	journal   *journal  // of a collection that can be gone on with; nil for others
+	err       error     // the first, after which nothing is written any more
+	given     Meta      // what was read beside the vectors; see [OpenFiles]
 }
 
 // Create begins a collection at dir, of vectors of dim dimensions. What is written lies in a folder
@@ -389,13 +435,13 @@ func Create(dir string, dim int) (*Writer, error) {
 	if err := free(dir); err != nil {
 		return nil, fmt.Errorf("creating %s: %w", dir, err)
 	}
-	tmp, err := disk.TempDir(dir)
+	tmp, err := atomicfile.TempDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("creating %s: %w", dir, err)
 	}
 	w := &Writer{dir: dir, tmp: tmp, dim: dim, digester: newDigester()}
 	if w.vectors, err = vecfile.CreateArray[float32](filepath.Join(tmp, vectorsFile), dim, w.digester.vectors); err == nil {
-		w.items, err = disk.CreateLines(filepath.Join(tmp, itemsFile))
+		w.items, err = CreateItems(filepath.Join(tmp, itemsFile))
 	}
 	if err != nil {
 		w.Abort()
@@ -440,12 +486,12 @@ func (w *Writer) append(items []Item, vectors vec.Matrix, thumbs [][]byte) error
 		return err
 	}
 	for i, item := range items {
-		w.line = AppendItem(w.line[:0], item)
-		w.digester.items.Write(w.line)
-		if _, err := w.items.Write(w.line); err != nil {
+		line, err := w.items.Append(item)
+		if err != nil {
 			return err
 		}
-		w.itemBytes += int64(len(w.line))
+		w.digester.items.Write(line)
+		w.itemBytes += int64(len(line))
 		if thumbs != nil && len(thumbs[i]) > 0 {
 			if err := w.thumb(w.rows+i, thumbs[i]); err != nil {
 				return err
@@ -512,10 +558,10 @@ func (w *Writer) commit(embedding json.RawMessage) (*Meta, error) {
 		Digest: w.digester.digest(w.rows, w.dim), Embedding: embedding,
 		Queries: w.given.Queries, Metric: w.given.Metric, Word: w.given.Word, Neighbors: w.given.Neighbors,
 	}
-	if err := disk.WriteJSON(filepath.Join(w.tmp, metaFile), meta); err != nil {
+	if err := atomicfile.WriteJSON(filepath.Join(w.tmp, metaFile), meta); err != nil {
 		return nil, err
 	}
-	if err := disk.Publish(w.tmp, w.dir); err != nil {
+	if err := atomicfile.Publish(w.tmp, w.dir); err != nil {
 		if w.journal != nil && errors.Is(err, fs.ErrExist) {
 			w.journal.marks = 0 // another has written the same: this one is not needed
 		}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"annbench/bench/dataset/internal/disk"
+	"annbench/internal/atomicfile"
 )
 
 // CachedDigest is Digest, and remembers it below cacheDir by the names, sizes and times of the files,
@@ -37,7 +37,7 @@ func (c *Collection) CachedDigest(ctx context.Context, cacheDir string) (string,
 	if again, _, err := stamp(c.files); err != nil || again != key || !settled {
 		return digest, nil
 	}
-	return digest, disk.Replace(path, func(tmp string) error { return disk.Write(tmp, []byte(digest+"\n")) })
+	return digest, atomicfile.Write(path, []byte(digest+"\n"))
 }
 
 // stamp is a hash of what the system says of the files, without their content; settled is whether

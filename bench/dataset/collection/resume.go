@@ -17,8 +17,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"annbench/bench/dataset/internal/disk"
 	"annbench/bench/dataset/vecfile"
+	"annbench/internal/atomicfile"
 )
 
 // journalFile tells, in a collection that is being written by [Resume], up to where it is whole.
@@ -260,7 +260,7 @@ func (w *Writer) resume(key string) (replaced bool, err error) {
 	if f, err = reopen(itemsFile, w.itemBytes); err != nil {
 		return false, err
 	}
-	w.items = disk.NewLines(f)
+	w.items = newItemWriter(f)
 	if w.zip != nil {
 		if w.thumbs, err = reopen(thumbsFile, w.zipped.n); err != nil {
 			return false, err
@@ -281,8 +281,7 @@ func (w *Writer) resume(key string) (replaced bool, err error) {
 			return false, err
 		}
 	}
-	disk.SyncDir(w.tmp)
-	return other, nil
+	return other, atomicfile.SyncDir(w.tmp)
 }
 
 // listen sets up the sums of what is written.

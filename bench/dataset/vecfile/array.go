@@ -12,8 +12,8 @@ import (
 	"strings"
 	"unsafe"
 
-	"annbench/bench/dataset/internal/disk"
 	"annbench/indexes/vec"
+	"annbench/internal/atomicfile"
 )
 
 // Array is the content of a .npy file. Data must not be written to.
@@ -238,7 +238,7 @@ func WriteArray[T Number](path string, values []T, row int) error {
 	if row < 0 || row > 0 && len(values)%row != 0 {
 		return fmt.Errorf("writing %s: %d values in rows of %d", path, len(values), row)
 	}
-	return disk.Replace(path, func(tmp string) error { return writeArray(tmp, values, row) })
+	return atomicfile.Replace(path, func(tmp string) error { return writeArray(tmp, values, row) })
 }
 
 // ReadArray reads a .npy file of T in one or two dimensions; row is 0 for one.

@@ -7,7 +7,7 @@ import (
 	"math"
 	"slices"
 
-	"annbench/bench/dataset/internal/disk"
+	"annbench/internal/atomicfile"
 )
 
 // HDF5 is a file to be written: attributes of the root group, and data sets in it. It is in the oldest
@@ -42,13 +42,11 @@ func (h *HDF5) WriteFile(path string) error {
 	if len(h.Datasets) > 2*hdf5SymbolsK {
 		return fmt.Errorf("writing %s: %d data sets, %d have room", path, len(h.Datasets), 2*hdf5SymbolsK)
 	}
-	return disk.Replace(path, func(tmp string) error {
-		b, err := h.encode()
-		if err != nil {
-			return err
-		}
-		return disk.Write(tmp, b)
-	})
+	b, err := h.encode()
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(path, b)
 }
 
 // hdf5Buffer is a file in memory, of parts that begin at multiples of eight.

@@ -2,14 +2,12 @@ package vecfile
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
-	"annbench/bench/dataset/internal/disk"
 	"annbench/indexes/vec"
+	"annbench/internal/atomicfile"
 )
 
 // Table is vectors to be written, with what each stands for.
@@ -25,17 +23,15 @@ func Write(ctx context.Context, path string, t Table) error {
 	if format == nil || !format.Writable() {
 		return fmt.Errorf("writing %s: the extension must be one of %s", path, strings.Join(Writable(), " "))
 	}
-	return disk.Replace(path, func(tmp string) error {
-		f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-		if err != nil {
-			return err
-		}
-		err = format.write(ctx, f, t)
-		if err == nil {
-			err = f.Sync()
-		}
-		return errors.Join(err, f.Close())
-	})
+	f, err := atomicfile.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	if err := format.write(ctx, f.File, t); err != nil {
+		return err
+	}
+	return f.Commit()
 }
 
 // blocks calls f with the values of some rows after the other.
