@@ -93,7 +93,8 @@ gpu-check: build ## measure embedding on this machine's GPUs, in a few minutes; 
 	@bin/gpucheck
 
 bench: deps ## run the Go benchmarks, one thread a library
-	@$(NATIVE) $(SINGLE) go test -tags "$$TAGS" -run '^$$' -bench . -benchmem ./bench ./indexes/...
+	@$(NATIVE) $(SINGLE) go test -tags "$$TAGS" -run '^$$' -bench . -benchmem ./indexes/...
+	@$(NATIVE) $(SINGLE) go test -tags "$$TAGS" -run '^$$' -bench . ./bench/pipeline
 
 bench-forest: ## run the forest's benchmarks: kernels, exact search, builds, searches with recall
 	@CGO_ENABLED=0 GOMAXPROCS=2 go test -run '^$$' -bench . ./indexes/vec ./indexes/rpforest

@@ -51,12 +51,18 @@ var arrows = map[string][]string{
 	"bench/dataset":            {"indexes/vec", "bench/dataset/vecfile", "bench/dataset/collection"},
 	"bench":                    {"indexes", "indexes/vec", "bench/dataset", "bench/dataset/vecfile", "bench/dataset/collection", "bench/lease", "bench/metric", "bench/record"},
 
+	// The whole way from images or vectors to results, for programs.
+	"bench/pipeline": {
+		"bench", "bench/dataset", "bench/dataset/collection", "bench/project", "bench/record", "embedder", "embedder/catalog", "embedder/models",
+		"indexes", "indexes/vec", "internal/atomicfile", "internal/usage", "internal/words",
+	},
+
 	"embedder/models":         {},
 	"embedder/catalog/boards": {},
-	"embedder/catalog":        {"embedder/catalog/boards"},
+	"embedder/catalog":        {"embedder/catalog/boards", "internal/words"},
 	"embedder/catalog/survey": {"embedder/catalog", "embedder/catalog/boards"},
 	"embedder/scale":          {},
-	"embedder":                {"indexes/vec", "embedder/catalog", "embedder/models", "embedder/scale"},
+	"embedder":                {"indexes/vec", "bench/metric", "embedder/catalog", "embedder/models", "embedder/scale", "internal/words"},
 
 	// Records in, pages out: a report is made anywhere, without cgo, from a results file.
 	"reports": {"bench/metric", "bench/record"},
@@ -78,9 +84,10 @@ var arrows = map[string][]string{
 
 // testArrows are the arrows that only test files have, beyond those of the package they test.
 var testArrows = map[string][]string{
-	"reports":     {"browsertest"},
-	"serve":       {"browsertest"},
-	"bench/store": {"bench/store/storetest"},
+	"reports":        {"browsertest"},
+	"serve":          {"browsertest"},
+	"bench/pipeline": {"bench/metric", "indexes"},
+	"bench/store":    {"bench/store/storetest"},
 }
 
 // forAll are the leaves that any package may import without a line of its own.

@@ -9,6 +9,21 @@ import (
 	"annbench/indexes/vec"
 )
 
+// OpenCard reads the card of a model, and completes it from the model's graph. An empty path is the model
+// that ships. side, where not 0, gives the model pictures of so many pixels a side instead of its own.
+func OpenCard(path string, side int) (*models.Card, error) {
+	card, err := models.Default()
+	if path != "" {
+		if card, err = models.Open(path); err == nil {
+			card, err = CompleteCard(card, "")
+		}
+	}
+	if err == nil && side != 0 {
+		card, err = card.Resized(side, side)
+	}
+	return card, err
+}
+
 // CompleteCard returns card with all that it leaves out (see [models.Card.Missing]) as the graph of its
 // model says it: the only input, its layout, type and size, and the only output of two axes. What the graph
 // leaves open is an error that says which key to write. Library is as in [SessionOptions]. A card that

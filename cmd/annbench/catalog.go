@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"annbench/embedder/catalog"
@@ -51,54 +50,11 @@ func (i *images) open(s *surface, strict bool) (catalog.Source, error) {
 		if err := b.Problems(); strict && len(err) > 0 {
 			return nil, catalog.Strict(err)
 		}
-		for _, line := range describeProblems(b.Problems()) {
+		for _, line := range catalog.DescribeProblems(b.Problems()) {
 			s.say("%s", line)
 		}
 	}
 	return src, nil
-}
-
-// describeProblems counts problems by their kind and names the first of each.
-func describeProblems(problems []catalog.Problem) []string {
-	const named = 3
-	var lines []string
-	for _, kind := range catalog.ProblemKinds() {
-		n := 0
-		items := 0
-		var first []string
-		for _, p := range problems {
-			if p.Kind != kind {
-				continue
-			}
-			if n++; n <= named {
-				first = append(first, "  "+p.Where+": "+p.Reason)
-			}
-			items += p.Items
-		}
-		if n == 0 {
-			continue
-		}
-		line := plural(n, string(kind))
-		if items > 0 {
-			line += fmt.Sprintf(", %s left out", plural(items, "item"))
-		}
-		lines = append(append(lines, line+":"), first...)
-		if n > named {
-			lines = append(lines, fmt.Sprintf("  and %d more", n-named))
-		}
-	}
-	return lines
-}
-
-func plural(n int, what string) string {
-	switch {
-	case n == 1:
-	case strings.HasSuffix(what, "x"):
-		what += "es"
-	default:
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
 }
 
 type catalogRenderCmd struct {
@@ -154,7 +110,7 @@ func (c *catalogRenderCmd) Run(ctx context.Context, s *surface) error {
 		if err != nil {
 			return misuse(err)
 		}
-		for _, line := range describeProblems(a.Problems) {
+		for _, line := range catalog.DescribeProblems(a.Problems) {
 			s.say("%s", line)
 		}
 		config.Layout = a.Boards

@@ -2,18 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"annbench/bench"
-	"annbench/bench/dataset/collection"
 	"annbench/bench/project"
 	"annbench/bench/record"
 	"annbench/embedder/catalog/survey"
 	"annbench/indexes/vec"
+	"annbench/internal/atomicfile"
 )
 
 type catalogMapCmd struct {
@@ -45,7 +43,7 @@ func (c *catalogMapCmd) Run(ctx context.Context, s *surface) error {
 	if c.Points < 3 || !(c.Perplexity >= 1) {
 		return misuse(fmt.Errorf("--points must be at least 3, and --perplexity at least 1"))
 	}
-	all, err := openCollection(ctx, s, &bench.Data{Vectors: c.Vectors, Labels: c.Labels})
+	all, err := s.pipeline(ctx).Collection(ctx, &bench.Data{Vectors: c.Vectors, Labels: c.Labels})
 	if err != nil {
 		return misuse(err)
 	}
@@ -53,7 +51,7 @@ func (c *catalogMapCmd) Run(ctx context.Context, s *surface) error {
 	if c.Out == "" {
 		c.Out = filepath.Join("results", all.Name+".map")
 	}
-	m, err := mapOf(ctx, s, all, project.Config{Metric: metric, Points: c.Points, Seed: c.Seed, Perplexity: c.Perplexity})
+	m, err := s.pipeline(ctx).Map(ctx, all, project.Config{Metric: metric, Points: c.Points, Seed: c.Seed, Perplexity: c.Perplexity})
 	if err != nil {
 		return err
 	}
@@ -61,7 +59,7 @@ func (c *catalogMapCmd) Run(ctx context.Context, s *surface) error {
 		return err
 	}
 	path := filepath.Join(c.Out, record.MapFile)
-	if err := record.WriteJSON(path, m); err != nil {
+	if err := atomicfile.WriteJSON(path, m); err != nil {
 		return err
 	}
 	files := []string{path}
@@ -70,7 +68,7 @@ func (c *catalogMapCmd) Run(ctx context.Context, s *surface) error {
 			return err
 		}
 		files = append(files, filepath.Join(c.Out, name))
-		return record.WriteFile(filepath.Join(c.Out, name), content)
+		return atomicfile.Write(filepath.Join(c.Out, name), content)
 	}, "map", mapFigure(m))
 	if err != nil {
 		return err
@@ -85,26 +83,6 @@ func (c *catalogMapCmd) Run(ctx context.Context, s *surface) error {
 	return nil
 }
 
-// mapOf projects a collection.
-func mapOf(ctx context.Context, s *surface, all *collection.Collection, c project.Config) (*record.Map, error) {
-	digest, err := all.Digest(ctx)
-	if err != nil {
-		return nil, err
-	}
-	began := time.Now()
-	c.Progress = func(done, total int) {
-		s.progress("drawing the map", done, total, secondsLeft(done, total, time.Since(began)))
-	}
-	m, err := project.Map(ctx, all.Vectors,
-		func(row int) string { return all.Items[row].ID }, func(row int) string { return all.Items[row].Label }, c)
-	s.clear()
-	if err != nil {
-		return nil, err
-	}
-	m.Digest = digest
-	return m, nil
-}
-
 // mapFigure is the map as the files have it.
 func mapFigure(m *record.Map) survey.Figure {
 	var planes []survey.Plane
@@ -113,26 +91,4 @@ func mapFigure(m *record.Map) survey.Figure {
 		planes = append(planes, survey.Plane{Title: p.Name, Note: note, X: p.X, Y: p.Y})
 	}
 	return survey.Map(planes, m.Label, m.Labels)
-}
-
-// keepMap puts the map of a collection into a results folder, unless it is there. It is for people, so
-// that vectors of which no map can be made are no failure of a run.
-func keepMap(ctx context.Context, s *surface, all *collection.Collection, c project.Config, out string) error {
-	digest, err := all.Digest(ctx)
-	if err != nil {
-		return err
-	}
-	old, err := record.OpenMap(out)
-	if err == nil && old != nil && old.Digest == digest && old.Metric == string(c.Metric) && old.Seed == c.Seed {
-		return nil
-	}
-	m, err := mapOf(ctx, s, all, c)
-	switch {
-	case errors.Is(err, context.Canceled):
-		return err
-	case err != nil:
-		s.say("note: no map of the vectors: %v", err)
-		return nil
-	}
-	return record.WriteJSON(filepath.Join(out, record.MapFile), m)
 }

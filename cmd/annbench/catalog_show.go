@@ -18,9 +18,9 @@ import (
 	"github.com/olekukonko/tablewriter"
 	"github.com/olekukonko/tablewriter/tw"
 
-	"annbench/bench/record"
 	"annbench/embedder/catalog"
 	"annbench/embedder/catalog/survey"
+	"annbench/internal/atomicfile"
 )
 
 type catalogShowCmd struct {
@@ -179,7 +179,7 @@ func printSurvey(s *surface, look *survey.Survey) error {
 		return err
 	}
 	fmt.Fprintln(s.out, "Shapes and sizes are medians, with the 5th and the 95th percentile.")
-	for _, line := range describeProblems(look.Problems) {
+	for _, line := range catalog.DescribeProblems(look.Problems) {
 		fmt.Fprintln(s.out, line)
 	}
 	return nil
@@ -213,7 +213,7 @@ func writeSurvey(look *survey.Survey, dir string) (files []string, err error) {
 		}
 		path := filepath.Join(dir, name)
 		files = append(files, path)
-		return record.WriteFile(path, content)
+		return atomicfile.Write(path, content)
 	}
 	table, err := surveyCSV(look)
 	if err := write("categories.csv", table, err); err != nil {

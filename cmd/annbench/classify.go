@@ -53,8 +53,7 @@ func (c *classifyCmd) Run(ctx context.Context, s *surface) error {
 	if err != nil {
 		return misuse(err)
 	}
-	job := embedJob{model: c.Model}
-	card, err := job.card()
+	card, err := embedder.OpenCard(c.Model, 0)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/image/draw"
 
 	"annbench/bench/metric"
+	"annbench/bench/pipeline"
 	"annbench/embedder"
 	"annbench/embedder/catalog"
 	"annbench/embedder/models"
@@ -50,14 +51,16 @@ func (c *classifyCmd) answer(ctx context.Context, s *surface, session *embedder.
 	}
 	for _, split := range col.splits {
 		var (
-			e         = reports.Evaluation{Name: split.name, Threshold: c.Threshold, Confusion: *metric.NewConfusion(classes)}
-			top1      int
-			top5      int
-			wrong     = make([][]reports.ModelError, len(classes))
-			src       = &pixelSource{Source: split.source, pixels: map[string][]float32{}, wanted: len(c.K) > 0}
-			evaluated = embedJob{batch: 32, strict: c.Strict, thumbnails: thumbnailPixels}
+			e       = reports.Evaluation{Name: split.name, Threshold: c.Threshold, Confusion: *metric.NewConfusion(classes)}
+			top1    int
+			top5    int
+			wrong   = make([][]reports.ModelError, len(classes))
+			src     = &pixelSource{Source: split.source, pixels: map[string][]float32{}, wanted: len(c.K) > 0}
+			options = embedder.Options{Strict: c.Strict, Thumbnails: pipeline.ThumbnailPixels, Log: s.log, Progress: func(p embedder.Progress) {
+				s.progress(fmt.Sprintf("embedding, %.0f images/s", p.PerSecond), p.Done, p.Total, secondsLeft(p.Done, p.Total, p.Elapsed))
+			}}
 		)
-		result, err := embedder.Embed(ctx, src, session, evaluated.options(s), func(b embedder.Batch) error {
+		result, err := embedder.Embed(ctx, src, session, options, func(b embedder.Batch) error {
 			for i, item := range b.Items {
 				logits := b.Logits.Row(i)[first : first+len(classes)]
 				truth := column[item.Label]

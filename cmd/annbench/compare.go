@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"annbench/bench/metric"
@@ -60,7 +59,7 @@ func (c *compareCmd) Run(s *surface) error {
 		}
 		fmt.Fprintf(s.out, "%s\n", text)
 	default:
-		o := reports.TableOptions{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}
+		o := s.tableOptions()
 		if c.Format == "markdown" {
 			o.Format = reports.Markdown
 		}

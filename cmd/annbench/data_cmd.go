@@ -12,6 +12,7 @@ import (
 	"github.com/olekukonko/tablewriter"
 
 	"annbench/bench/fetch"
+	"annbench/bench/pipeline"
 )
 
 type dataCmd struct {
@@ -26,7 +27,7 @@ type dataCmd struct {
 // dataDir is the folder of a set: below the cache, or below dir where that is given.
 func dataDir(dir, name string) (string, error) {
 	if dir == "" {
-		cache, err := cacheDir()
+		cache, err := pipeline.CacheDir()
 		if err != nil {
 			return "", err
 		}

@@ -2,22 +2,19 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/olekukonko/tablewriter"
 
 	"annbench/bench"
-	"annbench/bench/dataset"
 	"annbench/bench/dataset/collection"
 	"annbench/bench/dataset/vecfile"
-	"annbench/bench/record"
+	"annbench/bench/pipeline"
 	"annbench/indexes/vec"
 	"annbench/reports"
 )
@@ -31,7 +28,7 @@ type source struct {
 }
 
 func (f *source) open(ctx context.Context, s *surface) (*collection.Collection, error) {
-	return openCollection(ctx, s, &bench.Data{
+	return s.pipeline(ctx).Collection(ctx, &bench.Data{
 		Vectors: f.File, Labels: f.Labels, Queries: f.Given, Columns: vecfile.Columns{Vectors: f.Columns},
 	})
 }
@@ -55,59 +52,27 @@ Examples:
   annbench data describe embeddings.npy --labels labels.txt --metric l2`
 }
 
-// descriptionOf is what describe prints as JSON.
-type descriptionOf struct {
-	Name       string            `json:"name"`
-	Base       int               `json:"base"`
-	Queries    int               `json:"queries"`
-	Given      bool              `json:"queries_given"`
-	Dim        int               `json:"dim"`
-	Labels     int               `json:"labels"`
-	Warnings   []string          `json:"warnings,omitempty"`
-	Difficulty record.Difficulty `json:"difficulty"`
-}
-
 func (c *describeCmd) Run(ctx context.Context, s *surface) error {
 	all, err := c.open(ctx, s)
 	if err != nil {
 		return err
 	}
 	defer all.Close()
-	metric := vec.Cosine
-	switch {
-	case c.Metric != "":
-		if metric, err = vec.ParseMetric(c.Metric); err != nil {
+	describe := pipeline.DescribeConfig{Queries: c.Queries, Seed: c.Seed}
+	if c.Metric != "" {
+		if describe.Metric, err = vec.ParseMetric(c.Metric); err != nil {
 			return misuse(fmt.Errorf("--metric: %w", err))
 		}
-	case all.Meta.Metric != "":
-		metric = all.Meta.Metric
-	case all.Meta.Word != "":
-		return fmt.Errorf("%s is made for the metric %q, which annbench does not have: name one with --metric", all.Name, all.Meta.Word)
 	}
-	cache, err := cacheDir()
-	if err != nil {
-		return err
-	}
-	dir, err := dataset.Split(ctx, all, dataset.SplitConfig{Queries: c.Queries, Seed: c.Seed}, filepath.Join(cache, "sets"))
-	if err != nil {
-		return err
-	}
-	set, err := dataset.OpenSet(dir)
-	if err != nil {
-		return err
-	}
-	defer set.Close()
-	d, err := describe(ctx, s, all, set, metric)
+	d, err := s.pipeline(ctx).Describe(ctx, all, describe)
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		enc := json.NewEncoder(s.out)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(d); err != nil {
+		if err := s.json(d); err != nil {
 			return err
 		}
-	} else if err := d.print(s.out); err != nil {
+	} else if err := printDescription(s.out, d); err != nil {
 		return err
 	}
 	if c.NoPlots {
@@ -130,41 +95,7 @@ func (c *describeCmd) Run(ctx context.Context, s *surface) error {
 	return nil
 }
 
-func describe(ctx context.Context, s *surface, all *collection.Collection, set *dataset.Set, metric vec.Metric) (*descriptionOf, error) {
-	var allow []string
-	for _, g := range dataset.Gates {
-		allow = append(allow, g.Name) // here they are all told, and none ends anything
-	}
-	warnings, err := set.Check(metric, allow...)
-	if err != nil {
-		return nil, err
-	}
-	truth, err := dataset.FindTruth(ctx, set, metric, 100, runtime.NumCPU(), "", func(done int) {
-		s.progress("exact neighbours", done, set.Queries.Rows, 0)
-	})
-	s.clear()
-	if err != nil {
-		return nil, err
-	}
-	defer truth.Close()
-	if path := all.NeighborsFile(); path != "" && all.Meta.Metric == metric {
-		given, err := collection.ReadNeighbors(path)
-		if err != nil {
-			return nil, err
-		}
-		more, err := dataset.CheckNeighbors(set, truth, given, set.Base.Rows, allow...)
-		if err != nil {
-			return nil, err
-		}
-		warnings = append(warnings, more...)
-	}
-	return &descriptionOf{
-		Name: all.Name, Base: set.Base.Rows, Queries: set.Queries.Rows, Given: all.Meta.Queries > 0, Dim: set.Base.Dim,
-		Labels: len(set.Labels), Warnings: warnings, Difficulty: bench.Describe(set, truth),
-	}, nil
-}
-
-func (d *descriptionOf) print(w io.Writer) error {
+func printDescription(w io.Writer, d *pipeline.Description) error {
 	h := &d.Difficulty
 	how := "held out"
 	if d.Given {

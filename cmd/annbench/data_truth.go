@@ -50,21 +50,16 @@ func (c *truthCmd) Run(ctx context.Context, s *surface) error {
 	if err := oneSize(sweep, "exact neighbours are"); err != nil {
 		return misuse(err)
 	}
-	dir, all, err := prepare(ctx, s, sweep)
+	data, err := s.pipeline(ctx).Open(ctx, sweep)
 	if err != nil {
 		return err
 	}
-	defer all.Close()
-	set, err := dataset.OpenSet(dir)
-	if err != nil {
-		return err
-	}
-	defer set.Close()
+	defer data.Close()
 	for _, m := range sweep.Metric {
-		if _, err := set.Check(m, sweep.Data.Allow...); err != nil {
+		if _, err := data.Check(m, sweep.Data.Allow...); err != nil {
 			return err
 		}
-		if err := c.find(ctx, s, set, m, sweep.MaxK(), shard); err != nil {
+		if err := c.find(ctx, s, data.Set, m, sweep.MaxK(), shard); err != nil {
 			return err
 		}
 	}

@@ -3,8 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -48,7 +46,7 @@ func (c *devicesCmd) Run(s *surface) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	var lacking []string // devices that this library was built without
 	for _, d := range survey.Devices {
-		said := "ready: " + placed(d.Nodes) + fmt.Sprintf("; first answer after %.2f s", d.Seconds)
+		said := "ready: " + embedder.Placed(d.Nodes) + fmt.Sprintf("; first answer after %.2f s", d.Seconds)
 		if !d.Ready {
 			said = "no: " + embedder.Brief(d.Reason)
 			if rest, found := strings.CutSuffix(d.Reason, " execution provider is not supported in this build."); found && !strings.Contains(rest, " ") {
@@ -71,13 +69,4 @@ func (c *devicesCmd) Run(s *surface) error {
 		fmt.Fprintf(s.out, "\n%s\n", hint)
 	}
 	return nil
-}
-
-// placed says how many nodes of a model ran where.
-func placed(nodes map[string]int) string {
-	var parts []string
-	for _, provider := range slices.Sorted(maps.Keys(nodes)) {
-		parts = append(parts, fmt.Sprintf("%s on %s", plural(nodes[provider], "node"), provider))
-	}
-	return strings.Join(parts, ", ")
 }

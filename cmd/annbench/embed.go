@@ -2,14 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"annbench/bench/dataset/collection"
+	"annbench/bench/pipeline"
 	"annbench/embedder"
+	"annbench/embedder/catalog"
+	"annbench/embedder/models"
 )
 
 type embedCmd struct {
@@ -65,8 +67,7 @@ func (c *embedCmd) Run(ctx context.Context, s *surface) error {
 	if err != nil {
 		return err
 	}
-	e := embedJob{source: src, model: c.Model, size: c.Size, batch: sizes[0], strict: c.Strict, thumbnails: c.Thumbnails, shard: shard}
-	card, err := e.card()
+	card, err := embedder.OpenCard(c.Model, c.Size)
 	if err != nil {
 		return err
 	}
@@ -88,14 +89,11 @@ func (c *embedCmd) Run(ctx context.Context, s *surface) error {
 	if len(sizes) > 1 {
 		return misuse(errors.New("--batch takes one value, except with --bench"))
 	}
-	if e.session, err = c.one(s); err != nil {
+	e := pipeline.EmbedConfig{Source: src, Card: card, Batch: sizes[0], Strict: c.Strict, Thumbnails: c.Thumbnails, Shard: shard}
+	if e.Session, err = c.one(s); err != nil {
 		return err
 	}
-	key, err := e.key(ctx, s, card)
-	if err != nil {
-		return err
-	}
-	result, err := e.into(ctx, s, card, key, c.Out)
+	result, err := s.pipeline(ctx).Embed(ctx, e, c.Out)
 	if errors.Is(err, collection.ErrBusy) {
 		return fmt.Errorf("%w: wait for it, or choose another --out", err)
 	}
@@ -103,13 +101,45 @@ func (c *embedCmd) Run(ctx context.Context, s *surface) error {
 		return err
 	}
 	if c.JSON {
-		enc := json.NewEncoder(s.out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(result)
+		return s.json(result)
 	}
 	for _, f := range result.Skipped {
 		fmt.Fprintf(s.out, "left out: %s\n", f.Reason)
 	}
 	fmt.Fprintln(s.out, c.Out)
 	return nil
+}
+
+// benchFlags are the flags of embed --bench.
+type benchFlags struct {
+	Bench       bool    `help:"Measure how fast images become vectors, instead of writing any: end to end, and the model alone, for each of --device, --batch and --precision."`
+	Sample      int     `help:"With --bench: images to embed in each repetition." default:"256" placeholder:"N"`
+	Repetitions int     `help:"With --bench: interleaved repetitions of everything; 6 give a 95 % interval." default:"6" placeholder:"N"`
+	Seconds     float64 `help:"With --bench: about what one measurement may take; slower devices get fewer images." default:"5"`
+	Python      string  `help:"With --bench: on the CPU, beside the onnxruntime of this interpreter, where it has one; empty for none." default:"python3" placeholder:"COMMAND"`
+}
+
+// benchmark measures the cases on src.
+func (f *benchFlags) benchmark(ctx context.Context, s *surface, src catalog.Source, card *models.Card, cases []embedder.Case, o embedder.SessionOptions, asJSON bool) error {
+	if f.Sample < 1 || f.Repetitions < 1 || !(f.Seconds > 0) {
+		return misuse(errors.New("--sample and --repetitions must be at least 1, and --seconds more than 0"))
+	}
+	options := embedder.BenchmarkOptions{
+		Cases: cases, Images: f.Sample, Repetitions: f.Repetitions, Seconds: f.Seconds, Session: o, Log: s.log,
+		Progress: s.counting("measuring"),
+	}
+	if f.Python != "" {
+		options.Beside = func(card *models.Card, batch int) (embedder.Contender, error) {
+			return embedder.BesidePython(ctx, f.Python, card, batch)
+		}
+	}
+	report, err := embedder.BenchmarkReport(ctx, src, card, options)
+	s.clear()
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return s.json(report)
+	}
+	return report.WriteText(s.out)
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"annbench/bench/dataset/collection"
+	"annbench/bench/pipeline"
 	"annbench/embedder"
 )
 
@@ -168,7 +169,7 @@ func embedCommand(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-func embedJSON(t *testing.T, args ...string) (r embedded, stderr string) {
+func embedJSON(t *testing.T, args ...string) (r pipeline.Embedded, stderr string) {
 	t.Helper()
 	cmd := embedCommand(t, args...)
 	var out, log bytes.Buffer

@@ -21,7 +21,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"annbench/bench"
+	"annbench/bench/pipeline"
 	"annbench/bench/record"
+	"annbench/internal/atomicfile"
 )
 
 type enginesCmd struct {
@@ -103,7 +105,7 @@ func processStat(pid int) (procfs.ProcStat, error) {
 
 // enginesDir is where engines are written down.
 func enginesDir() (string, error) {
-	cache, err := cacheDir()
+	cache, err := pipeline.CacheDir()
 	return filepath.Join(cache, "engines"), err
 }
 
@@ -390,7 +392,7 @@ func (e *engine) start(ctx context.Context, state *engineState, binary, dir stri
 }
 
 func writeState(s *engineState, dir string) error {
-	return record.WriteJSON(filepath.Join(dir, stateFile), s)
+	return atomicfile.WriteJSON(filepath.Join(dir, stateFile), s)
 }
 
 // await asks again and again until ready gives nil, a node has ended, or ctx is over.

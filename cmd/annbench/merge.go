@@ -2,18 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"annbench/bench"
-	"annbench/bench/record"
-	"annbench/reports"
+	"annbench/bench/pipeline"
 )
 
 type mergeCmd struct {
@@ -34,21 +30,24 @@ Examples:
 }
 
 func (c *mergeCmd) Run(ctx context.Context, s *surface) error {
-	if vectors, err := vectorsAmong(c.Results); err != nil {
+	if vectors, err := pipeline.VectorsAmong(c.Results); err != nil {
 		return misuse(err)
 	} else if vectors {
-		return mergeVectors(ctx, s, c.Results, c.Out)
+		if err := s.pipeline(ctx).MergeVectors(ctx, c.Results, c.Out); err != nil {
+			return err
+		}
+		fmt.Fprintln(s.out, c.Out)
+		return nil
 	}
 	m, err := bench.Merge(ctx, c.Results, c.Out, bench.MergeConfig{Mixed: c.Mixed, Partial: c.Partial, Log: s.log})
 	if err != nil {
 		return err
 	}
-	if err := bringSource(c.Results, c.Out); err != nil {
+	if err := pipeline.BringOrigin(c.Results, c.Out); err != nil {
 		return err
 	}
 	s.say("merged %d folders: %d records, %d of them found twice", m.Folders-len(m.Empty), m.Records, m.Twice)
-	o := reports.TableOptions{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}
-	if err := report(s, filepath.Join(c.Out, "report"), o, c.Out); err != nil {
+	if err := report(s, filepath.Join(c.Out, "report"), s.tableOptions(), c.Out); err != nil {
 		return err
 	}
 	if len(m.Empty) == 0 && !m.Missing.Any() {
@@ -56,21 +55,6 @@ func (c *mergeCmd) Run(ctx context.Context, s *surface) error {
 	}
 	tellMissing(s, m)
 	return errIncomplete
-}
-
-// bringSource takes the note of where the data came from, for annbench serve, from the first folder that
-// has one.
-func bringSource(folders []string, out string) error {
-	for _, dir := range folders {
-		b, err := os.ReadFile(filepath.Join(dir, originFile))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		} else if err != nil {
-			return err
-		}
-		return record.WriteFile(filepath.Join(out, originFile), b)
-	}
-	return nil
 }
 
 // shownMissing is how many missing cells of a shard are named.

@@ -1,9 +1,8 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"time"
@@ -14,6 +13,41 @@ import (
 	"annbench/bench/dataset"
 	"annbench/bench/record"
 )
+
+type planCmd struct {
+	Sweep string `arg:"" help:"Sweep file (YAML)." s3:"no: the paths in a sweep file are relative to its folder, so copy it to this machine; the paths in it may be s3://"`
+	JSON  bool   `help:"One JSON object instead of a table."`
+}
+
+// Help is printed below the flags.
+func (planCmd) Help() string {
+	return `Embeds the images first if that has not been done, because what fits depends on their number.
+
+Examples:
+  annbench plan configs/default.yaml`
+}
+
+func (c *planCmd) Run(ctx context.Context, s *surface) error {
+	sweep, err := bench.ReadSweep(c.Sweep)
+	if err != nil {
+		return misuse(err)
+	}
+	p := s.pipeline(ctx)
+	data, err := p.Open(ctx, sweep)
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+	plan, err := p.Plan(sweep, data, 0)
+	if err != nil {
+		return err
+	}
+	estimate, err := bench.EstimatePlan(ctx, sweep, data.Set, plan)
+	if err != nil {
+		return err
+	}
+	return printPlan(s, sweep, data.Set, plan, estimate, c.JSON)
+}
 
 // planned is a plan as a program reads it.
 type planned struct {
@@ -35,7 +69,7 @@ type skipped struct {
 	Reason string      `json:"reason"`
 }
 
-func printPlan(w io.Writer, sweep *bench.Sweep, set *dataset.Set, plan *bench.Plan, e bench.Estimate, asJSON bool) error {
+func printPlan(s *surface, sweep *bench.Sweep, set *dataset.Set, plan *bench.Plan, e bench.Estimate, asJSON bool) error {
 	p := planned{
 		Name: sweep.Name, Dataset: set.Digest, Base: set.Base.Rows, Queries: set.Queries.Rows, Dim: set.Base.Dim,
 		Repetitions: sweep.Repetitions, Builds: len(plan.Jobs),
@@ -50,10 +84,9 @@ func printPlan(w io.Writer, sweep *bench.Sweep, set *dataset.Set, plan *bench.Pl
 		p.Skipped = append(p.Skipped, skipped{s.Cell, s.Reason})
 	}
 	if asJSON {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(p)
+		return s.json(p)
 	}
+	w := s.out
 	fmt.Fprintf(w, "%s: %d base vectors of %d dimensions, %d queries\n", p.Name, p.Base, p.Dim, p.Queries)
 	t := tablewriter.NewTable(w)
 	t.Header("family", "metric", "build", "search", "k", "mode")
@@ -65,8 +98,8 @@ func printPlan(w io.Writer, sweep *bench.Sweep, set *dataset.Set, plan *bench.Pl
 	if err := t.Render(); err != nil {
 		return err
 	}
-	for _, s := range p.Skipped {
-		fmt.Fprintf(w, "skipped: %s %s: %s\n", s.Cell.Family, s.Cell.Settings(), s.Reason)
+	for _, skip := range p.Skipped {
+		fmt.Fprintf(w, "skipped: %s %s: %s\n", skip.Cell.Family, skip.Cell.Settings(), skip.Reason)
 	}
 	for _, same := range plan.Same {
 		fmt.Fprintf(w, "the same: %s %s with k = %d is measured as %s\n", same.Family.Name, same.Asked, same.K, same.Means)

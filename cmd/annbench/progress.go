@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +12,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"annbench/bench/pipeline"
 )
 
 // surface is where a command shows what it does: results on out, progress and log on err.
@@ -37,8 +41,11 @@ func isTerminal(w io.Writer) bool {
 }
 
 // progress shows that done of total units are done. On a terminal it is a bar with the time left;
-// elsewhere a line every ten seconds. left is the time left, 0 where unknown.
+// elsewhere a line every ten seconds. left is the time left, 0 where unknown. A total of 0 says that it has ended.
 func (s *surface) progress(what string, done, total int, left time.Duration) {
+	if total == 0 {
+		s.clear()
+	}
 	if s.quiet || total == 0 {
 		return
 	}
@@ -68,6 +75,34 @@ func (s *surface) progress(what string, done, total int, left time.Duration) {
 	}
 	s.bar.Describe(what)
 	_ = s.bar.Set(done)
+}
+
+// counting is a progress function for what begins now.
+func (s *surface) counting(what string) func(done, total int) {
+	began := time.Now()
+	return func(done, total int) { s.progress(what, done, total, secondsLeft(done, total, time.Since(began))) }
+}
+
+func secondsLeft(done, total int, elapsed time.Duration) time.Duration {
+	if done == 0 {
+		return 0
+	}
+	return time.Duration(float64(elapsed) / float64(done) * float64(total-done))
+}
+
+// json prints v as indented JSON.
+func (s *surface) json(v any) error {
+	enc := json.NewEncoder(s.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// pipeline is the way from images or vectors to results, with its progress shown here.
+func (s *surface) pipeline(ctx context.Context) *pipeline.Pipeline {
+	return &pipeline.Pipeline{
+		Local: s.storage.data, Find: findServer, Between: func() { s.storage.keep(ctx) }, Log: s.log, Progress: s.progress,
+		Say: func(line string) { s.say("%s", line) },
+	}
 }
 
 // clear takes the progress bar off the terminal.

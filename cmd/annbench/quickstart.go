@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"annbench/bench"
+	"annbench/bench/pipeline"
 	"annbench/configs"
 )
 
@@ -36,5 +37,5 @@ func (c *quickstartCmd) Run(ctx context.Context, s *surface) error {
 	if c.Out == "" {
 		c.Out = filepath.Join("results", sweep.Name)
 	}
-	return measure(ctx, s, sweep, c.Out, bench.Shard{}, false, c.KeepIndexes)
+	return measure(ctx, s, pipeline.RunConfig{Sweep: sweep, Out: c.Out, KeepIndexes: c.KeepIndexes})
 }

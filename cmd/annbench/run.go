@@ -1,27 +1,22 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"annbench/bench"
 	"annbench/bench/dataset"
-	"annbench/bench/dataset/collection"
-	"annbench/bench/project"
+	"annbench/bench/pipeline"
 	"annbench/bench/record"
 	"annbench/bench/store"
 	"annbench/configs"
 	"annbench/indexes/vec"
-	"annbench/reports"
 )
 
 // sweepFlags say what is measured: a sweep file, vectors, or both.
@@ -70,10 +65,25 @@ func (c *runCmd) Run(ctx context.Context, s *surface) error {
 			c.Out = shardFolder(c.Out, shard)
 		}
 	}
-	if y := sweep.Data.Synthetic; y != nil && len(y.N) > 1 {
-		return c.grow(ctx, s, sweep, shard)
+	sizes := pipeline.Sizes(sweep)
+	var folders []string
+	var failed error
+	for _, size := range sizes {
+		if len(sizes) > 1 {
+			s.say("%d vectors", size.N)
+		}
+		folder := filepath.Join(c.Out, size.Dir)
+		folders = append(folders, folder)
+		err := measure(ctx, s, pipeline.RunConfig{Sweep: size.Sweep, Out: folder, Shard: shard, Retry: c.Retry, KeepIndexes: c.KeepIndexes})
+		if err != nil && !errors.Is(err, errFailedCells) {
+			return err
+		}
+		failed = cmp.Or(err, failed)
 	}
-	return measure(ctx, s, sweep, c.Out, shard, c.Retry, c.KeepIndexes)
+	if len(sizes) > 1 {
+		return errors.Join(growth(s, c.Out, folders), failed)
+	}
+	return failed
 }
 
 // sweep reads the sweep file, or takes the one for vectors, and puts the flags into it.
@@ -124,25 +134,6 @@ func (c *sweepFlags) sweep() (*bench.Sweep, error) {
 	return sweep, nil
 }
 
-// fit sets what depends on the number of vectors and of dimensions in the sweep for files of vectors.
-func fit(sweep *bench.Sweep, rows, dim int) {
-	nlist := 1
-	for nlist*nlist < 4*rows {
-		nlist *= 2
-	}
-	m := max(1, dim/8)
-	for dim%m != 0 {
-		m--
-	}
-	for _, f := range sweep.Families {
-		for name, value := range map[string]int{"nlist": nlist, "m": m} {
-			if _, ok := f.Build[name]; ok {
-				f.Build[name] = bench.OneOrMany[any]{value}
-			}
-		}
-	}
-}
-
 // parseShard reads the flag --shard; "slurm" takes the variables of a Slurm job array.
 func parseShard(text string, getenv func(string) string) (bench.Shard, error) {
 	switch text {
@@ -180,63 +171,17 @@ func parseShard(text string, getenv func(string) string) (bench.Shard, error) {
 }
 
 // measure runs a sweep into the folder out and reports on it.
-func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, shard bench.Shard, retry, keepIndexes bool) error {
-	set, all, err := prepare(ctx, s, sweep)
+func measure(ctx context.Context, s *surface, c pipeline.RunConfig) error {
+	sum, err := s.pipeline(ctx).Run(ctx, c)
 	if err != nil {
 		return err
 	}
-	defer all.Close()
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	run := &bench.Run{
-		Sweep: sweep, Set: set, Collection: all, Out: out, Shard: shard, Worker: []string{self, "worker"}, Retry: retry, KeepIndexes: keepIndexes, Log: s.log,
-		Find:    findServer,
-		Dataset: record.Dataset{Name: all.Name},
-		Between: func() { s.storage.keep(ctx) },
-		Progress: func(p bench.Progress) {
-			s.progress(p.What, p.Done, p.Total, p.Left)
-		},
-	}
-	if all.Meta.Embedding != nil {
-		run.Dataset.Embedding = &record.Embedding{}
-		if err := json.Unmarshal(all.Meta.Embedding, run.Dataset.Embedding); err != nil {
-			return fmt.Errorf("reading how %s was embedded: %w", all.Name, err)
-		}
-		run.Dataset.Name = run.Dataset.Embedding.Source
-	}
-	began := time.Now()
-	sum, err := run.Do(ctx)
-	s.clear()
-	for _, w := range sum.Warnings {
-		s.say("note: %s", w)
-	}
-	s.say("measured %d cells in %v; %d were there already, %d failed, %d skipped",
-		sum.Measured[record.OK], time.Since(began).Round(time.Second), sum.Present, sum.Failed(), sum.Measured[record.Skipped])
-	if err != nil {
-		return err
-	}
-	if sum.Pruned > 0 {
-		s.say("left out %d repetitions of settings that the first showed to be dominated, which saved about %v", sum.Pruned, sum.Saved.Round(time.Second))
-	}
-	if err := keepSource(&sweep.Data, out); err != nil {
-		return err
-	}
-	if shard.Index <= 1 { // the map is of the data: one for all shards, and the merge takes it along
-		if err := keepMap(ctx, s, all, project.Config{Metric: sweep.Metric[0], Seed: sweep.Seed}, out); err != nil {
-			return err
-		}
-	}
-	if shard.Of > 1 {
+	if c.Shard.Of > 1 {
 		// A report of a part would compare what happened to be in it.
-		fmt.Fprintln(s.out, filepath.Join(out, record.RecordsFile))
-		s.say("shard %v: once all are there, annbench merge joins them and reports", shard)
-	} else {
-		o := reports.TableOptions{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}
-		if err := report(s, filepath.Join(out, "report"), o, out); err != nil {
-			return err
-		}
+		fmt.Fprintln(s.out, filepath.Join(c.Out, record.RecordsFile))
+		s.say("shard %v: once all are there, annbench merge joins them and reports", c.Shard)
+	} else if err := report(s, filepath.Join(c.Out, "report"), s.tableOptions(), c.Out); err != nil {
+		return err
 	}
 	if sum.Failed() > 0 {
 		fmt.Fprintf(s.err, "annbench: %d cells failed; the report says how. `annbench run --retry` measures them again\n", sum.Failed())
@@ -247,164 +192,6 @@ func measure(ctx context.Context, s *surface, sweep *bench.Sweep, out string, sh
 		return errFailedCells
 	}
 	return nil
-}
-
-// prepare makes the data set of a sweep, and opens the collection that it is of.
-func prepare(ctx context.Context, s *surface, sweep *bench.Sweep) (set string, all *collection.Collection, err error) {
-	all, err = openCollection(ctx, s, &sweep.Data)
-	if err != nil {
-		return "", nil, err
-	}
-	cache, err := cacheDir()
-	if err == nil {
-		err = settleMetric(s, sweep, all)
-	}
-	if sweep.Fit {
-		fit(sweep, all.Vectors.Rows, all.Vectors.Dim)
-	}
-	if err == nil {
-		set, err = dataset.Split(ctx, all, dataset.SplitConfig{
-			Queries: sweep.Queries, Seed: sweep.Seed, LeaveOneOut: sweep.Data.LeaveOneOut,
-		}, filepath.Join(cache, "sets"))
-	}
-	if err != nil {
-		all.Close()
-		return "", nil, err
-	}
-	return set, all, nil
-}
-
-// settleMetric takes the metric from the vectors' file where the sweep has none.
-func settleMetric(s *surface, sweep *bench.Sweep, all *collection.Collection) error {
-	said := all.Meta.Metric
-	switch {
-	case all.Meta.Word != "" && sweep.MetricOpen():
-		return fmt.Errorf("%s is made for the metric %q, which annbench does not have: name one with metric", all.Name, all.Meta.Word)
-	case said != "":
-		sweep.UseMetric(said)
-		if !slices.Contains(sweep.Metric, said) {
-			s.say("note: %s is made for the metric %s, and measured under %s", all.Name, said, sweep.Metric[0])
-		}
-	}
-	return nil
-}
-
-// report writes the files and prints the table of some results folders.
-func report(s *surface, dir string, o reports.TableOptions, results ...string) error {
-	r, err := reports.Load(results...)
-	if err != nil {
-		return err
-	}
-	return writeReport(s, dir, r, o, results...)
-}
-
-// writeReport is report of results that have been read.
-func writeReport(s *surface, dir string, r *reports.Report, o reports.TableOptions, results ...string) error {
-	if err := reports.Table(s.out, r, o); err != nil {
-		return err
-	}
-	if _, err := reports.Write(dir, r); err != nil {
-		return err
-	}
-	fmt.Fprintln(s.out)
-	for _, d := range results {
-		fmt.Fprintln(s.out, filepath.Join(d, record.RecordsFile))
-	}
-	fmt.Fprintln(s.out, filepath.Join(dir, "index.html"))
-	return nil
-}
-
-func secondsLeft(done, total int, elapsed time.Duration) time.Duration {
-	if done == 0 {
-		return 0
-	}
-	return time.Duration(float64(elapsed) / float64(done) * float64(total-done))
-}
-
-type planCmd struct {
-	Sweep string `arg:"" help:"Sweep file (YAML)." s3:"no: the paths in a sweep file are relative to its folder, so copy it to this machine; the paths in it may be s3://"`
-	JSON  bool   `help:"One JSON object instead of a table."`
-}
-
-// Help is printed below the flags.
-func (planCmd) Help() string {
-	return `Embeds the images first if that has not been done, because what fits depends on their number.
-
-Examples:
-  annbench plan configs/default.yaml`
-}
-
-func (c *planCmd) Run(ctx context.Context, s *surface) error {
-	sweep, err := bench.ReadSweep(c.Sweep)
-	if err != nil {
-		return misuse(err)
-	}
-	dir, all, err := prepare(ctx, s, sweep)
-	if err != nil {
-		return err
-	}
-	defer all.Close()
-	set, err := dataset.OpenSet(dir)
-	if err != nil {
-		return err
-	}
-	defer set.Close()
-	plan, err := bench.MakePlan(sweep, bench.Shape{Digest: set.Digest, Base: set.Base.Rows, Dim: set.Base.Dim, Cores: runtime.NumCPU(), Find: findServer})
-	if err != nil {
-		return err
-	}
-	estimate, err := bench.EstimatePlan(ctx, sweep, set, plan)
-	if err != nil {
-		return err
-	}
-	return printPlan(s.out, sweep, set, plan, estimate, c.JSON)
-}
-
-type reportCmd struct {
-	Results []string `arg:"" help:"Results folders; several are shown together." s3:"results"`
-	Out     string   `help:"Folder for the files. Default: report/ in the first results folder." placeholder:"DIR" s3:"out"`
-	Format  string   `help:"Print the results in this format, and write no files: one of ${formats}." placeholder:"NAME"`
-	Recall  []share  `help:"Recalls to compare families at. Default: 0.80,0.90,0.95,0.99." placeholder:"SHARE"`
-}
-
-// Help is printed below the flags.
-func (reportCmd) Help() string {
-	return `Needs the results folders alone: neither indexes nor model nor images.
-
-Examples:
-  annbench report results/default
-  annbench report results/default --format gobench > new.txt && benchstat old.txt new.txt`
-}
-
-// address puts the report of results in a bucket beside them.
-func (c *reportCmd) address() {
-	if c.Out == "" && c.Format == "" && len(c.Results) > 0 && store.Is(c.Results[0]) {
-		c.Out = strings.TrimRight(c.Results[0], "/") + "/report"
-	}
-}
-
-func (c *reportCmd) Run(s *surface) error {
-	o := reports.TableOptions{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}
-	r, err := reports.Load(c.Results...)
-	if err != nil {
-		return err
-	}
-	if len(c.Recall) > 0 {
-		r.Targets = nil
-	}
-	for _, at := range c.Recall {
-		r.Targets = append(r.Targets, float64(at))
-	}
-	if c.Format != "" {
-		if !slices.Contains(reports.FormatNames(), c.Format) {
-			return misuse(fmt.Errorf("there is no format %q: there are %s", c.Format, strings.Join(reports.FormatNames(), ", ")))
-		}
-		return reports.Print(s.out, r, c.Format, o)
-	}
-	if c.Out == "" {
-		c.Out = filepath.Join(c.Results[0], "report")
-	}
-	return writeReport(s, c.Out, r, o, c.Results...)
 }
 
 // shardFolder is where a shard has its results, below those of the whole.

@@ -6,20 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 
-	"annbench/bench"
-	"annbench/bench/dataset"
-	"annbench/bench/dataset/collection"
+	"annbench/bench/pipeline"
 	"annbench/bench/record"
-	"annbench/bench/store"
 	"annbench/embedder"
-	"annbench/embedder/catalog"
 	"annbench/indexes/vec"
 	"annbench/serve"
 )
@@ -58,24 +51,21 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 	if err != nil {
 		return misuse(err)
 	}
-	cache, err := cacheDir()
-	if err != nil {
-		return err
-	}
-	set, err := dataset.OpenSet(filepath.Join(cache, "sets", "set-"+results.Dataset.Digest[:min(16, len(results.Dataset.Digest))]))
+	p := s.pipeline(ctx)
+	set, err := p.SetOf(results.Dataset.Digest)
 	if err != nil {
 		return fmt.Errorf("the vectors of %s are not in the cache (%w): run it again, which measures nothing that is there, or set ANNBENCH_CACHE", c.Results, err)
 	}
 	defer set.Close()
-	src, err := readSource(c.Results).here(ctx, s)
+	src, err := originHere(ctx, s, pipeline.ReadOrigin(c.Results))
 	if err != nil {
 		s.say("note: pictures are shown small: %v", err)
 	}
-	lc := serve.LibraryConfig{Results: results, Set: set, Metric: metricOf(results), Thumbnails: thumbnails(cache, set.Collection, src)}
+	lc := serve.LibraryConfig{Results: results, Set: set, Metric: metricOf(results), Thumbnails: p.Pictures(set.Collection, src)}
 	if lc.Thumbnails != nil {
 		defer lc.Thumbnails.Close()
 	}
-	if lc.Source, err = src.open(); err != nil {
+	if lc.Source, err = src.Open(); err != nil {
 		s.say("note: pictures are shown small: %v", err)
 	}
 	library, err := serve.NewLibrary(lc)
@@ -169,29 +159,8 @@ func metricOf(r *record.Results) vec.Metric {
 	return vec.Cosine
 }
 
-// thumbnails opens the collection of that digest, if it is to be found; nil where it is not.
-func thumbnails(cache, digest string, src origin) *collection.Collection {
-	dirs, err := filepath.Glob(filepath.Join(cache, "embeddings", "*"))
-	if err != nil {
-		return nil
-	}
-	if src.Vectors != "" {
-		dirs = append(dirs, src.Vectors)
-	}
-	for _, dir := range dirs {
-		var meta collection.Meta
-		if record.ReadJSON(filepath.Join(dir, "meta.json"), &meta) != nil || meta.Digest != digest || meta.Thumbs == 0 {
-			continue
-		}
-		if c, err := collection.OpenFolder(dir); err == nil {
-			return c
-		}
-	}
-	return nil
-}
-
 // model opens the model that the results' pictures were embedded with. why says why there is none.
-func (c *serveCmd) model(s *surface, r *record.Results, src origin) (session *embedder.Session, why string) {
+func (c *serveCmd) model(s *surface, r *record.Results, src pipeline.Origin) (session *embedder.Session, why string) {
 	e := r.Dataset.Embedding
 	switch {
 	case c.NoModel:
@@ -199,8 +168,7 @@ func (c *serveCmd) model(s *surface, r *record.Results, src origin) (session *em
 	case e == nil:
 		return nil, "these vectors were not made by annbench, so that no model for them is known"
 	}
-	job := embedJob{model: src.Model}
-	card, err := job.card()
+	card, err := embedder.OpenCard(src.Model, 0)
 	if err == nil && card.SHA256 != e.ModelDigest {
 		err = fmt.Errorf("the model %s that is at hand is not the %s that made these vectors", card.Name, e.Model)
 	}
@@ -228,47 +196,8 @@ func embedOne(session *embedder.Session) func(image.Image) ([]float32, error) {
 	}
 }
 
-// origin says where a run's pictures came from, so that they can be shown in full.
-type origin struct {
-	Images   string          `json:"images,omitempty"`
-	TSV      string          `json:"tsv,omitempty"`
-	Rendered *bench.Rendered `json:"rendered,omitempty"`
-	Vectors  string          `json:"vectors,omitempty"`
-	Model    string          `json:"model,omitempty"`
-}
-
-// originFile is the name of an origin in a results folder.
-const originFile = "source.json"
-
-// keepSource notes in the results folder out where its data came from.
-func keepSource(d *bench.Data, out string) error {
-	src := origin{Images: d.Images, Rendered: d.Rendered, Vectors: d.Vectors, Model: d.Model}
-	if d.Boards != nil {
-		src.TSV, src.Images = d.Boards.TSV, d.Boards.Images
-	}
-	for _, path := range []*string{&src.Images, &src.TSV, &src.Vectors, &src.Model} {
-		if *path == "" || store.Is(*path) {
-			continue
-		}
-		abs, err := filepath.Abs(*path)
-		if err != nil {
-			return err
-		}
-		*path = abs
-	}
-	return record.WriteJSON(filepath.Join(out, originFile), src)
-}
-
-// readSource is empty where the folder has none, or none that can be read: pictures are then shown small.
-func readSource(dir string) (src origin) {
-	if record.ReadJSON(filepath.Join(dir, originFile), &src) != nil {
-		return origin{}
-	}
-	return src
-}
-
-// here is the same with what has an address fetched. Where that fails, it is without.
-func (o origin) here(ctx context.Context, s *surface) (origin, error) {
+// originHere is o with what has an address fetched. Where that fails, it is without.
+func originHere(ctx context.Context, s *surface, o pipeline.Origin) (pipeline.Origin, error) {
 	var all error
 	for _, path := range []*string{&o.Images, &o.TSV, &o.Vectors} {
 		local, err := s.storage.here(ctx, *path, nil)
@@ -277,20 +206,4 @@ func (o origin) here(ctx context.Context, s *surface) (origin, error) {
 	var err error
 	o.Model, err = s.storage.card(ctx, o.Model)
 	return o, errors.Join(all, err)
-}
-
-func (s *origin) open() (catalog.Source, error) {
-	switch {
-	case s.Rendered != nil:
-		return catalog.RenderedBoards(catalog.Config{Boards: s.Rendered.Boards, Seed: s.Rendered.Seed})
-	case s.TSV != "":
-		return catalog.OpenBoards(s.TSV, s.Images)
-	case s.Images != "":
-		src, err := catalog.Open(s.Images)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s is not there any more", strings.TrimSpace(s.Images))
-		}
-		return src, err
-	}
-	return nil, nil
 }

@@ -20,9 +20,9 @@ import (
 	"time"
 
 	"annbench/bench"
-	"annbench/bench/dataset"
-	"annbench/bench/record"
+	"annbench/bench/pipeline"
 	"annbench/bench/store"
+	"annbench/internal/atomicfile"
 )
 
 type slurmCmd struct {
@@ -97,17 +97,14 @@ func (c *slurmCmd) Run(ctx context.Context, s *surface) error {
 			return errors.New("--submit: there is no sbatch here; without --submit the scripts are written, for a machine of the cluster")
 		}
 	}
-	dir, all, err := prepare(ctx, s, sweep)
-	if err != nil {
-		return err
-	}
-	defer all.Close()
-	set, err := dataset.OpenSet(dir)
+	p := s.pipeline(ctx)
+	p.Find = nil // the nodes' servers are not this machine's
+	set, err := p.Open(ctx, sweep)
 	if err != nil {
 		return err
 	}
 	defer set.Close()
-	plan, err := bench.MakePlan(sweep, bench.Shape{Digest: set.Digest, Base: set.Base.Rows, Dim: set.Base.Dim, Cores: max(runtime.NumCPU(), sweep.Cores()), Find: nil})
+	plan, err := p.Plan(sweep, set, max(runtime.NumCPU(), sweep.Cores()))
 	if err != nil {
 		return err
 	}
@@ -127,7 +124,7 @@ func (c *slurmCmd) Run(ctx context.Context, s *surface) error {
 	for i := range c.Shards {
 		parts = append(parts, plan.Part(bench.Shard{Index: i + 1, Of: c.Shards}))
 	}
-	estimates, err := bench.EstimatePlans(ctx, sweep, set, parts...)
+	estimates, err := bench.EstimatePlans(ctx, sweep, set.Set, parts...)
 	if err != nil {
 		return err
 	}
@@ -168,7 +165,7 @@ func (c *slurmCmd) Run(ctx context.Context, s *surface) error {
 		roundTime(whole.Wall), roundTime(estimates[longest].Wall), longest, c.Shards, roundTime(whole.Truth/time.Duration(jobs.Cpus)))
 	fmt.Fprintf(s.out, "asked for, for each task: a node of its own with %d cores, %s of memory (largest process %d MiB, %s; data %d MiB; %d MiB beside), %s (%d times the estimate, and %v)\n",
 		jobs.Cpus, jobs.Mem, whole.Memory>>20, orNone(whole.Largest), data>>20, memoryBase>>20, jobs.Time, timeMargin, timeAtLeast)
-	cache, err := cacheDir()
+	cache, err := pipeline.CacheDir()
 	if err != nil {
 		return err
 	}
@@ -324,7 +321,7 @@ func (c *slurmCmd) jobs(sweep *bench.Sweep) (*slurmJobs, error) {
 	if c.Mixed {
 		j.Merge = append(j.Merge, "--mixed")
 	}
-	cache, e := cacheDir()
+	cache, e := pipeline.CacheDir()
 	if e != nil {
 		return nil, e
 	}
@@ -373,7 +370,7 @@ func writeSlurm(j *slurmJobs) ([]string, error) {
 			return nil, err
 		}
 		path := filepath.Join(dir, name)
-		if err := record.WriteFile(path, text.Bytes()); err != nil {
+		if err := atomicfile.Write(path, text.Bytes()); err != nil {
 			return nil, err
 		}
 		files = append(files, path)

@@ -22,6 +22,7 @@ import (
 
 	"annbench/bench"
 	"annbench/bench/lease"
+	"annbench/bench/pipeline"
 	"annbench/bench/record"
 	"annbench/bench/store"
 )
@@ -109,7 +110,7 @@ func (st *storage) open() (*store.Store, error) {
 	if st.store != nil {
 		return st.store, nil
 	}
-	cache, err := cacheDir()
+	cache, err := pipeline.CacheDir()
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"annbench/embedder/catalog/boards"
+	"annbench/internal/words"
 )
 
 // columns are the fields of an annotation, by the names that Complete the Look gives them.
@@ -70,6 +71,38 @@ const (
 // ProblemKinds are all kinds, in the order in which they are told.
 func ProblemKinds() []ProblemKind {
 	return []ProblemKind{UnreadableRow, EmptyBox, ClippedBox, MissingBoard, CorruptImage}
+}
+
+// DescribeProblems counts problems by their kind and names the first of each, in lines for people.
+func DescribeProblems(problems []Problem) []string {
+	const named = 3
+	var lines []string
+	for _, kind := range ProblemKinds() {
+		n := 0
+		items := 0
+		var first []string
+		for _, p := range problems {
+			if p.Kind != kind {
+				continue
+			}
+			if n++; n <= named {
+				first = append(first, "  "+p.Where+": "+p.Reason)
+			}
+			items += p.Items
+		}
+		if n == 0 {
+			continue
+		}
+		line := words.Count(n, string(kind))
+		if items > 0 {
+			line += fmt.Sprintf(", %s left out", words.Count(items, "item"))
+		}
+		lines = append(append(lines, line+":"), first...)
+		if n > named {
+			lines = append(lines, fmt.Sprintf("  and %d more", n-named))
+		}
+	}
+	return lines
 }
 
 // Strict makes an error of problems, nil where there are none. It names the first.

@@ -147,6 +147,14 @@ func JPEGDecoder() string {
 	return StandardJPEG
 }
 
+// DecoderOf names what decodes the JPEG files of src; empty where there are no files.
+func DecoderOf(src Source) string {
+	if _, drawn := src.(*Rendered); drawn {
+		return ""
+	}
+	return JPEGDecoder()
+}
+
 // fullRange gives the components of a lossy WebP the range that image.YCbCr has by its definition (JFIF), in
 // place. WebP's are those of video, 16 to 235 for luma and 16 to 240 for chroma (RFC 6386, 9.2, with the
 // constants of ITU-R BT.601), and the decoder hands them on as they are: taken for JFIF's, black is grey.

@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"context"
@@ -17,22 +17,30 @@ import (
 	"annbench/embedder"
 	"annbench/embedder/catalog"
 	"annbench/embedder/models"
+	"annbench/internal/usage"
+	"annbench/internal/words"
 )
 
-// embedJob is a collection of images to be embedded, and how.
-type embedJob struct {
-	source     catalog.Source
-	model      string // path of a card; empty is the model that ships
-	size       int    // of the pictures that the model is given, a side; 0: the model's own
-	session    embedder.SessionOptions
-	batch      int // may be embedder.AutoBatch
-	strict     bool
-	thumbnails int
-	shard      bench.Shard // zero is all of it
+// EmbedConfig says which images are embedded, and how. Source alone is needed.
+type EmbedConfig struct {
+	// Source is the collection of images.
+	Source catalog.Source
+	// Card is that of the model; see [embedder.OpenCard]. Nil: the model that ships.
+	Card *models.Card
+	// Session is where the model runs, and how. Zero: as [embedder.OpenSession] has it.
+	Session embedder.SessionOptions
+	// Batch is the number of images in one run of the model, or [embedder.AutoBatch]. 0: 32.
+	Batch int
+	// Strict ends with an error at the first image that cannot be read. False: it is named and left out.
+	Strict bool
+	// Thumbnails is the longest side, in pixels, of the pictures kept for galleries. 0: none are kept.
+	Thumbnails int
+	// Shard is the part of the collection that is embedded. Zero: all of it.
+	Shard bench.Shard
 }
 
-// embedded is what embedJob did, in this call and in those before that it went on from.
-type embedded struct {
+// Embedded is what [Pipeline.Embed] did, in this call and in earlier ones that it resumed.
+type Embedded struct {
 	embedder.Result        // Images and Skipped are those of all calls, times of this one
 	Resumed         int    `json:"resumed"` // Images that calls before this one embedded
 	Digest          string `json:"digest"`  // of the vectors, with ids and labels
@@ -51,24 +59,53 @@ type embedded struct {
 // neighbour in 2,560 shows.
 const comparedImages = 256
 
-// intoCache embeds into a folder below cache that is named by what decides the vectors, or finds
-// that folder there already.
-func (e *embedJob) intoCache(ctx context.Context, s *surface, cache string) (dir string, err error) {
-	card, err := e.card()
+// Embed turns images into a folder of vectors at dir, which must not be there yet, or resumes what an
+// earlier call with the same config left there. Every batch that is embedded is kept, however the call ends.
+// It is [collection.ErrBusy] where another process embeds into dir.
+func (p *Pipeline) Embed(ctx context.Context, c EmbedConfig, dir string) (Embedded, error) {
+	e, key, err := p.embedJob(ctx, c)
+	if err != nil {
+		return Embedded{}, err
+	}
+	return e.into(ctx, key, dir)
+}
+
+// embedJob is one collection to embed.
+type embedJob struct {
+	EmbedConfig
+	*Pipeline
+}
+
+func (p *Pipeline) embedJob(ctx context.Context, c EmbedConfig) (e *embedJob, key string, err error) {
+	if c.Card == nil {
+		if c.Card, err = models.Default(); err != nil {
+			return nil, "", err
+		}
+	}
+	c.Session.Log = p.logger()
+	e = &embedJob{c, p}
+	key, err = e.key(ctx)
+	return e, key, err
+}
+
+// EmbedCached embeds into a folder in the cache that is named by everything that decides the vectors, or
+// finds that folder there. Where another process is at it, it waits.
+func (p *Pipeline) EmbedCached(ctx context.Context, c EmbedConfig) (dir string, err error) {
+	cache, err := p.cache("embeddings")
 	if err != nil {
 		return "", err
 	}
-	key, err := e.key(ctx, s, card)
+	e, key, err := p.embedJob(ctx, c)
 	if err != nil {
 		return "", err
 	}
 	dir = filepath.Join(cache, key[:24])
 	for waited := false; ; waited = true {
 		if _, err := os.Stat(filepath.Join(dir, "meta.json")); err == nil {
-			s.say("embeddings of %s are there already", e.source.Name())
+			e.say("embeddings of %s are there already", e.Source.Name())
 			return dir, nil
 		}
-		_, err = e.into(ctx, s, card, key, dir)
+		_, err = e.into(ctx, key, dir)
 		switch {
 		case errors.Is(err, collection.ErrBusy):
 		case err == nil:
@@ -81,7 +118,7 @@ func (e *embedJob) intoCache(ctx context.Context, s *surface, cache string) (dir
 			return "", err
 		}
 		if !waited {
-			s.say("another annbench is embedding %s: waiting for it", e.source.Name())
+			e.say("another annbench is embedding %s: waiting for it", e.Source.Name())
 		}
 		select {
 		case <-ctx.Done():
@@ -91,53 +128,39 @@ func (e *embedJob) intoCache(ctx context.Context, s *surface, cache string) (dir
 	}
 }
 
-func (e *embedJob) card() (*models.Card, error) {
-	card, err := models.Default()
-	if e.model != "" {
-		if card, err = models.Open(e.model); err == nil {
-			card, err = embedder.CompleteCard(card, e.session.Library)
-		}
-	}
-	if err == nil && e.size != 0 {
-		card, err = card.Resized(e.size, e.size)
-	}
-	return card, err
-}
-
 // key names the vectors of the whole collection.
-func (e *embedJob) key(ctx context.Context, s *surface, card *models.Card) (string, error) {
-	digest, err := e.source.Digest(ctx)
+func (e *embedJob) key(ctx context.Context) (string, error) {
+	digest, err := e.Source.Digest(ctx)
 	if err != nil {
 		return "", err
 	}
-	key := embedder.CacheKey(card, digest, e.options(s))
-	if p := e.session.Precision; p != "" && p != embedder.FP32 { // its vectors differ by more than rounding
+	key := embedder.CacheKey(e.Card, digest, e.options())
+	if p := e.Session.Precision; p != "" && p != embedder.FP32 { // its vectors differ by more than rounding
 		hash := sha256.Sum256([]byte(key + " " + string(p)))
 		key = hex.EncodeToString(hash[:])
 	}
 	return key, nil
 }
 
-func (e *embedJob) options(s *surface) embedder.Options {
+func (e *embedJob) options() embedder.Options {
 	return embedder.Options{
-		Batch: e.batch, Strict: e.strict, Thumbnails: e.thumbnails, Log: s.log,
+		Batch: e.Batch, Strict: e.Strict, Thumbnails: e.Thumbnails, Log: e.logger(),
 		Progress: func(p embedder.Progress) {
-			left := secondsLeft(p.Done, p.Total, p.Elapsed)
-			s.progress(fmt.Sprintf("embedding, %.0f images/s", p.PerSecond), p.Done, p.Total, left)
+			e.progress(fmt.Sprintf("embedding, %.0f images/s", p.PerSecond), p.Done, p.Total, left(p.Done, p.Total, p.Elapsed))
 		},
 	}
 }
 
 // part is which places of the collection the shard has. Groups, such as boards, stay whole.
 func (e *embedJob) part() (*record.EmbeddingShard, error) {
-	total, groups := e.source.Len(), e.source.Groups()
+	total, groups := e.Source.Len(), e.Source.Groups()
 	p := &record.EmbeddingShard{Index: 1, Of: 1, End: total, Total: total}
-	if e.shard.Of == 0 {
+	if e.Shard.Of == 0 {
 		return p, nil
 	}
-	p.Index, p.Of = e.shard.Index, e.shard.Of
+	p.Index, p.Of = e.Shard.Index, e.Shard.Of
 	if p.Of > groups {
-		return nil, misuse(fmt.Errorf("--shard %v: %s has %s that can be divided, so at most as many shards", e.shard, e.source.Name(), plural(groups, "file")))
+		return nil, usage.Error{Err: fmt.Errorf("--shard %v: %s has %s that can be divided, so at most as many shards", e.Shard, e.Source.Name(), words.Count(groups, "file"))}
 	}
 	from, to := (p.Index-1)*groups/p.Of, p.Index*groups/p.Of
 	place := 0
@@ -145,7 +168,7 @@ func (e *embedJob) part() (*record.EmbeddingShard, error) {
 		if g == from {
 			p.First = place
 		}
-		place += len(e.source.Items(g))
+		place += len(e.Source.Items(g))
 	}
 	p.End = place
 	return p, nil
@@ -191,13 +214,13 @@ func sum(a, b embedder.Spent) embedder.Spent {
 
 // into embeds into the folder dir, which must not be there yet, or goes on with what an earlier call of
 // the same key has left. Every batch that is embedded is kept, however the call ends.
-func (e *embedJob) into(ctx context.Context, s *surface, card *models.Card, key, dir string) (out embedded, err error) {
+func (e *embedJob) into(ctx context.Context, key, dir string) (out Embedded, err error) {
 	part, err := e.part()
 	if err != nil {
 		return out, err
 	}
 	part.Key = key
-	w, replaced, err := collection.Resume(dir, card.Embedding.Dim, fmt.Sprintf("%s %d/%d", key, part.Index, part.Of))
+	w, replaced, err := collection.Resume(dir, e.Card.Embedding.Dim, fmt.Sprintf("%s %d/%d", key, part.Index, part.Of))
 	if err != nil {
 		return out, err
 	}
@@ -207,24 +230,24 @@ func (e *embedJob) into(ctx context.Context, s *surface, card *models.Card, key,
 		return out, fmt.Errorf("%s: %w; remove it to begin anew", collection.PartDir(dir), err)
 	}
 	if replaced {
-		s.say("what %s had of another collection or model is dropped", collection.PartDir(dir))
+		e.say("what %s had of another collection or model is dropped", collection.PartDir(dir))
 	}
 	resumed, call := w.Rows(), 0
 	if len(w.Notes()) > 0 {
-		s.say("going on after %d of %d images", before.End-part.First, part.End-part.First)
+		e.say("going on after %d of %d images", before.End-part.First, part.End-part.First)
 		call = before.Call + 1
 	}
-	if e.strict && len(before.Skipped) > 0 {
+	if e.Strict && len(before.Skipped) > 0 {
 		f := before.Skipped[0]
-		return out, fmt.Errorf("embedding %s: picture %s: %s", e.source.Name(), f.ID, f.Reason)
+		return out, fmt.Errorf("embedding %s: picture %s: %s", e.Source.Name(), f.ID, f.Reason)
 	}
-	session, err := embedder.OpenSession(card, e.session)
+	session, err := embedder.OpenSession(e.Card, e.Session)
 	if err != nil {
 		return out, err
 	}
 	defer session.Close()
 
-	o := e.options(s)
+	o := e.options()
 	out.Precision, out.Options = session.Precision(), session.Options()
 	if o.Batch == embedder.AutoBatch {
 		// A call that goes on takes the batch that the first one found.
@@ -232,7 +255,7 @@ func (e *embedJob) into(ctx context.Context, s *surface, card *models.Card, key,
 			if o.Batch, out.Tried, err = session.FindBatch(ctx); err != nil {
 				return out, err
 			}
-			s.say("batch %d: %s", o.Batch, triedBatches(out.Tried))
+			e.say("batch %d: %s", o.Batch, embedder.DescribeTrials(out.Tried))
 		}
 	}
 	if before.End < part.End {
@@ -248,7 +271,7 @@ func (e *embedJob) into(ctx context.Context, s *surface, card *models.Card, key,
 		progress(p)
 	}
 	var items []collection.Item
-	result, err := embedder.Embed(ctx, e.source, session, o, func(b embedder.Batch) error {
+	result, err := embedder.Embed(ctx, e.Source, session, o, func(b embedder.Batch) error {
 		items = items[:0]
 		for _, item := range b.Items {
 			items = append(items, collection.Item{ID: item.ID, Label: item.Label})
@@ -262,11 +285,11 @@ func (e *embedJob) into(ctx context.Context, s *surface, card *models.Card, key,
 		}
 		return w.Mark(note)
 	})
-	s.clear()
+	e.clear()
 	out.Result, out.Resumed = result, resumed
 	if err != nil {
-		if w.Rows() > 0 && ctx.Err() == nil && !e.strict {
-			s.say("%d images are embedded; the same command goes on after them", w.Rows())
+		if w.Rows() > 0 && ctx.Err() == nil && !e.Strict {
+			e.say("%d images are embedded; the same command goes on after them", w.Rows())
 		}
 		return out, err
 	}
@@ -277,21 +300,21 @@ func (e *embedJob) into(ctx context.Context, s *surface, card *models.Card, key,
 	out.Images, out.Skipped = w.Rows(), all.Skipped
 	if w.Rows() == 0 {
 		f := all.Skipped[0]
-		return out, fmt.Errorf("embedding %s: none of its %d pictures can be embedded; the first is %s: %s", e.source.Name(), len(all.Skipped), f.ID, f.Reason)
+		return out, fmt.Errorf("embedding %s: none of its %d pictures can be embedded; the first is %s: %s", e.Source.Name(), len(all.Skipped), f.ID, f.Reason)
 	}
 	if out.Precision != embedder.FP32 {
-		kept, n, err := embedder.KeptOf(ctx, e.source, session, e.session, o, comparedImages)
+		kept, n, err := embedder.KeptOf(ctx, e.Source, session, e.Session, o, comparedImages)
 		switch {
 		case ctx.Err() != nil:
 			return out, err
 		case err != nil:
-			s.say("what %s does to neighbours is not known: %v", out.Precision, err)
+			e.say("what %s does to neighbours is not known: %v", out.Precision, err)
 		default:
 			out.Kept, out.KeptImages = &kept, n
-			s.say("%s on %s: recall@10 of the neighbours, against fp32 on the CPU, is %.4f among %d images", out.Precision, result.Device, kept, n)
+			e.say("%s on %s: recall@10 of the neighbours, against fp32 on the CPU, is %.4f among %d images", out.Precision, result.Device, kept, n)
 		}
 	}
-	how, err := json.Marshal(e.describe(card, out, all.Spent, part))
+	how, err := json.Marshal(e.describe(out, all.Spent, part))
 	if err != nil {
 		return out, err
 	}
@@ -300,10 +323,10 @@ func (e *embedJob) into(ctx context.Context, s *surface, card *models.Card, key,
 		return out, err
 	}
 	out.Digest = meta.Digest
-	s.say("embedded %d images on %s in %.1f s (%.0f images/s); %d could not be read",
+	e.say("embedded %d images on %s in %.1f s (%.0f images/s); %d could not be read",
 		result.Images, result.Device, result.Seconds, result.PerSecond, len(result.Skipped))
 	if result.Images > 0 {
-		s.say("%s", limitOf(result))
+		e.say("%s", limitOf(result))
 	}
 	return out, nil
 }
@@ -320,25 +343,17 @@ func limitOf(r embedder.Result) string {
 	return text
 }
 
-// jpegDecoder names what decodes JPEG files of src; empty where there are no files.
-func jpegDecoder(src catalog.Source) string {
-	if _, drawn := src.(*catalog.Rendered); drawn {
-		return ""
-	}
-	return catalog.JPEGDecoder()
-}
-
 // describe is the record of how images became vectors; spent is that of all calls.
-func (e *embedJob) describe(card *models.Card, r embedded, spent embedder.Spent, part *record.EmbeddingShard) record.Embedding {
-	text, err := json.Marshal(card)
+func (e *embedJob) describe(r Embedded, spent embedder.Spent, part *record.EmbeddingShard) record.Embedding {
+	text, err := json.Marshal(e.Card)
 	if err != nil {
 		panic(err) // it was read from JSON
 	}
 	d := record.Embedding{
-		Model: card.Name, ModelDigest: card.SHA256, Source: e.source.Name(), Device: string(r.Device),
+		Model: e.Card.Name, ModelDigest: e.Card.SHA256, Source: e.Source.Name(), Device: string(r.Device),
 		Images: r.Images, Seconds: spent.Seconds, Card: text,
 		Decode: spent.DecodeSeconds, Prepare: spent.PrepareSeconds, Infer: spent.InferSeconds, Write: spent.SinkSeconds,
-		Workers: r.Workers, Runs: r.Runs, Batch: r.Batch, Limit: r.Limit, JPEG: jpegDecoder(e.source),
+		Workers: r.Workers, Runs: r.Runs, Batch: r.Batch, Limit: r.Limit, JPEG: catalog.DecoderOf(e.Source),
 		Precision: string(r.Precision), DeviceOptions: r.Options, WarmUp: r.WarmUp, Kept: r.Kept, KeptImages: r.KeptImages,
 	}
 	for _, t := range r.Tried {
@@ -350,7 +365,7 @@ func (e *embedJob) describe(card *models.Card, r embedded, spent embedder.Spent,
 	if part.Of > 1 {
 		d.Shard = part
 	}
-	if b, ok := e.source.(*catalog.Boards); ok && part.Index == 1 { // of the whole collection: told once
+	if b, ok := e.Source.(*catalog.Boards); ok && part.Index == 1 { // of the whole collection: told once
 		for _, p := range b.Problems() {
 			if p.Items > 0 {
 				d.Skipped = append(d.Skipped, record.Failure{ID: p.ID, Reason: string(p.Kind) + ": " + p.Reason})

@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"cmp"
@@ -11,6 +11,8 @@ import (
 
 	"annbench/bench/dataset/collection"
 	"annbench/bench/record"
+	"annbench/internal/usage"
+	"annbench/internal/words"
 )
 
 // embeddingShard is a folder that embed --shard wrote.
@@ -20,15 +22,15 @@ type embeddingShard struct {
 	how record.Embedding
 }
 
-// isVectors says whether dir is a folder of vectors, as embed writes it, and no results folder.
-func isVectors(dir string) bool {
+// IsVectors says whether dir is a folder of vectors, as embed writes it, and no results folder.
+func IsVectors(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, "meta.json"))
 	return err == nil
 }
 
-// mergeVectors joins the shards of one collection in their order: the digest is that of embedding it as a
+// MergeVectors joins the shards of one collection in their order: the digest is that of embedding it as a
 // whole, on the same kind of device with the same batch.
-func mergeVectors(ctx context.Context, s *surface, dirs []string, out string) error {
+func (p *Pipeline) MergeVectors(ctx context.Context, dirs []string, out string) error {
 	shards := make([]embeddingShard, 0, len(dirs))
 	defer func() {
 		for _, shard := range shards {
@@ -38,16 +40,16 @@ func mergeVectors(ctx context.Context, s *surface, dirs []string, out string) er
 	for _, dir := range dirs {
 		c, err := collection.OpenFolder(dir)
 		if err != nil {
-			return misuse(err)
+			return usage.Error{Err: err}
 		}
 		shards = append(shards, embeddingShard{dir: dir, Collection: c})
 		if err := json.Unmarshal(c.Meta.Embedding, &shards[len(shards)-1].how); err != nil || shards[len(shards)-1].how.Shard == nil {
-			return misuse(fmt.Errorf("%s: not a shard: it was not written by embed --shard", dir))
+			return usage.Error{Err: fmt.Errorf("%s: not a shard: it was not written by embed --shard", dir)}
 		}
 	}
 	slices.SortFunc(shards, func(a, b embeddingShard) int { return cmp.Compare(a.how.Shard.Index, b.how.Shard.Index) })
 	if err := checkShards(shards); err != nil {
-		return misuse(err)
+		return usage.Error{Err: err}
 	}
 	for _, shard := range shards {
 		if err := shard.Verify(ctx); err != nil {
@@ -75,7 +77,7 @@ func mergeVectors(ctx context.Context, s *surface, dirs []string, out string) er
 			how.Write += h.Write
 			how.Skipped = append(how.Skipped, h.Skipped...)
 			if h.Device != how.Device || h.Batch != how.Batch {
-				s.say("%s was embedded on %s in batches of %d, %s on %s in batches of %d: their vectors differ by rounding from those of one run",
+				p.say("%s was embedded on %s in batches of %d, %s on %s in batches of %d: their vectors differ by rounding from those of one run",
 					shards[0].dir, how.Device, how.Batch, shard.dir, h.Device, h.Batch)
 			}
 			if h.Limit != how.Limit {
@@ -91,8 +93,7 @@ func mergeVectors(ctx context.Context, s *surface, dirs []string, out string) er
 	if err != nil {
 		return err
 	}
-	s.say("merged %s: %d images; digest %s", plural(len(shards), "shard"), meta.Rows, meta.Digest)
-	fmt.Fprintln(s.out, out)
+	p.say("merged %s: %d images; digest %s", words.Count(len(shards), "shard"), meta.Rows, meta.Digest)
 	return nil
 }
 
@@ -161,18 +162,18 @@ func appendShard(ctx context.Context, w *collection.Writer, c *collection.Collec
 	return nil
 }
 
-// vectorsAmong says whether the folders are vectors to be joined; some that are and some that are not are
+// VectorsAmong says whether the folders are vectors to be joined; some that are and some that are not are
 // an error.
-func vectorsAmong(dirs []string) (bool, error) {
+func VectorsAmong(dirs []string) (bool, error) {
 	n := 0
 	for _, dir := range dirs {
-		if isVectors(dir) {
+		if IsVectors(dir) {
 			n++
 		}
 	}
 	if n > 0 && n < len(dirs) {
 		for _, dir := range dirs {
-			if !isVectors(dir) {
+			if !IsVectors(dir) {
 				if _, err := os.Stat(collection.PartDir(dir)); err == nil {
 					return false, fmt.Errorf("%s is not complete: run its `annbench embed` again", dir)
 				}
@@ -180,8 +181,5 @@ func vectorsAmong(dirs []string) (bool, error) {
 			}
 		}
 	}
-	if n > 0 {
-		return true, nil
-	}
-	return false, nil
+	return n > 0, nil
 }

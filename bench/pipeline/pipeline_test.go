@@ -1,0 +1,132 @@
+package pipeline_test
+
+import (
+	"image"
+	"image/color"
+	"image/jpeg"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"annbench/bench"
+	"annbench/bench/metric"
+	"annbench/bench/pipeline"
+	"annbench/bench/record"
+	"annbench/embedder"
+)
+
+// TestMain lets the test binary be its own worker, as every program that runs a sweep is.
+func TestMain(m *testing.M) {
+	pipeline.Work()
+	os.Exit(m.Run())
+}
+
+func testSweep(t testing.TB, text string) *bench.Sweep {
+	t.Helper()
+	sweep, err := bench.ParseSweep("test.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sweep
+}
+
+// images writes a folder of labelled pictures: three categories of one colour each.
+func images(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for label, c := range map[string]color.RGBA{"red": {R: 200, A: 255}, "green": {G: 200, A: 255}, "blue": {B: 200, A: 255}} {
+		if err := os.Mkdir(filepath.Join(dir, label), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 8 {
+			img := image.NewRGBA(image.Rect(0, 0, 32, 32))
+			for i := range 32 * 32 {
+				img.SetRGBA(i%32, i/32, color.RGBA{c.R + uint8(n*i%50), c.G + uint8(n+i%40), c.B + uint8(i%30), 255})
+			}
+			f, err := os.Create(filepath.Join(dir, label, string(rune('a'+n))+".jpg"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := jpeg.Encode(f, img, nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return dir
+}
+
+// TestImagesToResults goes the whole way as a program that is not the command, twice: the second time finds
+// everything there.
+func TestImagesToResults(t *testing.T) {
+	if _, err := embedder.FindLibrary(); err != nil {
+		t.Skip(err)
+	}
+	sweep := testSweep(t, "name: colours\ndata: {images: "+images(t)+"}\nqueries: 6\nk: 3\nrepetitions: 1\nmeasure: 1ms\nfamilies: [{family: flat}]\n")
+	out := filepath.Join(t.TempDir(), "results")
+	p := pipeline.Pipeline{Cache: t.TempDir()}
+	sum, err := p.Run(t.Context(), pipeline.RunConfig{Sweep: sweep, Out: out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum.Measured[record.OK] != 1 || sum.Failed() != 0 {
+		t.Fatalf("%+v, want one cell measured", sum)
+	}
+	results, err := record.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := results.Dataset.Embedding; e == nil || e.Images != 24 {
+		t.Errorf("the data set is embedded from %+v, want 24 images", e)
+	}
+	if got := results.Records[0].Values[metric.Recall]; got != 1 {
+		t.Errorf("exact search has a recall of %v, want 1", got)
+	}
+	set, err := p.SetOf(results.Dataset.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	origin := pipeline.ReadOrigin(out)
+	pictures := p.Pictures(set.Collection, origin)
+	if pictures == nil {
+		t.Fatal("the collection with the pictures is not found in the cache")
+	}
+	defer pictures.Close()
+	src, err := origin.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if src.Len() != 24 {
+		t.Errorf("the origin has %d pictures, want 24", src.Len())
+	}
+	again, err := p.Run(t.Context(), pipeline.RunConfig{Sweep: sweep, Out: out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Present != 1 || len(again.Measured) != 0 {
+		t.Errorf("a second run measured %+v, want everything to be there", again)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	sweep := testSweep(t, "data: {synthetic: {n: [300, 100, 300], dim: 16}}\nfamilies: [{family: flat}]\n")
+	dirs := map[string]int{}
+	for _, size := range pipeline.Sizes(sweep) {
+		dirs[size.Dir] = size.Sweep.Data.Synthetic.N[0]
+	}
+	if want := map[string]int{"n100": 100, "n300": 300}; !maps.Equal(dirs, want) {
+		t.Errorf("sizes are %v, want %v", dirs, want)
+	}
+	if n := sweep.Data.Synthetic.N; !slices.Equal(n, []int{300, 100, 300}) {
+		t.Errorf("the sweep itself has changed: %v", n)
+	}
+	sweep.Data.Synthetic.N = []int{50}
+	if one := pipeline.Sizes(sweep); len(one) != 1 || one[0].Sweep != sweep || one[0].Dir != "" {
+		t.Errorf("one size is %+v, want the sweep itself", one)
+	}
+}

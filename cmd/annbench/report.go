@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"annbench/bench/record"
+	"annbench/bench/store"
+	"annbench/reports"
+)
+
+type reportCmd struct {
+	Results []string `arg:"" help:"Results folders; several are shown together." s3:"results"`
+	Out     string   `help:"Folder for the files. Default: report/ in the first results folder." placeholder:"DIR" s3:"out"`
+	Format  string   `help:"Print the results in this format, and write no files: one of ${formats}." placeholder:"NAME"`
+	Recall  []share  `help:"Recalls to compare families at. Default: 0.80,0.90,0.95,0.99." placeholder:"SHARE"`
+}
+
+// Help is printed below the flags.
+func (reportCmd) Help() string {
+	return `Needs the results folders alone: neither indexes nor model nor images.
+
+Examples:
+  annbench report results/default
+  annbench report results/default --format gobench > new.txt && benchstat old.txt new.txt`
+}
+
+// address puts the report of results in a bucket beside them.
+func (c *reportCmd) address() {
+	if c.Out == "" && c.Format == "" && len(c.Results) > 0 && store.Is(c.Results[0]) {
+		c.Out = strings.TrimRight(c.Results[0], "/") + "/report"
+	}
+}
+
+func (c *reportCmd) Run(s *surface) error {
+	o := s.tableOptions()
+	r, err := reports.Load(c.Results...)
+	if err != nil {
+		return err
+	}
+	if len(c.Recall) > 0 {
+		r.Targets = nil
+	}
+	for _, at := range c.Recall {
+		r.Targets = append(r.Targets, float64(at))
+	}
+	if c.Format != "" {
+		if !slices.Contains(reports.FormatNames(), c.Format) {
+			return misuse(fmt.Errorf("there is no format %q: there are %s", c.Format, strings.Join(reports.FormatNames(), ", ")))
+		}
+		return reports.Print(s.out, r, c.Format, o)
+	}
+	if c.Out == "" {
+		c.Out = filepath.Join(c.Results[0], "report")
+	}
+	return writeReport(s, c.Out, r, o, c.Results...)
+}
+
+// tableOptions are colours where a terminal shows them.
+func (s *surface) tableOptions() reports.TableOptions {
+	return reports.TableOptions{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}
+}
+
+// report writes the files and prints the table of some results folders.
+func report(s *surface, dir string, o reports.TableOptions, results ...string) error {
+	r, err := reports.Load(results...)
+	if err != nil {
+		return err
+	}
+	return writeReport(s, dir, r, o, results...)
+}
+
+// writeReport is report of results that have been read.
+func writeReport(s *surface, dir string, r *reports.Report, o reports.TableOptions, results ...string) error {
+	if err := reports.Table(s.out, r, o); err != nil {
+		return err
+	}
+	if _, err := reports.Write(dir, r); err != nil {
+		return err
+	}
+	fmt.Fprintln(s.out)
+	for _, d := range results {
+		fmt.Fprintln(s.out, filepath.Join(d, record.RecordsFile))
+	}
+	fmt.Fprintln(s.out, filepath.Join(dir, "index.html"))
+	return nil
+}
+
+// growth prints and draws how everything grows over results folders of different sizes.
+func growth(s *surface, dir string, folders []string) error {
+	r, err := reports.Load(folders...)
+	if err != nil {
+		return err
+	}
+	g := reports.Growths(r)
+	if err := reports.PrintGrowths(s.out, g); err != nil {
+		return err
+	}
+	files, err := reports.WriteGrowths(filepath.Join(dir, "growth"), r, g)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		fmt.Fprintln(s.out, f)
+	}
+	return nil
+}
