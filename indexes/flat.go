@@ -2,9 +2,7 @@ package indexes
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
-	"io"
 	"runtime"
 	"sync"
 
@@ -30,7 +28,13 @@ func flatFamily() *Family {
 		in.begin("add")
 		return newFlat(f, in.Vectors, in.Metric), nil
 	}
-	f.Load = func(path string, in BuildInput) (Index, error) { return loadFlat(path, f, in) }
+	f.Load = func(path string, in BuildInput) (Index, error) {
+		in, err := loadVectors(path, f, in)
+		if err != nil {
+			return nil, err
+		}
+		return newFlat(f, in.Vectors, in.Metric), nil
+	}
 	return f
 }
 
@@ -110,21 +114,7 @@ func (x *flat) Save(path string) error {
 	if x.ranker == nil {
 		return errClosed(x.family)
 	}
-	base := x.ranker.Base()
-	return save(path, saved{Family: x.family.Name, Metric: x.ranker.Metric(), Rows: base.Rows, Dim: base.Dim},
-		func(w io.Writer) error { return writeFloats(w, base.Data) })
-}
-
-func loadFlat(path string, f *Family, in BuildInput) (Index, error) {
-	label, _, payload, err := load(path, f, in)
-	if err != nil {
-		return nil, err
-	}
-	base := vec.NewMatrix(label.Rows, label.Dim)
-	if _, err := binary.Decode(payload, binary.LittleEndian, base.Data); err != nil || len(payload) != 4*len(base.Data) {
-		return nil, loadError(path, f, fmt.Errorf("the file holds %d bytes for %d vectors of %d dimensions", len(payload), label.Rows, label.Dim))
-	}
-	return newFlat(f, base, label.Metric), nil
+	return saveVectors(path, x.family, x.ranker.Metric(), x.ranker.Base(), nil)
 }
 
 // Close implements [Index].

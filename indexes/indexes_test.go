@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -181,20 +180,13 @@ func TestSettingsProperties(t *testing.T) {
 }
 
 func TestFamilies(t *testing.T) {
-	var names []string
+	names := map[string]bool{}
 	for _, f := range Families() {
-		names = append(names, f.Name)
 		got, err := Lookup(f.Name)
-		if err != nil || got != f {
+		if err != nil || got != f || names[f.Name] {
 			t.Errorf("looking up %s: %v, %v", f.Name, got, err)
 		}
-	}
-	want := []string{
-		"flat", "flat-faiss", "ivfflat-faiss", "ivfpq-faiss", "hnsw-faiss", "hnsw-coder", "forest",
-		"weaviate", "flat-pgvector", "ivfflat-pgvector", "hnsw-pgvector",
-	}
-	if !slices.Equal(names, want) {
-		t.Errorf("the families are %v", names)
+		names[f.Name] = true
 	}
 	if _, err := Lookup("pgvector"); err == nil || err.Error() != `no index family "pgvector": of pgvector there are flat-pgvector, ivfflat-pgvector, hnsw-pgvector` {
 		t.Errorf("looking up an engine: %v", err)
