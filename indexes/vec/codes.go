@@ -120,3 +120,50 @@ func (b CodeBlocks) Scan(out []float32, masks []uint16, q []int8, from, to, next
 	}
 	kern.codes.scan(&q[0], &words[0], &b.Words[next*size], to-from, b.Dim/4, factor, reach, offset, &out[0], &masks[0])
 }
+
+// CodeSieve are rows of Dim bytes, Dim a multiple of 8, in blocks of [CodeBlock] as [CodeBlocks] has
+// them, but with nothing beside the bytes but the rows' norms, and one error for each block: a scan of
+// it is bound by memory, so it has as little as will do.
+type CodeSieve struct {
+	Words []uint32  // of each block: the norms, then the bytes, interleaved in fours
+	Errs  []float32 // of each block, the greatest error of its rows
+	Dim   int
+}
+
+// NewCodeSieve returns n blocks of zeros.
+func NewCodeSieve(n, dim int) CodeSieve {
+	return CodeSieve{Words: make([]uint32, n*codeSieveWords(dim)), Errs: make([]float32, n), Dim: dim}
+}
+
+func codeSieveWords(dim int) int { return CodeBlock * (1 + dim/4) }
+
+// Len is the number of blocks.
+func (s CodeSieve) Len() int { return len(s.Errs) }
+
+// Set fills a place: block place/CodeBlock, row place%CodeBlock. err raises the block's error where it is
+// greater.
+func (s CodeSieve) Set(place int, norm, err float32, codes []uint8) {
+	block := place / CodeBlock
+	words := s.Words[block*codeSieveWords(s.Dim)+place%CodeBlock:]
+	words[0] = math.Float32bits(norm)
+	s.Errs[block] = max(s.Errs[block], err)
+	codes = codes[:s.Dim]
+	for i := 0; i < s.Dim; i += 4 {
+		words[(1+i/4)*CodeBlock] = binary.LittleEndian.Uint32(codes[i:])
+	}
+}
+
+// Scan sets a mask for each of the blocks from <= i < to. Bit j is set unless norm + factor·s of row j, s
+// the dot product of the signed bytes q and the row, is greater than (reach + error)² + offset.
+func (s CodeSieve) Scan(masks []uint16, q []int8, from, to int, factor, reach, offset float32) {
+	if from >= to {
+		return
+	}
+	if len(q) != s.Dim || s.Dim == 0 || s.Dim%8 != 0 {
+		panic(fmt.Sprintf("vec: a query of %d bytes, codes of %d", len(q), s.Dim))
+	}
+	size := codeSieveWords(s.Dim)
+	words, errs := s.Words[from*size:to*size], s.Errs[from:to]
+	_ = masks[to-from-1]
+	kern.codes.sieve(&q[0], &words[0], &errs[0], to-from, s.Dim/4, factor, reach, offset, &masks[0])
+}

@@ -137,6 +137,58 @@ func TestScanCodes(t *testing.T) {
 	})
 }
 
+// checkSieve compares CodeSieve.Scan with a plain loop.
+func checkSieve(t *testing.T, rng *rand.Rand, n, dim int, factor float32) {
+	t.Helper()
+	rows := n * CodeBlock
+	q, plain := make([]int8, dim), make([]uint8, rows*dim)
+	randomCodes(rng, q, plain)
+	blocks := NewCodeSieve(n, dim)
+	norms, errs := random(rng, rows), random(rng, rows)
+	greatest := make([]float32, n)
+	for i := range rows {
+		norms[i] *= 1e6
+		blocks.Set(i, norms[i], errs[i], plain[i*dim:(i+1)*dim])
+		greatest[i/CodeBlock] = max(greatest[i/CodeBlock], errs[i])
+	}
+	masks := make([]uint16, n+1)
+	masks[n] = 42
+	reach, offset := float32(rng.ExpFloat64()*1e3), float32(rng.NormFloat64()*1e6)
+	switch rng.IntN(10) {
+	case 0:
+		reach = float32(math.Inf(1))
+	case 1:
+		reach = float32(math.NaN())
+	}
+	from := rng.IntN(n)
+	blocks.Scan(masks, q, from, n, factor, reach, offset)
+	for i := from * CodeBlock; i < rows; i++ {
+		product := float64(factor) * float64(dotCodesPlain(q, plain[i*dim:(i+1)*dim]))
+		v, r := float64(norms[i])+product, float64(reach)+float64(greatest[i/CodeBlock])
+		limit := r*r + float64(offset)
+		slack := (math.Abs(float64(norms[i]))+math.Abs(product))*0x1p-22 + (math.Abs(limit)+2*math.Abs(float64(offset)))*0x1p-21
+		kept := masks[i/CodeBlock-from]>>(i%CodeBlock)&1 == 1
+		if v < limit-slack && !kept || v > limit+slack && kept || limit != limit && !kept {
+			t.Fatalf("%d blocks of %d bytes: row %d: %v, limit %v, kept %v", n, dim, i, v, limit, kept)
+		}
+	}
+	if masks[n] != 42 {
+		t.Fatalf("%d blocks of %d bytes: written beyond the end", n, dim)
+	}
+}
+
+func TestSieveCodes(t *testing.T) {
+	withLevels(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(15, 1))
+		for n := 8; n <= 136; n += 8 {
+			for blocks := 1; blocks < 6; blocks++ {
+				checkSieve(t, rng, blocks, n, -0.01)
+				checkSieve(t, rng, blocks, n, 3)
+			}
+		}
+	})
+}
+
 func TestDotMatrix(t *testing.T) {
 	withLevels(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(13, 1))
@@ -195,12 +247,13 @@ func FuzzScanCodes(f *testing.F) {
 	})
 }
 
-// Codes of 64 bytes in blocks, and rows of 320 bytes at random places of 16 MB.
+// Codes of 64 bytes in blocks, of 32 in a sieve, and rows of 320 bytes at random places of 16 MB.
 func BenchmarkCodes(b *testing.B) {
-	const n, blocks, long, rows = 64, 100, 320, 50000
+	const n, short, blocks, long, rows = 64, 32, 100, 320, 50000
 	rng := rand.New(rand.NewPCG(14, 1))
 	q, codes, base := make([]int8, long), NewCodeBlocks(blocks, n), make([]uint8, rows*long)
 	randomCodes(rng, q, base)
+	sieve := NewCodeSieve(blocks, short)
 	out, masks := make([]float32, blocks*CodeBlock), make([]uint16, blocks)
 	ids, dots := make([]int32, 4096), make([]int32, 4096)
 	for i := range ids {
@@ -216,6 +269,12 @@ func BenchmarkCodes(b *testing.B) {
 		b.Run(fmt.Sprintf("%s/scan", k.level), func(b *testing.B) {
 			for b.Loop() {
 				codes.Scan(out, masks, q[:n], 0, blocks, 0, -2, 1, 1)
+			}
+			report(b, len(out))
+		})
+		b.Run(fmt.Sprintf("%s/sieve", k.level), func(b *testing.B) {
+			for b.Loop() {
+				sieve.Scan(masks, q[:short], 0, blocks, -2, 1, 1)
 			}
 			report(b, len(out))
 		})

@@ -51,6 +51,9 @@ func TestCodeKernelsStayInside(t *testing.T) {
 				words := beforeGuard(t, blocks*codeBlockWords(n))
 				b := CodeBlocks{unsafe.Slice((*uint32)(unsafe.Pointer(&words[0])), len(words)), n}
 				b.Scan(beforeGuard(t, rows), masks, beforeGuardBytes[int8](t, n), 0, blocks, blocks-1, 2, 1, 1)
+				words = beforeGuard(t, blocks*codeSieveWords(n))
+				sieve := CodeSieve{unsafe.Slice((*uint32)(unsafe.Pointer(&words[0])), len(words)), beforeGuard(t, blocks), n}
+				sieve.Scan(masks, beforeGuardBytes[int8](t, n), 0, blocks, 2, 1, 1)
 			}
 		}
 	})

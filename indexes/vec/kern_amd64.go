@@ -57,6 +57,9 @@ func dotCodesScatteredAVX2(q *int8, base *uint8, ids *int32, groups, n, stride i
 //go:noescape
 func scanCodesAVX2(q *int8, blocks, next *uint32, n, quads int, factor, reach, offset float32, out *float32, masks *uint16)
 
+//go:noescape
+func sieveCodesAVX2(q *int8, blocks *uint32, errs *float32, n, quads int, factor, reach, offset float32, masks *uint16)
+
 const tileQueriesAVX2, tileRowsAVX2 = 2, 2
 
 //go:noescape
@@ -111,5 +114,8 @@ func dotCodesScatteredAVX512(q *int8, base *uint8, ids *int32, groups, n, stride
 
 //go:noescape
 func scanCodesAVX512(q *int8, blocks, next *uint32, n, quads int, factor, reach, offset float32, out *float32, masks *uint16)
+
+//go:noescape
+func sieveCodesAVX512(q *int8, blocks *uint32, errs *float32, n, quads int, factor, reach, offset float32, masks *uint16)
 
 const tileQueriesAVX512, tileRowsAVX512 = 4, 3

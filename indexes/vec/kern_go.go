@@ -52,7 +52,7 @@ func goKernels() kernels {
 				}
 			},
 		},
-		codes:        codeKernels{dotCodesGo, dotCodesScatteredGo, scanCodesGo},
+		codes:        codeKernels{dotCodesGo, dotCodesScatteredGo, scanCodesGo, sieveCodesGo},
 		tile:         tileGo,
 		tileQueries:  goTile,
 		tileRows:     goTile,
@@ -196,14 +196,7 @@ func scanCodesGo(pq *int8, pblocks, _ *uint32, n, quads int, factor, reach, offs
 	for b := range masks {
 		norms, errs, codes := blocks[:CodeBlock], blocks[CodeBlock:2*CodeBlock], blocks[3*CodeBlock:]
 		blocks = blocks[CodeBlock*(3+quads):]
-		var sums [CodeBlock]int32
-		for i := 0; i < len(q); i += 4 {
-			q0, q1, q2, q3 := int32(q[i]), int32(q[i+1]), int32(q[i+2]), int32(q[i+3])
-			for j, c := range (*[CodeBlock]uint32)(codes) {
-				sums[j] += q0*int32(c&255) + q1*int32(c>>8&255) + q2*int32(c>>16&255) + q3*int32(c>>24)
-			}
-			codes = codes[CodeBlock:]
-		}
+		sums := sumCodesGo(q, codes)
 		mask := uint16(0)
 		for j, sum := range sums {
 			v := math.Float32frombits(norms[j]) + float32(factor*float32(sum))
@@ -215,4 +208,35 @@ func scanCodesGo(pq *int8, pblocks, _ *uint32, n, quads int, factor, reach, offs
 		}
 		masks[b] = mask
 	}
+}
+
+func sieveCodesGo(pq *int8, pblocks *uint32, perrs *float32, n, quads int, factor, reach, offset float32, pmasks *uint16) {
+	q, blocks := unsafe.Slice(pq, 4*quads), unsafe.Slice(pblocks, n*CodeBlock*(1+quads))
+	errs, masks := unsafe.Slice(perrs, n), unsafe.Slice(pmasks, n)
+	for b := range masks {
+		norms, codes := blocks[:CodeBlock], blocks[CodeBlock:]
+		blocks = blocks[CodeBlock*(1+quads):]
+		sums := sumCodesGo(q, codes)
+		t := reach + errs[b]
+		limit := float32(t*t) + offset
+		mask := uint16(0)
+		for j, sum := range sums {
+			if v := math.Float32frombits(norms[j]) + float32(factor*float32(sum)); !(v > limit) {
+				mask |= 1 << j
+			}
+		}
+		masks[b] = mask
+	}
+}
+
+// sumCodesGo are the dot products of q with the rows of a block, whose bytes are interleaved in fours.
+func sumCodesGo(q []int8, codes []uint32) (sums [CodeBlock]int32) {
+	for i := 0; i < len(q); i += 4 {
+		q0, q1, q2, q3 := int32(q[i]), int32(q[i+1]), int32(q[i+2]), int32(q[i+3])
+		for j, c := range (*[CodeBlock]uint32)(codes) {
+			sums[j] += q0*int32(c&255) + q1*int32(c>>8&255) + q2*int32(c>>16&255) + q3*int32(c>>24)
+		}
+		codes = codes[CodeBlock:]
+	}
+	return sums
 }

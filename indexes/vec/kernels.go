@@ -58,6 +58,8 @@ type codeKernels struct {
 	scattered func(q *int8, base *uint8, ids *int32, groups, n, stride int, out *int32)
 	// What [CodeBlocks.Scan] does, for n >= 1 blocks; quads is a quarter of a row's bytes, even.
 	scan func(q *int8, blocks, next *uint32, n, quads int, factor, reach, offset float32, out *float32, masks *uint16)
+	// What [CodeSieve.Scan] does, for n >= 1 blocks.
+	sieve func(q *int8, blocks *uint32, errs *float32, n, quads int, factor, reach, offset float32, masks *uint16)
 }
 
 // kern is the level in use, chosen once at the start.

@@ -13,7 +13,7 @@ func levels() []kernels {
 		dot:          pairKernels{dotAVX2, dotRowsAVX2, dotStreamAVX2, dotScatteredAVX2},
 		l2:           pairKernels{l2AVX2, l2RowsAVX2, l2StreamAVX2, l2ScatteredAVX2},
 		scaled:       scaledKernels{scaledAVX2, scaledRowsAVX2, scaledStreamAVX2, scaledScatteredAVX2},
-		codes:        codeKernels{dotCodesAVX2, dotCodesScatteredAVX2, scanCodesAVX2},
+		codes:        codeKernels{dotCodesAVX2, dotCodesScatteredAVX2, scanCodesAVX2, sieveCodesAVX2},
 		tile:         dotTileAVX2,
 		tileQueries:  tileQueriesAVX2,
 		tileRows:     tileRowsAVX2,
@@ -24,7 +24,7 @@ func levels() []kernels {
 	if !cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512VL) {
 		return have
 	}
-	codes := codeKernels{dotCodesAVX512, dotCodesScatteredAVX512, scanCodesAVX512}
+	codes := codeKernels{dotCodesAVX512, dotCodesScatteredAVX512, scanCodesAVX512, sieveCodesAVX512}
 	if !cpuid.CPU.Supports(cpuid.AVX512VNNI) { // the first processors with AVX-512 lack it
 		codes = have[len(have)-1].codes
 	}
