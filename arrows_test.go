@@ -34,9 +34,10 @@ var arrows = map[string][]string{
 
 	"indexes/vec":      {},
 	"indexes/rpforest": {"indexes/vec"},
+	"indexes/exact":    {"indexes/vec", "indexes/rpforest"},
 	"indexes/pgvector": {"indexes/vec"},
 	"indexes/weaviate": {"indexes/vec"},
-	"indexes":          {"indexes/vec", "indexes/rpforest", "indexes/pgvector", "indexes/weaviate"},
+	"indexes":          {"indexes/vec", "indexes/rpforest", "indexes/exact", "indexes/hnsw", "indexes/pgvector", "indexes/weaviate"},
 	"bench/metric":     {"indexes/vec"},
 	"bench/record":     {},
 	"bench/project":    {"indexes/vec", "bench/record"},

@@ -11,6 +11,7 @@ import (
 type bounded struct {
 	point, y     []float32
 	coarse, fine aim
+	front        aim     // of a forest for exact search
 	length       float64 // of the query, under InnerProduct
 	query        vec.Query
 
@@ -22,6 +23,20 @@ type bounded struct {
 	values  []float32
 	masks   []uint16
 	work    work
+
+	// Of an exact search: the ranks of the leaves' centres, and which leaves have been visited.
+	ranks   []float32
+	visited []bool
+	left    []blockMask
+	despair despair
+	least   int     // rows, below which it scans
+	budget  float64 // what a sweep may cost, in scans
+}
+
+// blockMask is a block, and which of its places the front leaves.
+type blockMask struct {
+	block int
+	mask  uint16
 }
 
 // work counts what a search looked at, for tests: what the coarse bound left, what of it the fine bound
@@ -58,6 +73,15 @@ func newBounded(f *Forest) *bounded {
 		s.fine.q = make([]int8, b.fine.dims)
 	}
 	most := centreBlocks
+	if b.front != nil {
+		s.y = make([]float32, max(len(s.y), b.front.dims))
+		s.front.q = make([]int8, b.front.dims)
+		s.ranks = make([]float32, b.centres.Len()*vec.CodeBlock)
+		s.visited = make([]bool, len(b.sizes))
+		s.left = make([]blockMask, 0, sweepBlocks)
+		s.least, s.budget = worthSweeping, 1
+		most = max(most, sweepBlocks, b.centres.Len())
+	}
 	for _, n := range b.sizes {
 		most = max(most, inBlocks(int(n)))
 	}
@@ -143,34 +167,54 @@ func (s *Searcher) searchBounded(dst []vec.Neighbor, q []float32, k, searchK int
 	t.pending, t.work = t.pending[:0], work{}
 	s.top.Reset(k)
 	radius := math.Inf(1)
-	reach, offset := t.coarse.limit(radius)
 	for l, c := range t.nearest {
-		from, to := int(b.leaves[c.leaf]), int(b.leaves[c.leaf+1])
 		next := -1
 		if l+1 < len(t.nearest) {
 			next = int(b.leaves[t.nearest[l+1].leaf])
 		}
-		b.blocks.Scan(t.values, t.masks, t.coarse.q, from, to, next, t.coarse.factor, reach, offset)
-		for i, mask := range t.masks[:to-from] {
-			for ; mask != 0; mask &= mask - 1 {
-				j := trailingZeros(mask)
-				place := (from+i)*vec.CodeBlock + j
-				row := b.blocks.Own(place)
-				if row >= uint32(f.base.Rows) || f.options.Trees > 1 && !t.known.add(int32(row)) {
-					continue
-				}
-				nearest := t.coarse.nearest(t.values[i*vec.CodeBlock+j], float64(b.blocks.Err(place)))
-				t.pending = append(t.pending, candidate{nearest, int32(row)})
-			}
-		}
-		full := s.top.Len() == k
-		if full && len(t.pending) >= batch || !full && len(t.pending) >= max(patience, 2*k) {
+		s.visit(int(c.leaf), next, radius)
+		if s.enough(k) {
 			radius = s.settle(k, radius)
-			reach, offset = t.coarse.limit(radius)
 		}
 	}
 	s.settle(k, radius)
 	return s.top.AppendTo(dst)
+}
+
+// visit adds to the pending candidates those entries of a leaf that the coarse sketch does not rule out.
+// next is the block that is wanted next, or -1.
+func (s *Searcher) visit(leaf, next int, radius float64) {
+	b, t := s.f.bounds, s.bounded
+	from, to := int(b.leaves[leaf]), int(b.leaves[leaf+1])
+	reach, offset := t.coarse.limit(radius)
+	b.blocks.Scan(t.values, t.masks, t.coarse.q, from, to, next, t.coarse.factor, reach, offset)
+	for i, mask := range t.masks[:to-from] {
+		s.await(from+i, mask, t.values[i*vec.CodeBlock:])
+	}
+}
+
+// await adds to the pending candidates the entries of a block that the mask leaves; values are the
+// coarse sketch's.
+func (s *Searcher) await(block int, mask uint16, values []float32) {
+	f, b, t := s.f, s.f.bounds, s.bounded
+	for ; mask != 0; mask &= mask - 1 {
+		j := trailingZeros(mask)
+		place := block*vec.CodeBlock + j
+		row := b.blocks.Own(place)
+		if row >= uint32(f.base.Rows) || f.options.Trees > 1 && !t.known.add(int32(row)) {
+			continue
+		}
+		nearest := t.coarse.nearest(values[j], float64(b.blocks.Err(place)))
+		t.pending = append(t.pending, candidate{nearest, int32(row)})
+	}
+}
+
+// enough reports whether so many candidates are pending that it is time to settle.
+func (s *Searcher) enough(k int) bool {
+	if s.top.Len() == k {
+		return len(s.bounded.pending) >= batch
+	}
+	return len(s.bounded.pending) >= max(patience, 2*k)
 }
 
 // settle compares the pending candidates with the query as far as bounds allow, and empties them. It

@@ -24,7 +24,7 @@ import (
 // The sections' lengths follow from the header. Three CRC-32C stand in the header: of the header before
 // it; of the sections that lead a search (structure); and of the others (content): codes and vectors.
 const (
-	fileMagic    = "rpforst2"
+	fileMagic    = "rpforst3"
 	sectionAlign = 64
 )
 
@@ -44,6 +44,7 @@ type fileHeader struct {
 	Most     float64
 	Coarse   sketchHeader
 	Fine     sketchHeader // Dims 0: none
+	Front    sketchHeader // Dims 0: none
 
 	Structure uint32
 	Content   uint32
@@ -125,6 +126,15 @@ func (f *Forest) sections(h *fileHeader, scales *[]float32) []section {
 		if b.fine != nil {
 			sketch(b.fine, h.Fine)
 			list = append(list, array(&b.records, int64(h.Rows)*int64(h.Fine.Dims+recordTail), content))
+		}
+		if b.front != nil {
+			words := int64(len(vec.NewCodeSieve(1, b.front.dims).Words))
+			sketch(b.front, h.Front)
+			list = append(list,
+				array(&b.radii, int64(h.Leaves), structure),
+				array(&b.sieve.Errs, int64(h.Blocks), content),
+				array(&b.sieve.Words, int64(h.Blocks)*words, content),
+			)
 		}
 		list = append(list,
 			array(&b.leaves, int64(h.Leaves)+1, structure),
@@ -232,6 +242,9 @@ func (f *Forest) header() fileHeader {
 		h.Coarse = b.coarse.header()
 		if b.fine != nil {
 			h.Fine = b.fine.header()
+		}
+		if b.front != nil {
+			h.Front = b.front.header()
 		}
 	}
 	return h
@@ -396,26 +409,26 @@ func (h *fileHeader) possible() bool {
 		return false
 	}
 	if h.Plain == 1 {
-		return h.Trees < most/h.Rows && h.Blocks == 0 && h.Coarse == sketchHeader{} && h.Fine == sketchHeader{}
+		return h.Trees < most/h.Rows && h.Blocks == 0 && h.Coarse == sketchHeader{} && h.Fine == sketchHeader{} && h.Front == sketchHeader{}
 	}
 	dim := uint32(h.Dim)
 	if vec.Metrics[h.Metric] == vec.InnerProduct {
 		dim++
 	}
-	for _, s := range []sketchHeader{h.Coarse, h.Fine} {
+	for _, s := range []sketchHeader{h.Coarse, h.Fine, h.Front} {
 		if s.Dims%16 != 0 || s.Axes > dim || s.Picks > dim || s.Axes > s.Dims || s.Picks > s.Dims || s.Dims > dim+16 ||
 			!(s.Step >= 0) || math.IsInf(float64(s.Step), 0) {
 			return false
 		}
 	}
-	return h.Coarse.Dims > 0
+	return h.Coarse.Dims > 0 && (h.Front.Dims == 0 || h.Trees == 1)
 }
 
 // empty is a forest as h says, without its arrays.
 func (h *fileHeader) empty() *Forest {
 	dim := int(h.Dim)
 	f := &Forest{
-		options: Options{Trees: int(h.Trees), LeafSize: int(h.LeafSize), Seed: h.Seed, Plain: h.Plain == 1},
+		options: Options{Trees: int(h.Trees), LeafSize: int(h.LeafSize), Seed: h.Seed, Plain: h.Plain == 1, Exact: h.Front.Dims > 0},
 		metric:  vec.Metrics[h.Metric],
 		base:    vec.Matrix{Rows: int(h.Rows), Dim: dim},
 	}
@@ -436,6 +449,10 @@ func (h *fileHeader) empty() *Forest {
 	f.blocks.Dim, f.centres.Dim = f.coarse.dims, f.coarse.dims
 	if h.Fine.Dims > 0 {
 		f.fine = sketchOf(h.Fine)
+	}
+	if h.Front.Dims > 0 {
+		f.front = sketchOf(h.Front)
+		f.sieve.Dim = f.front.dims
 	}
 	return f
 }
@@ -486,7 +503,7 @@ func (b *bounds) sound() bool {
 			return false
 		}
 	}
-	for _, s := range []*sketch{b.coarse, b.fine} {
+	for _, s := range []*sketch{b.coarse, b.fine, b.front} {
 		if s == nil {
 			continue
 		}

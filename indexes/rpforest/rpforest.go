@@ -27,6 +27,12 @@
 //
 // With bounds, one tree is as good as several.
 //
+// # Exact search
+//
+// The same bounds, asked for everything, are exact search: [Searcher.Exact], which package exact is the
+// door to. A forest with [Options.Exact] keeps a third code of 32 bytes, shorter than the others, and the
+// radius of each leaf; see there.
+//
 // # Plain
 //
 // A plain forest is Annoy's algorithm over flat arrays. Cuts are made in the vectors' own space, and a
@@ -54,6 +60,7 @@ package rpforest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"annbench/indexes/vec"
@@ -77,6 +84,7 @@ type Options struct {
 	Trees    int    // more trees find more, and cost memory, build time and, with bounds, speed; 0 is DefaultTrees, or DefaultPlainTrees
 	LeafSize int    // the most vectors that are not split again; 0 is DefaultLeafSize, or DefaultPlainLeafSize
 	Plain    bool   // Annoy's algorithm: cuts in the vectors' own space, and every distance computed
+	Exact    bool   // keep what [Searcher.Exact] needs; not of a plain forest, nor of several trees
 	Seed     uint64 // of every random choice: the same seed gives the same forest, whatever Threads
 	Threads  int    // threads that the build uses; 0 is 1
 }
@@ -144,6 +152,8 @@ func (f *Forest) Metric() vec.Metric { return f.metric }
 //     centres, which are such entries too. Leaves have 12 bytes more. Above 96 dimensions
 //     there are 96 axes; and from 192 dimensions on, each vector has longer codes: a byte for each of
 //     dim components, in sixteens, or from 256 on for five eighths, and 8 bytes.
+//   - For exact search, an entry has 32 bytes more, or as many as components in sixteens, and 4; a block
+//     of sixteen entries 4, a leaf 4; and above 32 dimensions there are 32 axes.
 func EstimateBytes(rows, dim int, o Options) int64 {
 	o = o.complete()
 	n, d, trees, leaves := int64(rows), int64(dim), int64(o.Trees), int64(1)
@@ -163,8 +173,18 @@ func EstimateBytes(rows, dim int, o Options) int64 {
 	if fine := int64(fineComponents(dim)); fine > 0 {
 		total += n * (16*blocks(fine) + recordTail)
 	}
+	if o.Exact {
+		front := min(16*blocks(d), frontDims)
+		total += leaves * (blocks((n+leaves-1)/leaves)*(vec.CodeBlock*(front+4)+4) + 4)
+		if d > frontDims {
+			total += 4 * frontDims * d
+		}
+	}
 	return total
 }
+
+// Ranker returns what the forest computes the rank values of its vectors with.
+func (f *Forest) Ranker() *vec.Ranker { return f.ranker }
 
 // Bytes is the size of the forest in memory, without the vectors.
 func (f *Forest) Bytes() int64 {
@@ -198,6 +218,9 @@ func check(base vec.Matrix, metric vec.Metric, o Options) error {
 	}
 	if len(base.Data) != base.Rows*base.Dim {
 		return fmt.Errorf("%d vectors of %d dimensions need %d values, there are %d", base.Rows, base.Dim, base.Rows*base.Dim, len(base.Data))
+	}
+	if o.Exact && (o.Plain || o.Trees > 1) {
+		return errors.New("exact search needs a forest with bounds, of one tree")
 	}
 	if o.Trees < 0 || o.LeafSize < 0 {
 		return fmt.Errorf("%d trees with leaves of %d: neither can be negative", o.Trees, o.LeafSize)

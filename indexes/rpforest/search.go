@@ -1,7 +1,6 @@
 package rpforest
 
 import (
-	"fmt"
 	"math"
 	"math/bits"
 
@@ -51,14 +50,8 @@ func (f *Forest) NewSearcher() *Searcher {
 // dst is then returned as it was.
 func (s *Searcher) Search(dst []vec.Neighbor, q []float32, k, searchK int) ([]vec.Neighbor, error) {
 	f := s.f
-	if k < 1 {
-		return dst, fmt.Errorf("searching a forest: k = %d: it must be at least 1", k)
-	}
-	if len(q) != f.base.Dim {
-		return dst, fmt.Errorf("searching a forest: the query has %d dimensions, the forest %d", len(q), f.base.Dim)
-	}
-	if i := vec.FirstNonFinite(q); i >= 0 {
-		return dst, fmt.Errorf("searching a forest: the query holds %v in dimension %d", q[i], i)
+	if err := s.askable(q, k); err != nil {
+		return dst, err
 	}
 	k = min(k, f.base.Rows)
 	if searchK <= 0 {
