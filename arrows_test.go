@@ -38,11 +38,17 @@ var arrows = map[string][]string{
 	"indexes/pgvector": {"indexes/vec"},
 	"indexes/weaviate": {"indexes/vec"},
 	"indexes":          {"indexes/vec", "indexes/rpforest", "indexes/exact", "indexes/hnsw", "indexes/pgvector", "indexes/weaviate"},
-	"bench/metric":     {"indexes/vec"},
-	"bench/record":     {},
-	"bench/project":    {"indexes/vec", "bench/record"},
-	"bench/fetch":      {"bench/lease"},
-	"bench/lease":      {},
+
+	// Families that are programs of their own: the messages, both ends of them.
+	"indexes/external/protocol": {},
+	"indexes/external/host":     {"indexes/external/protocol"},
+	"indexes/external":          {"indexes", "indexes/vec", "indexes/external/protocol"},
+
+	"bench/metric":  {"indexes/vec"},
+	"bench/record":  {},
+	"bench/project": {"indexes/vec", "bench/record"},
+	"bench/fetch":   {"bench/lease"},
+	"bench/lease":   {},
 	// Object storage: files come and go, and nobody else knows it.
 	"bench/store":           {"bench/lease"},
 	"bench/store/storetest": {},
@@ -85,6 +91,8 @@ var arrows = map[string][]string{
 
 // testArrows are the arrows that only test files have, beyond those of the package they test.
 var testArrows = map[string][]string{
+	"indexes/external": {"indexes/external/host"},
+
 	"reports":        {"browsertest"},
 	"serve":          {"browsertest"},
 	"bench/pipeline": {"bench/metric", "indexes"},

@@ -57,6 +57,11 @@ type BuildInput struct {
 	// Phase, where not nil, is called as each part of the build begins: "train", "add" or "finish".
 	Phase func(name string)
 
+	// Of families with a [Family.Folder] alone.
+
+	Source  Source // where Vectors are in a file; where nowhere, they are copied to one
+	Scratch string // folder for files that are gone after Close; the system's where empty
+
 	// Of families with a [Family.Remote] alone.
 
 	Address string   // where the engine answers; what it looks like is the engine's affair
@@ -82,6 +87,15 @@ type Family struct {
 	Search  []Param // settings that Tune can change
 	Missing string  // why this build of annbench lacks the family; empty where it has it
 
+	// Approach says what kind of index it is: one of [Approaches].
+	Approach string
+	// Folder is where the family's own program and family.yaml are; it is empty for families that are
+	// part of annbench. Caller is the language that its program calls the library from, where that adds to
+	// every search: "Python"; Licence is the library's.
+	Folder, Caller, Licence string
+	// Unsaved says that its indexes cannot be saved: they are searched in the process that built them.
+	Unsaved bool
+
 	// Remote is nil for families whose indexes are in this process; else they are in a server, and are
 	// [RemoteIndex]es.
 	Remote *Remote
@@ -106,6 +120,16 @@ type Family struct {
 	// Bytes is the analytic size of the index in memory, in bytes: vectors or codes, ids, and the
 	// structure over them, from n, dim and the settings alone.
 	Bytes func(n, dim int, p Params) int64
+}
+
+// Approaches are the kinds of index there are, with what each does.
+var Approaches = []struct{ Name, Doc string }{
+	{"exact", "compares with every vector, or leaves out only what it has proved to be farther"},
+	{"graph", "walks along links between near vectors"},
+	{"tree", "descends trees that halve the space"},
+	{"lists", "searches the cells of a partition that are nearest"},
+	{"quantised", "compares with short codes of the vectors"},
+	{"hash", "looks among vectors with the same hash"},
 }
 
 // Kind is the type of a setting's value.

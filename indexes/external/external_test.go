@@ -1,0 +1,424 @@
+package external
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"annbench/indexes"
+	"annbench/indexes/external/host"
+	"annbench/indexes/vec"
+)
+
+// TestMain lets the test binary be the program of a family: a well-behaved one, or one with a fault.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "program" {
+		program(os.Args[2])
+	}
+	stderr = io.Discard
+	os.Exit(m.Run())
+}
+
+// program is a family that scans, and misbehaves as fault says, when it is asked for what its name says.
+func program(fault string) {
+	f := host.Family{Library: "scan", Version: "1.2.3", Metrics: []string{"l2"}}
+	f.Build = func(in host.Input) (host.Index, error) {
+		fmt.Println("a library prints to standard output")
+		in.Phase("add")
+		misbehave("build", fault)
+		return &scan{in: in, fault: fault, most: in.Settings.Int("most")}, nil
+	}
+	f.Load = func(folder string, in host.Input) (host.Index, error) {
+		text, err := os.ReadFile(filepath.Join(folder, "most"))
+		if err != nil {
+			return nil, err
+		}
+		most, err := strconv.Atoi(string(text))
+		return &scan{in: in, fault: fault, most: most}, err
+	}
+	misbehave("hello", fault)
+	host.Main(f)
+}
+
+// misbehave does what goes wrong in the wild, at one moment.
+func misbehave(moment, fault string) {
+	at, what, ok := strings.Cut(fault, ":")
+	if !ok || at != moment {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "famous last words")
+	switch what {
+	case "hang":
+		time.Sleep(time.Hour)
+	case "exit":
+		os.Exit(0)
+	case "exit3":
+		os.Exit(3)
+	case "bus":
+		// Go's own runtime would make a stack trace of it; a shell dies as a C library does.
+		panic(syscall.Exec("/bin/sh", []string{"sh", "-c", "kill -BUS $$"}, os.Environ()))
+	case "garbage":
+		raw("Segmentation fault, or a library that prints\n")
+	case "flood":
+		for noise := bytes.Repeat([]byte{0xff, 0, '{'}, 1<<14); ; {
+			raw(string(noise))
+		}
+	case "phases":
+		for {
+			raw(`{"phase":"add"}` + "\n")
+		}
+	case "twice":
+		raw(`{"wall_ns":1}` + "\n")
+	case "version":
+		raw(`{"protocol":99}` + "\n")
+	case "eat":
+		var hold [][]byte
+		for range 640 { // 10 GiB
+			b := make([]byte, 16<<20)
+			for i := 0; i < len(b); i += 512 {
+				b[i] = 1
+			}
+			hold = append(hold, b)
+		}
+		fmt.Fprintln(os.Stderr, len(hold))
+	case "leave": // a daemon in a session of its own, that keeps every pipe open
+		daemon := exec.Command("sh", "-c", "sleep 1000 & echo $! > "+os.Getenv("PIDFILE")+"; wait")
+		daemon.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		daemon.Stdout, daemon.Stderr = protocolOutput(), os.Stderr
+		if err := daemon.Start(); err != nil {
+			panic(err)
+		}
+		for range 1000 {
+			if info, err := os.Stat(os.Getenv("PIDFILE")); err == nil && info.Size() > 0 {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		os.Exit(0)
+	default:
+		panic("unknown fault " + fault)
+	}
+}
+
+// protocolOutput finds what host took for the protocol: the other pipe than standard error.
+func protocolOutput() *os.File {
+	for fd := 3; fd < 20; fd++ {
+		if to, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)); err == nil && strings.HasPrefix(to, "pipe:") {
+			return os.NewFile(uintptr(fd), "protocol")
+		}
+	}
+	return os.Stdout // before host took it
+}
+
+func raw(text string) { _, _ = protocolOutput().WriteString(text) }
+
+// scan is exact search that gives at most most answers.
+type scan struct {
+	in    host.Input
+	fault string
+	most  int
+	count int
+}
+
+func (s *scan) Search(q []float32, ids []int64) (int, error) {
+	if s.count++; s.count == 3 {
+		misbehave("search", s.fault)
+	}
+	var top vec.TopK
+	top.Reset(min(len(ids), s.most))
+	for i := range s.in.Rows {
+		top.Push(vec.Neighbor{ID: int32(i), Dist: vec.L2.Rank(q, s.in.Row(i))})
+	}
+	got := top.AppendTo(nil)
+	for i, n := range got {
+		ids[i] = int64(n.ID)
+	}
+	switch s.fault {
+	case "answer:large":
+		ids[1] = int64(s.in.Rows)
+	case "answer:negative":
+		ids[0] = -7
+	case "answer:gap":
+		ids[0] = -1
+	case "answer:repeated":
+		ids[1] = ids[0]
+	case "answer:error":
+		return 0, errors.New("the library says no")
+	}
+	return len(got), nil
+}
+
+func (s *scan) Tune(p host.Settings) error { s.most = p.Int("most"); return nil }
+
+func (s *scan) Save(folder string) error {
+	return os.WriteFile(filepath.Join(folder, "most"), []byte(strconv.Itoa(s.most)), 0o600)
+}
+
+const scanYAML = `protocol: 1
+name: scan
+library: scan
+licence: MIT
+doc: Exact search, for tests.
+approach: exact
+metrics: [l2]
+exact: true
+save: true
+run: [PROGRAM, program, FAULT]
+search:
+  - {name: most, kind: integer, default: 100, min: 1, max: 1000, at_least_k: true, doc: answers at most}
+`
+
+func testFamily(t testing.TB, fault string) *indexes.Family {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	text := strings.NewReplacer("PROGRAM", self, "FAULT", strconv.Quote(fault)).Replace(scanYAML)
+	if err := os.WriteFile(filepath.Join(dir, File), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.args = f.Run
+	return f.Family("")
+}
+
+func testVectors(rows, dim int) vec.Matrix {
+	r := rand.New(rand.NewPCG(1, 2))
+	m := vec.NewMatrix(rows, dim)
+	for i := range m.Data {
+		m.Data[i] = r.Float32()
+	}
+	return m
+}
+
+func TestBuildSearchSaveLoad(t *testing.T) {
+	family := testFamily(t, "")
+	base, queries := testVectors(200, 8), testVectors(20, 8)
+	var phases []string
+	in := indexes.BuildInput{Vectors: base, Metric: vec.L2, Phase: func(name string) { phases = append(phases, name) }, Scratch: t.TempDir()}
+	ix, err := family.OpenChecked(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ix.Close()
+	if !slices.Equal(phases, []string{"add"}) {
+		t.Errorf("phases %v", phases)
+	}
+	path := filepath.Join(t.TempDir(), "index")
+	if err := ix.(indexes.Saver).Save(path); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := family.Load(path, indexes.BuildInput{Metric: vec.L2, Vectors: base})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer loaded.Close()
+	for name, ix := range map[string]indexes.Index{"built": ix, "loaded": loaded} {
+		timed := ix.(indexes.Timed)
+		var b indexes.Block
+		for first := 0; first < 20; first += 5 {
+			if err := timed.SearchTimed(&b, queries, first, 5, 10, false); err != nil {
+				t.Fatal(name, err)
+			}
+			for i := range 5 {
+				var top vec.TopK
+				top.Reset(10)
+				for j := range base.Rows {
+					top.Push(vec.Neighbor{ID: int32(j), Dist: vec.L2.Rank(queries.Row(first+i), base.Row(j))})
+				}
+				var want []int32
+				for _, n := range top.AppendTo(nil) {
+					want = append(want, n.ID)
+				}
+				if !slices.Equal(b.Of(i), want) {
+					t.Errorf("%s: query %d: %v, exact search finds %v", name, first+i, b.Of(i), want)
+				}
+			}
+			if len(b.Times) != 5 || b.Wall <= 0 {
+				t.Errorf("%s: %d times, wall %v", name, len(b.Times), b.Wall)
+			}
+		}
+		got, err := ix.Search(nil, base.Row(7), 3)
+		if err != nil || len(got) != 3 || got[0] != (vec.Neighbor{ID: 7, Dist: 0}) {
+			t.Errorf("%s: searching for vector 7: %v, %v", name, got, err)
+		}
+		if err := ix.(indexes.Tuner).Tune(indexes.Params{"most": 2}); err != nil {
+			t.Fatal(err)
+		}
+		if err := timed.SearchTimed(&b, queries, 0, 5, 10, false); err != nil || len(b.Of(4)) != 2 {
+			t.Errorf("%s: with most=2: %v, %v", name, b.Of(4), err)
+		}
+		if bytes, ok := ix.(indexes.Weighed).Held(); !ok || bytes < 1<<20 {
+			t.Errorf("%s: holds %d bytes, %v", name, bytes, ok)
+		}
+	}
+	if _, err := family.Load(path, indexes.BuildInput{Metric: vec.Cosine}); err == nil || !strings.Contains(err.Error(), "metric l2, not cosine") {
+		t.Errorf("loading for another metric: %v", err)
+	}
+}
+
+// TestHostile has programs fail in every way that is known from the wild: each is one error with the
+// program's last words, and none is waited for.
+func TestHostile(t *testing.T) {
+	for _, c := range []struct{ fault, want string }{
+		{"hello:hang", "did not hello in time"},
+		{"hello:exit", "ended with exit code 0 when asked to hello"},
+		{"hello:version", "speaks version 99 of the protocol, annbench version 1"},
+		{"hello:garbage", `what is no reply: "Segmentation fault`},
+		{"build:hang", "did not build in time"},
+		{"build:exit", "ended with exit code 0 when asked to build, without a reply"},
+		{"build:exit3", "ended with exit code 3 when asked to build"},
+		{"build:bus", "ended by a signal (bus error) when asked to build"},
+		{"build:garbage", `what is no reply: "Segmentation fault`},
+		{"build:flood", "a line of more than 1048576 bytes"},
+		{"build:phases", "1000 lines of phases and no reply"},
+		{"search:exit", "ended with exit code 0 when asked to search, without a reply"},
+		{"search:bus", "ended by a signal (bus error) when asked to search"},
+		{"search:garbage", "what is no reply"},
+		{"search:flood", "a line of more than 1048576 bytes"},
+		{"search:twice", ""}, // the second reply is found when the next question is asked
+		{"answer:large", "query 0: answer 1 has id 200; the index is of 200 vectors"},
+		{"answer:negative", "query 0: answer 0 has id -7"},
+		{"answer:gap", "query 0: answer 1 follows a -1"},
+		{"answer:repeated", "comes twice"},
+		{"answer:error", "query 0: the library says no"},
+	} {
+		t.Run(c.fault, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			if strings.HasSuffix(c.fault, ":hang") {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, 500*time.Millisecond)
+				defer cancel()
+			}
+			scratch := t.TempDir()
+			ix, err := testFamily(t, c.fault).OpenChecked(ctx, indexes.BuildInput{Vectors: testVectors(200, 8), Metric: vec.L2, Scratch: scratch})
+			if err == nil {
+				var b indexes.Block
+				queries := testVectors(20, 8)
+				for i := 0; i < 2 && err == nil; i++ {
+					err = ix.(indexes.Timed).SearchTimed(&b, queries, 0, 20, 10, false)
+				}
+				if e := ix.Close(); e != nil {
+					t.Error(e)
+				}
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("%v; want %q", err, c.want)
+			}
+			if !strings.HasPrefix(c.fault, "answer:") && !strings.Contains(err.Error(), "famous last words") {
+				t.Errorf("the last words are missing: %v", err)
+			}
+			if left, _ := os.ReadDir(scratch); len(left) > 0 {
+				t.Errorf("it left %v", left)
+			}
+		})
+	}
+}
+
+// TestNothingStays has a program start a daemon in a session of its own, which keeps the pipes open, and
+// end: the daemon is ended too, and nobody waits for it.
+func TestNothingStays(t *testing.T) {
+	pidfile := filepath.Join(t.TempDir(), "pid")
+	t.Setenv("PIDFILE", pidfile)
+	_, err := testFamily(t, "build:leave").OpenChecked(t.Context(), indexes.BuildInput{Vectors: testVectors(20, 8), Metric: vec.L2})
+	if err == nil || !strings.Contains(err.Error(), "ended with exit code 0") {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(pidfile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fields := stat(pid); len(fields) > 0 && fields[0] != "Z" && fields[0] != "X" {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+		t.Errorf("the daemon %d is still there: %v", pid, fields[:2])
+	}
+}
+
+func TestMemoryLimit(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, hello, err := Start(t.Context(), Command{Args: []string{self, "program", "hello:eat"}, Memory: 200 << 20})
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != Memory || !slices.Contains(e.Words, "famous last words") {
+		t.Fatalf("%v, %v, %v", p, hello, err)
+	}
+}
+
+func TestNoProgram(t *testing.T) {
+	_, _, err := Start(t.Context(), Command{Args: []string{"/nonexistent/program"}})
+	if err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Fatal(err)
+	}
+}
+
+// TestFamilyFiles has every mistake in a family.yaml named with its place.
+func TestFamilyFiles(t *testing.T) {
+	for _, c := range []struct{ old, new, want string }{
+		{"name: scan", "name: Scan!", `:2:7: name "Scan!" must be`},
+		{"name: scan", "name: flat", `:2:7: annbench has a family "flat" of its own`},
+		{"approach: exact", "approach: grap", `:6:11: no approach "grap"; did you mean "graph"?`},
+		{"metrics: [l2]", "metrics: [l2, l3]", `:7:15: unknown metric "l3"`},
+		{"metrics: [l2]", "metric: [l2]", `:7:1: unknown key "metric"; did you mean "metrics"?`},
+		{"protocol: 1", "protocol: 2", `:1:11: protocol must be 1`},
+		{"licence: MIT\n", "", "the family needs the licence"},
+		{"kind: integer", "kind: int", `most: no kind "int"`},
+		{"default: 100", "default: 0", "most must be between 1 and 1000, not 0"},
+		{"default: 100, ", "", "most: a setting needs a default"},
+		{"doc: answers at most", "at_most: nlist, doc: x", `there is no build setting "nlist"`},
+		{"search:", "floor: {more: 1}\nsearch:", `floor: there is no setting "more"`},
+		{"search:", "needs: {requirements: r.txt}\nsearch:", "there is no "},
+		{"run: [PROGRAM, program, FAULT]\n", "", "the family needs run"},
+		{"name: scan", "name: &x !", "family.yaml:2:10: "},
+	} {
+		dir := t.TempDir()
+		text := strings.Replace(scanYAML, c.old, c.new, 1)
+		if text == scanYAML {
+			t.Fatalf("%q is not in the file", c.old)
+		}
+		if err := os.WriteFile(filepath.Join(dir, File), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Read(dir)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q for %q: %v; want %s", c.new, c.old, err, c.want)
+		}
+	}
+	if _, err := Read(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is no family: it has no family.yaml") {
+		t.Error(err)
+	}
+}
+
+func TestEffective(t *testing.T) {
+	f := &Family{Description: Description{Name: "x", Build: []Setting{{Name: "lists", Kind: "integer"}}, Search: []Setting{
+		{Name: "ef", Kind: "integer", AtLeastK: true}, {Name: "nprobe", Kind: "integer", AtMost: "lists"},
+	}}}
+	p := indexes.Params{"lists": 16, "ef": 3, "nprobe": 100}
+	f.effective(1000, 10, p)
+	if p["ef"] != 10 || p["nprobe"] != 16 {
+		t.Error(p)
+	}
+}

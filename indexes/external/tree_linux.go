@@ -1,0 +1,132 @@
+package external
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// attributes make a program the head of a process group, and end it with the thread that started it.
+func attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// processes lists the processes of this machine, as /proc has them, with their parents.
+func processes() map[int]int {
+	parents := map[int]int{}
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		id, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if fields := stat(id); len(fields) > 1 {
+			parents[id], _ = strconv.Atoi(fields[1])
+		}
+	}
+	return parents
+}
+
+// stat are the fields of /proc/ID/stat from the process's state on: "pid (name) state parent ...", where
+// the name may hold anything, parentheses too.
+func stat(id int) []string {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(id) + "/stat")
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+}
+
+// tree lists process pid and all that it started, and those that carry mark in their environment: what
+// lost its parent, or moved to another group or session, has it from the program.
+func tree(pid int, mark string) []int {
+	parents := processes()
+	var all []int
+	for id := range parents {
+		mine := false
+		for at := id; at > 1 && !mine; at = parents[at] {
+			mine = at == pid
+		}
+		if !mine && mark != "" && id != os.Getpid() {
+			environment, _ := os.ReadFile("/proc/" + strconv.Itoa(id) + "/environ")
+			mine = bytes.Contains(environment, []byte(mark))
+		}
+		if mine {
+			all = append(all, id)
+		}
+	}
+	return all
+}
+
+// held is the anonymous memory of process pid and of all that it started, in bytes.
+func held(pid int, mark string) int64 {
+	var sum int64
+	for _, id := range tree(pid, mark) {
+		sum += status(id, "RssAnon")
+	}
+	return sum
+}
+
+// status reads a line of /proc/ID/status that gives a size, in bytes.
+func status(id int, key string) int64 {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(id) + "/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if kb, ok := strings.CutPrefix(line, key+":"); ok {
+			n, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(kb), " kB"), 10, 64)
+			return n << 10
+		}
+	}
+	return 0
+}
+
+// mapped sums the resident pages of files below folder that process id maps, in bytes.
+func mapped(id int, folder string) int64 {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(id) + "/smaps")
+	if err != nil {
+		return 0
+	}
+	var sum int64
+	inside := false
+	for line := range strings.Lines(string(text)) {
+		field, rest, _ := strings.Cut(strings.TrimRight(line, "\n"), ":")
+		if strings.Contains(field, "-") { // a mapping's first line: addresses ... path
+			inside = strings.Contains(line, " "+folder+"/")
+			continue
+		}
+		if inside && field == "Rss" {
+			kb, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
+			sum += kb << 10
+		}
+	}
+	return sum
+}
+
+// resetPeak makes status VmHWM of process id count from now.
+func resetPeak(id int) bool {
+	return os.WriteFile("/proc/"+strconv.Itoa(id)+"/clear_refs", []byte("5"), 0) == nil
+}
+
+// end kills process pid, its group, all that it started and all that carries mark, and looks again until
+// nothing is left: what was being started meanwhile is found the next time.
+func end(pid int, mark string) {
+	for range 50 {
+		_ = syscall.Kill(-pid, syscall.SIGKILL)
+		left := 0
+		for _, id := range tree(pid, mark) {
+			if fields := stat(id); len(fields) > 0 && fields[0] != "Z" && fields[0] != "X" {
+				left++
+				_ = syscall.Kill(id, syscall.SIGKILL)
+			}
+		}
+		if left == 0 {
+			return
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}

@@ -1,0 +1,121 @@
+package external
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+
+	"annbench/internal/words"
+)
+
+// A FileError is something wrong at a place in a family.yaml. Its text is one message: place, reason and
+// fix, then the line itself with a mark under the place.
+type FileError struct {
+	Path         string
+	Line, Column int // from 1
+	Reason       string
+	Text         string // the line
+}
+
+func (e *FileError) Error() string {
+	at := fmt.Sprintf("%s:%d:%d: %s", e.Path, e.Line, e.Column, e.Reason)
+	if e.Text == "" {
+		return at
+	}
+	return fmt.Sprintf("%s\n    %s\n    %s^", at, e.Text, strings.Repeat(" ", max(0, e.Column-1)))
+}
+
+// source is a file of YAML, kept to say where in it something is wrong.
+type source struct {
+	path string
+	text []byte
+	file *ast.File
+}
+
+// readYAML decodes text into to, strictly: a key that to does not have is an error.
+func readYAML(path string, text []byte, to any) (src *source, err error) {
+	src = &source{path: path, text: text}
+	defer func() { // the library panics on some damaged files
+		if r := recover(); r != nil {
+			err = src.at(nil, "this is not YAML that can be read: look for tags (!), anchors (&) and values that are missing")
+		}
+	}()
+	if src.file, err = parser.ParseBytes(text, 0); err == nil {
+		err = yaml.UnmarshalWithOptions(text, to, yaml.Strict())
+	}
+	if err != nil {
+		return nil, src.explain(err, to)
+	}
+	return src, nil
+}
+
+// explain turns an error of the YAML library into one that names the place and, for an unknown key, the
+// key that was probably meant.
+func (src *source) explain(err error, to any) error {
+	var at yaml.Error
+	if !errors.As(err, &at) {
+		return src.at(nil, err.Error())
+	}
+	reason, t := at.GetMessage(), at.GetToken()
+	var unknown *yaml.UnknownFieldError
+	if errors.As(err, &unknown) && t != nil {
+		reason = fmt.Sprintf("unknown key %q", t.Value) + words.DidYouMean(t.Value, keys(reflect.TypeOf(to)))
+	}
+	return src.at(t, reason)
+}
+
+// keys lists the YAML keys of t and of the structs within it.
+func keys(t reflect.Type) []string {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		return keys(t.Elem())
+	case reflect.Struct:
+		var all []string
+		for f := range t.Fields() {
+			if key := f.Tag.Get("yaml"); key != "" && key != "-" {
+				all = append(append(all, key), keys(f.Type)...)
+			}
+		}
+		return all
+	}
+	return nil
+}
+
+// errorf makes an error about the value at a path such as "$.build[0].min", or about the nearest one
+// around it.
+func (src *source) errorf(path, format string, args ...any) error {
+	reason := fmt.Sprintf(format, args...)
+	for {
+		if p, err := yaml.PathString(path); err == nil {
+			if n, err := p.FilterFile(src.file); err == nil {
+				if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 && !m.IsFlowStyle {
+					n = m.Values[0].Key
+				}
+				return src.at(n.GetToken(), reason)
+			}
+		}
+		cut := strings.LastIndexAny(path, ".[")
+		if cut <= 0 {
+			return src.at(nil, reason)
+		}
+		path = path[:cut]
+	}
+}
+
+func (src *source) at(t *token.Token, reason string) error {
+	e := &FileError{Path: src.path, Line: 1, Column: 1, Reason: reason}
+	if t != nil {
+		e.Line, e.Column = t.Position.Line, t.Position.Column
+	}
+	if lines := strings.Split(string(src.text), "\n"); e.Line <= len(lines) {
+		// Tabs would shift the mark.
+		e.Text = strings.ReplaceAll(strings.TrimRight(lines[e.Line-1], "\r"), "\t", " ")
+	}
+	return e
+}
