@@ -72,12 +72,24 @@ var arrows = map[string][]string{
 	"embedder":                {"indexes/vec", "bench/metric", "embedder/catalog", "embedder/models", "embedder/scale", "internal/words"},
 
 	// Records in, pages out: a report is made anywhere, without cgo, from a results file.
-	"reports": {"bench/metric", "bench/record"},
+	"reports/judge":       {"bench/metric", "bench/record"},
+	"reports/say":         {"bench/metric", "bench/record", "reports/judge"},
+	"reports/draw":        {"bench/metric", "bench/record", "reports/judge", "reports/say"},
+	"reports/text":        {"bench/metric", "bench/record", "reports/judge", "reports/say"},
+	"reports/interchange": {"bench/metric", "bench/record", "reports/judge", "reports/say"},
+	"reports/page":        {"bench/metric", "bench/record", "reports/judge", "reports/say", "reports/draw"},
+	// The card is a page of its own, in the same style.
+	"reports/modelcard": {"bench/metric", "reports/say", "reports/draw", "reports/page"},
+	"reports": {
+		"bench/metric", "bench/record", "reports/judge", "reports/say", "reports/draw",
+		"reports/text", "reports/page", "reports/modelcard", "reports/interchange",
+	},
+	"reports/internal/fixture": {"bench/metric", "bench/record"},
 
 	// The indexes that were measured, behind a page; the command puts the model in.
 	"serve": {
 		"indexes", "indexes/vec", "bench/dataset", "bench/dataset/collection", "bench/metric", "bench/record",
-		"embedder/catalog", "embedder/catalog/boards", "reports",
+		"embedder/catalog", "embedder/catalog/boards", "reports/draw",
 	},
 
 	// A browser for tests.
@@ -85,18 +97,23 @@ var arrows = map[string][]string{
 
 	"scripts/gotest":   {},
 	"scripts/gpucheck": {},
-	"scripts/scale":    {"reports", "bench/metric", "bench/record"},
-	"scripts/findings": {"reports", "bench/metric", "bench/record"},
+	"scripts/scale":    {"reports/judge", "reports/say", "reports/text", "bench/metric", "bench/record"},
+	"scripts/findings": {"reports/judge", "reports/say", "reports/text", "bench/metric", "bench/record"},
 }
 
 // testArrows are the arrows that only test files have, beyond those of the package they test.
 var testArrows = map[string][]string{
 	"indexes/external": {"indexes/external/host"},
 
-	"reports":        {"browsertest"},
-	"serve":          {"browsertest"},
-	"bench/pipeline": {"bench/metric", "indexes"},
-	"bench/store":    {"bench/store/storetest"},
+	"reports":             {"reports/internal/fixture"},
+	"reports/judge":       {"reports/internal/fixture"},
+	"reports/say":         {"reports/internal/fixture"},
+	"reports/text":        {"reports/internal/fixture", "reports/interchange"},
+	"reports/interchange": {"reports/internal/fixture"},
+	"reports/page":        {"reports/internal/fixture", "browsertest"},
+	"serve":               {"browsertest"},
+	"bench/pipeline":      {"bench/metric", "indexes"},
+	"bench/store":         {"bench/store/storetest"},
 }
 
 // forAll are the leaves that any package may import without a line of its own.

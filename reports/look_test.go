@@ -3,6 +3,9 @@ package reports
 import (
 	"os"
 	"testing"
+
+	"annbench/reports/internal/fixture"
+	"annbench/reports/judge"
 )
 
 // TestLook writes a report of the folder named by ANNBENCH_RESULTS, or of the fixture, to the folder named by ANNBENCH_LOOK, for eyes.
@@ -13,9 +16,9 @@ func TestLook(t *testing.T) {
 	}
 	results := os.Getenv("ANNBENCH_RESULTS")
 	if results == "" {
-		results = usual().write(t)
+		results = fixture.Usual().Write(t)
 	}
-	r, err := Load(results)
+	r, err := judge.Load(results)
 	if err != nil {
 		t.Fatal(err)
 	}

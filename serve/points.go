@@ -16,7 +16,7 @@ import (
 	"annbench/indexes"
 	"annbench/indexes/vec"
 	"annbench/internal/atomicfile"
-	"annbench/reports"
+	"annbench/reports/draw"
 )
 
 // Point is an index with its settings, as it was measured.
@@ -76,7 +76,7 @@ func OpenPoints(ctx context.Context, r *record.Results, lib *Library, o PointOpt
 	for _, p := range points {
 		families = append(families, p.Cell.Family)
 	}
-	colours := reports.Colours(families)
+	colours := draw.Colours(families)
 	for _, p := range points {
 		p.Colours = colours[p.Cell.Family]
 	}

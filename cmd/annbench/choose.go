@@ -8,7 +8,9 @@ import (
 
 	"annbench/bench/metric"
 	"annbench/bench/record"
-	"annbench/reports"
+	"annbench/reports/interchange"
+	"annbench/reports/judge"
+	"annbench/reports/say"
 )
 
 type chooseCmd struct {
@@ -42,17 +44,17 @@ Examples:
 // errNothingFits has been told already.
 var errNothingFits = errors.New("nothing fits")
 
-func (c *chooseCmd) limits() []reports.Limit {
-	var out []reports.Limit
+func (c *chooseCmd) limits() []judge.Limit {
+	var out []judge.Limit
 	add := func(name string, bound *float64) {
 		if bound != nil {
-			out = append(out, reports.Limit{Name: name, Bound: *bound})
+			out = append(out, judge.Limit{Name: name, Bound: *bound})
 		}
 	}
 	add(metric.Recall, (*float64)(c.MinRecall))
 	add(metric.MAP, (*float64)(c.MinMap))
 	if len(out) == 0 {
-		out = append(out, reports.Limit{Name: metric.Recall, Bound: reports.Target})
+		out = append(out, judge.Limit{Name: metric.Recall, Bound: judge.Target})
 	}
 	add(metric.P99, (*float64)(c.MaxP99))
 	add(metric.Mean, (*float64)(c.MaxMean))
@@ -64,7 +66,7 @@ func (c *chooseCmd) limits() []reports.Limit {
 }
 
 func (c *chooseCmd) Run(s *surface) error {
-	r, err := reports.Load(c.Results...)
+	r, err := judge.Load(c.Results...)
 	if err != nil {
 		return err
 	}
@@ -74,13 +76,13 @@ func (c *chooseCmd) Run(s *surface) error {
 	}
 	p := r.Pick(t, c.limits())
 	if c.JSON {
-		b, err := json.MarshalIndent(p.Summary(), "", "  ")
+		b, err := json.MarshalIndent(interchange.PickSummary(p), "", "  ")
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(s.out, "%s\n", b)
 	} else {
-		fmt.Fprint(s.out, p.Text())
+		fmt.Fprint(s.out, say.Pick(p))
 	}
 	if p.Best == nil {
 		return errNothingFits
@@ -89,7 +91,7 @@ func (c *chooseCmd) Run(s *surface) error {
 }
 
 // pickTerms are the terms in focus, or those with the k and the metric that were asked for.
-func pickTerms(r *reports.Report, k int, name string) (reports.Terms, error) {
+func pickTerms(r *judge.Report, k int, name string) (judge.Terms, error) {
 	if k == 0 && name == "" {
 		return r.Focus, nil
 	}
@@ -103,5 +105,5 @@ func pickTerms(r *reports.Report, k int, name string) (reports.Terms, error) {
 		}
 		have = append(have, fmt.Sprintf("k %d by %s", t.K, t.Metric))
 	}
-	return reports.Terms{}, fmt.Errorf("the results have no such cells: there are %s", strings.Join(have, ", "))
+	return judge.Terms{}, fmt.Errorf("the results have no such cells: there are %s", strings.Join(have, ", "))
 }

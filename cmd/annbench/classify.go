@@ -15,7 +15,7 @@ import (
 	"annbench/embedder"
 	"annbench/embedder/catalog"
 	"annbench/embedder/models"
-	"annbench/reports"
+	"annbench/reports/modelcard"
 )
 
 type classifyCmd struct {
@@ -97,7 +97,7 @@ func (c *classifyCmd) Run(ctx context.Context, s *surface) error {
 	}
 	printModelCard(s, result)
 	if c.Out != "" {
-		files, err := reports.WriteModelCard(c.Out, result)
+		files, err := modelcard.Write(c.Out, result)
 		if err != nil {
 			return err
 		}
@@ -223,7 +223,7 @@ func labelSet(card *models.Card, name string, col testCollection) (models.LabelS
 	return models.LabelSet{}, fmt.Errorf("model %s cannot be judged on %s: of its label sets, %s", card.Name, col.name, strings.Join(lacks, "; "))
 }
 
-func printModelCard(s *surface, m *reports.ModelCard) {
+func printModelCard(s *surface, m *modelcard.Card) {
 	for i, e := range m.Evaluations {
 		if i > 0 {
 			fmt.Fprintln(s.out)

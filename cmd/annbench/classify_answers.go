@@ -23,7 +23,7 @@ import (
 	"annbench/embedder/catalog"
 	"annbench/embedder/models"
 	"annbench/indexes/vec"
-	"annbench/reports"
+	"annbench/reports/modelcard"
 )
 
 // lidNeighbors is how many neighbours local intrinsic dimensionality is taken over; 100 is what the
@@ -35,7 +35,7 @@ const maxSearchK = lidNeighbors
 
 // answers is what a session said of a collection.
 type answers struct {
-	evaluations []reports.Evaluation
+	evaluations []modelcard.Evaluation
 	vectors     []float32
 	pixels      []float32
 	labels      []string
@@ -51,10 +51,10 @@ func (c *classifyCmd) answer(ctx context.Context, s *surface, session *embedder.
 	}
 	for _, split := range col.splits {
 		var (
-			e       = reports.Evaluation{Name: split.name, Threshold: c.Threshold, Confusion: *metric.NewConfusion(classes)}
+			e       = modelcard.Evaluation{Name: split.name, Threshold: c.Threshold, Confusion: *metric.NewConfusion(classes)}
 			top1    int
 			top5    int
-			wrong   = make([][]reports.ModelError, len(classes))
+			wrong   = make([][]modelcard.Error, len(classes))
 			src     = &pixelSource{Source: split.source, pixels: map[string][]float32{}, wanted: len(c.K) > 0}
 			options = embedder.Options{Strict: c.Strict, Thumbnails: pipeline.ThumbnailPixels, Log: s.log, Progress: func(p embedder.Progress) {
 				s.progress(fmt.Sprintf("embedding, %.0f images/s", p.PerSecond), p.Done, p.Total, secondsLeft(p.Done, p.Total, p.Elapsed))
@@ -74,7 +74,7 @@ func (c *classifyCmd) answer(ctx context.Context, s *surface, session *embedder.
 					top5++
 				}
 				if guess != truth && c.Errors > 0 {
-					wrong[truth] = surest(wrong[truth], c.Errors, reports.ModelError{
+					wrong[truth] = surest(wrong[truth], c.Errors, modelcard.Error{
 						ID: item.ID, Truth: item.Label, Guess: classes[guess], Confidence: softmax(logits, guess), Thumbnail: b.Thumbnails[i],
 					})
 				}
@@ -104,8 +104,8 @@ func (c *classifyCmd) answer(ctx context.Context, s *surface, session *embedder.
 
 // surest puts e among the at most n errors of which the model is surest, in order, equal ones in
 // that of the collection.
-func surest(errs []reports.ModelError, n int, e reports.ModelError) []reports.ModelError {
-	at, _ := slices.BinarySearchFunc(errs, e, func(a, b reports.ModelError) int {
+func surest(errs []modelcard.Error, n int, e modelcard.Error) []modelcard.Error {
+	at, _ := slices.BinarySearchFunc(errs, e, func(a, b modelcard.Error) int {
 		return cmp.Or(cmp.Compare(b.Confidence, a.Confidence), -1)
 	})
 	errs = slices.Insert(errs, at, e)
@@ -168,7 +168,7 @@ func (p *pixelSource) take(id string) []float32 {
 
 // search looks for every picture among all others, by embedding and by pixels. It is nil where there
 // are too few pictures for the largest k.
-func (a *answers) search(ctx context.Context, s *surface, name string, ks []int) (*reports.Search, error) {
+func (a *answers) search(ctx context.Context, s *surface, name string, ks []int) (*modelcard.Search, error) {
 	n := len(a.labels)
 	if n < slices.Max(ks)+1 {
 		s.say("no search among %d pictures of %s: mAP@%d wants at least %d", n, name, slices.Max(ks), slices.Max(ks)+1)
@@ -182,7 +182,7 @@ func (a *answers) search(ctx context.Context, s *surface, name string, ks []int)
 		at, _ := slices.BinarySearch(names, l)
 		labels[i] = int32(at)
 	}
-	out := &reports.Search{Name: name, Images: n, K: ks, Labels: names}
+	out := &modelcard.Search{Name: name, Images: n, K: ks, Labels: names}
 	for _, kind := range []struct {
 		name string
 		data []float32
@@ -202,7 +202,7 @@ func (a *answers) search(ctx context.Context, s *surface, name string, ks []int)
 		if err != nil {
 			return nil, err
 		}
-		v := reports.SearchVectors{Name: kind.name, Dim: kind.dim, Metric: string(vec.Cosine), MAP: scores.MAP, ByLabel: scores.ByLabel}
+		v := modelcard.Vectors{Name: kind.name, Dim: kind.dim, Metric: string(vec.Cosine), MAP: scores.MAP, ByLabel: scores.ByLabel}
 		if scores.HasLID {
 			v.LID, v.LIDK = &scores.LID, scores.LIDK
 		}
@@ -216,10 +216,10 @@ func (a *answers) search(ctx context.Context, s *surface, name string, ks []int)
 func chord(rank float32) float64 { return math.Sqrt(max(0, 2*float64(rank))) }
 
 // describeModel is what the report card says of the model itself.
-func describeModel(card *models.Card) (*reports.ModelCard, error) {
-	m := &reports.ModelCard{Name: card.Name, Digest: card.SHA256, Doc: card.Doc, Licence: card.Licence}
+func describeModel(card *models.Card) (*modelcard.Card, error) {
+	m := &modelcard.Card{Name: card.Name, Digest: card.SHA256, Doc: card.Doc, Licence: card.Licence}
 	fact := func(name, format string, args ...any) {
-		m.Facts = append(m.Facts, reports.Fact{Name: name, Value: fmt.Sprintf(format, args...)})
+		m.Facts = append(m.Facts, modelcard.Fact{Name: name, Value: fmt.Sprintf(format, args...)})
 	}
 	fact("input", "%d × %d pixels, %s", card.Input.Width, card.Input.Height, card.Input.Fit)
 	fact("vectors", "%d dimensions", card.Embedding.Dim)
@@ -265,14 +265,14 @@ func describeModel(card *models.Card) (*reports.ModelCard, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &reports.Training{Epochs: h.Column("epoch"), TrainLoss: h.Column("train_loss"), ValLoss: h.Column("val_loss"), Chosen: how.Chosen}
+	t := &modelcard.Training{Epochs: h.Column("epoch"), TrainLoss: h.Column("train_loss"), ValLoss: h.Column("val_loss"), Chosen: how.Chosen}
 	if len(card.LabelSets) == 0 {
-		t.Accuracy = []reports.Series{{Name: "top-1", Values: h.Column("top1")}, {Name: "top-5", Values: h.Column("top5")}}
+		t.Accuracy = []modelcard.Series{{Name: "top-1", Values: h.Column("top1")}, {Name: "top-5", Values: h.Column("top5")}}
 	}
 	for _, set := range card.LabelSets {
 		for _, k := range []string{"1", "5"} {
 			if values := h.Column(set.Name + "_top" + k); values != nil {
-				t.Accuracy = append(t.Accuracy, reports.Series{Name: set.Name + " top-" + k, Values: values})
+				t.Accuracy = append(t.Accuracy, modelcard.Series{Name: set.Name + " top-" + k, Values: values})
 			}
 		}
 	}

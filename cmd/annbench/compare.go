@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"annbench/bench/metric"
-	"annbench/reports"
+	"annbench/reports/interchange"
+	"annbench/reports/judge"
+	"annbench/reports/text"
 )
 
 type compareCmd struct {
@@ -42,18 +44,18 @@ func (c *compareCmd) Run(s *surface) error {
 			return misuse(fmt.Errorf("--fail: there is no value %q", n))
 		}
 	}
-	a, err := reports.Load(c.A)
+	a, err := judge.Load(c.A)
 	if err != nil {
 		return err
 	}
-	b, err := reports.Load(c.B)
+	b, err := judge.Load(c.B)
 	if err != nil {
 		return err
 	}
-	p := reports.Compare(a, b, float64(c.Margin))
+	p := judge.Compare(a, b, float64(c.Margin))
 	switch c.Format {
 	case "json":
-		text, err := json.MarshalIndent(p, "", "  ")
+		text, err := json.MarshalIndent(interchange.Pairs(p), "", "  ")
 		if err != nil {
 			return err
 		}
@@ -61,9 +63,9 @@ func (c *compareCmd) Run(s *surface) error {
 	default:
 		o := s.tableOptions()
 		if c.Format == "markdown" {
-			o.Format = reports.Markdown
+			o.Format = text.Markdown
 		}
-		if err := reports.WritePairs(s.out, p, o); err != nil {
+		if err := text.Pairs(s.out, p, o); err != nil {
 			return err
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	"annbench/bench/dataset/vecfile"
 	"annbench/bench/pipeline"
 	"annbench/indexes/vec"
-	"annbench/reports"
+	"annbench/reports/draw"
 )
 
 // source are the flags that name vectors.
@@ -81,7 +81,7 @@ func (c *describeCmd) Run(ctx context.Context, s *surface) error {
 	if c.Out == "" {
 		c.Out = strings.ReplaceAll(all.Name, string(filepath.Separator), "-") + ".described"
 	}
-	files, err := reports.WriteDifficulty(c.Out, d.Difficulty, d.Dim)
+	files, err := draw.Difficulty(c.Out, d.Difficulty, d.Dim)
 	if err != nil {
 		return err
 	}

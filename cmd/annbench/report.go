@@ -10,6 +10,9 @@ import (
 	"annbench/bench/record"
 	"annbench/bench/store"
 	"annbench/reports"
+	"annbench/reports/draw"
+	"annbench/reports/judge"
+	"annbench/reports/text"
 )
 
 type reportCmd struct {
@@ -37,7 +40,7 @@ func (c *reportCmd) address() {
 
 func (c *reportCmd) Run(s *surface) error {
 	o := s.tableOptions()
-	r, err := reports.Load(c.Results...)
+	r, err := judge.Load(c.Results...)
 	if err != nil {
 		return err
 	}
@@ -60,13 +63,13 @@ func (c *reportCmd) Run(s *surface) error {
 }
 
 // tableOptions are colours where a terminal shows them.
-func (s *surface) tableOptions() reports.TableOptions {
-	return reports.TableOptions{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}
+func (s *surface) tableOptions() text.Options {
+	return text.Options{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}
 }
 
 // report writes the files and prints the table of some results folders.
-func report(s *surface, dir string, o reports.TableOptions, results ...string) error {
-	r, err := reports.Load(results...)
+func report(s *surface, dir string, o text.Options, results ...string) error {
+	r, err := judge.Load(results...)
 	if err != nil {
 		return err
 	}
@@ -74,8 +77,8 @@ func report(s *surface, dir string, o reports.TableOptions, results ...string) e
 }
 
 // writeReport is report of results that have been read.
-func writeReport(s *surface, dir string, r *reports.Report, o reports.TableOptions, results ...string) error {
-	if err := reports.Table(s.out, r, o); err != nil {
+func writeReport(s *surface, dir string, r *judge.Report, o text.Options, results ...string) error {
+	if err := text.Table(s.out, r, o); err != nil {
 		return err
 	}
 	if _, err := reports.Write(dir, r); err != nil {
@@ -91,15 +94,15 @@ func writeReport(s *surface, dir string, r *reports.Report, o reports.TableOptio
 
 // growth prints and draws how everything grows over results folders of different sizes.
 func growth(s *surface, dir string, folders []string) error {
-	r, err := reports.Load(folders...)
+	r, err := judge.Load(folders...)
 	if err != nil {
 		return err
 	}
-	g := reports.Growths(r)
-	if err := reports.PrintGrowths(s.out, g); err != nil {
+	g := judge.Growths(r)
+	if err := text.Growths(s.out, g); err != nil {
 		return err
 	}
-	files, err := reports.WriteGrowths(filepath.Join(dir, "growth"), r, g)
+	files, err := draw.Growths(filepath.Join(dir, "growth"), r, g)
 	if err != nil {
 		return err
 	}

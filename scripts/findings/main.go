@@ -18,7 +18,9 @@ import (
 
 	"annbench/bench/metric"
 	"annbench/bench/record"
-	"annbench/reports"
+	"annbench/reports/judge"
+	wording "annbench/reports/say"
+	"annbench/reports/text"
 )
 
 func main() {
@@ -45,20 +47,20 @@ var asItWas = []struct {
 }
 
 type findings struct {
-	r     *reports.Report
+	r     *judge.Report
 	ds    record.Dataset
-	rows  map[string]*reports.Row // as it was, at the larger k
-	small map[string]*reports.Row // at the smaller
-	large reports.Terms
-	less  reports.Terms
+	rows  map[string]*judge.Row // as it was, at the larger k
+	small map[string]*judge.Row // at the smaller
+	large judge.Terms
+	less  judge.Terms
 }
 
 func run(w io.Writer, dir string) error {
-	r, err := reports.Load(dir)
+	r, err := judge.Load(dir)
 	if err != nil {
 		return err
 	}
-	f := &findings{r: r, ds: r.Sources[0].Dataset, large: r.Focus, rows: map[string]*reports.Row{}, small: map[string]*reports.Row{}}
+	f := &findings{r: r, ds: r.Sources[0].Dataset, large: r.Focus, rows: map[string]*judge.Row{}, small: map[string]*judge.Row{}}
 	for _, t := range r.Terms {
 		if t.Mode == record.Latency && t.K < f.large.K {
 			f.less = t
@@ -70,7 +72,7 @@ func run(w io.Writer, dir string) error {
 			if c.Family != s.family || !has(c, s.settings) || row.Status() != record.OK {
 				continue
 			}
-			switch reports.TermsOf(c) {
+			switch judge.TermsOf(c) {
 			case f.large:
 				f.rows[s.called] = row
 			case f.less:
@@ -121,7 +123,7 @@ func (f *findings) write(b *bytes.Buffer) {
 		f.ds.Name, thousands(f.ds.Base), thousands(f.ds.Queries), f.ds.Dim, env.CPU, env.Cores, reps)
 	say("```sh\nbin/annbench run configs/fashion-50k.yaml\ngo run ./scripts/findings results/fashion-50k > docs/results/findings.md\n```")
 
-	v := f.r.Verdict()
+	v := wording.VerdictOf(f.r)
 	say("**%s %s** `%s`%s. %s", v.Question, v.Answer, v.Setting, optional(", tied with %s", v.Tied), strings.Join(v.Why, " "))
 
 	say("## What the write-up says, and what was measured")
@@ -139,13 +141,13 @@ func (f *findings) write(b *bytes.Buffer) {
 
 	say("## On equal terms")
 	say("Every family swept over its settings, and compared where one quantity is the same for all.")
-	for _, t := range []reports.Terms{f.large, f.less} {
-		for i, e := range f.r.Equals(t) {
+	for _, t := range []judge.Terms{f.large, f.less} {
+		for i, e := range wording.Equals(f.r, t) {
 			if i > 0 && t != f.large {
 				continue
 			}
 			e.Title += fmt.Sprintf(", k = %d", t.K)
-			if err := reports.WriteEqual(b, e, reports.TableOptions{Format: reports.Markdown}); err != nil {
+			if err := text.Equal(b, e, text.Options{Format: text.Markdown}); err != nil {
 				panic(err) // a buffer takes everything
 			}
 		}
@@ -161,7 +163,7 @@ func (f *findings) write(b *bytes.Buffer) {
 	b.Truncate(len(bytes.TrimRight(b.Bytes(), "\n")) + 1)
 }
 
-func (f *findings) asWas(b *bytes.Buffer, t reports.Terms, rows map[string]*reports.Row) {
+func (f *findings) asWas(b *bytes.Buffer, t judge.Terms, rows map[string]*judge.Row) {
 	fmt.Fprintf(b, "k = %d:\n\n", t.K)
 	fmt.Fprintf(b, "| | index | setting | build, ms | search, ms | memory, MB | recall@%d | mAP@%d |\n|:--|:--|:--|--:|--:|--:|--:|--:|\n", t.K, t.K)
 	for _, s := range asItWas {
@@ -292,7 +294,7 @@ func (f *findings) searchOrder() claim {
 		}
 	}
 	if m := f.match("hnsw-faiss"); m != nil {
-		c.measured += fmt.Sprintf(". A working HNSW (Faiss) at recall %.2f: %s", reports.Target, f.place("hnsw-faiss"))
+		c.measured += fmt.Sprintf(". A working HNSW (Faiss) at recall %.2f: %s", judge.Target, f.place("hnsw-faiss"))
 	}
 	return c
 }
@@ -308,7 +310,7 @@ func (f *findings) buildRatio() claim {
 	if x, y := f.settingOf("hnsw-faiss"), f.settingOf("forest"); x != nil && y != nil {
 		hb, _ := x.Value(metric.Build)
 		ab, _ := y.Value(metric.Build)
-		c.measured += fmt.Sprintf("; of the settings to use at recall %.2f, %s (hnsw-faiss against forest)", reports.Target, times(hb.Against(ab)))
+		c.measured += fmt.Sprintf("; of the settings to use at recall %.2f, %s (hnsw-faiss against forest)", judge.Target, times(hb.Against(ab)))
 	}
 	return c
 }
@@ -330,7 +332,7 @@ func (f *findings) byCategory() claim {
 	lo, hi := math.Inf(1), math.Inf(-1)
 	var worst, best string
 	apart := false
-	var low reports.Value
+	var low judge.Value
 	for _, l := range f.ds.Labels {
 		v, ok := row.ByLabel(metric.MAP, l.Label)
 		if !ok {
@@ -356,7 +358,7 @@ func (f *findings) byCategory() claim {
 func (f *findings) advice() claim {
 	c := claim{"Take HNSW or IVF-PQ", "", inPart}
 	h, p := f.place("hnsw-faiss"), f.place("ivfpq-faiss")
-	c.measured = fmt.Sprintf("at recall %.2f, hnsw-faiss %s; ivfpq-faiss %s", reports.Target, h, p)
+	c.measured = fmt.Sprintf("at recall %.2f, hnsw-faiss %s; ivfpq-faiss %s", judge.Target, h, p)
 	first, firstP := f.isFirst("hnsw-faiss"), f.isFirst("ivfpq-faiss")
 	switch {
 	case first && firstP:
@@ -372,7 +374,7 @@ func (f *findings) advice() claim {
 }
 
 func (f *findings) next() claim {
-	c := claim{"Try IVF-Flat next", fmt.Sprintf("at recall %.2f, %s", reports.Target, f.place("ivfflat-faiss")), "worth trying"}
+	c := claim{"Try IVF-Flat next", fmt.Sprintf("at recall %.2f, %s", judge.Target, f.place("ivfflat-faiss")), "worth trying"}
 	if row := f.settingOf("ivfflat-faiss"); row != nil {
 		b, _ := row.Value(metric.Build)
 		m, _ := row.Value(metric.Resident)
@@ -381,25 +383,25 @@ func (f *findings) next() claim {
 	return c
 }
 
-func (f *findings) match(family string) *reports.Match {
-	for _, m := range f.r.Match(f.large, reports.Target, metric.QPS) {
-		if m.Family.Name == family && m.Reach != reports.Lost {
+func (f *findings) match(family string) *judge.Match {
+	for _, m := range f.r.Match(f.large, judge.Target, metric.QPS) {
+		if m.Family.Name == family && m.Reach != judge.Lost {
 			return &m
 		}
 	}
 	return nil
 }
 
-func (f *findings) settingOf(family string) *reports.Row {
+func (f *findings) settingOf(family string) *judge.Row {
 	if m := f.match(family); m != nil {
 		return m.Setting
 	}
 	return nil
 }
 
-func (f *findings) fastest() *reports.Match {
-	var best *reports.Match
-	for _, m := range f.r.Match(f.large, reports.Target, metric.QPS) {
+func (f *findings) fastest() *judge.Match {
+	var best *judge.Match
+	for _, m := range f.r.Match(f.large, judge.Target, metric.QPS) {
 		if m.Reached() && (best == nil || m.Value.Median > best.Value.Median) {
 			best = &m
 		}
@@ -432,7 +434,7 @@ func (f *findings) place(family string) string {
 
 func (f *findings) categories(b *bytes.Buffer) {
 	choices := f.r.Choose(f.large)
-	fmt.Fprintf(b, "mAP@%d at the fastest setting of each family of recall %.2f or, below, the highest there is.\n\n", f.large.K, reports.Target)
+	fmt.Fprintf(b, "mAP@%d at the fastest setting of each family of recall %.2f or, below, the highest there is.\n\n", f.large.K, judge.Target)
 	head, rule := "| category | queries |", "|:--|--:|"
 	for _, c := range choices {
 		head += " " + c.Family.Name + " |"
@@ -456,7 +458,7 @@ func (f *findings) categories(b *bytes.Buffer) {
 }
 
 // times writes a factor with its interval.
-func times(d reports.Difference) string {
+func times(d judge.Difference) string {
 	s := number(d.Difference, 3) + " times"
 	if d.OK && d.Lo > 0 && !math.IsInf(d.Hi, 0) {
 		s += fmt.Sprintf(" (%s to %s)", number(d.Lo, 3), number(d.Hi, 3))
@@ -465,7 +467,7 @@ func times(d reports.Difference) string {
 }
 
 // scaled writes a value of a row with its interval, in a fixed unit.
-func scaled(row *reports.Row, name string, by float64, digits int) string {
+func scaled(row *judge.Row, name string, by float64, digits int) string {
 	v, ok := row.Value(name)
 	if !ok {
 		return "–"

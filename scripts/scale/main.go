@@ -23,7 +23,9 @@ import (
 	"time"
 
 	"annbench/bench/metric"
-	"annbench/reports"
+	"annbench/reports/judge"
+	"annbench/reports/say"
+	"annbench/reports/text"
 )
 
 func main() {
@@ -94,11 +96,11 @@ var paper = []int{10_000_000, 100_000_000, 1_000_000_000}
 // model is what was measured of one family, over several sizes.
 type model struct {
 	family  string
-	build   reports.Growth
-	query   reports.Growth // time of one, on one thread, at recall [reports.Target] or what is had below it
-	memory  reports.Growth // resident
-	largest int            // vectors that were measured at most
-	short   float64        // the recall at the largest size where it is below the target; 0 elsewhere
+	build   judge.Growth
+	query   judge.Growth // time of one, on one thread, at recall [judge.Target] or what is had below it
+	memory  judge.Growth // resident
+	largest int          // vectors that were measured at most
+	short   float64      // the recall at the largest size where it is below the target; 0 elsewhere
 }
 
 func run(w io.Writer, dir string, a assumptions) error {
@@ -110,11 +112,11 @@ func run(w io.Writer, dir string, a assumptions) error {
 	if len(folders) == 0 {
 		return fmt.Errorf("%s has no folders n10000, n31623, ...: is it the results folder of configs/scale.yaml?", dir)
 	}
-	r, err := reports.Load(folders...)
+	r, err := judge.Load(folders...)
 	if err != nil {
 		return err
 	}
-	growths := reports.Growths(r)
+	growths := judge.Growths(r)
 	models := modelsOf(growths)
 	if len(models) == 0 {
 		return fmt.Errorf("%s has no family that was measured at three sizes: did the run end?", dir)
@@ -135,7 +137,7 @@ func sizeOf(folder string) int {
 
 // modelsOf joins what growths say of each family, in their order. A family measured at fewer than three
 // sizes has no interval, and is left out.
-func modelsOf(growths []reports.Growth) []model {
+func modelsOf(growths []judge.Growth) []model {
 	var out []model
 	at := func(family string) *model {
 		for i := range out {
@@ -176,8 +178,8 @@ func (m *model) bytes(n int) float64 {
 type page struct {
 	*bytes.Buffer
 	assumptions
-	r       *reports.Report
-	growths []reports.Growth
+	r       *judge.Report
+	growths []judge.Growth
 	models  []model
 }
 
@@ -201,9 +203,9 @@ func (p *page) write() error {
 	if p.note != "" {
 		p.say("%s", p.note)
 	}
-	p.say("Every family was built and searched once a size, so a single value may be off by what the machine did at that moment; the exponents, over all sizes, carry their standard errors. *grows as* is the exponent of the power that fits best: n¹ doubles when the vectors double. A value with * is at the highest recall that the family's settings reach, where that is below %.2f, and does not count in the fit.", reports.Target)
+	p.say("Every family was built and searched once a size, so a single value may be off by what the machine did at that moment; the exponents, over all sizes, carry their standard errors. *grows as* is the exponent of the power that fits best: n¹ doubles when the vectors double. A value with * is at the highest recall that the family's settings reach, where that is below %.2f, and does not count in the fit.", judge.Target)
 	var table bytes.Buffer
-	if err := reports.PrintGrowths(&table, p.growths); err != nil {
+	if err := text.Growths(&table, p.growths); err != nil {
 		return err
 	}
 	p.say("```\n%s\n```", strings.Trim(table.String(), "\n"))
@@ -217,14 +219,14 @@ func (p *page) write() error {
 		p.row("family", "memory", "build, "+cores(p.r.Focus.Threads), "a query")
 		p.row(":--", "--:", "--:", "--:")
 		for _, m := range p.models {
-			p.row(m.name(), reports.Readable(metric.Resident, m.bytes(n)), carriedBuild(&m.build, n), carried(&m.query, metric.Mean, n))
+			p.row(m.name(), say.Quantity(metric.Resident, m.bytes(n)), carriedBuild(&m.build, n), carried(&m.query, metric.Mean, n))
 		}
 		fmt.Fprintln(p)
 	}
 
 	p.say("## On paper: shards over nodes")
 	p.say("Assumed: nodes of %s GiB and %d cores, %.0f %% of the memory for the index; the vectors are cut at random into as many equal shards as nodes are needed, every query asks every shard, and the answers are merged. So a shard's own size decides build and search time, and the table says how far that is beyond what was measured; every shard works for every query, so the work of a query grows with the shards. A shard has to answer within %s, so that slow families are cut into more shards than memory asks for. %s queries a second are to be answered with at most %.0f %% of the cores' time; where one copy of the shards cannot, copies are added. A node costs %s an hour, in whatever currency: **replace all of these by your own** (`go run ./scripts/scale -h`). Left out: the wire (measured with engines: [engines.md](engines.md)), the slowest shard of many, updates, disks, people.",
-		trim(p.memory), p.cores, 100*p.usable, reports.Readable(metric.Mean, p.within.Seconds()), thousands(int(p.rate)), 100*p.busy, trim(p.price))
+		trim(p.memory), p.cores, 100*p.usable, say.Quantity(metric.Mean, p.within.Seconds()), thousands(int(p.rate)), 100*p.busy, trim(p.price))
 	for _, n := range paper {
 		p.say("%s vectors:", power(n))
 		p.row("family", "shards", "vectors a shard", "build a shard", "a query, on its shard", "core time a query", "copies", "nodes", "cost a month")
@@ -235,8 +237,8 @@ func (p *page) write() error {
 			if f.shard > m.largest {
 				beyond = fmt.Sprintf(", %s× beyond", about(float64(f.shard)/float64(m.largest)))
 			}
-			p.row(m.name(), thousands(f.shards), about(float64(f.shard))+beyond, building(f.build), reports.Readable(metric.Mean, f.query),
-				reports.Readable(metric.Mean, f.work), thousands(f.copies), thousands(f.nodes), thousands(int(math.Round(f.month))))
+			p.row(m.name(), thousands(f.shards), about(float64(f.shard))+beyond, building(f.build), say.Quantity(metric.Mean, f.query),
+				say.Quantity(metric.Mean, f.work), thousands(f.copies), thousands(f.nodes), thousands(int(math.Round(f.month))))
 		}
 		fmt.Fprintln(p)
 	}
@@ -357,7 +359,7 @@ func (p *page) conclusions() {
 		for _, c := range able {
 			parts = append(parts, fmt.Sprintf("%s %s", c.m.family, thousands(c.f.nodes)))
 		}
-		p.say("- Nodes for %s vectors at recall %.2f, by this model: %s.", power(n), reports.Target, strings.Join(parts, ", "))
+		p.say("- Nodes for %s vectors at recall %.2f, by this model: %s.", power(n), judge.Target, strings.Join(parts, ", "))
 		slices.SortStableFunc(able, func(a, b choice) int { return cmp.Compare(a.m.query.Exponent, b.m.query.Exponent) })
 		parts = nil
 		for _, c := range able {
@@ -366,7 +368,7 @@ func (p *page) conclusions() {
 		p.say("- How the time of a query grows, slowest growth first: %s. What grows slowly gains from few large shards, what grows like n loses nothing by many small ones.", strings.Join(parts, ", "))
 	}
 	if len(unable) > 0 {
-		p.say("- Short of recall %.2f at the largest size with the settings of this sweep: %s. They cannot stand beside the others, however small they are.", reports.Target, strings.Join(unable, ", "))
+		p.say("- Short of recall %.2f at the largest size with the settings of this sweep: %s. They cannot stand beside the others, however small they are.", judge.Target, strings.Join(unable, ", "))
 	}
 	p.say("- The settings of the sweep are the same at every size. Inverted lists want more lists as vectors grow (a number like √n keeps their time near √n), and that is not in these exponents.")
 	p.say("- What would make the second part a measurement: one node of the assumed size, one shard of the size in the table, and this harness on it: `annbench run` takes the vectors in any of [the formats](../reference/formats.md); [cluster.md](../howto/cluster.md) runs a sweep over many nodes.")
@@ -381,14 +383,14 @@ func (m *model) name() string {
 }
 
 // carried is a growth carried on to n vectors, with its interval.
-func carried(g *reports.Growth, name string, n int) string {
+func carried(g *judge.Growth, name string, n int) string {
 	v, lo, hi, ok := g.At(n)
 	if !ok {
 		return "–"
 	}
-	text := reports.Readable(name, v)
+	text := say.Quantity(name, v)
 	if !math.IsNaN(lo) {
-		text += fmt.Sprintf(" (%s to %s)", reports.Readable(name, lo), reports.Readable(name, hi))
+		text += fmt.Sprintf(" (%s to %s)", say.Quantity(name, lo), say.Quantity(name, hi))
 	}
 	return text
 }
@@ -400,10 +402,10 @@ func building(seconds float64) string {
 	if seconds < nothingToBuild {
 		return "none"
 	}
-	return reports.Readable(metric.Build, seconds)
+	return say.Quantity(metric.Build, seconds)
 }
 
-func carriedBuild(g *reports.Growth, n int) string {
+func carriedBuild(g *judge.Growth, n int) string {
 	if v, _, _, ok := g.At(n); ok && v < nothingToBuild {
 		return "none"
 	}

@@ -13,7 +13,7 @@ import (
 
 	"annbench/bench/metric"
 	"annbench/bench/record"
-	"annbench/reports"
+	"annbench/reports/judge"
 )
 
 // results writes what configs/scale.yaml would leave of two families: "line", which takes 100 bytes a
@@ -79,11 +79,11 @@ func TestPaper(t *testing.T) {
 }
 
 func TestFleetKeepsItsLimits(t *testing.T) {
-	r, err := reports.Load(foldersOf(t, results(t, 1000, 10_000, 100_000))...)
+	r, err := judge.Load(foldersOf(t, results(t, 1000, 10_000, 100_000))...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := modelsOf(reports.Growths(r))[0]
+	m := modelsOf(judge.Growths(r))[0]
 	for _, n := range []int{1, 999, 100_000, 10_000_000, 1_000_000_000} {
 		p := &page{assumptions: node}
 		f := p.fleet(&m, n)

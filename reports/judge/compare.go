@@ -1,0 +1,152 @@
+package judge
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+)
+
+// Change says how a value of the second results differs from that of the first.
+type Change string
+
+// The changes. Which way is better is the quantity's.
+const (
+	Better Change = "better"
+	Worse  Change = "worse"
+	Same   Change = "same within noise"
+	Unsure Change = "measured once"
+)
+
+// comparedValues are what two results are compared by.
+var comparedValues = []string{metric.QPS, metric.P99, metric.Recall, metric.MAP, metric.Build, metric.Resident}
+
+// Margin of [Compare] where none is given: as a factor, and a tenth of it as an amount of a ratio.
+const DefaultMargin = 0.03
+
+// Pairs are two results side by side.
+type Pairs struct {
+	A, B  *Report
+	Cells []Pair
+	// OnlyA and OnlyB are the cells that only one of them has, or that ended well in only one.
+	OnlyA, OnlyB []*Row
+}
+
+// Pair is a cell in both results.
+type Pair struct {
+	ID      string
+	Cell    record.Cell // of A
+	Changes []PairChange
+}
+
+// PairChange is one quantity of a cell in both.
+type PairChange struct {
+	Name       string
+	A, B       Value
+	Difference Difference // of B from A
+	Change     Change
+}
+
+// Worst is how the pair is told in one word: worse where any quantity is, else better where any is.
+func (p Pair) Worst() Change {
+	out := Same
+	for _, c := range p.Changes {
+		switch {
+		case c.Change == Worse:
+			return Worse
+		case c.Change == Better, out == Same && c.Change == Unsure:
+			out = c.Change
+		}
+	}
+	return out
+}
+
+// Compare puts the cells that a and b share side by side. Cells are the same where all but the data
+// set is: of other data, speeds may still be compared, and a note says that it is other data.
+//
+// A value is better or worse only where the whole of the 95 % interval of its change lies beyond the
+// margin, 0.03 for 3 %; of ratios, beyond a tenth of it as an amount. So a change that nobody would
+// notice is none, however little the value scatters, and of many cells few are told apart by chance.
+func Compare(a, b *Report, margin float64) *Pairs {
+	p := &Pairs{A: a, B: b}
+	key := func(c record.Cell) record.Cell { c.Dataset = ""; return c }
+	rows := map[record.Cell]*Row{}
+	for _, row := range b.Rows {
+		if row.Status() == record.OK {
+			rows[key(row.Cell)] = row
+		}
+	}
+	for _, row := range a.Rows {
+		if row.Status() != record.OK {
+			continue
+		}
+		other := rows[key(row.Cell)]
+		if other == nil {
+			p.OnlyA = append(p.OnlyA, row)
+			continue
+		}
+		delete(rows, key(row.Cell))
+		pair := Pair{ID: row.Cell.ID(), Cell: row.Cell}
+		for _, name := range comparedValues {
+			x, ok1 := row.Value(name)
+			y, ok2 := other.Value(name)
+			if ok1 && ok2 {
+				pair.Changes = append(pair.Changes, change(name, x, y, margin))
+			}
+		}
+		p.Cells = append(p.Cells, pair)
+	}
+	for _, row := range b.Rows {
+		if rows[key(row.Cell)] == row {
+			p.OnlyB = append(p.OnlyB, row)
+		}
+	}
+	return p
+}
+
+func change(name string, a, b Value, margin float64) PairChange {
+	info, _ := metric.Lookup(name)
+	// The repetitions of two runs were not measured together: they are no pairs.
+	d := metric.Compare(plain(b.observed), plain(a.observed), a.Scale, false)
+	c := PairChange{Name: name, A: a, B: b, Difference: d, Change: Same}
+	lo, hi, by := d.Lo, d.Hi, margin/10
+	if a.Scale == metric.Logarithmic {
+		lo, hi, by = d.Lo-1, d.Hi-1, margin
+	}
+	switch {
+	case math.IsInf(hi, 0):
+	case !d.OK && !d.Tied && (lo > by || hi < -by):
+		c.Change = Unsure
+	case lo > by && info.Lower, hi < -by/(1+by) && !info.Lower:
+		c.Change = Worse
+	case lo > by, hi < -by/(1+by): // as many times less as the other is more
+		c.Change = Better
+	}
+	return c
+}
+
+// nameOf is the names of the folders of one side.
+func NameOf(r *Report) string {
+	var names []string
+	for _, s := range r.Sources {
+		names = append(names, baseName(s.Dir))
+	}
+	return strings.Join(names, "+")
+}
+
+// OtherData reports whether the two are of different data.
+func (p *Pairs) OtherData() bool {
+	return !slices.Equal(slices.Sorted(slices.Values(p.A.Datasets())), slices.Sorted(slices.Values(p.B.Datasets())))
+}
+
+// Worse reports whether any of the quantities called names, or any at all where none is named, is
+// worse in the second results.
+func (p *Pairs) Worse(names ...string) bool {
+	return slices.ContainsFunc(p.Cells, func(c Pair) bool {
+		return slices.ContainsFunc(c.Changes, func(ch PairChange) bool {
+			return ch.Change == Worse && (len(names) == 0 || slices.Contains(names, ch.Name))
+		})
+	})
+}

@@ -1,0 +1,138 @@
+package judge
+
+import (
+	"maps"
+	"math"
+	"slices"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+)
+
+// Value is a measured quantity over repetitions.
+type Value struct {
+	Median float64
+	// Lo and Hi are the ends of the 95 % interval, where HasInterval says that there is one, and else
+	// the median: see [metric.EstimateOf].
+	Lo, Hi      float64
+	HasInterval bool
+	N           int // repetitions that have the value
+
+	Scale metric.Scale
+	// observed is what each repetition found; several folders may have the same repetition.
+	observed []observation
+}
+
+type observation struct {
+	rep int
+	metric.Observation
+}
+
+// Difference is how one value compares with another: a factor where values are times, rates or bytes,
+// and an amount where they are ratios.
+type Difference = metric.Comparison
+
+// enough repetitions for an interval of a time, a rate or a size. Of two, Student's t has one degree of
+// freedom: its interval spans orders of magnitude, and says less to a reader than that there is none.
+// One repetition's spread over queries says nothing of builds and of the machine.
+const Enough = 3
+
+// summarize makes a value of what repetitions found.
+func summarize(name string, observed []observation) Value {
+	if len(observed) == 0 {
+		return Value{}
+	}
+	info, _ := metric.Lookup(name)
+	v := Value{N: len(observed), Scale: metric.ScaleOf(info.Unit), observed: observed}
+	e := metric.EstimateOf(plain(observed), v.Scale)
+	v.Median, v.Lo, v.Hi, v.HasInterval = e.Median, e.Lo, e.Hi, e.OK
+	// Few values that scatter over orders of magnitude give ends that no number holds.
+	if v.Scale == metric.Logarithmic && v.N < Enough || math.IsInf(v.Hi, 0) || v.Scale == metric.Logarithmic && v.Lo == 0 && v.Median > 0 {
+		v.Lo, v.Hi, v.HasInterval = v.Median, v.Median, false
+	}
+	if info.Unit == metric.Ratio && isShare(name) {
+		v.Lo, v.Hi = max(v.Lo, min(0, v.Median)), min(v.Hi, max(1, v.Median))
+	}
+	return v
+}
+
+// isShare reports whether a ratio lies between 0 and 1 whatever happens, so that its interval does.
+func isShare(name string) bool {
+	return !slices.Contains([]string{metric.DistRatio, metric.MAPDelta, metric.MAPDeltaLo, metric.MAPDeltaHi}, name)
+}
+
+func plain(observed []observation) []metric.Observation {
+	out := make([]metric.Observation, len(observed))
+	for i, o := range observed {
+		out[i] = o.Observation
+	}
+	return out
+}
+
+// observe is what a record says of the quantity called name.
+func observe(rec *record.Record, name string) (o observation, ok bool) {
+	x, ok := rec.Values[name]
+	if !ok || rec.Status != record.OK {
+		return observation{}, false
+	}
+	return observation{rec.Rep, metric.Observation{Value: x, Spread: rec.Spread[name]}}, true
+}
+
+// Against says how v differs from w: by a factor where they are times, rates or bytes, by an amount
+// where they are ratios. Repetitions that both have are paired where there are at least two of them,
+// since what disturbed one repetition disturbed all of it.
+func (v Value) Against(w Value) Difference {
+	if v.Scale == metric.Logarithmic && min(v.N, w.N) < Enough || len(v.observed) == 0 || len(w.observed) == 0 {
+		d := Difference{Difference: v.Median - w.Median, Tied: v.Median == w.Median}
+		if v.Scale == metric.Logarithmic && w.Median != 0 {
+			d.Difference = v.Median / w.Median
+		}
+		d.Lo, d.Hi = d.Difference, d.Difference
+		return d
+	}
+	x, xok := byRep(v.observed)
+	y, yok := byRep(w.observed)
+	if xok && yok {
+		var p, q []metric.Observation
+		for _, rep := range slices.Sorted(maps.Keys(x)) {
+			if o, ok := y[rep]; ok {
+				p, q = append(p, x[rep]), append(q, o)
+			}
+		}
+		if len(p) >= 2 {
+			return metric.Compare(p, q, v.Scale, true)
+		}
+	}
+	return metric.Compare(plain(v.observed), plain(w.observed), v.Scale, false)
+}
+
+// byRep is false where a repetition is there twice.
+func byRep(observed []observation) (map[int]metric.Observation, bool) {
+	out := map[int]metric.Observation{}
+	for _, o := range observed {
+		if _, twice := out[o.rep]; twice {
+			return nil, false
+		}
+		out[o.rep] = o.Observation
+	}
+	return out, true
+}
+
+// tie says how sure the difference of two values is.
+type tie int
+
+const (
+	Apart   tie = iota // the interval of the difference leaves out "none"
+	Tied               // it holds it
+	Unknown            // too few measurements
+)
+
+func TieOf(d Difference) tie {
+	switch {
+	case d.Tied:
+		return Tied
+	case !d.OK:
+		return Unknown
+	}
+	return Apart
+}

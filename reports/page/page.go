@@ -1,0 +1,658 @@
+// Package page makes the report's HTML page: one file that fetches nothing.
+//
+// The values come from package judge, the words from package say, the pictures from package draw. The
+// page knows nothing of models: a caller puts in the section of package modelcard.
+package page
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+	"annbench/reports/draw"
+	"annbench/reports/judge"
+	"annbench/reports/say"
+)
+
+// Limits of the page. What lies beyond them is counted on the page and stands in records.csv.
+const (
+	maxPageCells  = 2000
+	maxPagePoints = 600
+	maxPageItems  = 60 // categories, failures of the embedding, entries of the model's card
+)
+
+var (
+	//go:embed page.html.tmpl
+	pageHTML string
+	//go:embed page.css
+	Style string
+	//go:embed page.js
+	pageJS string
+)
+
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
+	"count":  func(n int) string { return say.Count(n) },
+	"plural": say.Plural,
+	"inc":    func(n int) int { return n + 1 },
+}).Parse(pageHTML))
+
+// File is the name of a page in its folder.
+const File = "index.html"
+
+// Options are what a page takes from packages beside this one.
+type Options struct {
+	// Model gives the report card of the model in a results folder as a section of the page, empty where
+	// the folder has none. Nil: no page shows one.
+	Model func(dir string) (template.HTML, error)
+}
+
+// Make is the report as one HTML file that fetches nothing: style, script, pictures and photographs
+// are in it, and its Content-Security-Policy allows no more than these. Every string of the results
+// is escaped for the place where it stands. The file is made for paper, phones and keyboards, too, and
+// loses only sorting, filtering and hovering where scripts are off.
+func Make(r *judge.Report, o Options) ([]byte, error) {
+	d := newPage(r, o)
+	var b bytes.Buffer
+	if err := pageTemplate.Execute(&b, d); err != nil {
+		return nil, fmt.Errorf("making the page: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+type pageData struct {
+	r       *judge.Report
+	classes map[string]string
+	hue     func(family string) draw.Hue
+
+	Title, Subtitle string
+	Policy          string
+	Style           template.CSS
+	Script          template.JS
+	Notes           []string
+	Verdict         say.Verdict
+	AnswerClass     string
+	Class           func(family string) string
+	Rule            string
+	K               int
+	FocusName       string
+
+	Axes     []axisEntry
+	Views    []string
+	Explorer template.HTML
+	Glance   template.HTML // the speeds at the target
+	Model    template.HTML // the model's report card
+	Equals   []equalView
+	Latency  []template.HTML
+	Loss     template.HTML
+	LossNote string
+	// Saturation says from which recall on mAP no longer moves.
+	Saturation   string
+	Confusion    *confusionTable
+	Pipeline     []stage
+	PipelineSays string
+
+	Legend       []legendEntry
+	Wide, Narrow template.HTML // recall against QPS
+	PointNote    string
+	Bars         []template.HTML
+	BarsMissing  []string
+	Families     []familyLine
+	Labels       *labelTable
+	LabelsWhy    string
+	Gallery      gallery
+	Cells        cellTable
+	Failures     []lost
+	Warnings     []lost
+	Data         []dataBlock
+	Envs         []envBlock
+	Terms        []metric.Info
+}
+
+// equalView is an [Equal] with the classes of its families.
+type equalView struct {
+	*say.Equal
+	ID string
+}
+
+type legendEntry struct {
+	Name, Library, Class, ID string
+	Exact                    bool
+	Mark                     template.HTML
+}
+
+type familyLine struct {
+	Name, Library, Class, Setting, Status, Note string
+	ID                                          string // of the cell
+	Values                                      []shown
+	Speedup                                     string
+}
+
+// shown is a value as it is read, with what stands behind it: the number to sort by and a text that
+// explains it.
+type shown struct {
+	Text, Key, Title string
+}
+
+func show(row *judge.Row, name string) shown {
+	v, ok := row.Value(name)
+	if !ok {
+		return shown{Text: say.Missing, Title: "not measured"}
+	}
+	if name == metric.MAPDelta {
+		title := "of " + say.Plural(v.N, "repetition", "repetitions")
+		lo, ok1 := row.Value(metric.MAPDeltaLo)
+		hi, ok2 := row.Value(metric.MAPDeltaHi)
+		if ok1 && ok2 {
+			title = fmt.Sprintf("95 %% interval %s to %s, paired over queries", say.Signed(lo.Median), say.Signed(hi.Median))
+		}
+		return shown{say.Signed(v.Median), sortKey(v.Median), title}
+	}
+	return shown{say.Quantity(name, v.Median), sortKey(v.Median), say.Measured(name, v, "")}
+}
+
+func sortKey(x float64) string {
+	if math.Abs(x) >= 1e6 {
+		return strconv.FormatFloat(x, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(x, 'g', 6, 64)
+}
+
+type labelTable struct {
+	K        int
+	Families []familyLine
+	Rows     []labelRow
+	Left     int
+}
+
+type labelRow struct {
+	Label   string
+	Queries string
+	Cells   []labelCell
+}
+
+type labelCell struct {
+	shown
+	Heat   string // 0 to 100
+	Spread string // half of the interval
+}
+
+type cellTable struct {
+	Several bool // terms
+	Mixed   bool // environments
+	Columns []say.Column
+	Rows    []cellRow
+	Left    int
+	Names   []string // families, for the filter
+}
+
+type cellRow struct {
+	Family, Class, Setting, Terms, ID, Status, N, On string
+	Values                                           []shown
+	Chosen                                           bool
+}
+
+type lost struct{ Where, What string }
+
+type dataBlock struct {
+	Name string
+	Map  *mapBlock
+	Hard []hardBlock
+	// HardPicture is recall by difficulty.
+	HardPicture template.HTML
+	Facts       []fact
+	Labels      []labelBar
+	LabelLeft   int
+	Warnings    []string
+	Embedding   []fact
+	Refusals    []string
+	Skipped     []record.Failure
+	SkipLeft    int
+	Card        []fact
+	CardLeft    int
+}
+
+type fact struct{ Name, Value string }
+
+type labelBar struct {
+	Label         string
+	Base, Queries string
+	Percent       string
+}
+
+type envBlock struct {
+	Name    string // where there are several
+	Records string
+	Facts   []fact
+}
+
+func newPage(r *judge.Report, o Options) *pageData {
+	d := &pageData{r: r, classes: map[string]string{}, hue: draw.HuesOf(r), K: r.Focus.K, Notes: say.Notes(r)}
+	d.Class = d.class
+	for _, row := range r.Rows {
+		if _, ok := d.classes[row.Cell.Family]; !ok {
+			d.classes[row.Cell.Family] = fmt.Sprintf("f%d", len(d.classes))
+			d.Cells.Names = append(d.Cells.Names, row.Cell.Family)
+		}
+	}
+	choices := r.Choose(r.Focus)
+	d.Title = say.Title(r)
+	d.FocusName = say.DatasetTerms(r, r.Focus)
+	d.Subtitle = d.FocusName
+	if src := r.Source(r.Focus.Dataset); src != nil {
+		d.Subtitle = fmt.Sprintf("%s of %d dimensions, %s; %s", say.Plural(src.Dataset.Base, "vector", "vectors"), src.Dataset.Dim, say.Plural(src.Dataset.Queries, "query", "queries"), d.FocusName)
+	}
+	d.Rule = say.Sentence(say.ChoiceRule(d.K))
+	d.Verdict = say.VerdictOf(r)
+	d.AnswerClass = d.classes[d.Verdict.Answer]
+	d.pictures(choices)
+	d.explore()
+	for i, e := range say.Equals(r, r.Focus) {
+		d.Equals = append(d.Equals, equalView{e, fmt.Sprintf("equal%d", i)})
+	}
+	d.more(choices)
+	d.families(choices)
+	d.labels(choices)
+	d.Gallery = makeGallery(r, choices, d.class)
+	d.cells(choices)
+	for _, src := range r.Sources {
+		d.data(src)
+		if d.Model == "" && o.Model != nil {
+			section, err := o.Model(src.Dir)
+			if err != nil {
+				d.Notes = append(slices.Clone(d.Notes), "the model's card was left out: "+judge.Portable(err.Error()))
+			}
+			d.Model = section
+		}
+	}
+	d.environments()
+	for _, info := range metric.Table {
+		if slices.ContainsFunc(r.Rows, func(row *judge.Row) bool { _, ok := row.Value(info.Name); return ok }) {
+			d.Terms = append(d.Terms, info)
+		}
+	}
+	d.style()
+	return d
+}
+
+func (d *pageData) class(family string) string { return d.classes[family] }
+
+// style adds to the style sheet what depends on the results: the colours of the families and the
+// switches of the legend.
+func (d *pageData) style() {
+	var light, dark, classes strings.Builder
+	for i, name := range d.Cells.Names {
+		h := d.hue(name)
+		fmt.Fprintf(&light, "--f%d:%s;", i, h.Light)
+		fmt.Fprintf(&dark, "--f%d:%s;", i, h.Dark)
+		fmt.Fprintf(&classes, ".f%d{--c:var(--f%d)}body:has(#t%d:not(:checked)) :is(.points,.plot) .of.f%d{display:none}\n", i, i, i, i)
+	}
+	for i, c := range mapColours {
+		fmt.Fprintf(&classes, ".k%d{--c:%s}\n", i, draw.Hex(c))
+	}
+	css := strings.NewReplacer("/*light*/", light.String(), "/*dark*/", dark.String()).Replace(Style) + classes.String()
+	d.Style = template.CSS(css)
+	d.Script = template.JS(pageJS)
+	sum := sha256.Sum256([]byte(pageJS))
+	d.Policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
+}
+
+func (d *pageData) pictures(choices []judge.Choice) {
+	f := draw.Points(d.r, d.Focus(), choices)
+	f.Legend = false
+	if f.Any() {
+		total, left := 0, 0
+		for _, fam := range f.Families {
+			total += len(fam.Points)
+		}
+		if total > maxPagePoints {
+			for i := range f.Families {
+				before := len(f.Families[i].Points)
+				f.Families[i].Points = slices.DeleteFunc(f.Families[i].Points, func(p draw.PointCell) bool { return !p.Front && !p.Chosen })
+				left += before - len(f.Families[i].Points)
+			}
+			d.PointNote = fmt.Sprintf("%s that another of the same family beats are left out of this picture; the table below has them.", say.Plural(left, "setting", "settings"))
+		}
+		label := f.Title + ". The table of every cell below holds the same numbers."
+		d.Wide = template.HTML(draw.PageSVG(f, 920, label, "wide", d.class, d.hue))
+		d.Narrow = template.HTML(draw.PageSVG(f, 400, label, "narrow", d.class, d.hue))
+		for _, fam := range f.Families {
+			s := &draw.PageSurface{Class: d.class, Hue: d.hue}
+			s.Point(8, 8, 5, s.Mark(fam.Name), draw.Of(fam.Name), false)
+			id := "t" + strings.TrimPrefix(d.class(fam.Name), "f")
+			d.Legend = append(d.Legend, legendEntry{Name: fam.Name, Class: d.class(fam.Name), ID: id, Mark: template.HTML(`<svg viewBox="0 0 16 16" aria-hidden="true">` + s.B.String() + `</svg>`)})
+		}
+		d.PointNote = strings.TrimSpace(f.Caption + " " + d.PointNote)
+	}
+	for _, b := range draw.FourBars {
+		bars := draw.Bars(d.r, d.Focus(), choices, b.Name, b.Title)
+		bars.Rule = ""
+		if !bars.Any() {
+			d.BarsMissing = append(d.BarsMissing, b.Title)
+			continue
+		}
+		label := bars.Title + ", by family. The table below holds the same numbers."
+		d.Bars = append(d.Bars, template.HTML(draw.PageSVG(bars, 480, label, "wide", d.class, d.hue)+draw.PageSVG(bars, 340, label, "narrow", d.class, d.hue)))
+	}
+}
+
+// Focus is the terms that the page is about.
+func (d *pageData) Focus() judge.Terms { return d.r.Focus }
+
+// FamilyColumns heads the table of families.
+func (*pageData) FamilyColumns() []say.Column { return say.FamilyColumns }
+
+func (d *pageData) families(choices []judge.Choice) {
+	base := judge.FastestExact(choices)
+	for _, c := range choices {
+		line := familyLine{Name: c.Family.Name, Library: c.Family.Library, Class: d.class(c.Family.Name)}
+		if c.Row == nil {
+			line.Status = "not measured"
+			if fails := c.Family.Rows[0].Failures(); len(fails) > 0 {
+				line.Status += ": " + say.Clean(say.Failure(fails[0]))
+			}
+			d.Families = append(d.Families, line)
+			continue
+		}
+		line.Setting, line.ID = say.Clean(c.Row.Cell.Settings()), c.Row.Cell.ID()
+		for _, col := range say.FamilyColumns {
+			line.Values = append(line.Values, show(c.Row, col.Name))
+		}
+		if !c.Reached {
+			line.Note = "at most"
+		}
+		line.Speedup = say.Speedup(c, base)
+		d.Families = append(d.Families, line)
+	}
+}
+
+func (d *pageData) labels(choices []judge.Choice) {
+	src := d.r.Source(d.Focus().Dataset)
+	queries := map[string]int{}
+	if src != nil {
+		for _, l := range src.Dataset.Labels {
+			queries[l.Label] = l.Queries
+		}
+	}
+	t := &labelTable{K: d.K}
+	seen := map[string]bool{}
+	var labels []string
+	var shownChoices []judge.Choice
+	for _, c := range choices {
+		if c.Row == nil {
+			continue
+		}
+		found := false
+		for _, rep := range c.Row.Reps {
+			for l := range rep.ByLabel[metric.MAP] {
+				found = true
+				if !seen[l] {
+					seen[l] = true
+					labels = append(labels, l)
+				}
+			}
+		}
+		if found {
+			shownChoices = append(shownChoices, c)
+			t.Families = append(t.Families, familyLine{Name: c.Family.Name, Class: d.class(c.Family.Name), Setting: say.Clean(c.Row.Cell.Settings()), ID: c.Row.Cell.ID()})
+		}
+	}
+	if len(labels) == 0 {
+		d.LabelsWhy = "The results hold no values by category: the data set has no labels, so nobody can say which answers were right."
+		return
+	}
+	slices.Sort(labels)
+	if len(labels) > maxPageItems {
+		t.Left = len(labels) - maxPageItems
+		labels = labels[:maxPageItems]
+	}
+	lo, hi := math.Inf(1), math.Inf(-1)
+	for _, c := range shownChoices {
+		for _, l := range labels {
+			if v, ok := c.Row.ByLabel(metric.MAP, l); ok {
+				lo, hi = min(lo, v.Median), max(hi, v.Median)
+			}
+		}
+	}
+	for _, l := range labels {
+		row := labelRow{Label: l, Queries: say.Missing}
+		if n, ok := queries[l]; ok {
+			row.Queries = say.Count(n)
+		}
+		for _, c := range shownChoices {
+			v, ok := c.Row.ByLabel(metric.MAP, l)
+			if !ok {
+				row.Cells = append(row.Cells, labelCell{shown: shown{Text: say.Missing, Title: "not measured"}, Heat: "0"})
+				continue
+			}
+			heat := 100.0
+			if hi > lo {
+				heat = 100 * (v.Median - lo) / (hi - lo)
+			}
+			row.Cells = append(row.Cells, labelCell{
+				shown: shown{say.Ratio(v.Median), sortKey(v.Median), fmt.Sprintf("%s, %s: mAP@%d %s", c.Family.Name, l, d.K, say.Measured(metric.MAP, v, ""))},
+				Heat:  strconv.FormatFloat(heat, 'f', 0, 64),
+			})
+			if v.HasInterval {
+				row.Cells[len(row.Cells)-1].Spread = "±" + strings.TrimPrefix(strconv.FormatFloat((v.Hi-v.Lo)/2, 'f', 2, 64), "0")
+			}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	d.Labels = t
+}
+
+func (d *pageData) cells(choices []judge.Choice) {
+	t := &d.Cells
+	t.Several, t.Mixed = len(d.r.Terms) > 1, len(d.r.Envs) > 1
+	t.Columns = say.TableColumns
+	for _, terms := range d.r.FocusFirst() {
+		name := say.Differing(d.r, terms)
+		for _, f := range d.r.FamiliesOf(terms) {
+			for _, row := range f.Rows {
+				where := strings.TrimSpace(f.Name + " " + say.Clean(row.Cell.Settings()))
+				if t.Several {
+					where += " (" + name + ")"
+				}
+				for _, fail := range row.Failures() {
+					d.Failures = append(d.Failures, lost{where, say.Failure(fail)})
+				}
+				for _, n := range say.RowNotes(row) {
+					d.Warnings = append(d.Warnings, lost{where, n})
+				}
+				if len(t.Rows) >= maxPageCells {
+					t.Left++
+					continue
+				}
+				line := cellRow{Family: f.Name, Class: d.class(f.Name), Setting: say.Clean(row.Cell.Settings()), Terms: name, ID: row.Cell.ID(), N: say.Repetitions(row), On: row.On}
+				line.Chosen = slices.ContainsFunc(choices, func(c judge.Choice) bool { return c.Row == row })
+				if s := row.Status(); s != record.OK {
+					line.Status = string(s)
+				} else {
+					for _, col := range t.Columns {
+						line.Values = append(line.Values, show(row, col.Name))
+					}
+				}
+				t.Rows = append(t.Rows, line)
+			}
+		}
+	}
+	d.Warnings = gather(d.Warnings)
+	d.Failures = gather(d.Failures)
+}
+
+// gather puts together those that say the same, and names the first of them and how many more.
+func gather(all []lost) []lost {
+	var out []lost
+	n := map[string]int{}
+	for _, l := range all {
+		if n[l.What]++; n[l.What] == 1 {
+			out = append(out, l)
+		}
+	}
+	for i := range out {
+		if more := n[out[i].What] - 1; more > 0 {
+			out[i].Where += " and " + say.Plural(more, "cell more", "cells more")
+		}
+	}
+	return out
+}
+
+func (d *pageData) data(src *record.Results) {
+	ds := src.Dataset
+	if slices.ContainsFunc(d.Data, func(b dataBlock) bool { return b.Name == ds.Name }) && d.r.Source(ds.Digest) != src {
+		return // the same data set out of another folder
+	}
+	b := dataBlock{Name: ds.Name, Warnings: ds.Warnings, Map: mapOf(src.Map), Hard: hardOf(ds)}
+	if src == d.r.Source(d.Focus().Dataset) {
+		if f := draw.HardFigure(d.r, d.Focus(), d.r.Choose(d.Focus())); f.Any() {
+			b.HardPicture = d.pagePicture(f, f.Title+", by family")
+		}
+	}
+	b.Facts = []fact{
+		{"vectors searched", say.Count(ds.Base)},
+		{"queries", say.Count(ds.Queries)},
+		{"dimensions", say.Count(ds.Dim)},
+		{"digest", ds.Digest},
+	}
+	most := 1
+	for _, l := range ds.Labels {
+		most = max(most, l.Base)
+	}
+	if len(ds.Labels) > 0 {
+		b.Facts = append(b.Facts, fact{"categories", say.Count(len(ds.Labels))})
+	}
+	for i, l := range ds.Labels {
+		if i == maxPageItems {
+			b.LabelLeft = len(ds.Labels) - i
+			break
+		}
+		b.Labels = append(b.Labels, labelBar{l.Label, say.Count(l.Base), say.Count(l.Queries), strconv.FormatFloat(100*float64(l.Base)/float64(most), 'f', 1, 64)})
+	}
+	if e := ds.Embedding; e != nil {
+		b.Embedding = []fact{{"model", e.Model}, {"model digest", e.ModelDigest}, {"images from", e.Source}, {"device", e.Device}, {"images", say.Count(e.Images)}}
+		if e.Seconds > 0 {
+			b.Embedding = append(b.Embedding,
+				fact{"time", say.Format(metric.Seconds, e.Seconds)},
+				fact{"speed", say.Significant(float64(e.Images)/e.Seconds) + " images a second, from file to vector"})
+		}
+		b.Embedding = append(b.Embedding, fact{"images skipped", say.Count(len(e.Skipped))})
+		b.Refusals = e.Refusals
+		b.Skipped = e.Skipped
+		if len(b.Skipped) > maxPageItems {
+			b.SkipLeft = len(b.Skipped) - maxPageItems
+			b.Skipped = b.Skipped[:maxPageItems]
+		}
+		b.Card = cardFacts(e.Card)
+		if len(b.Card) > maxPageItems {
+			b.CardLeft = len(b.Card) - maxPageItems
+			b.Card = b.Card[:maxPageItems]
+		}
+	}
+	d.Data = append(d.Data, b)
+}
+
+// cardFacts is a model's card, whatever its shape, as names and values in the card's own order: names
+// of objects within objects are joined by dots, and arrays of plain values become one line. A card
+// that is not JSON gives what could be read of it.
+func cardFacts(card json.RawMessage) []fact {
+	var out []fact
+	dec := json.NewDecoder(bytes.NewReader(card))
+	dec.UseNumber()
+	// read takes the next value and appends what it holds; a plain value is returned instead.
+	var read func(name string) (plain string, ok bool, err error)
+	read = func(name string) (string, bool, error) {
+		tok, err := dec.Token()
+		if err != nil {
+			return "", false, err
+		}
+		switch tok {
+		case json.Delim('{'):
+			for dec.More() {
+				key, err := dec.Token()
+				if err != nil {
+					return "", false, err
+				}
+				inner := strings.TrimPrefix(name+"."+fmt.Sprint(key), ".")
+				plain, ok, err := read(inner)
+				if err != nil {
+					return "", false, err
+				}
+				if ok {
+					out = append(out, fact{inner, plain})
+				}
+			}
+			_, err = dec.Token()
+			return "", false, err
+		case json.Delim('['):
+			var words []string
+			for i := 0; dec.More(); i++ {
+				plain, ok, err := read(fmt.Sprintf("%s[%d]", name, i))
+				if err != nil {
+					return "", false, err
+				}
+				if ok {
+					words = append(words, plain)
+				}
+			}
+			_, err = dec.Token()
+			return strings.Join(words, ", "), len(words) > 0, err
+		}
+		if tok == nil {
+			return say.Missing, true, nil
+		}
+		return fmt.Sprint(tok), true, nil
+	}
+	if _, _, err := read(""); err != nil && err != io.EOF {
+		out = append(out, fact{"card", "cannot be read to its end: " + err.Error()})
+	}
+	return out
+}
+
+func (d *pageData) environments() {
+	for _, e := range d.r.Envs {
+		b := envBlock{Records: say.Plural(e.Records, "record", "records")}
+		if len(d.r.Envs) > 1 {
+			b.Name = e.Name
+		}
+		add := func(name, value string) {
+			if value != "" {
+				b.Facts = append(b.Facts, fact{name, value})
+			}
+		}
+		add("processor", e.Env.CPU)
+		add("extensions", strings.Join(e.Env.Features, " "))
+		if e.Env.Cores > 0 {
+			add("logical cores", say.Count(e.Env.Cores))
+		}
+		if e.Env.Memory > 0 {
+			add("memory", say.Format(metric.Bytes, float64(e.Env.Memory)))
+		}
+		add("system", e.Env.OS)
+		add("Go", e.Env.Go)
+		add("commit", e.Env.Commit)
+		add("engine version", strings.Join(e.Engines, ", "))
+		var names []string
+		for name := range e.Env.Libraries {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			add(name, e.Env.Libraries[name])
+		}
+		for _, disturbance := range e.Disturbed {
+			add("disturbed", disturbance)
+		}
+		d.Envs = append(d.Envs, b)
+	}
+}

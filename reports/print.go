@@ -1,0 +1,54 @@
+package reports
+
+import (
+	"fmt"
+	"io"
+
+	"annbench/reports/interchange"
+	"annbench/reports/judge"
+	"annbench/reports/say"
+	"annbench/reports/text"
+)
+
+// Format is a way in which [Print] writes results.
+type Format struct {
+	Name, Says string
+	print      func(io.Writer, *judge.Report, text.Options) error
+}
+
+// Formats are the ways in which [Print] writes results, in the order in which help lists them.
+var Formats = func() []Format {
+	all := []Format{
+		{"table", "columns for a terminal", func(w io.Writer, r *judge.Report, o text.Options) error {
+			o.Format = text.Terminal
+			return text.Table(w, r, o)
+		}},
+		{"markdown", "GitHub's tables", func(w io.Writer, r *judge.Report, o text.Options) error {
+			o.Format = text.Markdown
+			return text.Table(w, r, o)
+		}},
+	}
+	for _, f := range interchange.Formats {
+		all = append(all, Format{f.Name, f.Says, func(w io.Writer, r *judge.Report, _ text.Options) error { return f.Print(w, r) }})
+	}
+	return all
+}()
+
+// FormatNames are the names of Formats.
+func FormatNames() []string {
+	var out []string
+	for _, f := range Formats {
+		out = append(out, f.Name)
+	}
+	return out
+}
+
+// Print writes r in the format called name.
+func Print(w io.Writer, r *judge.Report, name string, o text.Options) error {
+	for _, f := range Formats {
+		if f.Name == name {
+			return f.print(w, r, o)
+		}
+	}
+	return fmt.Errorf("there is no format %q: there are %s", name, say.And(FormatNames()))
+}

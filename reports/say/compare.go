@@ -1,0 +1,96 @@
+package say
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"annbench/bench/metric"
+	"annbench/reports/judge"
+)
+
+// pairNotes are the doubts about a comparison.
+func PairNotes(p *judge.Pairs) []string {
+	var out []string
+	if p.OtherData() {
+		out = append(out, "the two are of different data: recall and mAP do not compare, and speeds only roughly")
+	}
+	for _, d := range environmentDiffers(p.A, p.B) {
+		out = append(out, "environments differ, so differences may be the machines': "+d)
+	}
+	return out
+}
+
+func Cells(rows []*judge.Row) []string {
+	var out []string
+	for _, row := range rows {
+		out = append(out, strings.TrimSpace(Clean(row.Cell.Family+" "+row.Cell.Settings()))+" ("+Terms(judge.TermsOf(row.Cell))+")")
+	}
+	return out
+}
+
+// environmentDiffers names the facts in which the environments of the two differ.
+func environmentDiffers(a, b *judge.Report) []string {
+	facts := func(r *judge.Report) map[string]string {
+		out := map[string]string{}
+		add := func(name, v string) {
+			if !strings.Contains(out[name], v) {
+				out[name] = strings.TrimPrefix(out[name]+" and "+v, " and ")
+			}
+		}
+		for _, e := range r.Envs {
+			add("processor", e.Env.CPU)
+			add("extensions", strings.Join(e.Env.Features, " "))
+			add("cores", fmt.Sprint(e.Env.Cores))
+			add("memory", Format(metric.Bytes, float64(e.Env.Memory)))
+			add("system", e.Env.OS)
+			add("Go", e.Env.Go)
+			for name, v := range e.Env.Libraries {
+				add(name, v)
+			}
+		}
+		return out
+	}
+	x, y := facts(a), facts(b)
+	var names []string
+	for name := range x {
+		names = append(names, name)
+	}
+	for name := range y {
+		if _, ok := x[name]; !ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	var out []string
+	for _, name := range names {
+		if x[name] != y[name] {
+			out = append(out, Clean(fmt.Sprintf("%s: %s against %s", name, OrDash(x[name]), OrDash(y[name]))))
+		}
+	}
+	return out
+}
+
+// word is the change in the quantity's own word.
+func ChangeWord(c judge.PairChange) string {
+	info, _ := metric.Lookup(c.Name)
+	if c.Change != judge.Better && c.Change != judge.Worse {
+		return string(c.Change)
+	}
+	switch info.Unit {
+	case metric.Seconds, metric.PerSecond:
+		if c.Change == judge.Better {
+			return "faster"
+		}
+		return "slower"
+	case metric.Bytes:
+		if c.Change == judge.Better {
+			return "smaller"
+		}
+		return "larger"
+	}
+	if c.Change == judge.Better {
+		return "higher"
+	}
+	return "lower"
+}

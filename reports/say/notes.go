@@ -1,0 +1,102 @@
+package say
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"annbench/bench/record"
+	"annbench/reports/judge"
+)
+
+// notesText is every doubt about the results as a whole, a line each.
+func Notes(r *judge.Report) []string {
+	var out []string
+	for _, n := range r.Notes {
+		out = append(out, noteText(r, n))
+	}
+	return out
+}
+
+func noteText(r *judge.Report, n judge.Note) string {
+	switch n.Code {
+	case judge.Torn:
+		return fmt.Sprintf("%s: the last %d bytes are an unfinished record and were left out; run the sweep again to measure it", n.Name, n.N)
+	case judge.Superseded:
+		return Plural(n.N, "record was", "records were") + " measured again later; the later one counts"
+	case judge.Outdated:
+		return Plural(n.N, "record is", "records are") + " of an older version of annbench and left out"
+	case judge.SeveralDatasets:
+		return fmt.Sprintf("these results are of %d data sets (%s): numbers compare within one of them only", n.N, strings.Join(datasetNames(r), ", "))
+	case judge.Disturbed:
+		s := "timing was disturbed: " + n.Name
+		if n.N > 0 {
+			s += fmt.Sprintf(" (and %s with other figures)", Plural(n.N, "time", "times"))
+		}
+		return s
+	}
+	var which []string
+	for i := range r.Envs {
+		which = append(which, fmt.Sprintf("%s is %s", r.Envs[i].Name, brief(&r.Envs[i], r.Envs)))
+	}
+	return fmt.Sprintf("these results were measured in %d different environments, of which each line tells its own: differences of speed may be the machines'. %s", n.N, strings.Join(which, "; "))
+}
+
+// datasetNames names the data sets, each once.
+func datasetNames(r *judge.Report) []string {
+	var names []string
+	for _, d := range r.Datasets() {
+		names = append(names, r.DatasetName(d))
+	}
+	return names
+}
+
+// rowNotes are the doubts about one row: the warnings of its records, and what differs between its
+// repetitions although it should not.
+func RowNotes(r *judge.Row) []string {
+	if r.Environments < 2 {
+		return r.Warnings
+	}
+	return append(slices.Clone(r.Warnings), fmt.Sprintf("its repetitions come from %d different environments", r.Environments))
+}
+
+// failureText is "oom (3 repetitions): the worker was ended".
+func Failure(f judge.Failure) string {
+	s := string(f.Status)
+	if f.N > 1 {
+		s += fmt.Sprintf(" (%d repetitions)", f.N)
+	}
+	if f.Error != "" {
+		s += ": " + f.Error
+	}
+	return s
+}
+
+// brief says what sets the environment apart from the others: its processor, and what differs.
+func brief(e *judge.EnvUse, all []judge.EnvUse) string {
+	facts := []func(record.Env) string{
+		func(v record.Env) string { return cmp.Or(v.CPU, "an unknown processor") },
+		func(v record.Env) string { return Plural(v.Cores, "core", "cores") },
+		func(v record.Env) string { return strings.Join(v.Features, " ") },
+		func(v record.Env) string { return v.OS },
+		func(v record.Env) string { return v.Go },
+		func(v record.Env) string { return cmp.Or(v.Commit, "no commit") },
+		func(v record.Env) string {
+			var list []string
+			for name, version := range v.Libraries {
+				list = append(list, name+" "+version)
+			}
+			slices.Sort(list)
+			return strings.Join(list, ", ")
+		},
+	}
+	var words []string
+	for i, fact := range facts {
+		differs := slices.ContainsFunc(all, func(o judge.EnvUse) bool { return fact(o.Env) != fact(e.Env) })
+		if own := fact(e.Env); own != "" && (i == 0 || differs) {
+			words = append(words, own)
+		}
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,128 @@
+package say
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"annbench/bench/metric"
+	"annbench/reports/judge"
+)
+
+// limitText is "resident ≤ 300 MiB".
+func Limit(l judge.Limit) string {
+	info, _ := metric.Lookup(l.Name)
+	sign := "≥"
+	if info.Lower {
+		sign = "≤"
+	}
+	return fmt.Sprintf("%s %s %s", info.Title, sign, Short(Format(info.Unit, l.Bound)))
+}
+
+// marginText is "recall 0.960; the limit is 0.95, 0.010 to spare".
+func Margin(m judge.Margin) string {
+	if !m.OK {
+		return Limit(m.Limit) + ": not measured"
+	}
+	info, _ := metric.Lookup(m.Limit.Name)
+	s := fmt.Sprintf("%s %s", info.Title, Format(info.Unit, m.Value.Median))
+	if m.Value.HasInterval && m.Worst != m.Value.Median {
+		word := "at least"
+		if m.Limit.AtMost() {
+			word = "at most"
+		}
+		s += fmt.Sprintf(" (%s %s)", word, Format(info.Unit, m.Worst))
+	}
+	bound := Short(Format(info.Unit, m.Limit.Bound))
+	room := Percent(math.Abs(m.Room))
+	if info.Unit == metric.Ratio {
+		room = fmt.Sprintf("%.3f", math.Abs(m.Room))
+	}
+	switch {
+	case m.Room >= 0:
+		return fmt.Sprintf("%s; the limit is %s, %s to spare", s, bound, room)
+	case m.Limit.AtMost():
+		return fmt.Sprintf("%s; the limit is %s, %s too much", s, bound, room)
+	}
+	return fmt.Sprintf("%s; the limit is %s, %s short", s, bound, room)
+}
+
+// YAML is the setting as an entry of a sweep file's families, ready to use.
+func YAML(c judge.Candidate) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "family: %s\n", Clean(c.Row.Cell.Family))
+	for _, part := range []struct{ name, settings string }{{"build", c.Row.Cell.Build}, {"search", c.Row.Cell.Search}} {
+		var fields []string
+		for _, f := range strings.Fields(Clean(part.settings)) {
+			if name, value, ok := strings.Cut(f, "="); ok {
+				fields = append(fields, name+": "+value)
+			}
+		}
+		if len(fields) > 0 {
+			fmt.Fprintf(&b, "%s: {%s}\n", part.name, strings.Join(fields, ", "))
+		}
+	}
+	return b.String()
+}
+
+// Text is the pick in words, a line for each thing that is said.
+func Pick(p judge.Pick) string {
+	var b strings.Builder
+	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	var wanted []string
+	for _, l := range p.Limits {
+		wanted = append(wanted, Limit(l))
+	}
+	under := And(wanted)
+	if under == "" {
+		under = "no limits"
+	}
+	switch {
+	case p.Best == nil && p.Nearest == nil:
+		say("nothing fits: nothing was measured under %s", Terms(p.Terms))
+		return b.String()
+	case p.Best == nil:
+		say("nothing fits: none of %s keeps %s", Plural(p.Settings, "setting", "settings"), under)
+		say("nearest is %s:", candidateName(*p.Nearest))
+		for _, m := range p.Nearest.Margins {
+			say("  %s", Margin(m))
+		}
+		return b.String()
+	}
+	say("%s", strings.TrimRight(YAML(*p.Best), "\n"))
+	say("")
+	say("The fastest of %s that keep %s (%s):", Plural(p.Settings, "setting", "settings"), under, Terms(p.Terms))
+	say("  %s, %s each", Measured(metric.QPS, p.Best.Qps, " queries a second"), Format(metric.Seconds, 1/p.Best.Qps.Median))
+	for _, m := range p.Best.Margins {
+		say("  %s", Margin(m))
+	}
+	if p.Once {
+		say("  measured once: nothing says how much of this is noise")
+	}
+	if len(p.Others) == 0 {
+		say("No other family keeps the limits.")
+	}
+	for i, c := range p.Others {
+		lead := "Runner-up"
+		if i > 0 {
+			lead = "Then"
+		}
+		s := factor(c.Against) + " as fast"
+		if c.Tied {
+			s = "as fast within the noise"
+		}
+		say("%s: %s, %s queries a second, %s", lead, candidateName(c), Significant(c.Qps.Median), s)
+	}
+	switch {
+	case p.MoreAt == 0:
+	case p.More > 0:
+		say("One percent more of recall (%s) would take %s times the time a query.", Ratio(p.MoreAt), FactorText(p.More))
+	default:
+		say("One percent more of recall (%s) is beyond what was measured of %s.", Ratio(p.MoreAt), Clean(p.Best.Row.Cell.Family))
+	}
+	return b.String()
+}
+
+func candidateName(c judge.Candidate) string {
+	return strings.TrimSpace(Clean(c.Row.Cell.Family + " " + c.Row.Cell.Settings()))
+}

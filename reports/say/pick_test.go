@@ -1,0 +1,105 @@
+package say
+
+import (
+	"strings"
+	"testing"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+	"annbench/reports/internal/fixture"
+	"annbench/reports/judge"
+)
+
+// shop are records to choose among: three repetitions of each, of small scatter.
+func shop(t *testing.T) *judge.Report {
+	var all []record.Record
+	for rep := range 3 {
+		add := func(family, search string, recall, qps, p99, resident, build float64) {
+			wiggle := 1 + 0.001*float64(rep-1)
+			if family == "b" { // disturbed otherwise than the rest
+				wiggle = 2 - wiggle
+			}
+			rec := fixture.Cell(family, search, rep, recall, qps*wiggle)
+			rec.Cell.Build = "M=16"
+			if family == "flat" {
+				rec.Cell.Build = ""
+			}
+			rec.Values[metric.P99], rec.Values[metric.Resident], rec.Values[metric.Build] = p99*wiggle, resident, build*wiggle
+			all = append(all, rec)
+		}
+		add("flat", "", 1, 100, .012, 100e6, .01)
+		add("a", "ef=10", .93, 9000, .0002, 140e6, 30)
+		add("a", "ef=20", .96, 7000, .0004, 140e6, 30)
+		add("a", "ef=40", .99, 4000, .0009, 140e6, 30)
+		add("b", "n=4", .955, 6998, .0030, 105e6, 2)
+		add("b", "n=8", .98, 3000, .0060, 105e6, 2)
+		add("c", "p=1", .6, 20000, .0001, 5e6, 10)
+	}
+	return fixture.Load(t, judge.Load, fixture.Results(t, all...))
+}
+
+func TestPick(t *testing.T) {
+	r := shop(t)
+	for _, c := range []struct {
+		name    string
+		limits  []judge.Limit
+		best    string // family and search setting; "" where nothing fits
+		nearest string
+		says    []string
+	}{
+		{"recall alone", []judge.Limit{{Name: metric.Recall, Bound: .95}}, "a ef=20", "", []string{
+			"family: a\nbuild: {M: 16}\nsearch: {ef: 20}\n", "recall 0.960; the limit is 0.95, 0.010 to spare",
+			"Runner-up: b M=16 n=4, 7,000 queries a second, as fast within the noise", "Then: flat",
+			"One percent more of recall (0.970) would take",
+		}},
+		{"memory", []judge.Limit{{Name: metric.Recall, Bound: .95}, {Name: metric.Resident, Bound: 120e6}}, "b n=4", "", []string{"resident 100 MiB", "Runner-up: flat"}},
+		{"the slowest queries", []judge.Limit{{Name: metric.Recall, Bound: .95}, {Name: metric.Resident, Bound: 120e6}, {Name: metric.P99, Bound: .002}}, "", "a ef=20", []string{"nothing fits", "nearest is a M=16 ef=20", "resident 134 MiB", "17 % too much"}}, // b takes 1.5 times the time, a 1.17 times the memory,
+		{"build", []judge.Limit{{Name: metric.Recall, Bound: .5}, {Name: metric.Build, Bound: 11}}, "c p=1", "", nil},
+		{"the end of the interval decides", []judge.Limit{{Name: metric.Recall, Bound: .5}, {Name: metric.Build, Bound: 10.001}}, "b n=4", "", nil}, // c takes 9.99 to 10.01 s
+		{"out of reach", []judge.Limit{{Name: metric.Recall, Bound: 1}, {Name: metric.QPS, Bound: 5000}}, "", "flat", []string{"QPS 100", "short"}},
+		{"not measured", []judge.Limit{{Name: metric.MAP, Bound: .5}}, "", "c p=1", []string{"mAP ≥ 0.5: not measured"}},
+		{"no limit", nil, "c p=1", "", nil},
+	} {
+		p := r.Pick(r.Focus, c.limits)
+		name := func(k *judge.Candidate) string {
+			if k == nil {
+				return ""
+			}
+			return strings.TrimSpace(k.Row.Cell.Family + " " + k.Row.Cell.Search)
+		}
+		if name(p.Best) != c.best || c.nearest != "" && name(p.Nearest) != c.nearest {
+			t.Errorf("%s: %q, nearest %q; want %q, nearest %q", c.name, name(p.Best), name(p.Nearest), c.best, c.nearest)
+		}
+		for _, s := range c.says {
+			if !strings.Contains(Pick(p), s) {
+				t.Errorf("%s: the text lacks %q:\n%s", c.name, s, Pick(p))
+			}
+		}
+		if p.Best == nil {
+			continue
+		}
+		// The table confirms it: nothing that keeps the limits is faster.
+		for _, row := range r.Rows {
+			keeps := true
+			for _, l := range c.limits {
+				keeps = keeps && judge.MarginOf(row, l).Keeps()
+			}
+			q, _ := row.Value(metric.QPS)
+			best, _ := p.Best.Row.Value(metric.QPS)
+			if keeps && q.Median > best.Median {
+				t.Errorf("%s: %s %s keeps the limits and is faster", c.name, row.Cell.Family, row.Cell.Settings())
+			}
+		}
+	}
+}
+
+func TestPickOnce(t *testing.T) {
+	r := fixture.Load(t, judge.Load, fixture.Results(t, fixture.Cell("a", "", 0, .97, 100)))
+	if p := r.Pick(r.Focus, []judge.Limit{{Name: metric.Recall, Bound: .95}}); !p.Once || !strings.Contains(Pick(p), "measured once") {
+		t.Errorf("one measurement decides without a word:\n%s", Pick(p))
+	}
+	r = fixture.Load(t, judge.Load, fixture.Results(t, fixture.Failed("a", "", 0, record.OOM, "x")))
+	if p := r.Pick(r.Focus, nil); p.Best != nil || !strings.Contains(Pick(p), "nothing was measured") {
+		t.Errorf("%s", Pick(p))
+	}
+}

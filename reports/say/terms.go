@@ -1,0 +1,91 @@
+package say
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+	"annbench/reports/judge"
+)
+
+// choiceRule is said wherever a choice is shown.
+func ChoiceRule(k int) string {
+	return fmt.Sprintf("one setting a family: the fastest (highest median QPS) whose recall@%d is at least %.2f; where none reaches it, the one of highest recall", k, judge.Target)
+}
+
+// Describe is terms in words, without the data set: "cosine, k = 10, built with 1 thread, one query
+// in flight".
+func Terms(t judge.Terms) string {
+	return fmt.Sprintf("%s, k = %d, built with %s, %s", t.Metric, t.K, Plural(t.Threads, "thread", "threads"), Asked(t))
+}
+
+// asked is how queries are put, in words.
+func Asked(t judge.Terms) string {
+	switch t.Mode {
+	case record.Latency:
+		return "one query in flight"
+	case record.Throughput:
+		return Plural(t.Workers, "thread", "threads") + " searching"
+	case record.Batch:
+		return "batches on " + Plural(t.Workers, "thread", "threads")
+	case record.OpenLoop:
+		return fmt.Sprintf("%s queries a second arriving for %s", Significant(t.Rate), Plural(t.Workers, "thread", "threads"))
+	}
+	return t.Mode + " mode"
+}
+
+// title names the data sets, each once.
+func Title(r *judge.Report) string {
+	return strings.Join(datasetNames(r), ", ")
+}
+
+// describeTerms is terms with the data set in front where there are several.
+func DatasetTerms(r *judge.Report, t judge.Terms) string {
+	for _, other := range r.Terms {
+		if other.Dataset != t.Dataset {
+			return r.DatasetName(t.Dataset) + ", " + Terms(t)
+		}
+	}
+	return Terms(t)
+}
+
+// differing is the part of terms that sets them apart from the others: "k = 10" where only k differs.
+func Differing(r *judge.Report, t judge.Terms) string {
+	var parts []string
+	add := func(part string, differs func(judge.Terms) bool) {
+		if slices.ContainsFunc(r.Terms, differs) {
+			parts = append(parts, part)
+		}
+	}
+	add(r.DatasetName(t.Dataset), func(o judge.Terms) bool { return o.Dataset != t.Dataset })
+	add(t.Metric, func(o judge.Terms) bool { return o.Metric != t.Metric })
+	add(fmt.Sprintf("k = %d", t.K), func(o judge.Terms) bool { return o.K != t.K })
+	add(Plural(t.Threads, "thread", "threads"), func(o judge.Terms) bool { return o.Threads != t.Threads })
+	add(Asked(t), func(o judge.Terms) bool { return o.Mode != t.Mode || o.Workers != t.Workers || o.Rate != t.Rate })
+	return strings.Join(parts, ", ")
+}
+
+// nOf is the number of repetitions that a row rests on, of how many were tried where some were lost.
+func Repetitions(row *judge.Row) string {
+	if ok, all := row.OK(), len(row.Reps); ok != all {
+		return fmt.Sprintf("%d/%d", ok, all)
+	}
+	return fmt.Sprint(row.OK())
+}
+
+// speedup is how many times the queries a second of base the choice has: absent where there is no
+// base, and where the choice does not reach the recall, because a speed at another recall compares
+// with nothing.
+func Speedup(c judge.Choice, base *judge.Row) string {
+	if base == nil || !c.Reached {
+		return Missing
+	}
+	a, aok := c.Row.Value(metric.QPS)
+	b, bok := base.Value(metric.QPS)
+	if !aok || !bok || b.Median <= 0 {
+		return Missing
+	}
+	return times(a.Median, b.Median)
+}

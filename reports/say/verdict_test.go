@@ -1,0 +1,53 @@
+package say
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"annbench/bench/record"
+	"annbench/reports/internal/fixture"
+	"annbench/reports/judge"
+)
+
+func TestVerdict(t *testing.T) {
+	three := func(family string, recall float64, qps ...float64) []record.Record {
+		var out []record.Record
+		for i, q := range qps {
+			out = append(out, fixture.Cell(family, "", i, recall, q))
+		}
+		return out
+	}
+	six := func(family string, recall, qps float64) []record.Record {
+		return three(family, recall, qps, qps+1, qps+2, qps+3, qps+4, qps+5)
+	}
+	for _, c := range []struct {
+		name    string
+		records []record.Record
+		answer  string
+		says    []string
+	}{
+		{"apart", slices.Concat(six("a", .96, 200), six("b", .97, 100)), "a", []string{"Runner-up: b", "as fast, more than the noise"}},
+		{"tied", slices.Concat(three("a", .96, 100, 110, 120), three("b", .97, 120, 90, 105)), "a", []string{"cannot tell a from b in speed"}},
+		{"tied with one behind the runner-up", slices.Concat(six("a", .96, 100), six("b", .97, 90), three("flat", 1, 10, 60, 190)), "a", []string{
+			"Runner-up: b", "cannot tell a from flat in speed", "do not show that leaving exact search pays",
+		}},
+		{"once", slices.Concat(three("a", .96, 110), three("b", .97, 100)), "a", []string{"1.10 times as fast by 1 measurement each", "measured once"}},
+		{"exact is fastest", slices.Concat(three("flat", 1, 300), three("a", .97, 100)), "flat", []string{"none is faster here"}},
+		{"only exact reaches", slices.Concat(three("flat", 1, 300), three("a", .5, 900)), "flat", []string{"no approximate index came up", "a (at most 0.500)"}},
+		{"none reaches", slices.Concat(three("a", .5, 900), three("b", .6, 900)), "none of these indexes", []string{"is 0.600, by b"}},
+		{"nothing", []record.Record{fixture.Failed("a", "", 0, record.Timeout, "")}, "nothing was measured", nil},
+		{"against exact", slices.Concat(three("flat", 1, 10), three("a", .97, 100), []record.Record{fixture.Failed("c", "", 0, record.OOM, "")}), "a", []string{"10.0 times as fast as exact search (flat, 10.0)", "Not measured: c (oom)"}},
+	} {
+		v := VerdictOf(fixture.Load(t, judge.Load, fixture.Results(t, c.records...)))
+		why := strings.Join(v.Why, "\n")
+		if v.Answer != c.answer {
+			t.Errorf("%s: the answer is %q, want %q", c.name, v.Answer, c.answer)
+		}
+		for _, s := range c.says {
+			if !strings.Contains(why, s) {
+				t.Errorf("%s: the reasons do not say %q:\n%s", c.name, s, why)
+			}
+		}
+	}
+}

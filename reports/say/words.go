@@ -1,0 +1,73 @@
+// Package say turns the values and codes of package judge into English: numbers with units, terms,
+// notes, verdicts, comparisons.
+//
+// It decides nothing and knows no layout: packages draw, text, page, modelcard and interchange put its
+// strings where they belong, and escape them there.
+package say
+
+import (
+	"strings"
+	"unicode"
+)
+
+func Plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return Count(n) + " " + many
+}
+
+// clean makes a string from data fit for one line of a terminal: control characters and those that
+// turn the direction of writing, which could steer it, become spaces.
+func Clean(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(c rune) bool {
+		return c == ' ' || unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c)
+	}), " ")
+}
+
+func OrDash(s string) string {
+	if s == "" {
+		return Missing
+	}
+	return s
+}
+
+// sentence makes s begin with a capital and end with a full stop.
+func Sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:] + "."
+}
+
+// wrap breaks s between words into lines of at most width runes where its words allow it.
+func Wrap(s string, width int) []string {
+	var lines []string
+	var line []rune
+	for word := range strings.FieldsSeq(s) {
+		w := []rune(word)
+		if len(line) > 0 && len(line)+1+len(w) > width {
+			lines = append(lines, string(line))
+			line = line[:0]
+		}
+		if len(line) > 0 {
+			line = append(line, ' ')
+		}
+		line = append(line, w...)
+	}
+	if len(line) > 0 {
+		lines = append(lines, string(line))
+	}
+	return lines
+}
+
+// and joins words for a sentence.
+func And(words []string) string {
+	switch len(words) {
+	case 0:
+		return ""
+	case 1:
+		return words[0]
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+}

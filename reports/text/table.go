@@ -1,0 +1,477 @@
+// Package text writes reports as tables for a terminal or in Markdown.
+//
+// The values come from package judge, the words from package say. Formats for programs are in package
+// interchange.
+package text
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/renderer"
+	"github.com/olekukonko/tablewriter/tw"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+	"annbench/reports/judge"
+	"annbench/reports/say"
+)
+
+// Format is a way to write a table.
+type Format int
+
+// The formats.
+const (
+	Terminal Format = iota // columns of plain text, 120 wide unless settings are very long
+	Markdown               // GitHub's tables
+)
+
+// TableOptions say how [Table] writes. The zero value is plain text without colour.
+type Options struct {
+	Format Format
+	Color  bool // Terminal only: ANSI colours
+}
+
+// Table writes every cell, below it the comparison of families by [Choice] and on equal terms, first
+// under r.Focus, then under the others; and the verdict.
+func Table(w io.Writer, r *judge.Report, o Options) error {
+	var b bytes.Buffer
+	t := tabler{r: r, o: o, w: &b}
+	t.heading(1, "annbench: "+say.Title(r))
+	notes := say.Notes(r)
+	for _, n := range notes {
+		t.note(n)
+	}
+	if len(notes) > 0 {
+		fmt.Fprintln(t.w)
+	}
+	// A document begins with the answer; on a terminal the end is what stays in sight.
+	if o.Format == Markdown {
+		t.verdict()
+	}
+	for _, terms := range r.FocusFirst() {
+		if err := t.terms(terms); err != nil {
+			return err
+		}
+	}
+	if o.Format == Terminal {
+		t.verdict()
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func (t *tabler) verdict() {
+	v := say.VerdictOf(t.r)
+	answer := strings.TrimSpace(v.Answer + " " + v.Setting)
+	if v.Tied != "" {
+		answer += ", tied with " + v.Tied
+	}
+	t.heading(2, v.Question+" "+answer)
+	for _, list := range [][]string{v.Why, v.Sure} {
+		for _, s := range list {
+			t.item(say.Clean(s))
+		}
+	}
+	for _, w := range v.Wishes {
+		s := fmt.Sprintf("If %s: %s", w.If, strings.TrimSpace(w.Family+" "+w.Setting))
+		if w.Family == "" {
+			s = "If " + w.If
+		}
+		for _, part := range []string{w.Gain, w.Cost} {
+			if part != "" {
+				s += "; " + part
+			}
+		}
+		t.item(say.Clean(s) + ".")
+	}
+	fmt.Fprintln(t.w)
+}
+
+type tabler struct {
+	r *judge.Report
+	o Options
+	w *bytes.Buffer
+}
+
+func (t *tabler) terms(terms judge.Terms) error {
+	families := t.r.FamiliesOf(terms)
+	choices := t.r.Choose(terms)
+	sub := say.DatasetTerms(t.r, terms)
+	if src := t.r.Source(terms.Dataset); src != nil {
+		sub += fmt.Sprintf("; %s × %d, %s", say.Plural(src.Dataset.Base, "vector", "vectors"), src.Dataset.Dim, say.Plural(src.Dataset.Queries, "query", "queries"))
+	}
+	t.heading(2, sub)
+	var err error
+	if t.o.Format == Markdown {
+		err = t.markdownCells(families)
+	} else {
+		err = t.terminalCells(families)
+	}
+	if err != nil {
+		return err
+	}
+	t.failures(families)
+
+	t.heading(3, "By family")
+	t.paragraph(say.Sentence(say.ChoiceRule(terms.K)) + " Speed-up is against the fastest exact family, for settings that reach that recall.")
+	if err := t.choices(choices); err != nil {
+		return err
+	}
+	for _, e := range say.Equals(t.r, terms) {
+		if terms.Mode != record.Latency {
+			break
+		}
+		if err := t.equal(e); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(t.w)
+	return nil
+}
+
+func (t *tabler) equal(e *say.Equal) error {
+	t.heading(3, e.Title)
+	t.paragraph(e.Says)
+	head := []string{"family"}
+	for _, h := range e.Heads {
+		s := h.Title
+		if h.Small != "" && t.o.Format == Markdown {
+			s += " (" + h.Small + ")"
+		}
+		head = append(head, s)
+	}
+	var rows [][]string
+	for _, l := range e.Lines {
+		line := []string{t.paint(bold, say.Clean(l.Family))}
+		for _, c := range l.Cells {
+			s := strings.TrimSpace(c.Text + "  " + c.Small)
+			switch {
+			case c.Out:
+				s = t.paint(dim, s)
+			case c.Best:
+				s = t.strong(s)
+			}
+			line = append(line, s)
+		}
+		rows = append(rows, line)
+	}
+	return t.render(head, rows)
+}
+
+// strong marks the best of a column, with colours or without.
+func (t *tabler) strong(s string) string {
+	if t.o.Format == Markdown {
+		return strongMark + s
+	}
+	return t.paint(bold, "*"+s)
+}
+
+// strongMark goes before text that Markdown shows bold; it survives escaping.
+const strongMark = "\x01"
+
+// terminalCells nests build settings below the family and search settings below those, so that the
+// first column stays narrow.
+func (t *tabler) terminalCells(families []judge.FamilyRows) error {
+	head := []string{"setting"}
+	for _, c := range say.TableColumns {
+		head = append(head, c.Title)
+		if c.Name == metric.QPS {
+			head = append(head, "±")
+		}
+	}
+	head = append(head, "n")
+	if len(t.r.Envs) > 1 {
+		head = append(head, "on")
+	}
+	var rows [][]string
+	for _, f := range families {
+		name := t.paint(bold, f.Name)
+		if f.Library != "" && f.Library != f.Name {
+			name += t.paint(dim, " ("+say.Clean(f.Library)+")")
+		}
+		if f.Exact {
+			name += t.paint(dim, ", exact")
+		}
+		rows = append(rows, append([]string{name}, make([]string, len(head)-1)...))
+		familyLine := len(rows) - 1
+		build := "\x00" // no settings are equal to this
+		for _, row := range f.Rows {
+			values := t.values(row)
+			b, s := say.Clean(row.Cell.Build), say.Clean(row.Cell.Search)
+			switch {
+			case b == "" && s == "":
+				copy(rows[familyLine][1:], values)
+				continue
+			case s == "":
+				rows = append(rows, append([]string{"  " + b}, values...))
+				build = row.Cell.Build
+				continue
+			case row.Cell.Build != build && b != "":
+				build = row.Cell.Build
+				rows = append(rows, append([]string{"  " + b}, make([]string, len(head)-1)...))
+			}
+			indent := "    "
+			if b == "" {
+				indent = "  "
+			}
+			rows = append(rows, append([]string{indent + s}, values...))
+		}
+	}
+	return t.render(head, rows)
+}
+
+// values are a row's cells from recall to n, and where it was measured if not all were in one
+// environment.
+func (t *tabler) values(row *judge.Row) []string {
+	out := t.numbers(row)
+	if len(t.r.Envs) > 1 {
+		out = append(out, row.On)
+	}
+	return out
+}
+
+// numbers are a row's cells from recall to n; of a cell without values, only its status.
+func (t *tabler) numbers(row *judge.Row) []string {
+	if row.Status() != record.OK {
+		out := make([]string, len(say.TableColumns)+2)
+		out[0] = t.paint(red, string(row.Status()))
+		out[len(out)-1] = say.Repetitions(row)
+		return out
+	}
+	var out []string
+	for _, c := range say.TableColumns {
+		v, ok := row.Value(c.Name)
+		if !ok {
+			out = append(out, say.Missing)
+			if c.Name == metric.QPS {
+				out = append(out, say.Missing)
+			}
+			continue
+		}
+		out = append(out, say.Quantity(c.Name, v.Median))
+		if c.Name == metric.QPS {
+			out = append(out, say.Spread(v))
+		}
+	}
+	return append(out, say.Repetitions(row))
+}
+
+func (t *tabler) markdownCells(families []judge.FamilyRows) error {
+	head := []string{"family", "settings"}
+	for _, c := range say.TableColumns {
+		head = append(head, c.Title)
+		if c.Name == metric.QPS {
+			head = append(head, "±")
+		}
+	}
+	head = append(head, "n")
+	if len(t.r.Envs) > 1 {
+		head = append(head, "on")
+	}
+	var rows [][]string
+	for _, f := range families {
+		for _, row := range f.Rows {
+			rows = append(rows, append([]string{say.Clean(f.Name), say.OrDash(say.Clean(row.Cell.Settings()))}, t.values(row)...))
+		}
+	}
+	return t.render(head, rows)
+}
+
+func (t *tabler) failures(families []judge.FamilyRows) {
+	any := false
+	for _, f := range families {
+		for _, row := range f.Rows {
+			for _, fail := range row.Failures() {
+				if !any {
+					t.heading(3, "Not measured")
+					any = true
+				}
+				t.item(strings.TrimSpace(say.Clean(f.Name+" "+row.Cell.Settings())) + ": " + say.Clean(say.Failure(fail)))
+			}
+		}
+	}
+	noted := false
+	for _, f := range families {
+		for _, row := range f.Rows {
+			for _, n := range say.RowNotes(row) {
+				if !noted {
+					if any {
+						fmt.Fprintln(t.w)
+					}
+					t.heading(3, "Warnings")
+					noted = true
+				}
+				t.item(strings.TrimSpace(say.Clean(f.Name+" "+row.Cell.Settings())) + ": " + say.Clean(n))
+			}
+		}
+	}
+	if any || noted {
+		fmt.Fprintln(t.w)
+	}
+}
+
+func (t *tabler) choices(choices []judge.Choice) error {
+	columns := say.ChoiceColumns
+	head := []string{"family", "setting"}
+	for _, c := range columns {
+		head = append(head, c.Title)
+	}
+	head = append(head, "speed-up")
+	base := judge.FastestExact(choices)
+	var rows [][]string
+	for _, c := range choices {
+		line := []string{t.paint(bold, say.Clean(c.Family.Name))}
+		if c.Row == nil {
+			line = append(line, t.paint(red, "not measured"))
+			rows = append(rows, append(line, make([]string, len(columns)+1)...))
+			continue
+		}
+		setting := say.OrDash(say.Clean(c.Row.Cell.Settings()))
+		line = append(line, setting)
+		for _, col := range columns {
+			s := say.Missing
+			if v, ok := c.Row.Value(col.Name); ok {
+				s = say.Quantity(col.Name, v.Median)
+				if col.Name == metric.Recall && !c.Reached {
+					s = "max " + s
+				}
+			}
+			line = append(line, s)
+		}
+		rows = append(rows, append(line, say.Speedup(c, base)))
+	}
+	return t.render(head, rows)
+}
+
+func (t *tabler) render(head []string, rows [][]string) error {
+	align := make([]tw.Align, len(head))
+	for i := range align {
+		align[i] = tw.AlignRight
+		if i == 0 || head[i] == "settings" || head[i] == "setting" || head[i] == "value" || head[i] == "" {
+			align[i] = tw.AlignLeft
+		}
+	}
+	cell := tw.CellConfig{
+		Formatting: tw.CellFormatting{AutoWrap: tw.WrapNone, AutoFormat: tw.Off},
+		Alignment:  tw.CellAlignment{PerColumn: align},
+	}
+	cfg := tablewriter.Config{Header: cell, Row: cell, Behavior: tw.Behavior{TrimSpace: tw.Off}}
+	var out bytes.Buffer
+	var render tw.Renderer
+	if t.o.Format == Markdown {
+		for _, row := range rows {
+			for i := range row {
+				row[i] = MarkdownText(row[i])
+				if plain, ok := strings.CutPrefix(row[i], strongMark); ok {
+					row[i] = "**" + plain + "**"
+				}
+			}
+		}
+		render = renderer.NewMarkdown()
+	} else {
+		gaps := make([]tw.Padding, len(head)) // between columns, none after the last
+		for i := range gaps {
+			gaps[i] = tw.Padding{Right: "  ", Overwrite: true}
+		}
+		gaps[len(head)-1].Right = ""
+		cfg.Header.Padding.PerColumn, cfg.Row.Padding.PerColumn = gaps, gaps
+		render = renderer.NewBlueprint(tw.Rendition{
+			Borders: tw.Border{Left: tw.Off, Right: tw.Off, Top: tw.Off, Bottom: tw.Off},
+			Symbols: tw.NewSymbols(tw.StyleLight),
+			Settings: tw.Settings{
+				Separators: tw.Separators{BetweenColumns: tw.Off, BetweenRows: tw.Off, ShowHeader: tw.On},
+				Lines:      tw.Lines{ShowHeaderLine: tw.On, ShowTop: tw.Off, ShowBottom: tw.Off, ShowFooterLine: tw.Off},
+			},
+		})
+	}
+	table := tablewriter.NewTable(&out, tablewriter.WithConfig(cfg), tablewriter.WithRenderer(render))
+	table.Header(head)
+	if err := table.Bulk(rows); err != nil {
+		return fmt.Errorf("writing table: %w", err)
+	}
+	if err := table.Render(); err != nil {
+		return fmt.Errorf("writing table: %w", err)
+	}
+	for line := range strings.Lines(out.String()) {
+		fmt.Fprintln(t.w, strings.TrimRight(line, " \n"))
+	}
+	fmt.Fprintln(t.w)
+	return nil
+}
+
+func (t *tabler) heading(level int, s string) {
+	s = say.Clean(s)
+	if t.o.Format == Markdown {
+		fmt.Fprintf(t.w, "%s %s\n\n", strings.Repeat("#", level), MarkdownText(s))
+		return
+	}
+	fmt.Fprintln(t.w, t.paint(bold, s))
+	if level < 3 {
+		fmt.Fprintln(t.w)
+	}
+}
+
+func (t *tabler) paragraph(s string) {
+	if t.o.Format == Markdown {
+		fmt.Fprintf(t.w, "%s\n\n", MarkdownText(s))
+		return
+	}
+	for _, line := range say.Wrap(s, 118) {
+		fmt.Fprintln(t.w, t.paint(dim, line))
+	}
+}
+
+func (t *tabler) note(s string) { t.item("note: " + say.Clean(s)) }
+
+func (t *tabler) item(s string) {
+	if t.o.Format == Markdown {
+		fmt.Fprintf(t.w, "- %s\n", MarkdownText(s))
+		return
+	}
+	for i, line := range say.Wrap(s, 114) {
+		lead := "  "
+		if i > 0 {
+			lead = "    "
+		}
+		fmt.Fprintln(t.w, lead+line)
+	}
+}
+
+// ANSI attributes.
+const (
+	bold  = "1"
+	dim   = "2"
+	red   = "31"
+	green = "32"
+)
+
+func (t *tabler) paint(code, s string) string {
+	if !t.o.Color || t.o.Format != Terminal || s == "" {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+// markdownText escapes what Markdown or HTML would take for markup.
+func MarkdownText(s string) string {
+	return markdownEscaper.Replace(s)
+}
+
+var markdownEscaper = strings.NewReplacer(
+	`\`, `\\`, "|", `\|`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`,
+)
+
+// WriteEqual writes one comparison on equal terms.
+func Equal(w io.Writer, e *say.Equal, o Options) error {
+	var b bytes.Buffer
+	t := tabler{o: o, w: &b}
+	if err := t.equal(e); err != nil {
+		return err
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
