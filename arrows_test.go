@@ -49,6 +49,8 @@ var arrows = map[string][]string{
 	"bench/project": {"indexes/vec", "bench/record"},
 	"bench/fetch":   {"bench/lease"},
 	"bench/lease":   {},
+	// Servers that families are in are started, stopped and found here.
+	"indexes/engines": {"internal/atomicfile", "internal/usage"},
 	// Object storage: files come and go, and nobody else knows it.
 	"bench/store":           {"bench/lease"},
 	"bench/store/storetest": {},
@@ -63,6 +65,9 @@ var arrows = map[string][]string{
 		"bench", "bench/dataset", "bench/dataset/collection", "bench/project", "bench/record", "embedder", "embedder/catalog", "embedder/models",
 		"indexes", "indexes/vec", "internal/atomicfile", "internal/usage", "internal/words",
 	},
+
+	// Job scripts for Slurm.
+	"bench/cluster": {"bench", "bench/dataset", "internal/atomicfile", "internal/usage"},
 
 	"embedder/models":         {},
 	"embedder/catalog/boards": {},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"annbench/bench/metric"
 	"annbench/bench/record"
 	"annbench/indexes"
+	"annbench/indexes/engines"
 	"annbench/indexes/vec"
 )
 
@@ -52,7 +54,7 @@ func withEngines(t *testing.T) *engineBox {
 		}
 		for _, s := range all {
 			for _, n := range s.Nodes {
-				if n.alive() {
+				if n.Alive() {
 					t.Errorf("process %d is left", n.PID)
 					_ = syscall.Kill(n.PID, syscall.SIGKILL)
 				}
@@ -85,7 +87,7 @@ func (b *engineBox) run(args ...string) (out, said string, code int) {
 }
 
 // up starts Weaviate and returns what is written down of it.
-func (b *engineBox) up(nodes int) *engineState {
+func (b *engineBox) up(nodes int) *engines.State {
 	b.Helper()
 	if _, said, code := b.run("engines", "up", "weaviate", "--nodes", fmt.Sprint(nodes)); code != 0 {
 		b.Fatalf("engines up: exit code %d\n%s", code, said)
@@ -93,26 +95,44 @@ func (b *engineBox) up(nodes int) *engineState {
 	return b.state(nodes)
 }
 
-func (b *engineBox) state(nodes int) *engineState {
+func (b *engineBox) state(nodes int) *engines.State {
 	b.Helper()
-	dir, err := stateDir("weaviate", nodes)
-	if err != nil {
-		b.Fatal(err)
+	all, err := states()
+	for _, s := range all {
+		if len(s.Nodes) == nodes {
+			return s
+		}
 	}
-	s, err := readState(dir)
-	if err != nil || s == nil {
-		b.Fatalf("no state of %d nodes: %v", nodes, err)
-	}
-	return s
+	b.Fatalf("no state of %d nodes: %v", nodes, err)
+	return nil
 }
 
-func kill(t *testing.T, n *engineNode) {
+// states are the engines that are written down.
+func states() ([]*engines.State, error) {
+	dir, err := enginesDir()
+	if err != nil {
+		return nil, err
+	}
+	return dir.States()
+}
+
+// running is how many processes of an engine run.
+func running(s *engines.State) (n int) {
+	for i := range s.Nodes {
+		if s.Nodes[i].Alive() {
+			n++
+		}
+	}
+	return n
+}
+
+func kill(t *testing.T, n *engines.Node) {
 	t.Helper()
 	if err := syscall.Kill(n.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	for range 200 {
-		if !n.alive() {
+		if !n.Alive() {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -123,7 +143,7 @@ func kill(t *testing.T, n *engineNode) {
 func TestEnginesUpStatusDown(t *testing.T) {
 	b := withEngines(t)
 	s := b.up(1)
-	if !s.Ready || len(running(s)) != 1 {
+	if !s.Ready || running(s) != 1 {
 		t.Fatalf("%+v", s)
 	}
 	if _, said, code := b.run("engines", "up", "weaviate"); code != 1 || !strings.Contains(said, "is there already") {
@@ -162,18 +182,15 @@ func TestEnginesUpThatFails(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		var s *engineState
+		var s *engines.State
 		for range 400 { // until a node or two have been started
-			dir, err := stateDir("weaviate", 3)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if s, _ = readState(dir); s != nil && len(running(s)) > 0 {
+			if all, _ := states(); len(all) > 0 && running(all[0]) > 0 {
+				s = all[0]
 				break
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
-		if s == nil || len(running(s)) == 0 {
+		if s == nil {
 			t.Fatal("nothing was started")
 		}
 		_ = cmd.Process.Signal(signal)
@@ -186,7 +203,7 @@ func TestEnginesUpThatFails(t *testing.T) {
 		} else if code := cmd.ProcessState.ExitCode(); code != 128+int(signal) {
 			t.Errorf("%v: exit code %d, %v", signal, code, err)
 		}
-		if left := running(s); len(left) > 0 {
+		if left := running(s); left > 0 {
 			t.Errorf("%v: left are %v", signal, left)
 		}
 		if left, err := states(); err != nil || len(left) > 0 {
@@ -300,14 +317,16 @@ func TestSweepOverWeaviate(t *testing.T) {
 }
 
 // collections lists what is in a cluster.
-func collections(t *testing.T, s *engineState) string {
+func collections(t *testing.T, s *engines.State) string {
 	t.Helper()
-	out, err := exec.Command("curl", "-s", "--max-time", "10", fmt.Sprintf("http://127.0.0.1:%d/v1/schema", s.Nodes[0].Ports[weaviateHTTP])).Output()
+	address, _, _ := strings.Cut(s.Address, "?")
+	resp, err := http.Get("http://" + address + "/v1/schema")
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer resp.Body.Close()
 	var schema struct{ Classes []struct{ Class string } }
-	if err := json.Unmarshal(out, &schema); err != nil {
+	if err := json.NewDecoder(resp.Body).Decode(&schema); err != nil {
 		t.Fatal(err)
 	}
 	var names []string

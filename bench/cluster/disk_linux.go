@@ -1,4 +1,4 @@
-package main
+package cluster
 
 import (
 	"os"
@@ -13,8 +13,8 @@ var localDisks = map[int64]string{
 	unix.TMPFS_MAGIC: "tmpfs", unix.OVERLAYFS_SUPER_MAGIC: "overlay", unix.F2FS_SUPER_MAGIC: "f2fs",
 }
 
-// localDisk names the file system that path is on, or will be, where that is one of this machine alone.
-func localDisk(path string) string {
+// LocalDisk names the file system that path is on, or will be, where that is one of this machine alone.
+func LocalDisk(path string) string {
 	for {
 		var st unix.Statfs_t
 		err := unix.Statfs(path, &st)
