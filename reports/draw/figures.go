@@ -37,7 +37,7 @@ type bar struct {
 	title   string
 }
 
-// fourBars are the comparison of families: build time, search time, memory and mAP.
+// FourBars are the comparison of families: build time, search time, memory and mAP.
 var FourBars = []struct {
 	file, Name, Title string
 }{
@@ -47,7 +47,7 @@ var FourBars = []struct {
 	{"map", metric.MAP, "Mean average precision"},
 }
 
-// bars makes the figure of one quantity under terms t.
+// Bars makes the figure of one quantity under terms t.
 func Bars(r *judge.Report, t judge.Terms, choices []judge.Choice, name, title string) *barFigure {
 	info, _ := metric.Lookup(name)
 	f := &barFigure{Title: title, name: name, Rule: say.Sentence(say.ChoiceRule(t.K)), ceiling: math.NaN()}
@@ -80,7 +80,7 @@ func Bars(r *judge.Report, t judge.Terms, choices []judge.Choice, name, title st
 	return f
 }
 
-// speeds makes the figure of queries a second at the target, by family.
+// Speeds makes the figure of queries a second at the target, by family.
 func Speeds(r *judge.Report, t judge.Terms) *barFigure {
 	f := &barFigure{
 		Title: fmt.Sprintf("Queries a second at recall@%d %.2f", t.K, judge.Target), name: metric.QPS, ceiling: math.NaN(),
@@ -103,7 +103,7 @@ func Speeds(r *judge.Report, t judge.Terms) *barFigure {
 	return f
 }
 
-// any reports whether something is there to draw.
+// Any reports whether something is there to draw.
 func (f *barFigure) Any() bool { return slices.ContainsFunc(f.bars, func(b bar) bool { return b.ok }) }
 
 func (f *barFigure) max() float64 {
@@ -270,7 +270,7 @@ func (f *barFigure) Draw(s Surface, width float64) {
 	}
 }
 
-// linearTicks are round numbers from 0 to most, about n of them, and how to write them.
+// LinearTicks are round numbers from 0 to most, about n of them, and how to write them.
 func LinearTicks(most float64, n int) ([]float64, func(float64) string) {
 	raw := most / float64(n)
 	mag := math.Pow(10, math.Floor(math.Log10(raw)))

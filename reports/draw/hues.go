@@ -9,7 +9,7 @@ import (
 	"annbench/reports/judge"
 )
 
-// hue is a family's colour on paper and on a dark screen, and its mark in point plots, so that no
+// Hue is a family's colour on paper and on a dark screen, and its mark in point plots, so that no
 // family is told by colour alone.
 type Hue struct {
 	Light, Dark RGB
@@ -55,7 +55,7 @@ var known = []struct {
 	{"ivfpq-faiss", Tint(0xb5588f, 0xe897c4, diamond)},
 }
 
-// spare are for families that the table above does not know, in turn and in name order.
+// Spare are for families that the table above does not know, in turn and in name order.
 var Spare = []Hue{
 	Tint(0x2f95c8, 0x7ccdf7, cross),
 	Tint(0x9a8a00, 0xf0e442, Circle),
@@ -80,7 +80,7 @@ func Colours(families []string) map[string][2]string {
 	return out
 }
 
-// huesOf gives the families of a report their colours.
+// HuesOf gives the families of a report their colours.
 func HuesOf(r *judge.Report) func(family string) Hue {
 	hues := assignHues(r.Rows)
 	return func(family string) Hue { return hues[family] }

@@ -43,7 +43,7 @@ type Picture struct {
 	Width       float64
 }
 
-// pictures are those of the terms in focus for which something was measured.
+// Pictures are those of the terms in focus for which something was measured.
 func Pictures(r *judge.Report) []Picture {
 	choices := r.Choose(r.Focus)
 	var out []Picture

@@ -246,7 +246,7 @@ func (f *plotFigure) Draw(s Surface, width float64) {
 	}
 }
 
-// loads are the plots of what happens when more than one query is in flight: throughput over searching
+// Loads are the plots of what happens when more than one query is in flight: throughput over searching
 // threads, in a closed loop and in batches, and the latency under open arrivals. Each family is there
 // with the setting of its choice or, where that was not measured so, the one with most points.
 func Loads(r *judge.Report, choices []judge.Choice) []*plotFigure {
@@ -338,7 +338,7 @@ func underLoad(r *judge.Report, c judge.Choice, mode string) []*judge.Row {
 // lies below would press the rest into a line.
 const lossFrom = 0.5
 
-// lossFigure is ΔmAP of every setting over its recall. saturation is the lowest recall from which on no
+// LossFigure is ΔmAP of every setting over its recall. saturation is the lowest recall from which on no
 // setting's interval leaves out 0: beyond it, mAP no longer moves. ok is false where ΔmAP was not
 // measured.
 func LossFigure(r *judge.Report, t judge.Terms) (f *plotFigure, saturation float64, ok bool) {
@@ -396,7 +396,7 @@ func LossFigure(r *judge.Report, t judge.Terms) (f *plotFigure, saturation float
 	return f, saturation, ok
 }
 
-// hardFigure is recall over tenths of the queries by difficulty, for the choice of each approximate
+// HardFigure is recall over tenths of the queries by difficulty, for the choice of each approximate
 // family: the mean over its repetitions.
 func HardFigure(r *judge.Report, t judge.Terms, choices []judge.Choice) *plotFigure {
 	f := &plotFigure{

@@ -25,7 +25,7 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// image draws img into a square, whole and centred.
+// Image draws img into a square, whole and centred.
 func (f *FileSurface) Image(x, y, side float64, img image.Image) {
 	b := img.Bounds()
 	w, h := float64(b.Dx()), float64(b.Dy())
@@ -45,12 +45,12 @@ type Surface interface {
 	Text(x, y float64, s string, size float64, a anchor, p Paint, weight font.Weight)
 	// label is a line of text from the left edge that ends before width: strong, then faint.
 	label(y float64, strong, faint string, width float64)
-	// slack is how much wider than [textWidth] a text may come out.
+	// Slack is how much wider than [textWidth] a text may come out.
 	Slack() float64
 	Point(x, y, r float64, m mark, p Paint, hollow bool)
-	// mark is a family's mark.
+	// Mark is a family's mark.
 	Mark(family string) mark
-	// begin opens a group that belongs to a family (or to none, ""), with a text that explains it;
+	// Begin opens a group that belongs to a family (or to none, ""), with a text that explains it;
 	// end closes it. Files show no such texts.
 	Begin(family, title string, focusable bool)
 	End()
@@ -73,7 +73,7 @@ const (
 	Right
 )
 
-// paint is what something is drawn in: a role that every theme has a colour for, or a family's colour.
+// Paint is what something is drawn in: a role that every theme has a colour for, or a family's colour.
 type Paint struct {
 	Role   role
 	family string
@@ -103,13 +103,13 @@ func face(size float64, weight font.Weight) plotfont.Font {
 // pixel is a CSS pixel, 1/96 of an inch, in points.
 const pixel = vg.Inch / 96
 
-// textWidth is the width of s in pixels. The page's own font may differ by some percent.
+// TextWidth is the width of s in pixels. The page's own font may differ by some percent.
 func TextWidth(s string, size float64, weight font.Weight) float64 {
 	f := fontCache.Lookup(face(size, weight), vg.Length(size)*pixel)
 	return float64(f.Width(s) / pixel)
 }
 
-// fit cuts s in its middle until it is at most width wide.
+// Fit cuts s in its middle until it is at most width wide.
 func Fit(s string, width, size float64) string {
 	if TextWidth(s, size, font.WeightNormal) <= width {
 		return s
@@ -124,7 +124,7 @@ func Fit(s string, width, size float64) string {
 	return "…"
 }
 
-// fileSurface draws on a canvas of gonum/plot, in the light theme.
+// FileSurface draws on a canvas of gonum/plot, in the light theme.
 type FileSurface struct {
 	c      draw.Canvas
 	height float64 // of the sheet, margins included
@@ -258,7 +258,7 @@ func markOutline(x, y, r float64, m mark) []XY {
 	return polygon(24, r, 0)
 }
 
-// figure is a picture that can be drawn at any width.
+// Figure is a picture that can be drawn at any width.
 type Figure interface {
 	Height(width float64) float64
 	Draw(s Surface, width float64)
@@ -293,10 +293,10 @@ func SVG(f Figure, width float64, hues func(string) Hue) ([]byte, error) {
 
 const pictureMargin = 24
 
-// pageSurface writes SVG whose colours are classes of the page's style sheet. Every text is escaped.
+// PageSurface writes SVG whose colours are classes of the page's style sheet. Every text is escaped.
 type PageSurface struct {
 	B strings.Builder
-	// class names the class that holds a family's colour.
+	// Class names the class that holds a family's colour.
 	Class func(family string) string
 	Hue   func(family string) Hue
 }
@@ -364,7 +364,7 @@ func (s *PageSurface) Text(x, y float64, str string, size float64, a anchor, p P
 	fmt.Fprintf(&s.B, `<text class="%s" x="%s" y="%s" font-size="%s"%s>%s</text>`, class, num(x), num(y), num(size), at, html.EscapeString(str))
 }
 
-// slack is for the fonts of other systems: DejaVu Sans is 15 % wider than Liberation Sans.
+// Slack is for the fonts of other systems: DejaVu Sans is 15 % wider than Liberation Sans.
 func (s *PageSurface) Slack() float64 { return 1.15 }
 
 // label puts both in one element, so that the faint part begins where the strong one ends in whatever
@@ -411,7 +411,7 @@ func (s *PageSurface) Begin(family, title string, focusable bool) {
 
 func (s *PageSurface) End() { s.B.WriteString("</g>") }
 
-// pageSVG draws a figure for the page. label is read out in place of the picture.
+// PageSVG draws a figure for the page. label is read out in place of the picture.
 func PageSVG(f Figure, width float64, label, class string, classes func(string) string, hues func(string) Hue) string {
 	s := &PageSurface{Class: classes, Hue: hues}
 	f.Draw(s, width)

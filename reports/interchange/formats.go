@@ -21,7 +21,7 @@ import (
 	"annbench/reports/say"
 )
 
-// formats are the formats for programs, in the order in which help lists them.
+// Formats are the formats for programs, in the order in which help lists them.
 var Formats = []struct {
 	Name, Says string
 	Print      func(io.Writer, *judge.Report) error
@@ -122,8 +122,8 @@ func JSON(w io.Writer, r *judge.Report) error {
 	for _, src := range r.Sources {
 		out.Datasets = append(out.Datasets, src.Dataset)
 	}
-	v := say.VerdictOf(r)
-	out.Verdict.Question, out.Verdict.Answer, out.Verdict.Setting, out.Verdict.Tied, out.Verdict.Why, out.Verdict.Sure = v.Question, v.Answer, v.Setting, v.Tied, v.Why, v.Sure
+	v := say.Verdict(r, r.Decide())
+	out.Verdict.Question, out.Verdict.Answer, out.Verdict.Setting, out.Verdict.Tied, out.Verdict.Why, out.Verdict.Sure = v.Question, v.Family, v.Setting, v.Tied, v.Why, v.Sure
 	for _, row := range r.Rows {
 		c := jsonCell{ID: row.Cell.ID(), Cell: row.Cell, Library: row.Library, Exact: row.Exact, Status: row.Status(), Notes: say.RowNotes(row), Values: map[string]jsonValue{}}
 		for _, f := range row.Failures() {

@@ -181,7 +181,7 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(printed(t, r, "json")), &out); err != nil {
 		t.Fatal(err)
 	}
-	if len(out.Cells) != len(r.Rows) || len(out.Matches) != len(r.Terms)*len(judge.Targets)*len(r.FamiliesOf(r.Focus)) || out.Verdict.Answer != say.VerdictOf(r).Answer {
+	if len(out.Cells) != len(r.Rows) || len(out.Matches) != len(r.Terms)*len(judge.Targets)*len(r.FamiliesOf(r.Focus)) || out.Verdict.Answer != say.Verdict(r, r.Decide()).Family {
 		t.Errorf("%d cells, %d matches, answer %q", len(out.Cells), len(out.Matches), out.Verdict.Answer)
 	}
 	for i, c := range out.Cells {

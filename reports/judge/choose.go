@@ -56,7 +56,7 @@ func choose(f FamilyRows) Choice {
 	return c
 }
 
-// fastestExact is the exact family's row of highest QPS, or nil.
+// FastestExact is the exact family's row of highest QPS, or nil.
 func FastestExact(choices []Choice) *Row {
 	var best *Row
 	var qps float64

@@ -127,7 +127,7 @@ func change(name string, a, b Value, margin float64) PairChange {
 	return c
 }
 
-// nameOf is the names of the folders of one side.
+// NameOf is the names of the folders of one side.
 func NameOf(r *Report) string {
 	var names []string
 	for _, s := range r.Sources {

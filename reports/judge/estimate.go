@@ -32,7 +32,7 @@ type observation struct {
 // and an amount where they are ratios.
 type Difference = metric.Comparison
 
-// enough repetitions for an interval of a time, a rate or a size. Of two, Student's t has one degree of
+// Enough repetitions for an interval of a time, a rate or a size. Of two, Student's t has one degree of
 // freedom: its interval spans orders of magnitude, and says less to a reader than that there is none.
 // One repetition's spread over queries says nothing of builds and of the machine.
 const Enough = 3

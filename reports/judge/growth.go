@@ -31,7 +31,7 @@ type GrowthPoint struct {
 	Short bool
 }
 
-// grown are the quantities that are followed.
+// Grown are the quantities that are followed.
 var Grown = []string{metric.Build, metric.Mean, metric.Resident}
 
 // Growths follows build time, latency and memory of every family over the data sets of r, which are of

@@ -15,7 +15,7 @@ type Limit struct {
 	Bound float64
 }
 
-// atMost reports whether the bound is an upper one.
+// AtMost reports whether the bound is an upper one.
 func (l Limit) AtMost() bool {
 	info, _ := metric.Lookup(l.Name)
 	return info.Lower

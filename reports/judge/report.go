@@ -584,7 +584,7 @@ func (r *Report) FocusFirst() []Terms {
 	return out
 }
 
-// portable leaves of every absolute path in a message its last part: folders are of the machine that
+// Portable leaves of every absolute path in a message its last part: folders are of the machine that
 // measured, and a report is for others. Addresses of the web and relative names stay.
 func Portable(s string) string { return absolutePath.ReplaceAllString(s, "$1…/$2") }
 

@@ -80,7 +80,8 @@ type pageData struct {
 	Style           template.CSS
 	Script          template.JS
 	Notes           []string
-	Verdict         say.Verdict
+	Decided         judge.Verdict
+	Verdict         say.Answer
 	AnswerClass     string
 	Class           func(family string) string
 	Rule            string
@@ -253,8 +254,9 @@ func newPage(r *judge.Report, o Options) *pageData {
 		d.Subtitle = fmt.Sprintf("%s of %d dimensions, %s; %s", say.Plural(src.Dataset.Base, "vector", "vectors"), src.Dataset.Dim, say.Plural(src.Dataset.Queries, "query", "queries"), d.FocusName)
 	}
 	d.Rule = say.Sentence(say.ChoiceRule(d.K))
-	d.Verdict = say.VerdictOf(r)
-	d.AnswerClass = d.classes[d.Verdict.Answer]
+	d.Decided = r.Decide()
+	d.Verdict = say.Verdict(r, d.Decided)
+	d.AnswerClass = d.classes[d.Verdict.Family]
 	d.pictures(choices)
 	d.explore()
 	for i, e := range say.Equals(r, r.Focus) {

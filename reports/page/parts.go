@@ -153,7 +153,7 @@ type confusionCell struct {
 
 func (d *pageData) confusion() {
 	src := d.r.Source(d.Focus().Dataset)
-	m := d.Verdict.Match
+	m := d.Decided.Answer()
 	if src == nil || m == nil {
 		return
 	}
@@ -229,7 +229,7 @@ type stage struct {
 // pipeline is where the time goes, with the index of the answer.
 func (d *pageData) pipeline() {
 	src := d.r.Source(d.Focus().Dataset)
-	if src == nil || src.Dataset.Embedding == nil || d.Verdict.Match == nil {
+	if src == nil || src.Dataset.Embedding == nil || d.Decided.Answer() == nil {
 		return
 	}
 	e := src.Dataset.Embedding
@@ -249,9 +249,9 @@ func (d *pageData) pipeline() {
 	} else {
 		out = append(out, stage{Name: "decode and embed", Note: fmt.Sprintf("%s on %s, from file to vector", e.Model, e.Device), once: e.Seconds, seconds: e.Seconds / images})
 	}
-	row := d.Verdict.Match.Setting
+	row := d.Decided.Answer().Setting
 	if v, ok := row.Value(metric.Build); ok {
-		out = append(out, stage{Name: "build", Note: d.Verdict.Match.Family.Name + " " + say.Clean(row.Cell.Build), once: v.Median})
+		out = append(out, stage{Name: "build", Note: d.Decided.Answer().Family.Name + " " + say.Clean(row.Cell.Build), once: v.Median})
 	}
 	if v, ok := row.Value(metric.Load); ok {
 		out = append(out, stage{Name: "load", Note: "the saved index, at every start", once: v.Median})

@@ -9,7 +9,7 @@ import (
 	"annbench/reports/judge"
 )
 
-// pairNotes are the doubts about a comparison.
+// PairNotes are the doubts about a comparison.
 func PairNotes(p *judge.Pairs) []string {
 	var out []string
 	if p.OtherData() {

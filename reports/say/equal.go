@@ -108,7 +108,7 @@ func equalRecall(r *judge.Report, t judge.Terms, targets []float64) *Equal {
 	return e
 }
 
-// describe says where a match comes from.
+// Describe says where a match comes from.
 func Describe(m judge.Match, target float64) string {
 	s := m.Family.Name + "\n" + Measured(metric.QPS, m.Value, " queries a second")
 	set := OrDash(Clean(m.Setting.Cell.Settings()))

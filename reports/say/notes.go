@@ -52,7 +52,7 @@ func datasetNames(r *judge.Report) []string {
 	return names
 }
 
-// rowNotes are the doubts about one row: the warnings of its records, and what differs between its
+// RowNotes are the doubts about one row: the warnings of its records, and what differs between its
 // repetitions although it should not.
 func RowNotes(r *judge.Row) []string {
 	if r.Environments < 2 {

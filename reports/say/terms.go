@@ -10,7 +10,7 @@ import (
 	"annbench/reports/judge"
 )
 
-// choiceRule is said wherever a choice is shown.
+// ChoiceRule is said wherever a choice is shown.
 func ChoiceRule(k int) string {
 	return fmt.Sprintf("one setting a family: the fastest (highest median QPS) whose recall@%d is at least %.2f; where none reaches it, the one of highest recall", k, judge.Target)
 }
@@ -21,7 +21,7 @@ func Terms(t judge.Terms) string {
 	return fmt.Sprintf("%s, k = %d, built with %s, %s", t.Metric, t.K, Plural(t.Threads, "thread", "threads"), Asked(t))
 }
 
-// asked is how queries are put, in words.
+// Asked is how queries are put, in words.
 func Asked(t judge.Terms) string {
 	switch t.Mode {
 	case record.Latency:
@@ -36,7 +36,7 @@ func Asked(t judge.Terms) string {
 	return t.Mode + " mode"
 }
 
-// title names the data sets, each once.
+// Title names the data sets, each once.
 func Title(r *judge.Report) string {
 	return strings.Join(datasetNames(r), ", ")
 }
@@ -51,7 +51,7 @@ func DatasetTerms(r *judge.Report, t judge.Terms) string {
 	return Terms(t)
 }
 
-// differing is the part of terms that sets them apart from the others: "k = 10" where only k differs.
+// Differing is the part of terms that sets them apart from the others: "k = 10" where only k differs.
 func Differing(r *judge.Report, t judge.Terms) string {
 	var parts []string
 	add := func(part string, differs func(judge.Terms) bool) {
@@ -75,7 +75,7 @@ func Repetitions(row *judge.Row) string {
 	return fmt.Sprint(row.OK())
 }
 
-// speedup is how many times the queries a second of base the choice has: absent where there is no
+// Speedup is how many times the queries a second of base the choice has: absent where there is no
 // base, and where the choice does not reach the recall, because a speed at another recall compares
 // with nothing.
 func Speedup(c judge.Choice, base *judge.Row) string {

@@ -10,7 +10,7 @@ import (
 	"annbench/reports/judge"
 )
 
-// short leaves out of "10.0 ms" the zeros that say nothing of a chosen amount.
+// Short leaves out of "10.0 ms" the zeros that say nothing of a chosen amount.
 func Short(s string) string {
 	number, unit, _ := strings.Cut(s+" ", " ")
 	if strings.Contains(number, ".") {
@@ -49,10 +49,10 @@ func Commas3(s string) string {
 	return commas(whole) + "." + frac
 }
 
-// missing stands where nothing was measured.
+// Missing stands where nothing was measured.
 const Missing = "–"
 
-// format writes x, counted in base units, for people: three significant digits with the unit that
+// Format writes x, counted in base units, for people: three significant digits with the unit that
 // keeps them short. A ratio has three decimals; one below 1 is never rounded up to 1.
 func Format(u metric.Unit, x float64) string {
 	switch u {
@@ -114,7 +114,7 @@ func ScaleOf(x float64, steps []Step) Step {
 	return steps[len(steps)-1]
 }
 
-// significant writes x with three significant digits, and whole numbers above with commas.
+// Significant writes x with three significant digits, and whole numbers above with commas.
 func Significant(x float64) string {
 	a := math.Abs(x)
 	switch {
@@ -141,7 +141,7 @@ func Ratio(x float64) string {
 	return s
 }
 
-// count writes a whole number with commas.
+// Count writes a whole number with commas.
 func Count[T ~int | ~int64](n T) string { return commas(strconv.FormatInt(int64(n), 10)) }
 
 func commas(s string) string {
@@ -168,7 +168,7 @@ func times(a, b float64) string {
 	return strconv.FormatFloat(x, 'f', 1, 64) + "×"
 }
 
-// spread writes the half width of v's interval in percent of its median: "±3%". It is an en dash
+// Spread writes the half width of v's interval in percent of its median: "±3%". It is an en dash
 // where there is no interval.
 func Spread(v judge.Value) string {
 	if !v.HasInterval || v.Median == 0 {
@@ -201,7 +201,7 @@ func formatRange(u metric.Unit, lo, hi float64) string {
 	return Significant(lo/s.Size) + "–" + Significant(hi/s.Size) + " " + s.Unit
 }
 
-// round keeps the digits of x that a table could show.
+// Round keeps the digits of x that a table could show.
 func Round(x float64, digits int) float64 {
 	if x == 0 || math.IsInf(x, 0) {
 		return x
@@ -234,7 +234,7 @@ func FactorText(x float64) string {
 	return fmt.Sprintf("%.2f", x)
 }
 
-// signed writes a difference of ratios with its sign.
+// Signed writes a difference of ratios with its sign.
 func Signed(x float64) string {
 	s := fmt.Sprintf("%+.4f", x)
 	if math.Abs(x) < 0.00005 {

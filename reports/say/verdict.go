@@ -2,7 +2,6 @@ package say
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -11,22 +10,19 @@ import (
 	"annbench/reports/judge"
 )
 
-// Verdict is the answer in words: which index to take under the terms in focus, how sure that is, and
-// what other wishes would cost. Families are compared at equal recall: see [Report.Match].
-type Verdict struct {
-	Answer   string // the family, or what is to be said where there is none
+// Answer is a verdict in words: which index to take, how sure that is, and what other wishes cost.
+type Answer struct {
+	Family   string // or what is to be said where there is none
 	Setting  string // of the family; empty where it has none or there is no answer
-	Tied     string // the families that cannot be told from Answer in speed, joined; may be empty
-	Question string // what Answer answers
+	Tied     string // the families that cannot be told from it in speed, joined; may be empty
+	Question string // what it answers
 	Meaning  string // of the recall in Question
 	Why      []string
 	Sure     []string // how sure that is
 	Wishes   []Wish
-	// Match is the answer's place among the families; nil where there is no answer.
-	Match *judge.Match
 }
 
-// Wish is what one takes instead of the answer where something else matters more.
+// Wish is a [judge.Wish] in words.
 type Wish struct {
 	If      string // "recall 0.99 is a must"
 	Family  string
@@ -35,55 +31,64 @@ type Wish struct {
 	Cost    string // "1.9 times the time a query"
 }
 
-// Verdict decides by speed at [Target], and says what cannot be told apart.
-func VerdictOf(r *judge.Report) Verdict {
-	t := r.Focus
-	choices := r.Choose(t)
-	matches := r.Match(t, judge.Target, metric.QPS)
-	fast := judge.Fastest(matches)
+// Verdict puts a verdict on r into words.
+func Verdict(r *judge.Report, v judge.Verdict) Answer {
+	t := v.Terms
 	machines := "this machine"
 	if len(r.Envs) > 1 {
 		machines = "these machines"
 	}
-	v := Verdict{
-		Question: fmt.Sprintf("On this data and %s, at recall@%d %.2f:", machines, t.K, judge.Target),
-		Meaning:  fmt.Sprintf("recall@%d %.2f: of the %d true nearest neighbours of a query, %s are found on average", t.K, judge.Target, t.K, Short(Significant(judge.Target*float64(t.K)))),
+	a := Answer{
+		Question: fmt.Sprintf("On this data and %s, at recall@%d %.2f:", machines, t.K, v.Target),
+		Meaning:  fmt.Sprintf("recall@%d %.2f: of the %d true nearest neighbours of a query, %s are found on average", t.K, v.Target, t.K, Short(Significant(v.Target*float64(t.K)))),
 	}
-	if len(fast) == 0 {
-		v.none(choices, t)
-		return v
-	}
-	best := fast[0]
-	v.Match = &best
-	v.Answer, v.Setting = best.Family.Name, Clean(best.Setting.Cell.Settings())
-	var same []judge.Match
-	for _, m := range fast[1:] {
-		if judge.TieOf(best.Value.Against(m.Value)) == judge.Tied {
-			same = append(same, m)
+	why := func(sentences ...string) {
+		for _, s := range sentences {
+			if s != "" {
+				a.Why = append(a.Why, s)
+			}
 		}
 	}
-	v.Tied = And(judge.Names(same))
+	switch v.Outcome {
+	case judge.NoRecall:
+		a.Family = "nothing was measured"
+		why("No cell ended with a recall. Each failure stands, with its error, below.")
+	case judge.NoSpeed:
+		a.Family = "speed was not measured"
+		recall, _ := v.Highest.Row.Value(metric.Recall)
+		why(fmt.Sprintf("%s comes up to recall@%d %s, but no setting that does has a QPS.", v.Highest.Family.Name, t.K, Ratio(recall.Median)))
+	case judge.NoneReach:
+		a.Family = "none of these indexes"
+		recall, _ := v.Highest.Row.Value(metric.Recall)
+		why(fmt.Sprintf("No setting comes up to the target. The highest recall@%d is %s, by %s.", t.K, Ratio(recall.Median), strings.TrimSpace(v.Highest.Family.Name+" "+Clean(v.Highest.Row.Cell.Settings()))), below(v.Choices))
+	case judge.Answered:
+		best := v.Answer()
+		a.Family, a.Setting, a.Tied = best.Family.Name, Clean(best.Setting.Cell.Settings()), And(names(v.Tied))
+		why(speedOf(v), runnerUp(v), costs(best.Setting, t), below(v.Choices))
+		a.Sure = sure(r, v)
+		for _, w := range v.Wishes {
+			a.Wishes = append(a.Wishes, wish(v, w))
+		}
+	}
+	return a
+}
 
-	v.Why = append(v.Why, speedOf(best, fast, t))
-	v.Why = append(v.Why, runnerUp(fast, same))
-	if s := costs(best.Setting, t); s != "" {
-		v.Why = append(v.Why, s)
+func names(matches []judge.Match) []string {
+	var out []string
+	for _, m := range matches {
+		out = append(out, m.Family.Name)
 	}
-	if s := below(choices); s != "" {
-		v.Why = append(v.Why, s)
-	}
-	v.Sure = sure(r, fast, t)
-	v.Wishes = wishes(r, best, matches, t)
-	return v
+	return out
 }
 
 // speedOf says how fast the answer is, and what that is against exact search.
-func speedOf(best judge.Match, fast []judge.Match, t judge.Terms) string {
+func speedOf(v judge.Verdict) string {
+	best, fast := v.Answer(), v.Fast
 	s := fmt.Sprintf("At that recall it answers %s", Measured(metric.QPS, best.Value, " queries a second"))
-	if t.Mode == record.Latency {
+	if v.Terms.Mode == record.Latency {
 		s += fmt.Sprintf(", one at a time on one thread: %s each", Format(metric.Seconds, 1/best.Value.Median))
 	}
-	base := judge.FastestExactMatch(fast)
+	base := v.Exact()
 	switch {
 	case best.Family.Exact && len(fast) > 1 && slices.ContainsFunc(fast, func(m judge.Match) bool { return !m.Family.Exact }):
 		return s + ". This is exact search: of the approximate indexes that come up to the target, none is faster here, so there is nothing to gain from one."
@@ -105,39 +110,9 @@ func speedOf(best judge.Match, fast []judge.Match, t judge.Terms) string {
 	return s
 }
 
-func (v *Verdict) none(choices []judge.Choice, t judge.Terms) {
-	var best *judge.Choice
-	for i, c := range choices {
-		if c.Row == nil {
-			continue
-		}
-		x, _ := c.Row.Value(metric.Recall)
-		if best == nil {
-			best = &choices[i]
-		} else if y, _ := best.Row.Value(metric.Recall); x.Median > y.Median {
-			best = &choices[i]
-		}
-	}
-	if best == nil {
-		v.Answer = "nothing was measured"
-		v.Why = []string{"No cell ended with a recall. Each failure stands, with its error, below."}
-		return
-	}
-	recall, _ := best.Row.Value(metric.Recall)
-	if best.Reached {
-		v.Answer = "speed was not measured"
-		v.Why = []string{fmt.Sprintf("%s comes up to recall@%d %s, but no setting that does has a QPS.", best.Family.Name, t.K, Ratio(recall.Median))}
-		return
-	}
-	v.Answer = "none of these indexes"
-	v.Why = []string{fmt.Sprintf("No setting comes up to the target. The highest recall@%d is %s, by %s.", t.K, Ratio(recall.Median), strings.TrimSpace(best.Family.Name+" "+Clean(best.Row.Cell.Settings())))}
-	if s := below(choices); s != "" {
-		v.Why = append(v.Why, s)
-	}
-}
-
 // runnerUp says who is next and whether the difference is more than noise.
-func runnerUp(fast, same []judge.Match) string {
+func runnerUp(v judge.Verdict) string {
+	fast, same := v.Fast, v.Tied
 	if len(fast) == 1 {
 		return "No other family comes up to the target."
 	}
@@ -156,15 +131,15 @@ func runnerUp(fast, same []judge.Match) string {
 	case 0:
 		return s
 	case 1:
-		return s + fmt.Sprintf(" These measurements cannot tell %s from %s in speed: let memory and build time decide. %s", a.Family.Name, same[0].Family.Name, beside(a, same))
+		return s + fmt.Sprintf(" These measurements cannot tell %s from %s in speed: let memory and build time decide. %s", a.Family.Name, same[0].Family.Name, beside(v))
 	}
-	return s + fmt.Sprintf(" These measurements cannot tell %s from %s in speed: let memory and build time decide. %s", a.Family.Name, And(judge.Names(same)), beside(a, same))
+	return s + fmt.Sprintf(" These measurements cannot tell %s from %s in speed: let memory and build time decide. %s", a.Family.Name, And(names(same)), beside(v))
 }
 
 // beside puts memory and build time of tied families side by side.
-func beside(a judge.Match, same []judge.Match) string {
+func beside(v judge.Verdict) string {
 	var parts []string
-	for _, m := range append([]judge.Match{a}, same...) {
+	for _, m := range append([]judge.Match{v.Fast[0]}, v.Tied...) {
 		var words []string
 		if x, ok := m.Setting.Value(metric.Resident); ok {
 			words = append(words, Quantity(metric.Resident, x.Median))
@@ -177,25 +152,11 @@ func beside(a judge.Match, same []judge.Match) string {
 		}
 		parts = append(parts, m.Family.Name+" takes "+And(words))
 	}
-	return strings.Join(parts, "; ") + "." + frugal(a, same)
-}
-
-// frugal names the family that takes least of both memory and build time, if one does.
-func frugal(a judge.Match, same []judge.Match) string {
-	least := func(name string) (family string) {
-		low := math.Inf(1)
-		for _, m := range append([]judge.Match{a}, same...) {
-			if v, ok := m.Setting.Value(name); ok && v.Median < low*less {
-				low, family = v.Median, m.Family.Name
-			}
-		}
-		return family
+	s := strings.Join(parts, "; ") + "."
+	if v.Frugal != "" {
+		s += fmt.Sprintf(" Of both, %s takes least: take it, unless more repetitions tell them apart.", v.Frugal)
 	}
-	family := least(metric.Resident)
-	if family == "" || family != least(metric.Build) {
-		return ""
-	}
-	return fmt.Sprintf(" Of both, %s takes least: take it, unless more repetitions tell them apart.", family)
+	return s
 }
 
 func costs(row *judge.Row, t judge.Terms) string {
@@ -260,7 +221,8 @@ func below(choices []judge.Choice) string {
 }
 
 // sure says what the answer rests on.
-func sure(r *judge.Report, fast []judge.Match, t judge.Terms) []string {
+func sure(r *judge.Report, v judge.Verdict) []string {
+	fast := v.Fast
 	var out []string
 	n := fast[0].Value.N
 	switch {
@@ -276,7 +238,7 @@ func sure(r *judge.Report, fast []judge.Match, t judge.Terms) []string {
 	default:
 		out = append(out, fmt.Sprintf("It rests on %s, each with a build of its own.", Plural(n, "repetition", "repetitions")))
 	}
-	if src := r.Source(t.Dataset); src != nil && len(r.Envs) > 0 {
+	if src := r.Source(v.Terms.Dataset); src != nil && len(r.Envs) > 0 {
 		where := "this machine"
 		if len(r.Envs) > 1 {
 			where = Plural(len(r.Envs), "environment", "environments") + ", which differ"
@@ -292,38 +254,33 @@ func sure(r *judge.Report, fast []judge.Match, t judge.Terms) []string {
 	return out
 }
 
-// wishes says what other limits would cost, each against the answer at the target.
-func wishes(r *judge.Report, best judge.Match, matches []judge.Match, t judge.Terms) []Wish {
-	var out []Wish
-	for _, target := range r.Targets {
-		if target == judge.Target {
-			continue
-		}
+// wish puts a wish into words, against the answer of v.
+func wish(v judge.Verdict, w judge.Wish) Wish {
+	var out Wish
+	if w.Take != nil {
+		out.Family, out.Setting, out.Cost = w.Take.Family.Name, Clean(w.Take.Setting.Cell.Settings()), against(w.Against)
+	}
+	instead := fmt.Sprintf("%s instead of %s", Quantity(w.Quantity, w.Amount), Quantity(w.Quantity, w.Own))
+	switch w.Kind {
+	case judge.OtherRecall:
 		word := "is enough"
-		if target > judge.Target {
+		if w.Target > v.Target {
 			word = "is a must"
 		}
-		w := Wish{If: fmt.Sprintf("recall %.2f %s", target, word)}
-		at := judge.Fastest(r.Match(t, target, metric.QPS))
-		if len(at) == 0 {
-			w.Cost = "no setting measured finds so much"
-			out = append(out, w)
-			continue
+		out.If = fmt.Sprintf("recall %.2f %s", w.Target, word)
+		if w.Take == nil {
+			out.Cost = "no setting measured finds so much"
+		} else {
+			out.Gain = Significant(w.Take.Value.Median) + " queries a second"
 		}
-		m := at[0]
-		w.Family, w.Setting = m.Family.Name, Clean(m.Setting.Cell.Settings())
-		d := m.Value.Against(best.Value)
-		w.Gain = Significant(m.Value.Median) + " queries a second"
-		w.Cost = against(d)
-		if target < judge.Target && m.Setting == best.Setting && judge.TieOf(d) != judge.Apart {
-			continue // the answer's own setting finds more already: nothing to gain
+	case judge.LessOf, judge.LeastOf:
+		out.If, out.Gain = map[string]string{metric.Resident: "memory is short", metric.Build: "the index is rebuilt often"}[w.Quantity], instead
+		if w.Kind == judge.LeastOf {
+			out.If += ", and recall may fall"
+			out.Cost = fmt.Sprintf("recall %s at most", Ratio(w.Take.Recall))
 		}
-		out = append(out, w)
-	}
-	out = append(out, thrift(r, best, matches, metric.Resident, "memory is short")...)
-	out = append(out, thrift(r, best, matches, metric.Build, "the index is rebuilt often")...)
-	if w, ok := tail(r, best, t); ok {
-		out = append(out, w)
+	case judge.FastTail:
+		out.If, out.Gain = "the slowest queries matter most", "99 % of queries within "+instead
 	}
 	return out
 }
@@ -338,92 +295,4 @@ func against(d judge.Difference) string {
 	}
 	inverse := judge.Difference{Difference: 1 / d.Difference, Lo: 1 / d.Hi, Hi: 1 / d.Lo, OK: d.OK}
 	return factor(inverse) + " the time a query"
-}
-
-// less is by how much a setting must take less of something to be worth naming: below that, sizes and
-// times of builds vary from run to run.
-const less = 0.95
-
-// thrift names what takes little of a quantity among those that come up to the target: the fastest of
-// those within 5 % of the least; and the fastest of those that take at most half of what the answer
-// takes. Where something below the target takes much less still, it names that.
-func thrift(r *judge.Report, best judge.Match, matches []judge.Match, name, wish string) []Wish {
-	own, ok := best.Setting.Value(name)
-	if !ok {
-		return nil
-	}
-	take := func(m *judge.Match) float64 {
-		if v, ok := m.Setting.Value(name); ok && m.Value.Median > 0 {
-			return v.Median
-		}
-		return math.Inf(1)
-	}
-	fastestWithin := func(bound float64) (found *judge.Match) {
-		for i := range matches {
-			if m := &matches[i]; m.Reached() && take(m) <= bound && (found == nil || m.Value.Median > found.Value.Median) {
-				found = m
-			}
-		}
-		return found
-	}
-	least, low := math.Inf(1), math.Inf(1)
-	var lowest *judge.Match
-	for i := range matches {
-		switch m := &matches[i]; {
-		case m.Reached():
-			least = min(least, take(m))
-		case m.Reach == judge.Below && take(m) < low:
-			low, lowest = take(m), m
-		}
-	}
-	var out []Wish
-	add := func(m *judge.Match, wish, cost string) {
-		w := Wish{
-			If: wish, Family: m.Family.Name, Setting: Clean(m.Setting.Cell.Settings()), Cost: cost,
-			Gain: fmt.Sprintf("%s instead of %s", Quantity(name, take(m)), Quantity(name, own.Median)),
-		}
-		if !slices.ContainsFunc(out, func(o Wish) bool { return o.Family == w.Family }) {
-			out = append(out, w)
-		}
-	}
-	for _, bound := range []float64{own.Median / 2, least / less} {
-		if m := fastestWithin(bound); m != nil && m.Family.Name != best.Family.Name && take(m) < own.Median*less {
-			add(m, wish, against(m.Value.Against(best.Value)))
-		}
-	}
-	if lowest != nil && low < min(least, own.Median)/2 {
-		add(lowest, wish+", and recall may fall", fmt.Sprintf("recall %s at most", Ratio(lowest.Recall)))
-	}
-	return out
-}
-
-// tail names the family of shortest p99 at the target, where that is another than the answer.
-func tail(r *judge.Report, best judge.Match, t judge.Terms) (w Wish, ok bool) {
-	var own, first *judge.Match
-	matches := r.Match(t, judge.Target, metric.P99)
-	for i, m := range matches {
-		if !m.Reached() {
-			continue
-		}
-		if m.Family.Name == best.Family.Name {
-			own = &matches[i]
-		}
-		if first == nil || m.Value.Median < first.Value.Median {
-			first = &matches[i]
-		}
-	}
-	if own == nil || first == own || judge.TieOf(own.Value.Against(first.Value)) != judge.Apart {
-		return w, false
-	}
-	var speed judge.Difference
-	for _, m := range r.Match(t, judge.Target, metric.QPS) {
-		if m.Family.Name == first.Family.Name && m.Reached() {
-			speed = m.Value.Against(best.Value)
-		}
-	}
-	return Wish{
-		If: "the slowest queries matter most", Family: first.Family.Name, Setting: Clean(first.Setting.Cell.Settings()),
-		Gain: fmt.Sprintf("99 %% of queries within %s instead of %s", Quantity(metric.P99, first.Value.Median), Quantity(metric.P99, own.Value.Median)),
-		Cost: against(speed),
-	}, speed.Difference > 0
 }

@@ -39,10 +39,11 @@ func TestVerdict(t *testing.T) {
 		{"nothing", []record.Record{fixture.Failed("a", "", 0, record.Timeout, "")}, "nothing was measured", nil},
 		{"against exact", slices.Concat(three("flat", 1, 10), three("a", .97, 100), []record.Record{fixture.Failed("c", "", 0, record.OOM, "")}), "a", []string{"10.0 times as fast as exact search (flat, 10.0)", "Not measured: c (oom)"}},
 	} {
-		v := VerdictOf(fixture.Load(t, judge.Load, fixture.Results(t, c.records...)))
+		r := fixture.Load(t, judge.Load, fixture.Results(t, c.records...))
+		v := Verdict(r, r.Decide())
 		why := strings.Join(v.Why, "\n")
-		if v.Answer != c.answer {
-			t.Errorf("%s: the answer is %q, want %q", c.name, v.Answer, c.answer)
+		if v.Family != c.answer {
+			t.Errorf("%s: the answer is %q, want %q", c.name, v.Family, c.answer)
 		}
 		for _, s := range c.says {
 			if !strings.Contains(why, s) {

@@ -17,7 +17,7 @@ func Plural(n int, one, many string) string {
 	return Count(n) + " " + many
 }
 
-// clean makes a string from data fit for one line of a terminal: control characters and those that
+// Clean makes a string from data fit for one line of a terminal: control characters and those that
 // turn the direction of writing, which could steer it, become spaces.
 func Clean(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(c rune) bool {
@@ -32,7 +32,7 @@ func OrDash(s string) string {
 	return s
 }
 
-// sentence makes s begin with a capital and end with a full stop.
+// Sentence makes s begin with a capital and end with a full stop.
 func Sentence(s string) string {
 	if s == "" {
 		return s
@@ -40,7 +40,7 @@ func Sentence(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:] + "."
 }
 
-// wrap breaks s between words into lines of at most width runes where its words allow it.
+// Wrap breaks s between words into lines of at most width runes where its words allow it.
 func Wrap(s string, width int) []string {
 	var lines []string
 	var line []rune
@@ -61,7 +61,7 @@ func Wrap(s string, width int) []string {
 	return lines
 }
 
-// and joins words for a sentence.
+// And joins words for a sentence.
 func And(words []string) string {
 	switch len(words) {
 	case 0:

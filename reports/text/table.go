@@ -65,8 +65,8 @@ func Table(w io.Writer, r *judge.Report, o Options) error {
 }
 
 func (t *tabler) verdict() {
-	v := say.VerdictOf(t.r)
-	answer := strings.TrimSpace(v.Answer + " " + v.Setting)
+	v := say.Verdict(t.r, t.r.Decide())
+	answer := strings.TrimSpace(v.Family + " " + v.Setting)
 	if v.Tied != "" {
 		answer += ", tied with " + v.Tied
 	}
@@ -456,7 +456,7 @@ func (t *tabler) paint(code, s string) string {
 	return "\x1b[" + code + "m" + s + "\x1b[0m"
 }
 
-// markdownText escapes what Markdown or HTML would take for markup.
+// MarkdownText escapes what Markdown or HTML would take for markup.
 func MarkdownText(s string) string {
 	return markdownEscaper.Replace(s)
 }

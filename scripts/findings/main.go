@@ -123,8 +123,8 @@ func (f *findings) write(b *bytes.Buffer) {
 		f.ds.Name, thousands(f.ds.Base), thousands(f.ds.Queries), f.ds.Dim, env.CPU, env.Cores, reps)
 	say("```sh\nbin/annbench run configs/fashion-50k.yaml\ngo run ./scripts/findings results/fashion-50k > docs/results/findings.md\n```")
 
-	v := wording.VerdictOf(f.r)
-	say("**%s %s** `%s`%s. %s", v.Question, v.Answer, v.Setting, optional(", tied with %s", v.Tied), strings.Join(v.Why, " "))
+	v := wording.Verdict(f.r, f.r.Decide())
+	say("**%s %s** `%s`%s. %s", v.Question, v.Family, v.Setting, optional(", tied with %s", v.Tied), strings.Join(v.Why, " "))
 
 	say("## What the write-up says, and what was measured")
 	fmt.Fprintln(b, "| the write-up | measured | it |")
