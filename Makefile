@@ -11,7 +11,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help deps env build report serve train test test-train test-pgvector test-slurm test-engines engines race fuzz bench bench-forest gpu-check fmt clean distclean \
-        check check-format check-vet check-lint check-tidy check-arrows check-shell check-measure
+        check check-format check-vet check-lint check-dead check-tidy check-arrows check-shell check-measure
 
 SHELL    := /bin/bash
 FUZZTIME ?= 1m
@@ -99,7 +99,7 @@ bench: deps ## run the Go benchmarks, one thread a library
 bench-forest: ## run the forest's benchmarks: kernels, exact search, builds, searches with recall
 	@CGO_ENABLED=0 GOMAXPROCS=2 go test -run '^$$' -bench . ./indexes/vec ./indexes/rpforest ./indexes/exact
 
-check: check-format check-vet check-lint check-tidy check-arrows check-shell ## format, vet, staticcheck, tidy, import arrows, shell syntax
+check: check-format check-vet check-lint check-dead check-tidy check-arrows check-shell ## format, vet, staticcheck, unused functions, tidy, import arrows, shell syntax
 
 check-format:
 	@bad=$$($(TOOL) gofumpt -l .) && if [ -n "$$bad" ]; then echo "not formatted (run \`make fmt\`):"; echo "$$bad"; exit 1; fi
@@ -111,6 +111,10 @@ check-vet: deps
 check-lint: deps
 	@$(NATIVE) $(TOOL) staticcheck -tags "$$TAGS" ./...
 	@CGO_ENABLED=0 $(TOOL) staticcheck ./...
+
+# Tests count as users, so that a library's function that only a test calls is not a mistake.
+check-dead: deps
+	@$(NATIVE) dead=$$($(TOOL) deadcode -test -tags "$$TAGS" ./...) && if [ -n "$$dead" ]; then echo "nobody calls:"; echo "$$dead"; exit 1; fi
 
 check-tidy:
 	@go mod tidy -diff

@@ -116,7 +116,7 @@ func TestFaultsAreRecordsAndTheSweepGoesOn(t *testing.T) {
 		{fault: "flood", status: record.Failed, says: "not a reply"},
 		{fault: "silent", status: record.Failed, says: "without saying why"},
 		{fault: "garbage", status: record.Failed, says: "Segmentation fault"},
-		{fault: "hang", status: record.Timeout, says: "not done after 1s", change: func(s *Sweep) { s.Timeout = time.Second }},
+		{fault: "hang", status: record.Timeout, says: "not done after 10s", change: func(s *Sweep) { s.Timeout = 10 * time.Second }},
 		{fault: "eat", status: record.OOM, says: "limit of 256 MiB", change: func(s *Sweep) { s.Memory = "256MiB" }},
 	} {
 		for _, do := range []task{doBuild, doSearch} {

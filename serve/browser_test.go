@@ -65,7 +65,7 @@ func TestBrowser(t *testing.T) {
 	// await waits until an expression is true.
 	await := func(what, expression string) {
 		t.Helper()
-		for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
+		for end := time.Now().Add(hang); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
 			if eval(expression) {
 				return
 			}
@@ -163,7 +163,7 @@ func TestBrowserToken(t *testing.T) {
 	ctx, complaints := browser(t)
 	await := func(expression string) {
 		t.Helper()
-		for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
+		for end := time.Now().Add(hang); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
 			if v, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression)); err == nil && v {
 				return
 			}
