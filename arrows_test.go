@@ -42,7 +42,8 @@ var arrows = map[string][]string{
 	// Families that are programs of their own: the messages, both ends of them.
 	"indexes/external/protocol": {},
 	"indexes/external/host":     {"indexes/external/protocol"},
-	"indexes/external":          {"indexes", "indexes/vec", "indexes/external/protocol"},
+	"indexes/external":          {"families", "indexes", "indexes/vec", "indexes/external/protocol"},
+	"families":                  {},
 
 	"bench/metric":  {"indexes/vec"},
 	"bench/record":  {},

@@ -90,6 +90,9 @@ type Setting struct {
 type Needs struct {
 	// Requirements is a file of the folder for pip: packages with pinned versions and hashes.
 	Requirements string `yaml:"requirements"`
+	// Sources is another such file: packages without wheels, compiled after those of Requirements and
+	// with them.
+	Sources string `yaml:"sources"`
 	// Commands must be there for make: c++.
 	Commands []string `yaml:"commands"`
 	// Debian are packages of Debian that have what is needed, for people.
@@ -107,6 +110,10 @@ type Needs struct {
 type Family struct {
 	Description
 	Folder string // absolute
+	// files are the folder's; home is where families are installed; bundled says that it ships.
+	files   fs.FS
+	home    string
+	bundled bool
 	// Args is what is run; nil while the family is not installed.
 	args []string
 	// Env is what its program's environment has beside that of this process.
@@ -124,16 +131,26 @@ func Read(folder string) (*Family, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(folder, File)
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s is no family: it has no %s", folder, File)
-	}
+	f, err := read(os.DirFS(folder), folder)
 	if err != nil {
 		return nil, err
 	}
-	f := &Family{Folder: folder}
-	src, err := readYAML(path, text, &f.Description)
+	f.Folder = folder
+	f.home, err = Home()
+	return f, err
+}
+
+// read reads the folder fsys, which errors call name.
+func read(fsys fs.FS, name string) (*Family, error) {
+	text, err := fs.ReadFile(fsys, File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is no family: it has no %s", name, File)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	f := &Family{files: fsys}
+	src, err := readYAML(filepath.Join(name, File), text, &f.Description)
 	if err != nil {
 		return nil, err
 	}
@@ -205,10 +222,16 @@ func (f *Family) check(src *source) error {
 			return src.errorf("$.floor."+name, "floor: %v", err)
 		}
 	}
-	if r := f.Needs.Requirements; r != "" {
-		if _, err := os.Stat(filepath.Join(f.Folder, r)); err != nil {
-			return src.errorf("$.needs.requirements", "there is no %s", filepath.Join(f.Folder, r))
+	for _, needed := range []struct{ path, file string }{{"$.needs.requirements", f.Needs.Requirements}, {"$.needs.sources", f.Needs.Sources}} {
+		if needed.file == "" {
+			continue
 		}
+		if _, err := fs.Stat(f.files, needed.file); err != nil {
+			return src.errorf(needed.path, "there is no %s in the folder", needed.file)
+		}
+	}
+	if f.Needs.Sources != "" && f.Needs.Requirements == "" {
+		return src.errorf("$.needs.sources", "sources need requirements: what they are compiled with")
 	}
 	return nil
 }

@@ -1,0 +1,213 @@
+"""Makes a Python library a family of annbench. It needs Python 3.8 and numpy; a complete family:
+
+    import annbench_family as annbench
+    import mylib
+
+    class Mine(annbench.Family):
+        library, version, metrics = "mylib", mylib.__version__, ["l2"]
+
+        def build(self, vectors, metric, settings, threads, seed):
+            self.index = mylib.Index(vectors, links=settings["links"])
+
+        def set(self, settings):
+            self.ef = settings["ef"]
+
+        def query(self, q, k):                      # timed: this call, and nothing else
+            return self.index.search(q, k, self.ef)
+
+    annbench.main(Mine)
+
+The protocol is described in docs/reference/external-protocol.md.
+"""
+import ctypes
+import gc
+import json
+import os
+import platform
+import sys
+import time
+import traceback
+
+import numpy as np
+
+PROTOCOL = 1
+
+
+class Family:
+    """What a family is. build and query must be there; the rest may be."""
+
+    library = ""
+    version = ""
+    metrics = ["l2"]
+
+    def build(self, vectors, metric, settings, threads, seed):
+        """Makes the index of vectors, float32 of shape (n, dim), C-contiguous. They are a private mapping of a
+        file: changing them in place does no harm. settings has the build and the search settings."""
+        raise NotImplementedError("build")
+
+    def set(self, settings):
+        """Takes the search settings, all of them. Called before the first query, and to change them."""
+
+    def query(self, q, k):
+        """Returns the ids of the k nearest to q, float32 of shape (dim,), nearest first: a list or an array."""
+        raise NotImplementedError("query")
+
+    # def batch(self, queries, k): returns a row of ids for each of queries, shape (n, dim)
+    # def save(self, folder): writes the index into an empty folder
+    # def load(self, folder, vectors, metric, settings, threads, seed): reads it, in another process;
+    #     vectors is None where they are not at hand
+    # def prepare(self, q, k): what a query is made into before the clock starts; query gets the result
+
+
+def phase(name):
+    """Says that a part of the build begins: train, add or finish."""
+    _reply({"phase": name})
+
+
+def version(package):
+    """The installed version of a package of PyPI."""
+    from importlib.metadata import version as of
+
+    return of(package)
+
+
+def main(family, *args):
+    """Answers annbench until it is done. Standard output is taken for the protocol: what libraries print goes
+    to standard error."""
+    _take_output()
+    one = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        do = request["do"]
+        try:
+            if do == "hello":
+                one = family(*args)
+                reply = _hello(one)
+            elif do == "build" or do == "load":
+                reply = _make(one, request)
+            elif do == "save":
+                one.save(request["path"])
+                reply = {}
+            elif do == "set":
+                one.set(request["settings"])
+                reply = {}
+            elif do == "search":
+                reply = _search(one, request)
+            elif do == "settle":
+                _settle()
+                reply = {}
+            elif do == "done":
+                if hasattr(one, "done"):
+                    one.done()
+                reply = {}
+            else:
+                reply = {"error": "unknown request %r" % do}
+        except Exception as e:  # the library's, which annbench quotes
+            traceback.print_exc()
+            reply = {"error": ("%s: %s" % (type(e).__name__, e))[:4000]}
+        _reply(reply)
+        if do == "done":
+            sys.stdout.flush()
+            os._exit(0)  # some libraries crash while Python takes them down
+
+
+_output = None
+
+
+def _take_output():
+    global _output
+    _output = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+
+def _reply(reply):
+    _output.write(json.dumps(reply) + "\n")
+    _output.flush()
+
+
+def _hello(one):
+    can = ["settle"]
+    if hasattr(one, "save") and hasattr(one, "load"):
+        can.append("save")
+    if hasattr(one, "batch"):
+        can.append("batch")
+    runtime = "Python %s, numpy %s" % (platform.python_version(), np.__version__)
+    return {"protocol": PROTOCOL, "library": one.library, "version": one.version, "runtime": runtime, "metrics": list(one.metrics), "can": can}
+
+
+def _matrix(m):
+    # mode "c" is a private mapping: modules that scale vectors in place change their own copy.
+    a = np.memmap(m["file"], dtype="<f4", mode="c", offset=m["offset"], shape=(m["rows"], m["dim"]))
+    return np.asarray(a)
+
+
+def _make(one, r):
+    vectors = _matrix(r["vectors"]) if r.get("vectors") else None
+    settings = r.get("settings") or {}
+    args = (vectors, r["metric"], settings, r.get("threads", 1), r.get("seed", 0))
+    if r["do"] == "build":
+        vectors.sum(dtype=np.float64)  # the pages are in memory before the clock starts
+    wall, cpu = time.perf_counter_ns(), time.process_time_ns()
+    if r["do"] == "build":
+        one.build(*args)
+    else:
+        one.load(r["path"], *args)
+    reply = {"wall_ns": max(1, time.perf_counter_ns() - wall), "cpu_ns": time.process_time_ns() - cpu}
+    one.set(settings)
+    del vectors, args
+    gc.collect()
+    gc.freeze()
+    gc.disable()  # no collection falls into a search
+    return reply
+
+
+def _search(one, r):
+    first, count, k = r.get("first", 0), r["count"], r["k"]
+    rows = _matrix(r["queries"])[first : first + count]
+    queries = [row.copy() for row in rows]  # some libraries scale a query in place
+    times = np.zeros(count, np.int64)
+    if r.get("batch"):
+        wall, cpu = time.perf_counter_ns(), time.process_time_ns()
+        found = one.batch(np.array(rows), k)
+        reply = {"wall_ns": max(1, time.perf_counter_ns() - wall), "cpu_ns": time.process_time_ns() - cpu}
+        found = list(found)
+    else:
+        if hasattr(one, "prepare"):
+            queries = [one.prepare(q, k) for q in queries]
+        clock, query, found = time.perf_counter_ns, one.query, [None] * count
+        wall, cpu = clock(), time.process_time_ns()
+        for i in range(count):
+            q = queries[i]
+            start = clock()
+            got = query(q, k)
+            times[i] = clock() - start
+            found[i] = got
+        reply = {"wall_ns": max(1, clock() - wall), "cpu_ns": time.process_time_ns() - cpu}
+    ids = np.full((count, k), -1, "<i8")
+    repeated = extra = 0
+    for i, row in enumerate(found):
+        row = [int(x) for x in row]
+        kept = [x for x in dict.fromkeys(row) if x != -1]
+        repeated += sum(x != -1 for x in row) - len(kept)
+        extra += max(0, len(kept) - k)
+        ids[i, : min(k, len(kept))] = kept[:k]
+    if len(found) != count:
+        raise ValueError("%d queries got %d answers" % (count, len(found)))
+    ids.tofile(r["ids"])
+    if not r.get("batch"):
+        times.astype("<i8").tofile(r["times"])
+    if repeated:
+        reply["repeated"] = repeated
+    if extra:
+        reply["extra"] = extra
+    return reply
+
+
+def _settle():
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError):
+        pass  # not glibc: then there is more to weigh

@@ -1,0 +1,175 @@
+package external
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"annbench/indexes"
+	"annbench/indexes/vec"
+)
+
+// The data of [Check]: clustered vectors, few enough for any library to build in a moment and enough for
+// the default settings of most.
+const (
+	checkRows    = 2000
+	checkDim     = 32
+	checkQueries = 50
+	checkK       = 10
+)
+
+// Checked is what [Check] found of one metric.
+type Checked struct {
+	Metric  vec.Metric
+	Version string // of the library
+	Runtime string // what calls it; empty for native programs
+	Build   time.Duration
+	Recall  float64 // recall@10 at the default settings, by id
+	Query   time.Duration
+	Saved   int64 // bytes of the saved index; 0 where it cannot be saved
+}
+
+// Check builds f with its default settings on a few vectors, searches, changes the search settings to
+// the same again, saves and loads where it can, and searches once more: answers must be valid, and the
+// loaded index must answer like the built one. Its error is the first thing that is wrong.
+func Check(ctx context.Context, f *indexes.Family, metric vec.Metric) (c Checked, err error) {
+	scratch, err := os.MkdirTemp("", "annbench-check-")
+	if err != nil {
+		return c, err
+	}
+	defer os.RemoveAll(scratch)
+	base, queries := checkVectors(checkRows, 1), checkVectors(checkQueries, 2)
+	c.Metric = metric
+	in := indexes.BuildInput{Vectors: base, Metric: metric, Threads: 1, Seed: 1, Scratch: scratch}
+	ix, err := f.OpenChecked(ctx, in)
+	if err != nil {
+		return c, fmt.Errorf("building: %w", err)
+	}
+	defer func() { ix.Close() }()
+	x := ix.(*Index)
+	c.Build, c.Version, c.Runtime = x.wall, x.hello.Version, x.hello.Runtime
+	first, err := answers(x, queries)
+	if err != nil {
+		return c, err
+	}
+	if err := x.Tune(nil); err != nil {
+		return c, fmt.Errorf("setting the defaults: %w", err)
+	}
+	again, err := answers(x, queries)
+	if err != nil {
+		return c, err
+	}
+	if !f.Unsaved {
+		path := filepath.Join(scratch, "saved")
+		if err := x.Save(path); err != nil {
+			return c, fmt.Errorf("saving: %w", err)
+		}
+		if c.Saved, err = Size(path); err != nil {
+			return c, err
+		}
+		if err := x.Close(); err != nil {
+			return c, err
+		}
+		if ix, err = f.Load(path, indexes.BuildInput{Metric: metric, Threads: 1, Seed: 1, Scratch: scratch}); err != nil {
+			return c, err
+		}
+		x = ix.(*Index)
+		loaded, err := answers(x, queries)
+		if err != nil {
+			return c, fmt.Errorf("after loading: %w", err)
+		}
+		// Libraries that draw as they search may differ a little from one time to the next.
+		if same, before := agreement(first, loaded), agreement(first, again); same < 0.95*before {
+			return c, fmt.Errorf("the loaded index gives other answers than the built one: %.0f %% are the same", 100*same)
+		}
+		again = loaded
+	}
+	c.Recall = agreement(exact(base, queries, metric), again)
+	var b indexes.Block
+	if err := x.SearchTimed(&b, queries, 0, queries.Rows, checkK, false); err != nil {
+		return c, err
+	}
+	slices.Sort(b.Times)
+	c.Query = b.Times[len(b.Times)/2]
+	if f.Batch {
+		var batch indexes.Block
+		if err := x.SearchTimed(&batch, queries, 0, queries.Rows, checkK, true); err != nil {
+			return c, fmt.Errorf("batch: %w", err)
+		}
+		if same := agreement(batch.IDs, b.IDs); same < 0.9 {
+			return c, fmt.Errorf("its batch search gives other answers than one search after another: %.0f %% are the same", 100*same)
+		}
+	}
+	return c, nil
+}
+
+func answers(x *Index, queries vec.Matrix) ([]int32, error) {
+	var b indexes.Block
+	err := x.SearchTimed(&b, queries, 0, queries.Rows, checkK, false)
+	return b.IDs, err
+}
+
+// agreement is the share of the ids of want that got has, query by query.
+func agreement(want, got []int32) float64 {
+	common := 0
+	for q := 0; q < len(want); q += checkK {
+		for _, id := range want[q : q+checkK] {
+			if id >= 0 && slices.Contains(got[q:q+checkK], id) {
+				common++
+			}
+		}
+	}
+	return float64(common) / float64(len(want))
+}
+
+func exact(base, queries vec.Matrix, metric vec.Metric) (ids []int32) {
+	for q := range queries.Rows {
+		var top vec.TopK
+		top.Reset(checkK)
+		for i := range base.Rows {
+			top.Push(vec.Neighbor{ID: int32(i), Dist: metric.Rank(queries.Row(q), base.Row(i))})
+		}
+		for _, n := range top.AppendTo(nil) {
+			ids = append(ids, n.ID)
+		}
+	}
+	return ids
+}
+
+// checkVectors are clusters on a positive orthant, like embeddings after a ReLU.
+func checkVectors(rows int, seed uint64) vec.Matrix {
+	centres := rand.New(rand.NewPCG(9, 9))
+	const clusters = 20
+	c := vec.NewMatrix(clusters, checkDim)
+	for i := range c.Data {
+		c.Data[i] = float32(centres.NormFloat64())
+	}
+	r := rand.New(rand.NewPCG(seed, 3))
+	m := vec.NewMatrix(rows, checkDim)
+	for i := range rows {
+		row := m.Row(i)
+		for j, x := range c.Row(r.IntN(clusters)) {
+			row[j] = max(0, x+0.4*float32(r.NormFloat64()))
+		}
+	}
+	return m
+}
+
+// Size sums the files of a saved index, in bytes.
+func Size(path string) (bytes int64, err error) {
+	err = filepath.WalkDir(filepath.Join(path, indexDir), func(_ string, e os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil && info.Mode().IsRegular() {
+			bytes += info.Size()
+		}
+		return err
+	})
+	return bytes, err
+}
