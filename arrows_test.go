@@ -55,6 +55,7 @@ var arrows = map[string][]string{
 	// Object storage: files come and go, and nobody else knows it.
 	"bench/store":           {"bench/lease"},
 	"bench/store/storetest": {},
+	"bench/store/staging":   {"bench", "bench/lease", "bench/record", "bench/store", "internal/usage"},
 	// Files of other tools, what is stored of them, and what a sweep runs on.
 	"bench/dataset/vecfile":    {"indexes/vec"},
 	"bench/dataset/collection": {"indexes/vec", "bench/dataset/vecfile"},

@@ -153,16 +153,17 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 	ctx, stop, signalled := interruptible()
 	defer stop()
 	s := &surface{quiet: c.Quiet}
-	s.storage = &storage{s: s, args: k.Args}
-	s.out, s.err = &renaming{stdout, s.storage}, &renaming{stderr, s.storage}
+	s.storage = stagingOf(s, k.Args)
+	s.out, s.err = s.storage.Writer(stdout), s.storage.Writer(stderr)
+	s.storage.Err = s.err
 	stderr = s.err
 	s.log = slog.New(slog.NewTextHandler(s.logWriter(), &slog.HandlerOptions{Level: level, ReplaceAttr: dropTime}))
 	k.BindTo(ctx, (*context.Context)(nil))
-	err := s.storage.stage(ctx, k.Selected())
+	err := stage(ctx, s.storage, k.Selected())
 	if err == nil {
 		err = k.Run(s)
 	}
-	err = s.storage.finish(ctx, err)
+	err = s.storage.Finish(ctx, err)
 	s.clear()
 	if code := signalled(); code != 0 && !(s.served && err == nil) {
 		fmt.Fprintln(stderr, "annbench: interrupted; what was measured is kept, and the same command goes on from there")
@@ -172,7 +173,7 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, errFailedCells), errors.Is(err, errIncomplete), errors.Is(err, errNothingFits), errors.Is(err, errWorse):
+	case told(err):
 		return exitFailed
 	case errors.As(err, &wrong), usage.Is(err):
 		fmt.Fprintf(stderr, "annbench: %v\n", err)
@@ -180,6 +181,11 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "annbench: %v\n", err)
 	return exitFailed
+}
+
+// told reports whether err is about results that are there, and has been told already.
+func told(err error) bool {
+	return errors.Is(err, errFailedCells) || errors.Is(err, errIncomplete) || errors.Is(err, errNothingFits) || errors.Is(err, errWorse)
 }
 
 // interruptible gives a context that ends with SIGINT or SIGTERM, and a function that tells the exit

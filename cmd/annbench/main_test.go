@@ -22,6 +22,7 @@ import (
 	"annbench/bench/dataset/vecfile"
 	"annbench/bench/record"
 	"annbench/bench/store"
+	"annbench/bench/store/staging"
 	"annbench/bench/store/storetest"
 	"annbench/embedder"
 	"annbench/indexes/vec"
@@ -251,7 +252,7 @@ func TestEveryPathKnowsStorage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kinds := []string{s3In, s3Card, s3Results, s3Whole, s3Out, s3Made, s3Work, s3Own}
+	kinds := []string{staging.In, staging.Card, staging.Results, staging.Whole, staging.Out, staging.Made, staging.Work, staging.Own}
 	n := 0
 	_ = kong.Visit(parser.Model, func(node kong.Visitable, next kong.Next) error {
 		var v *kong.Value
@@ -274,7 +275,7 @@ func TestEveryPathKnowsStorage(t *testing.T) {
 		switch {
 		case path && tag == "":
 			t.Errorf("%s takes a path, and has no tag s3 that says what becomes of s3://bucket/key", v.Summary())
-		case tag != "" && !slices.Contains(kinds, tag) && (!strings.HasPrefix(tag, s3No) || len(tag) < 20):
+		case tag != "" && !slices.Contains(kinds, tag) && (!strings.HasPrefix(tag, staging.No) || len(tag) < 20):
 			t.Errorf("%s: no meaning of s3 %q", v.Summary(), tag)
 		case path:
 			n++

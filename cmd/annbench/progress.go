@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"annbench/bench/pipeline"
+	"annbench/bench/store/staging"
 )
 
 // surface is where a command shows what it does: results on out, progress and log on err.
@@ -22,7 +23,7 @@ type surface struct {
 	out, err io.Writer
 	quiet    bool
 	log      *slog.Logger
-	storage  *storage
+	storage  *staging.Stage
 
 	mu   sync.Mutex
 	bar  *progressbar.ProgressBar
@@ -33,8 +34,8 @@ type surface struct {
 const every = 10 * time.Second
 
 func isTerminal(w io.Writer) bool {
-	if r, ok := w.(*renaming); ok {
-		w = r.w
+	if r, ok := w.(*staging.Renaming); ok {
+		w = r.W
 	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
@@ -100,7 +101,7 @@ func (s *surface) json(v any) error {
 // pipeline is the way from images or vectors to results, with its progress shown here.
 func (s *surface) pipeline(ctx context.Context) *pipeline.Pipeline {
 	return &pipeline.Pipeline{
-		Local: s.storage.data, Find: findServer, Between: func() { s.storage.keep(ctx) }, Log: s.log, Progress: s.progress,
+		Local: s.storage.Data, Find: findServer, Between: func() { s.storage.Keep(ctx) }, Log: s.log, Progress: s.progress,
 		Say: func(line string) { s.say("%s", line) },
 	}
 }
@@ -131,8 +132,8 @@ func (s *surface) sayPlain(line string) {
 	}
 	s.clear()
 	w := s.err
-	if r, ok := w.(*renaming); ok {
-		w = r.w
+	if r, ok := w.(*staging.Renaming); ok {
+		w = r.W
 	}
 	fmt.Fprintln(w, line)
 }

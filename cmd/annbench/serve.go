@@ -200,10 +200,10 @@ func embedOne(session *embedder.Session) func(image.Image) ([]float32, error) {
 func originHere(ctx context.Context, s *surface, o pipeline.Origin) (pipeline.Origin, error) {
 	var all error
 	for _, path := range []*string{&o.Images, &o.TSV, &o.Vectors} {
-		local, err := s.storage.here(ctx, *path, nil)
+		local, err := s.storage.Here(ctx, *path, nil)
 		*path, all = local, errors.Join(all, err)
 	}
 	var err error
-	o.Model, err = s.storage.card(ctx, o.Model)
+	o.Model, err = s.storage.Card(ctx, o.Model)
 	return o, errors.Join(all, err)
 }
