@@ -2,19 +2,21 @@
 // recommender's comparison as it was, the same on equal terms, and each of its claims with what was
 // measured and whether it holds.
 //
-//	go run ./scripts/findings results/fashion-50k > docs/results/findings.md
+//	go run ./scripts/findings -records records/fashion-50k results/fashion-50k > docs/results/findings.md
 package main
 
 import (
 	"bytes"
 	"cmp"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"annbench/bench/metric"
 	"annbench/bench/record"
@@ -24,11 +26,17 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: findings RESULTS > docs/results/findings.md")
+	records := flag.String("records", "", "folder below docs/results that has the records, for the page to link to")
+	flag.Usage = func() {
+		fmt.Fprintln(os.Stderr, "usage: findings [-records FOLDER] RESULTS > docs/results/findings.md")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	if flag.NArg() != 1 {
+		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(os.Stdout, os.Args[1]); err != nil {
+	if err := run(os.Stdout, flag.Arg(0), *records); err != nil {
 		fmt.Fprintf(os.Stderr, "findings: %v\n", err)
 		os.Exit(1)
 	}
@@ -47,20 +55,21 @@ var asItWas = []struct {
 }
 
 type findings struct {
-	r     *judge.Report
-	ds    record.Dataset
-	rows  map[string]*judge.Row // as it was, at the larger k
-	small map[string]*judge.Row // at the smaller
-	large judge.Terms
-	less  judge.Terms
+	r       *judge.Report
+	records string // where they are kept, from the page; empty where they are not
+	ds      record.Dataset
+	rows    map[string]*judge.Row // as it was, at the larger k
+	small   map[string]*judge.Row // at the smaller
+	large   judge.Terms
+	less    judge.Terms
 }
 
-func run(w io.Writer, dir string) error {
+func run(w io.Writer, dir, records string) error {
 	r, err := judge.Load(dir)
 	if err != nil {
 		return err
 	}
-	f := &findings{r: r, ds: r.Sources[0].Dataset, large: r.Focus, rows: map[string]*judge.Row{}, small: map[string]*judge.Row{}}
+	f := &findings{r: r, records: records, ds: r.Sources[0].Dataset, large: r.Focus, rows: map[string]*judge.Row{}, small: map[string]*judge.Row{}}
 	for _, t := range r.Terms {
 		if t.Mode == record.Latency && t.K < f.large.K {
 			f.less = t
@@ -118,29 +127,30 @@ func (f *findings) write(b *bytes.Buffer) {
 		reps = max(reps, row.OK())
 	}
 	say("# Findings: the fashion recommender's comparison, measured again")
-	say("A write-up of a fashion recommender compared four indexes over 50,000 embeddings of 512 dimensions. This is its experiment as it was, the same on equal terms, and each of its claims with what was measured.")
-	say("Data: %s, %s base vectors and %s queries of %d dimensions, all by cosine distance, so that every family is asked for the same neighbours. Machine: %s, %d cores; every index is built and searched with one thread. Every cell %d times, each time with a build of its own; what stands in brackets is a 95 %% interval.",
+	say("A write-up of a fashion recommender compared four indexes over 50,000 embeddings of 512 dimensions. This page repeats its experiment as published, then on equal terms, and checks each of its claims.")
+	say("Data: %s, %s base vectors and %s queries of %d dimensions, all with cosine distance, so that every family is asked for the same neighbours. Machine: %s, %d cores; every index is built and searched with one thread. Every cell was measured %d times, each time with its own build; brackets hold 95 %% intervals.",
 		f.ds.Name, thousands(f.ds.Base), thousands(f.ds.Queries), f.ds.Dim, env.CPU, env.Cores, reps)
-	say("```sh\nbin/annbench run configs/fashion-50k.yaml\ngo run ./scripts/findings results/fashion-50k > docs/results/findings.md\n```")
+	say("%s", f.provenance())
+	say("<!-- not run: measures for half an hour -->\n```sh\nbin/annbench run configs/fashion-50k.yaml\ngo run ./scripts/findings results/fashion-50k > docs/results/findings.md\n```")
 
 	v := wording.Verdict(f.r, f.r.Decide())
 	say("**%s %s** `%s`%s. %s", v.Question, v.Family, v.Setting, optional(", tied with %s", v.Tied), strings.Join(v.Why, " "))
 
-	say("## What the write-up says, and what was measured")
-	fmt.Fprintln(b, "| the write-up | measured | it |")
+	say("## The claims, and what was measured")
+	fmt.Fprintln(b, "| the write-up says | measured | the claim |")
 	fmt.Fprintln(b, "|:--|:--|:--|")
 	for _, c := range f.claims() {
 		fmt.Fprintf(b, "| %s | %s | **%s** |\n", c.claim, c.measured, c.holds)
 	}
 	say("")
-	say("The write-up's numbers compare different things with each other: indexes that find nearly all of the neighbours with indexes that find few of them. An order of speeds at different recalls says little about which index to take; the tables on equal terms do.")
+	say("The write-up compares indexes that find nearly all neighbours with indexes that find few of them. Speeds at different recalls say little about which index to use. The tables on equal terms do.")
 
-	say("## As it was")
+	say("## As published")
 	f.asWas(b, f.large, f.rows)
 	f.asWas(b, f.less, f.small)
 
 	say("## On equal terms")
-	say("Every family swept over its settings, and compared where one quantity is the same for all.")
+	say("Every family with many settings, compared at points where one quantity is the same for all.")
 	for _, t := range []judge.Terms{f.large, f.less} {
 		for i, e := range wording.Equals(f.r, t) {
 			if i > 0 && t != f.large {
@@ -161,6 +171,33 @@ func (f *findings) write(b *bytes.Buffer) {
 	say("![Recall against speed, and families at equal recall](../pictures/equal.png)")
 	say("![What is recommended: queries, answers of each family, right, wrong and missed](../pictures/gallery.png)")
 	b.Truncate(len(bytes.TrimRight(b.Bytes(), "\n")) + 1)
+}
+
+// provenance says which run the figures are of: its days, its commit, and where its records are.
+func (f *findings) provenance() string {
+	var first, last time.Time
+	for _, row := range f.r.Rows {
+		for _, rep := range row.Reps {
+			if first.IsZero() || rep.Time.Before(first) {
+				first = rep.Time
+			}
+			if rep.Time.After(last) {
+				last = rep.Time
+			}
+		}
+	}
+	const day = "2 January 2006"
+	s := "Measured on " + first.UTC().Format(day)
+	if to := last.UTC().Format(day); to != first.UTC().Format(day) {
+		s += " to " + to
+	}
+	if commit := f.r.Envs[0].Env.Commit; commit != "" {
+		s += " at commit " + commit
+	}
+	if f.records == "" {
+		return s + ". The records are not in the repository."
+	}
+	return s + fmt.Sprintf(". The records are in [%s](%s).", f.records, f.records)
 }
 
 func (f *findings) asWas(b *bytes.Buffer, t judge.Terms, rows map[string]*judge.Row) {
@@ -421,13 +458,13 @@ func (f *findings) place(family string) string {
 	case m == nil:
 		return "was not measured"
 	case !m.Reached():
-		return fmt.Sprintf("comes up to recall %s only", number(m.Recall, 3))
+		return fmt.Sprintf("reaches recall %s at most", number(m.Recall, 3))
 	case m.Family.Name == best.Family.Name:
 		return fmt.Sprintf("is the fastest: %s ms a query", number(1e3/m.Value.Median, 3))
 	}
 	d := best.Value.Against(m.Value)
 	if d.Tied && d.OK {
-		return fmt.Sprintf("takes %s ms a query, as %s does within the noise", number(1e3/m.Value.Median, 3), best.Family.Name)
+		return fmt.Sprintf("takes %s ms a query, tied with %s", number(1e3/m.Value.Median, 3), best.Family.Name)
 	}
 	return fmt.Sprintf("takes %s ms a query, %s the time of %s", number(1e3/m.Value.Median, 3), times(d), best.Family.Name)
 }

@@ -60,7 +60,7 @@ func results(t *testing.T) string {
 
 func TestFindings(t *testing.T) {
 	var b bytes.Buffer
-	if err := run(&b, results(t)); err != nil {
+	if err := run(&b, results(t), "records/x"); err != nil {
 		t.Fatal(err)
 	}
 	for claim, want := range map[string]string{
@@ -86,7 +86,8 @@ func TestFindings(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"2.50 times (2.50 to 2.50)", "at recall 0.95, hnsw-faiss is the fastest: 0.111 ms", "ivfpq-faiss comes up to recall 0.200 only",
+		"Measured on ", "The records are in [records/x](records/x).",
+		"2.50 times (2.50 to 2.50)", "at recall 0.95, hnsw-faiss is the fastest: 0.111 ms", "ivfpq-faiss reaches recall 0.200 at most",
 		"| Flat | flat-faiss | – | 100.", "2.00 times (2.00 to 2.00) the time of hnsw-faiss", "the vectors alone, which both need to answer, are 102 MB",
 	} {
 		if !strings.Contains(b.String(), want) {
@@ -96,7 +97,7 @@ func TestFindings(t *testing.T) {
 	if t.Failed() {
 		t.Log(b.String())
 	}
-	if err := run(&b, t.TempDir()); err == nil {
+	if err := run(&b, t.TempDir(), ""); err == nil {
 		t.Error("an empty folder has findings")
 	}
 }

@@ -2,7 +2,7 @@
 // with the number of vectors, as measured, and from it a model on paper of what 10⁷ to 10⁹ vectors
 // take: memory, building, nodes, and what they cost. What is carried on beyond the measurements says so.
 //
-//	go run ./scripts/scale results/scale > docs/results/scale.md
+//	go run ./scripts/scale -records records/scale results/scale > docs/results/scale.md
 //
 // The flags are the assumptions of the model; the page names them.
 package main
@@ -38,6 +38,7 @@ func main() {
 	flag.DurationVar(&a.within, "within", 20*time.Millisecond, "time in which a shard has to answer")
 	flag.Float64Var(&a.price, "price", 0.5, "price of a node for an hour")
 	flag.StringVar(&a.note, "note", "", "a sentence on how it was measured, for the page")
+	flag.StringVar(&a.records, "records", "", "folder below docs/results that has the records, for the page to link to")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: scale [flags] RESULTS > docs/results/scale.md")
 		flag.PrintDefaults()
@@ -59,14 +60,15 @@ func main() {
 
 // assumptions are what the model takes for granted, and a reader replaces by their own.
 type assumptions struct {
-	memory float64       // GiB of a node
-	usable float64       // share of it that an index may take; the rest is the system's, and room to load a new index
-	cores  int           // of a node
-	busy   float64       // share of the cores' time that searches may take, so that arrivals do not queue
-	rate   float64       // queries a second
-	within time.Duration // that a shard may take for a query
-	price  float64       // of a node for an hour, in any currency
-	note   string        // a sentence for the page
+	memory  float64       // GiB of a node
+	usable  float64       // share of it that an index may take; the rest is the system's, and room to load a new index
+	cores   int           // of a node
+	busy    float64       // share of the cores' time that searches may take, so that arrivals do not queue
+	rate    float64       // queries a second
+	within  time.Duration // that a shard may take for a query
+	price   float64       // of a node for an hour, in any currency
+	note    string        // a sentence for the page
+	records string        // where the records are kept, from the page; empty where they are not
 }
 
 func (a assumptions) check() error {
@@ -187,23 +189,51 @@ func (p *page) say(format string, args ...any) { fmt.Fprintf(p, format+"\n\n", a
 
 func (p *page) row(cells ...string) { fmt.Fprintf(p, "| %s |\n", strings.Join(cells, " | ")) }
 
+// provenance says which run the figures are of: its days, its commit, and where its records are.
+func (p *page) provenance() string {
+	var first, last time.Time
+	for _, row := range p.r.Rows {
+		for _, rep := range row.Reps {
+			if first.IsZero() || rep.Time.Before(first) {
+				first = rep.Time
+			}
+			if rep.Time.After(last) {
+				last = rep.Time
+			}
+		}
+	}
+	const day = "2 January 2006"
+	s := "Measured on " + first.UTC().Format(day)
+	if to := last.UTC().Format(day); to != first.UTC().Format(day) {
+		s += " to " + to
+	}
+	if commit := p.r.Envs[0].Env.Commit; commit != "" {
+		s += " at commit " + commit
+	}
+	if p.records == "" {
+		return s + ". The records are not in the repository."
+	}
+	return s + fmt.Sprintf(". The records are in [%s](%s).", p.records, p.records)
+}
+
 func (p *page) write() error {
 	first, last := p.r.Sources[0].Dataset, p.r.Sources[len(p.r.Sources)-1].Dataset
 	env := p.r.Envs[0].Env
 	p.say("# Scale: from 10⁴ vectors to 10⁶ as measured, to 10⁹ on paper")
-	p.say("Two parts that must not be taken for each other. The first is measured. The second carries it on by arithmetic, with the assumptions named, to choose what to measure next and not to buy machines by.")
-	p.say("```sh\nbin/annbench run configs/scale.yaml\ngo run ./scripts/scale results/scale > docs/results/scale.md\n```")
+	p.say("Measured first, extrapolated after. The first part is measured. The second extends it by arithmetic, with named assumptions. Use it to choose what to measure next, not to buy machines.")
+	p.say("<!-- not run: measures for hours -->\n```sh\nbin/annbench run configs/scale.yaml\ngo run ./scripts/scale results/scale > docs/results/scale.md\n```")
 
 	p.say("## Measured")
-	p.say("Data: from %s to %s; queries are held out: clusters of low intrinsic dimension, the vectors of a smaller set the first ones of a larger. k = %d, %s. Machine: %s, %d cores; builds with %d threads, searches one at a time on one.",
+	p.say("Data: from %s to %s; clusters of low intrinsic dimension, where a smaller set is the beginning of a larger one; queries are held out. k = %d, %s. Machine: %s, %d cores; builds with %d threads, searches one at a time on one.",
 		first.Name, last.Name, p.r.Focus.K, p.r.Focus.Metric, env.CPU, env.Cores, p.r.Focus.Threads)
 	if d := p.disturbed(); len(d) > 0 {
-		p.say("The machine was not quiet, and times are those of a busy machine. As it was told when the runs began: %s.", strings.Join(d, "; "))
+		p.say("The machine was not quiet, and times are those of a busy machine. At the start of the runs it reported: %s.", strings.Join(d, "; "))
 	}
+	p.say("%s", p.provenance())
 	if p.note != "" {
 		p.say("%s", p.note)
 	}
-	p.say("Every family was built and searched once a size, so a single value may be off by what the machine did at that moment; the exponents, over all sizes, carry their standard errors. *grows as* is the exponent of the power that fits best: n¹ doubles when the vectors double. A value with * is at the highest recall that the family's settings reach, where that is below %.2f, and does not count in the fit.", judge.Target)
+	p.say("Every family was built and searched once per size, so a single value may be off by whatever the machine did at that moment. The exponents, over all sizes, have standard errors. *grows as* is the exponent of the power law that fits best: n¹ doubles when the vectors double. A value with * is at the highest recall of the family's settings, if that is below %.2f, and is not used in the fit.", judge.Target)
 	var table bytes.Buffer
 	if err := text.Growths(&table, p.growths); err != nil {
 		return err
@@ -213,7 +243,7 @@ func (p *page) write() error {
 	p.notes()
 
 	p.say("## On paper: one index, were a machine large enough")
-	p.say("Memory is the straight line through the two largest sets: every family here keeps so many bytes a vector. Build time and the time of a query are those of the largest set, carried on by the exponent of the last decade (10⁵ to 10⁶: what fits into caches grows otherwise than what does not); in brackets, by the smallest and the largest exponent that the measurements allow, those of the last decade and of all sizes with two standard errors to either side. That is the smaller part of the doubt: pages, settings that reach the recall, and the data itself change with size, and no line knows it.")
+	p.say("Memory is the straight line through the two largest sets, since every family here keeps a fixed number of bytes per vector. Build time and the time of a query start from the largest set and grow with the exponent of the last decade (10⁵ to 10⁶, because data that fits into caches grows differently). The brackets use the smallest and the largest exponent that the measurements allow: those of the last decade and of all sizes, with two standard errors to either side. That is the smaller part of the uncertainty: memory pages, the settings that reach the recall, and the data itself change with size, and no fitted line shows that.")
 	for _, n := range paper {
 		p.say("%s vectors (%s times the largest set that was measured):", power(n), about(float64(n)/float64(p.most())))
 		p.row("family", "memory", "build, "+cores(p.r.Focus.Threads), "a query")
@@ -225,7 +255,7 @@ func (p *page) write() error {
 	}
 
 	p.say("## On paper: shards over nodes")
-	p.say("Assumed: nodes of %s GiB and %d cores, %.0f %% of the memory for the index; the vectors are cut at random into as many equal shards as nodes are needed, every query asks every shard, and the answers are merged. So a shard's own size decides build and search time, and the table says how far that is beyond what was measured; every shard works for every query, so the work of a query grows with the shards. A shard has to answer within %s, so that slow families are cut into more shards than memory asks for. %s queries a second are to be answered with at most %.0f %% of the cores' time; where one copy of the shards cannot, copies are added. A node costs %s an hour, in whatever currency: **replace all of these by your own** (`go run ./scripts/scale -h`). Left out: the wire (measured with engines: [engines.md](engines.md)), the slowest shard of many, updates, disks, people.",
+	p.say("Assumptions: nodes of %s GiB and %d cores, with %.0f %% of the memory for the index. The vectors are divided at random into equal shards, as many as nodes are needed; every query asks every shard, and the answers are merged. So the size of a shard decides build and search time, and the table says how far that is beyond the measured sizes. Every shard works on every query, so the work per query grows with the number of shards. A shard must answer within %s, so slow families need more shards than memory alone would require. %s queries a second must be answered with at most %.0f %% of the cores' time; if one copy of the shards cannot do that, copies are added. A node costs %s an hour, in any currency. **Replace all of these by your own** (`go run ./scripts/scale -h`). Not included: the network (measured with [database servers](engines.md)), the slowest of many shards, updates, disks, people.",
 		trim(p.memory), p.cores, 100*p.usable, say.Quantity(metric.Mean, p.within.Seconds()), thousands(int(p.rate)), 100*p.busy, trim(p.price))
 	for _, n := range paper {
 		p.say("%s vectors:", power(n))
@@ -365,13 +395,13 @@ func (p *page) conclusions() {
 		for _, c := range able {
 			parts = append(parts, fmt.Sprintf("%s n^%.2f", c.m.family, c.m.query.Exponent))
 		}
-		p.say("- How the time of a query grows, slowest growth first: %s. What grows slowly gains from few large shards, what grows like n loses nothing by many small ones.", strings.Join(parts, ", "))
+		p.say("- How the time of a query grows, slowest growth first: %s. Families that grow slowly gain from few large shards; families that grow like n lose nothing with many small ones.", strings.Join(parts, ", "))
 	}
 	if len(unable) > 0 {
-		p.say("- Short of recall %.2f at the largest size with the settings of this sweep: %s. They cannot stand beside the others, however small they are.", judge.Target, strings.Join(unable, ", "))
+		p.say("- Short of recall %.2f at the largest size with the settings of this sweep: %s. They cannot be compared with the others, however small they are.", judge.Target, strings.Join(unable, ", "))
 	}
-	p.say("- The settings of the sweep are the same at every size. Inverted lists want more lists as vectors grow (a number like √n keeps their time near √n), and that is not in these exponents.")
-	p.say("- What would make the second part a measurement: one node of the assumed size, one shard of the size in the table, and this harness on it: `annbench run` takes the vectors in any of [the formats](../reference/formats.md); [cluster.md](../howto/cluster.md) runs a sweep over many nodes.")
+	p.say("- The settings of the sweep are the same at every size. Inverted lists need more lists as vectors grow (a number like √n keeps their time near √n), and these exponents do not include that.")
+	p.say("- To turn the second part into a measurement, take one node of the assumed size and one shard of the size in the table, and run this harness on it. `annbench run` reads vectors in any of [these formats](../reference/formats.md); [a cluster](../howto/cluster.md) runs a sweep on many nodes.")
 }
 
 // name marks a family that does not reach the recall.

@@ -60,6 +60,7 @@ func TestPaper(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
+		"Measured on 1 January 1970. The records are not in the repository.",
 		// 10⁷ vectors: 1 MB and 1 GB, as n 10 s to build and 100 ms to search, all without doubt.
 		"| line | 955 MiB | 10.0 s (10.0 s to 10.0 s) | 100 ms (100 ms to 100 ms) |",
 		"short (recall 0.400)",
