@@ -10,21 +10,23 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// TestDocumentedCommandsExist parses every command line of annbench in the documents: flags and
+// TestDocumentedCommandsExist parses every command line of annbench in the pages, also of those blocks that no test runs: flags and
 // subcommands that are gone, or mistyped, fail here. Files that they name must be there where the
 // repository ships them.
 func TestDocumentedCommandsExist(t *testing.T) {
-	lines := regexp.MustCompile(`(?m)^(?:bin/)?annbench (.+)$|` + "`(?:bin/)?annbench ([^`]+)`")
+	lines := regexp.MustCompile(`(?m)^(?:bin/)?annbench (.+)$`)
+	inline := regexp.MustCompile("`(?:bin/)?annbench ([^`]+)`")
 	n := 0
-	for _, doc := range []string{
-		"README.md", "CONTRIBUTING.md", "configs/README.md", "docs/howto/images.md", "docs/reference/formats.md", "docs/howto/train-a-model.md", "docs/results/model.md", "docs/howto/cluster.md",
-	} {
-		text, err := os.ReadFile(filepath.Join("../..", doc))
-		if err != nil {
-			t.Fatal(err)
+	for doc, text := range pages(t) {
+		blocks, _ := blocksOf(doc, text)
+		found := inline.FindAllStringSubmatch(text, -1)
+		inText := len(found)
+		for _, b := range blocks {
+			found = append(found, lines.FindAllStringSubmatch(b.text, -1)...)
 		}
-		for _, m := range lines.FindAllStringSubmatch(string(text), -1) {
-			line := m[1] + m[2]
+		for i, m := range found {
+			line, _, _ := strings.Cut(strings.Join(strings.Fields(m[1]), " "), " #")
+			line, _, _ = strings.Cut(line, " > ")
 			n++
 			var c cli
 			parser, err := kong.New(&c, helpVars)
@@ -40,13 +42,13 @@ func TestDocumentedCommandsExist(t *testing.T) {
 				}
 			}
 			// In running text a subcommand is named without what it needs.
-			named := m[2] != "" && len(args) <= 2 && !strings.Contains(line, "-")
+			named := i < inText && len(args) <= 2 && !strings.Contains(line, "-")
 			if _, err := parser.Parse(args); err != nil && (!named || strings.Contains(err.Error(), "unexpected")) {
 				t.Errorf("%s: annbench %s: %v", doc, line, err)
 			}
 		}
 	}
-	if n < 8 {
+	if n < 60 {
 		t.Errorf("%d commands were found: the documents are written otherwise than this test reads them", n)
 	}
 }
