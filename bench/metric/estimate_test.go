@@ -97,19 +97,6 @@ func TestPercentileErrorShrinksWithQueries(t *testing.T) {
 	}
 }
 
-func TestSaturationRecall(t *testing.T) {
-	points := []Loss{{.5, -.2, -.3, -.1}, {.99, 0, -.01, .01}, {.9, -.005, -.012, .002}, {.8, -.05, -.07, -.03}}
-	if r, ok := SaturationRecall(points); !ok || r != 0.9 {
-		t.Errorf("%v, %v; want .9", r, ok)
-	}
-	if r, ok := SaturationRecall(points[:1]); ok {
-		t.Errorf("a loss alone saturates at %v", r)
-	}
-	if _, ok := SaturationRecall(points[1:2]); ok {
-		t.Error("without a point that loses, the saturation is not known")
-	}
-}
-
 func TestRobustness(t *testing.T) {
 	recall := []float64{1, 0.8, 0.4, 0.8}
 	for delta, want := range map[float64]float64{0.5: 0.75, 0.8: 0.75, 0.9: 0.25, 1: 0.25} {

@@ -1,9 +1,7 @@
 package metric
 
 import (
-	"cmp"
 	"math"
-	"slices"
 )
 
 // Tolerance is by how much, relative to the distance of the k-th exact neighbour, an answer may lie
@@ -72,25 +70,6 @@ func Robustness(recall []float64, delta float64) float64 {
 		}
 	}
 	return float64(n) / float64(len(recall))
-}
-
-// A Loss is what one operating point costs the user: its recall, and ΔmAP against exact search with
-// the ends of its 95 % interval.
-type Loss struct{ Recall, Delta, Lo, Hi float64 }
-
-// SaturationRecall is the recall above which more recall no longer shows: the lowest recall of a
-// point such that its interval, and those of all points of higher recall, hold 0 or lie above it.
-// ok is false where there is no such point, and where even the lowest point is one: then the
-// saturation lies somewhere below all that was measured.
-func SaturationRecall(points []Loss) (recall float64, ok bool) {
-	sorted := slices.SortedFunc(slices.Values(points), func(a, b Loss) int { return cmp.Compare(b.Recall, a.Recall) })
-	for i, p := range sorted {
-		if p.Hi < 0 {
-			return recall, i > 0
-		}
-		recall = p.Recall
-	}
-	return 0, false
 }
 
 // DistanceRatio is how much farther the answers lie than the exact neighbours, rank by rank:
