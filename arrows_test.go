@@ -124,7 +124,7 @@ var testArrows = map[string][]string{
 }
 
 // forAll are the leaves that any package may import without a line of its own.
-var forAll = []string{"internal/atomicfile", "internal/units", "internal/usage", "internal/words"}
+var forAll = []string{"internal/atomicfile", "internal/proctree", "internal/units", "internal/usage", "internal/words"}
 
 // knowsAll are the packages that may import any other: the command alone.
 var knowsAll = []string{"cmd/annbench"}

@@ -144,6 +144,9 @@ func (u *underway) failed(ctx context.Context, err error, from, to int) error {
 	if err != nil && !errors.As(err, &failure) {
 		return err
 	}
+	if failure.disk {
+		return fmt.Errorf("%s: %s: make room, then run the same again; nothing measured is lost", u.Out, failure.reason)
+	}
 	for i := from; i < to; i++ {
 		if u.written[i] {
 			continue

@@ -1,13 +1,16 @@
 package bench
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -43,10 +46,11 @@ func TestMain(m *testing.M) {
 // misbehave is what goes wrong in the wild. "FAULT@TEXT" does so only where the order holds TEXT.
 func misbehave(fault string) {
 	fault, only, _ := strings.Cut(fault, "@")
-	b, _ := io.ReadAll(os.Stdin)
+	in := bufio.NewReader(os.Stdin)
+	b, _ := in.ReadBytes('\n')
 	replies := os.NewFile(3, "replies")
 	if !strings.Contains(string(b), only) {
-		if err := Work(context.Background(), strings.NewReader(string(b)), replies); err != nil {
+		if err := Work(context.Background(), io.MultiReader(bytes.NewReader(b), in), replies); err != nil {
 			os.Exit(1)
 		}
 		os.Exit(0)
@@ -71,6 +75,16 @@ func misbehave(fault string) {
 				_, _ = f.Write(noise)
 			}
 		}
+	case "leave": // a daemon in a session of its own that keeps every descriptor, and an end that is none
+		c := exec.Command("/bin/sleep", "600")
+		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		c.Stdout, c.Stderr, c.ExtraFiles = os.Stdout, os.Stderr, []*os.File{replies}
+		if err := c.Start(); err != nil {
+			panic(err)
+		}
+		fmt.Fprintln(os.Stderr, "daemon", c.Process.Pid)
+	case "full":
+		_ = json.NewEncoder(replies).Encode(reply{Error: "saving: write index: no space left on device", Disk: true})
 	case "silent":
 	case "eat":
 		var hold [][]byte

@@ -345,10 +345,14 @@ func (c *coordinator) truth(ctx context.Context, m vec.Metric) error {
 	if _, ok := c.warned[m]; ok {
 		return nil
 	}
-	p := &process{command: c.Worker, log: c.Log}
+	limit, err := c.Sweep.memoryLimit()
+	if err != nil {
+		return err
+	}
+	p := &process{command: c.Worker, timeout: c.Sweep.Timeout, renew: true, memory: limit, log: c.Log}
 	var warnings []string
 	known := slices.ContainsFunc(c.Dataset.Difficulty, func(d record.Difficulty) bool { return d.Metric == string(m) })
-	err := p.run(ctx, order{
+	err = p.run(ctx, order{
 		Do: doTruth, Set: c.Run.Set, Metric: m, Threads: c.env.Cores, MaxK: c.maxK(),
 		Allow: c.Sweep.Data.Allow, Given: c.given(m), Hardness: !known,
 	}, func(r reply) {

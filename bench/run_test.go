@@ -3,10 +3,13 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,6 +18,7 @@ import (
 	"annbench/bench/metric"
 	"annbench/bench/record"
 	"annbench/indexes/vec"
+	"annbench/internal/proctree"
 )
 
 const flatAndForest = `
@@ -103,6 +107,48 @@ func TestRunMeasuresEveryCellOnceAndGoesOn(t *testing.T) {
 	}
 }
 
+// TestFullDiskEndsTheRun: it says nothing of an index, so that no cell may fail for it.
+func TestFullDiskEndsTheRun(t *testing.T) {
+	set := testSet(t, 300, 8, 20)
+	for _, do := range []task{doBuild, doSearch} {
+		r := testRun(t, set, testSweep(t, "- family: flat\n- family: forest\n"))
+		t.Setenv(faultVariable, `full@{"do":"`+string(do)+`","set":"`+set+`","metric":"l2","threads":1,"max_k":100,"family":"forest"`)
+		_, err := r.Do(t.Context())
+		if err == nil || !strings.Contains(err.Error(), r.Out) || !strings.Contains(err.Error(), "no space left on device") {
+			t.Errorf("%s: error %v, want one that names the folder and the reason", do, err)
+		}
+		for _, rec := range readRecords(t, r.Out) {
+			if rec.Status != record.OK {
+				t.Errorf("%s: a record %s of %s: %s", do, rec.Status, rec.Cell.Family, rec.Error)
+			}
+		}
+		t.Setenv(faultVariable, "")
+		if sum, err := r.Do(t.Context()); err != nil || sum.Failed()+sum.Broken != 0 || len(readRecords(t, r.Out)) != 8 {
+			t.Errorf("%s: once there is room: %+v, %v", do, sum, err)
+		}
+	}
+}
+
+// TestIsDiskError: a library in C has only words.
+func TestIsDiskError(t *testing.T) {
+	for _, err := range []error{
+		&os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, fmt.Errorf("saving: %w", syscall.EROFS), syscall.EDQUOT,
+		errors.New("faiss: Error in write: fwrite failed: No space left on device"),
+	} {
+		if !isDiskError(err, true) {
+			t.Errorf("%v is of the disk", err)
+		}
+	}
+	for _, err := range []error{nil, syscall.EACCES, errors.New("no such file")} {
+		if isDiskError(err, true) {
+			t.Errorf("%v is not of the disk", err)
+		}
+	}
+	if isDiskError(errors.New("engine: no space left on device"), false) {
+		t.Error("the disk of an engine is not this run's")
+	}
+}
+
 func TestFaultsAreRecordsAndTheSweepGoesOn(t *testing.T) {
 	set := testSet(t, 300, 8, 20)
 	for _, tt := range []struct {
@@ -115,6 +161,7 @@ func TestFaultsAreRecordsAndTheSweepGoesOn(t *testing.T) {
 		{fault: "segfault", status: record.Failed, says: "SIGSEGV"},
 		{fault: "flood", status: record.Failed, says: "not a reply"},
 		{fault: "silent", status: record.Failed, says: "without saying why"},
+		{fault: "leave", status: record.Failed, says: "without saying why"},
 		{fault: "garbage", status: record.Failed, says: "Segmentation fault"},
 		{fault: "hang", status: record.Timeout, says: "not done after 10s", change: func(s *Sweep) { s.Timeout = 10 * time.Second }},
 		{fault: "eat", status: record.OOM, says: "limit of 256 MiB", change: func(s *Sweep) { s.Memory = "256MiB" }},
@@ -146,6 +193,11 @@ func TestFaultsAreRecordsAndTheSweepGoesOn(t *testing.T) {
 						t.Errorf("forest: %s, %q, %v", rec.Status, rec.Error, rec.Values)
 					case tt.fault == "kill" && !strings.Contains(rec.Error, "about to go"):
 						t.Errorf("the worker's last words are missing: %q", rec.Error)
+					case tt.fault == "leave":
+						_, word, _ := strings.Cut(rec.Error, "daemon ")
+						if pid, err := strconv.Atoi(strings.TrimSpace(word)); err != nil || proctree.Alive(pid) {
+							t.Errorf("what the worker started is still there: %q, %v", rec.Error, err)
+						}
 					}
 				}
 

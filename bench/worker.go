@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -82,12 +83,16 @@ type reply struct {
 	Before int64  `json:"before,omitempty"` // bytes that its processes held before the build
 
 	Error string `json:"error,omitempty"`
+	Disk  bool   `json:"disk,omitempty"` // Error is of the disk, see [isDiskError]: other cells would fail alike
 	Done  bool   `json:"done,omitempty"` // the last line of a worker that did all that it was told
 }
 
 // Work is the worker's end: it reads one order from in, does it, and writes replies to out. Errors
 // of the work itself are replies; the error returned is about in and out alone.
 func Work(ctx context.Context, in io.Reader, out io.Writer) error {
+	if f, ok := out.(*os.File); ok {
+		unix.CloseOnExec(int(f.Fd())) // what a library starts must not keep the pipe open
+	}
 	var o order
 	dec := json.NewDecoder(in)
 	dec.DisallowUnknownFields()
@@ -96,7 +101,7 @@ func Work(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	w := &worker{order: o, out: json.NewEncoder(out)}
 	if err := w.do(ctx); err != nil {
-		return w.out.Encode(reply{Error: err.Error()})
+		return w.out.Encode(reply{Error: err.Error(), Disk: isDiskError(err, o.Server.Address == "")})
 	}
 	return w.out.Encode(reply{Done: true})
 }

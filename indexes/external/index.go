@@ -17,6 +17,7 @@ import (
 	"annbench/indexes"
 	"annbench/indexes/external/protocol"
 	"annbench/indexes/vec"
+	"annbench/internal/proctree"
 )
 
 // Index is an index in the process of its family's program. One goroutine at a time may use it.
@@ -80,7 +81,7 @@ func (f *Family) begin(ctx context.Context, family *indexes.Family, in indexes.B
 		return nil, fmt.Errorf("%s: %w", f.Name, err)
 	}
 	x.label.Version = x.hello.Version
-	resetPeak(x.program.pid)
+	proctree.ResetPeak(x.program.pid)
 	return x, nil
 }
 
@@ -108,7 +109,7 @@ func (f *Family) open(ctx context.Context, family *indexes.Family, in indexes.Bu
 	if err != nil {
 		return nil, err
 	}
-	before := status(x.program.pid, "VmRSS")
+	before := proctree.Status(x.program.pid, "VmRSS")
 	r := protocol.Request{Do: protocol.Build, Vectors: matrix, Metric: string(in.Metric), Threads: max(1, in.Threads), Seed: in.Seed, Settings: in.Params}
 	if f.call != nil {
 		f.call(&r, in.Params)
@@ -126,7 +127,7 @@ func (x *Index) make(ctx context.Context, r protocol.Request, phase func(string)
 		return fmt.Errorf("%s: %w", x.family.Name, x.program.fail(Failed, "its reply to %s has no wall_ns, or a negative cpu_ns", r.Do))
 	}
 	x.wall, x.cpu = time.Duration(reply.Wall), time.Duration(reply.CPU)
-	if peak := status(x.program.pid, "VmHWM"); peak > 0 && before > 0 {
+	if peak := proctree.Status(x.program.pid, "VmHWM"); peak > 0 && before > 0 {
 		x.peak = max(0, peak-before)
 	}
 	x.warnings = append(x.warnings, reply.Warnings...)
@@ -262,7 +263,7 @@ func (f *Family) load(path string, family *indexes.Family, in indexes.BuildInput
 	if f.call != nil {
 		f.call(&r, params)
 	}
-	return x, x.make(context.Background(), r, nil, status(x.program.pid, "VmRSS"))
+	return x, x.make(context.Background(), r, nil, proctree.Status(x.program.pid, "VmRSS"))
 }
 
 func (x *Index) closed() error { return fmt.Errorf("%s: %w", x.family.Name, indexes.ErrClosed) }
@@ -436,9 +437,9 @@ func (x *Index) Held() (int64, bool) {
 			_, _ = x.program.Ask(context.Background(), protocol.Request{Do: protocol.Settle}, nil) // then there is more to weigh
 		}
 	}
-	bytes := held(x.program.pid, x.program.mark)
+	bytes := proctree.Held(x.program.pid, x.program.mark)
 	if x.saved != "" {
-		bytes += mapped(x.program.pid, x.saved)
+		bytes += proctree.Mapped(x.program.pid, x.saved)
 	}
 	return bytes, bytes > 0
 }

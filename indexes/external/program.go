@@ -9,8 +9,6 @@ package external
 import (
 	"bufio"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +21,7 @@ import (
 	"time"
 
 	"annbench/indexes/external/protocol"
+	"annbench/internal/proctree"
 )
 
 // Command says how a program is started.
@@ -93,10 +92,8 @@ func Start(ctx context.Context, c Command) (*Program, protocol.Reply, error) {
 	if len(c.Args) == 0 {
 		return nil, none, errors.New("starting an external family: it has no program")
 	}
-	var token [8]byte
-	_, _ = rand.Read(token[:]) // never fails
 	p := &Program{
-		name: c.Args[0], mark: "ANNBENCH_PROGRAM=" + hex.EncodeToString(token[:]),
+		name: c.Args[0], mark: proctree.Mark(),
 		words: &tail{}, lines: make(chan line), read: make(chan struct{}), ended: make(chan struct{}),
 		stop: make(chan struct{}), over: make(chan int64, 1),
 	}
@@ -133,7 +130,7 @@ func (p *Program) start(c Command) error {
 	cmd := exec.Command(c.Args[0], c.Args[1:]...)
 	cmd.Dir, cmd.Env = c.Dir, append(append(os.Environ(), c.Env...), p.mark)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = inRead, outWrite, errWrite
-	cmd.SysProcAttr = attributes()
+	cmd.SysProcAttr = proctree.Attributes()
 	started := make(chan error)
 	go func() {
 		// The kernel ends a program with the thread that started it, so that thread stays.
@@ -218,9 +215,9 @@ func (p *Program) watch(limit int64) {
 		case <-p.ended:
 			return
 		case <-tick.C:
-			if now := held(p.pid, ""); now > limit {
+			if now := proctree.Held(p.pid, ""); now > limit {
 				p.over <- now
-				end(p.pid, p.mark)
+				proctree.End(p.pid, p.mark)
 				return
 			}
 		}
@@ -333,7 +330,7 @@ func (p *Program) gone(doing string) error {
 
 // end kills the program and all that it started, and waits until they are gone and its last words read.
 func (p *Program) end() {
-	end(p.pid, p.mark)
+	proctree.End(p.pid, p.mark)
 	<-p.ended
 	select {
 	case <-p.read:

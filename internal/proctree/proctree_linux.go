@@ -1,4 +1,4 @@
-package external
+package proctree
 
 import (
 	"bytes"
@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// attributes make a program the head of a process group, and end it with the thread that started it.
-func attributes() *syscall.SysProcAttr {
+// Attributes make a process the head of a process group, and end it with the thread that started it.
+func Attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
@@ -40,9 +40,15 @@ func stat(id int) []string {
 	return strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
 }
 
-// tree lists process pid and all that it started, and those that carry mark in their environment: what
+// Alive reports whether process id runs: it is there, and has not ended.
+func Alive(id int) bool {
+	fields := stat(id)
+	return len(fields) > 0 && fields[0] != "Z" && fields[0] != "X"
+}
+
+// Tree lists process pid and all that it started, and those that carry mark in their environment: what
 // lost its parent, or moved to another group or session, has it from the program.
-func tree(pid int, mark string) []int {
+func Tree(pid int, mark string) []int {
 	parents := processes()
 	var all []int
 	for id := range parents {
@@ -61,17 +67,17 @@ func tree(pid int, mark string) []int {
 	return all
 }
 
-// held is the anonymous memory of process pid and of all that it started, in bytes.
-func held(pid int, mark string) int64 {
+// Held is the anonymous memory of process pid and of all that it started, in bytes.
+func Held(pid int, mark string) int64 {
 	var sum int64
-	for _, id := range tree(pid, mark) {
-		sum += status(id, "RssAnon")
+	for _, id := range Tree(pid, mark) {
+		sum += Status(id, "RssAnon")
 	}
 	return sum
 }
 
-// status reads a line of /proc/ID/status that gives a size, in bytes.
-func status(id int, key string) int64 {
+// Status reads a line of /proc/ID/status that gives a size, in bytes.
+func Status(id int, key string) int64 {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(id) + "/status")
 	if err != nil {
 		return 0
@@ -85,8 +91,8 @@ func status(id int, key string) int64 {
 	return 0
 }
 
-// mapped sums the resident pages of files below folder that process id maps, in bytes.
-func mapped(id int, folder string) int64 {
+// Mapped sums the resident pages of files below folder that process id maps, in bytes.
+func Mapped(id int, folder string) int64 {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(id) + "/smaps")
 	if err != nil {
 		return 0
@@ -107,19 +113,19 @@ func mapped(id int, folder string) int64 {
 	return sum
 }
 
-// resetPeak makes status VmHWM of process id count from now.
-func resetPeak(id int) bool {
+// ResetPeak makes [Status] VmHWM of process id count from now.
+func ResetPeak(id int) bool {
 	return os.WriteFile("/proc/"+strconv.Itoa(id)+"/clear_refs", []byte("5"), 0) == nil
 }
 
-// end kills process pid, its group, all that it started and all that carries mark, and looks again until
+// End kills process pid, its group, all that it started and all that carries mark, and looks again until
 // nothing is left: what was being started meanwhile is found the next time.
-func end(pid int, mark string) {
+func End(pid int, mark string) {
 	for range 50 {
 		_ = syscall.Kill(-pid, syscall.SIGKILL)
 		left := 0
-		for _, id := range tree(pid, mark) {
-			if fields := stat(id); len(fields) > 0 && fields[0] != "Z" && fields[0] != "X" {
+		for _, id := range Tree(pid, mark) {
+			if Alive(id) {
 				left++
 				_ = syscall.Kill(id, syscall.SIGKILL)
 			}
