@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"annbench/internal/atomicfile"
+	"annbench/internal/proctree"
 )
 
 // Installed is a family that is installed.
@@ -176,7 +177,7 @@ func run(ctx context.Context, dir string, env, args []string) error {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir, cmd.Env = dir, append(append(os.Environ(), "PYTHONNOUSERSITE=1"), env...)
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
-	cmd.SysProcAttr = attributes()
+	cmd.SysProcAttr = proctree.Attributes()
 	cmd.WaitDelay = time.Second
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
