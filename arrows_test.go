@@ -55,21 +55,23 @@ var arrows = map[string][]string{
 	// Object storage: files come and go, and nobody else knows it.
 	"bench/store":           {"bench/lease"},
 	"bench/store/storetest": {},
-	"bench/store/staging":   {"bench", "bench/lease", "bench/record", "bench/store", "internal/usage"},
+	"bench/store/staging":   {"bench", "bench/sweepfile", "bench/lease", "bench/record", "bench/store", "internal/usage"},
 	// Files of other tools, what is stored of them, and what a sweep runs on.
 	"bench/dataset/vecfile":    {"indexes/vec"},
 	"bench/dataset/collection": {"indexes/vec", "bench/dataset/vecfile"},
 	"bench/dataset":            {"indexes/vec", "bench/dataset/vecfile", "bench/dataset/collection"},
-	"bench":                    {"indexes", "indexes/vec", "bench/dataset", "bench/dataset/vecfile", "bench/dataset/collection", "bench/lease", "bench/metric", "bench/record"},
+	// What a sweep file says, and what comes of it.
+	"bench/sweepfile": {"indexes", "indexes/vec", "bench/dataset", "bench/dataset/vecfile", "bench/record"},
+	"bench":           {"indexes", "indexes/vec", "bench/sweepfile", "bench/dataset", "bench/dataset/vecfile", "bench/dataset/collection", "bench/lease", "bench/metric", "bench/record"},
 
 	// The whole way from images or vectors to results, for programs.
 	"bench/pipeline": {
-		"bench", "bench/dataset", "bench/dataset/collection", "bench/project", "bench/record", "embedder", "embedder/catalog", "embedder/models",
+		"bench", "bench/sweepfile", "bench/dataset", "bench/dataset/collection", "bench/project", "bench/record", "embedder", "embedder/catalog", "embedder/models",
 		"indexes", "indexes/vec", "internal/atomicfile", "internal/usage", "internal/words",
 	},
 
 	// Job scripts for Slurm.
-	"bench/cluster": {"bench", "bench/dataset", "internal/atomicfile", "internal/usage"},
+	"bench/cluster": {"bench", "bench/sweepfile", "bench/dataset", "internal/atomicfile", "internal/usage"},
 
 	"embedder/models":         {},
 	"embedder/catalog/boards": {},

@@ -1,4 +1,4 @@
-// Package bench turns a sweep file into measurements: [ReadSweep], [MakePlan], and [Run.Do], which
+// Package bench turns a sweep (package sweepfile) into measurements: [MakePlan], and [Run.Do], which
 // measures every cell in processes of its own and appends a record for each to the results folder.
 //
 // It does not embed images (package embedder) and draws nothing (package reports). Both ends of the

@@ -19,6 +19,7 @@ import (
 	"annbench/bench/dataset"
 	"annbench/bench/metric"
 	"annbench/bench/record"
+	"annbench/bench/sweepfile"
 	"annbench/indexes"
 	"annbench/indexes/vec"
 )
@@ -389,12 +390,12 @@ func TestAddresses(t *testing.T) {
 		"- family: far\n  address: postgres://me:pw@here/\n": "leave them out",
 	} {
 		text := "data: {rendered: {boards: 1}}\nfamilies:\n" + families
-		var at *FileError
-		if _, err := ParseSweep("x.yaml", []byte(text)); !errors.As(err, &at) || !strings.Contains(err.Error(), says) || at.Line != 4 {
+		var at *sweepfile.Error
+		if _, err := (sweepfile.Reader{Lookup: lookup}).Parse("x.yaml", []byte(text)); !errors.As(err, &at) || !strings.Contains(err.Error(), says) || at.Line != 4 {
 			t.Errorf("%q: %v", families, err)
 		}
 	}
-	s, err := ParseSweep("x.yaml", []byte("data: {rendered: {boards: 1}}\nmetric: l2\nfamilies:\n- {family: far, address: 'here:1'}\n"))
+	s, err := sweepfile.Reader{Lookup: lookup}.Parse("x.yaml", []byte("data: {rendered: {boards: 1}}\nmetric: l2\nfamilies:\n- {family: far, address: 'here:1'}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"annbench/bench/dataset"
 	"annbench/bench/record"
+	"annbench/bench/sweepfile"
 	"annbench/indexes"
 	"annbench/indexes/vec"
 )
@@ -38,14 +39,14 @@ const processStart = 150 * time.Millisecond
 // the data and to the other settings. Settings that do not fit so few vectors are brought down for
 // it. It takes a second or a few, in this process, and is good to a factor of two or three: enough to
 // choose between now, tonight and not at all.
-func EstimatePlan(ctx context.Context, s *Sweep, set *dataset.Set, plan *Plan) (Estimate, error) {
+func EstimatePlan(ctx context.Context, s *sweepfile.Sweep, set *dataset.Set, plan *Plan) (Estimate, error) {
 	all, err := EstimatePlans(ctx, s, set, plan)
 	return all[0], err
 }
 
 // EstimatePlans is [EstimatePlan] of several plans of one sweep, such as the parts of one, with one
 // calibration.
-func EstimatePlans(ctx context.Context, s *Sweep, set *dataset.Set, plans ...*Plan) ([]Estimate, error) {
+func EstimatePlans(ctx context.Context, s *sweepfile.Sweep, set *dataset.Set, plans ...*Plan) ([]Estimate, error) {
 	all := make([]Estimate, len(plans))
 	speeds, unknown := map[string]speed{}, map[string]string{}
 	truth, err := estimateTruth(ctx, s, set)
@@ -62,7 +63,7 @@ func EstimatePlans(ctx context.Context, s *Sweep, set *dataset.Set, plans ...*Pl
 }
 
 // estimateTruth times exact search on a sample.
-func estimateTruth(ctx context.Context, s *Sweep, set *dataset.Set) (time.Duration, error) {
+func estimateTruth(ctx context.Context, s *sweepfile.Sweep, set *dataset.Set) (time.Duration, error) {
 	rows, queries := min(CalibrationRows, set.Base.Rows), min(64, set.Queries.Rows)
 	var total time.Duration
 	for _, m := range s.Metric {
@@ -80,7 +81,7 @@ func estimateTruth(ctx context.Context, s *Sweep, set *dataset.Set) (time.Durati
 }
 
 // plan adds the estimate of a plan to e. speeds and unknown hold what is known of families by now.
-func (e *Estimate) plan(ctx context.Context, s *Sweep, set *dataset.Set, plan *Plan, speeds map[string]speed, unknown map[string]string) error {
+func (e *Estimate) plan(ctx context.Context, s *sweepfile.Sweep, set *dataset.Set, plan *Plan, speeds map[string]speed, unknown map[string]string) error {
 	n, dim := set.Base.Rows, set.Base.Dim
 	for i := range plan.Jobs {
 		j := &plan.Jobs[i]
@@ -115,7 +116,7 @@ func (e *Estimate) plan(ctx context.Context, s *Sweep, set *dataset.Set, plan *P
 }
 
 // job estimates one job: a build, and for each process and each point the passes over the queries.
-func (e *Estimate) job(s *Sweep, j *Job, rate speed, n, dim, queries int) time.Duration {
+func (e *Estimate) job(s *sweepfile.Sweep, j *Job, rate speed, n, dim, queries int) time.Duration {
 	var total time.Duration
 	workers := -1
 	for _, p := range j.Points {

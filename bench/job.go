@@ -20,7 +20,7 @@ func (c *coordinator) job(ctx context.Context, j Job) error {
 		return err
 	}
 	defer removeIndex(index)
-	limit, err := c.Sweep.memoryLimit()
+	limit, err := c.Sweep.MemoryLimit()
 	if err != nil {
 		return err
 	}

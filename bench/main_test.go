@@ -21,6 +21,7 @@ import (
 	"annbench/bench/dataset"
 	"annbench/bench/dataset/collection"
 	"annbench/bench/record"
+	"annbench/bench/sweepfile"
 	"annbench/indexes/vec"
 )
 
@@ -145,17 +146,17 @@ func testSet(t testing.TB, rows, dim, queries int) string {
 }
 
 // testSweep is a sweep that lasts seconds: a text of YAML from families on is completed.
-func testSweep(t testing.TB, families string) *Sweep {
+func testSweep(t testing.TB, families string) *sweepfile.Sweep {
 	t.Helper()
 	text := "name: test\ndata: {rendered: {boards: 1}}\nmetric: l2\nk: [5, 10]\nrepetitions: 2\nmeasure: 1ms\ntimeout: 1m\ngallery: 3\nfamilies:\n" + families
-	s, err := ParseSweep("test.yaml", []byte(text))
+	s, err := sweepfile.Reader{Lookup: lookup}.Parse("test.yaml", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func testRun(t testing.TB, set string, s *Sweep) *Run {
+func testRun(t testing.TB, set string, s *sweepfile.Sweep) *Run {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"annbench/bench/record"
+	"annbench/bench/sweepfile"
 	"annbench/indexes"
 	"annbench/indexes/vec"
 )
@@ -97,11 +98,11 @@ func (j *Job) Cells(digest string) []record.Cell {
 // MakePlan lays out the sweep on data of a shape. It is pure: the same sweep and shape give the same
 // plan, as far as shape.Find finds the same engines. What the sweep names twice is planned once, also under other words: settings that an index
 // treats alike are one cell.
-func MakePlan(s *Sweep, shape Shape) (*Plan, error) {
+func MakePlan(s *sweepfile.Sweep, shape Shape) (*Plan, error) {
 	var once []Job // one repetition
 	plan := &Plan{}
 	seen := map[record.Cell]bool{}
-	askings := s.askings(shape.Cores)
+	askings := askings(s, shape.Cores)
 	for _, fs := range s.Families {
 		family, err := lookup(fs.Family)
 		if err != nil {
@@ -177,7 +178,7 @@ func (p *Plan) lay(job *Job, missing string, searches []indexes.Params, askings 
 }
 
 // askings lists the ways in which the sweep has queries put, those of one number of threads together.
-func (s *Sweep) askings(cores int) []Asking {
+func askings(s *sweepfile.Sweep, cores int) []Asking {
 	ladder := []int(s.Workers)
 	if len(ladder) == 0 {
 		for t := 1; t < cores; t *= 2 {
@@ -206,16 +207,6 @@ func (s *Sweep) askings(cores int) []Asking {
 	return list
 }
 
-// Cores is how many processor cores a machine must have for s: for its threads, and one at least beside
-// the measured one.
-func (s *Sweep) Cores() int {
-	most := max(2, s.Threads)
-	for _, w := range s.Workers {
-		most = max(most, w)
-	}
-	return most
-}
-
 // unfit says why a point cannot be measured, or nothing if it can.
 func unfit(j *Job, p Point, shape Shape) string {
 	switch {
@@ -237,7 +228,7 @@ func unfit(j *Job, p Point, shape Shape) string {
 
 // combinations gives every combination of the values of grid, completed with defaults, in the order
 // of params with the last one running fastest.
-func combinations(f *indexes.Family, params []indexes.Param, grid Grid) ([]indexes.Params, error) {
+func combinations(f *indexes.Family, params []indexes.Param, grid sweepfile.Grid) ([]indexes.Params, error) {
 	combos := []indexes.Params{{}}
 	for _, param := range params {
 		values, ok := grid[param.Name]

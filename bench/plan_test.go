@@ -12,6 +12,7 @@ import (
 	"annbench/bench/dataset"
 	"annbench/bench/metric"
 	"annbench/bench/record"
+	"annbench/bench/sweepfile"
 	"annbench/indexes/vec"
 )
 
@@ -87,7 +88,7 @@ func TestPlanMeasuresACellOnce(t *testing.T) {
 
 func TestPlanSkipsWhatCannotBe(t *testing.T) {
 	s := testSweep(t, "- family: hnsw-coder\n- family: flat\n")
-	s.Metric = OneOrMany[vec.Metric]{vec.InnerProduct}
+	s.Metric = sweepfile.OneOrMany[vec.Metric]{vec.InnerProduct}
 	plan, err := MakePlan(s, Shape{Digest: "d", Base: 500, Dim: 24})
 	if err != nil {
 		t.Fatal(err)
@@ -122,8 +123,8 @@ func TestPlanMeasuresWhatMeansTheSameOnce(t *testing.T) {
 
 func TestPlanOfAllModes(t *testing.T) {
 	s := testSweep(t, "- family: flat\n- family: forest\n")
-	s.Modes = OneOrMany[string]{record.Latency, record.Throughput, record.Batch, record.OpenLoop}
-	s.Rates = OneOrMany[float64]{10, 20}
+	s.Modes = sweepfile.OneOrMany[string]{record.Latency, record.Throughput, record.Batch, record.OpenLoop}
+	s.Rates = sweepfile.OneOrMany[float64]{10, 20}
 	plan, err := MakePlan(s, Shape{Digest: "d", Base: 500, Dim: 24, Cores: 6})
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +185,7 @@ func TestDominated(t *testing.T) {
 func TestPruneLeavesOutRepetitionsOnly(t *testing.T) {
 	// Ten times the candidates at a recall of 1 either way are dominated.
 	s := testSweep(t, "- family: forest\n  build: {trees: 30, leaf: 16}\n  search: {search_k: [3000, 100000]}\n")
-	s.Repetitions, s.Prune, s.K = 3, true, OneOrMany[int]{5}
+	s.Repetitions, s.Prune, s.K = 3, true, sweepfile.OneOrMany[int]{5}
 	r := testRun(t, testSet(t, 3000, 16, 30), s)
 	sum, err := r.Do(t.Context())
 	if err != nil {
@@ -208,7 +209,7 @@ func TestEstimate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer set.Close()
-	estimate := func(families string, change func(*Sweep)) Estimate {
+	estimate := func(families string, change func(*sweepfile.Sweep)) Estimate {
 		s := testSweep(t, families)
 		if change != nil {
 			change(s)
@@ -224,7 +225,7 @@ func TestEstimate(t *testing.T) {
 		return e
 	}
 	one := estimate("- family: forest\n", nil)
-	more := estimate("- family: forest\n", func(s *Sweep) { s.Repetitions *= 10; s.Measure *= 100 })
+	more := estimate("- family: forest\n", func(s *sweepfile.Sweep) { s.Repetitions *= 10; s.Measure *= 100 })
 	if one.Wall <= 0 || more.Wall < 5*one.Wall {
 		t.Errorf("%v for 2 repetitions, %v for 20 of longer cells", one.Wall, more.Wall)
 	}
@@ -269,4 +270,18 @@ func TestDisturbances(t *testing.T) {
 	if found := disturbances(1 << 20); !slices.ContainsFunc(found, func(s string) bool { return strings.Contains(s, "take turns") }) {
 		t.Errorf("a million threads disturb nobody: %q", found)
 	}
+}
+
+func FuzzSweep(f *testing.F) {
+	f.Add("data: {rendered: {boards: 10}}\nfamilies: [{family: flat}]\n")
+	f.Add("data:\n  images: x\nk: [1, 2]\nfamilies:\n  - family: forest\n    build: {trees: [1, 2]}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := sweepfile.Parse("fuzz.yaml", []byte(text))
+		if err != nil {
+			return
+		}
+		if _, err := MakePlan(s, Shape{Digest: "d", Base: 100, Dim: 8}); err != nil {
+			t.Errorf("a sweep that was accepted cannot be planned: %v", err)
+		}
+	})
 }

@@ -19,6 +19,7 @@ import (
 	"annbench/bench/lease"
 	"annbench/bench/metric"
 	"annbench/bench/record"
+	"annbench/bench/sweepfile"
 	"annbench/indexes"
 	"annbench/indexes/vec"
 	"annbench/internal/atomicfile"
@@ -26,7 +27,7 @@ import (
 
 // Run measures a sweep on a data set, into a results folder.
 type Run struct {
-	Sweep *Sweep
+	Sweep *sweepfile.Sweep
 	Set   string // folder of the data set; see [dataset.Split]
 	// Collection is where the set's pictures are, for the gallery; nil where there are none.
 	Collection *collection.Collection
@@ -108,7 +109,7 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 	}
 	env := environment()
 	most := r.Sweep.Threads
-	for _, a := range r.Sweep.askings(env.Cores) {
+	for _, a := range askings(r.Sweep, env.Cores) {
 		most = max(most, a.Workers)
 	}
 	env.Disturbed = disturbances(most)
@@ -325,9 +326,6 @@ func (c *coordinator) skip(skips []Skip) error {
 	}
 	return nil
 }
-
-// MaxK is how many exact neighbours of each query a run of s finds.
-func (s *Sweep) MaxK() int { return max(100, slices.Max(s.K)) }
 
 func (c *coordinator) maxK() int { return c.Sweep.MaxK() }
 

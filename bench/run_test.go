@@ -17,6 +17,7 @@ import (
 	"annbench/bench/dataset/vecfile"
 	"annbench/bench/metric"
 	"annbench/bench/record"
+	"annbench/bench/sweepfile"
 	"annbench/indexes/vec"
 	"annbench/internal/proctree"
 )
@@ -155,7 +156,7 @@ func TestFaultsAreRecordsAndTheSweepGoesOn(t *testing.T) {
 		fault  string
 		status record.Status
 		says   string
-		change func(*Sweep)
+		change func(*sweepfile.Sweep)
 	}{
 		{fault: "kill", status: record.Failed, says: "killed"},
 		{fault: "segfault", status: record.Failed, says: "SIGSEGV"},
@@ -163,8 +164,8 @@ func TestFaultsAreRecordsAndTheSweepGoesOn(t *testing.T) {
 		{fault: "silent", status: record.Failed, says: "without saying why"},
 		{fault: "leave", status: record.Failed, says: "without saying why"},
 		{fault: "garbage", status: record.Failed, says: "Segmentation fault"},
-		{fault: "hang", status: record.Timeout, says: "not done after 10s", change: func(s *Sweep) { s.Timeout = 10 * time.Second }},
-		{fault: "eat", status: record.OOM, says: "limit of 256 MiB", change: func(s *Sweep) { s.Memory = "256MiB" }},
+		{fault: "hang", status: record.Timeout, says: "not done after 10s", change: func(s *sweepfile.Sweep) { s.Timeout = 10 * time.Second }},
+		{fault: "eat", status: record.OOM, says: "limit of 256 MiB", change: func(s *sweepfile.Sweep) { s.Memory = "256MiB" }},
 	} {
 		for _, do := range []task{doBuild, doSearch} {
 			t.Run(tt.fault+" in "+string(do), func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"annbench/bench/dataset/collection"
 	"annbench/bench/metric"
 	"annbench/bench/record"
+	"annbench/bench/sweepfile"
 	"annbench/indexes"
 	"annbench/indexes/vec"
 )
@@ -114,7 +115,7 @@ func checkFlatMemory(ctx context.Context, worker []string) (Finding, error) {
 	if err != nil {
 		return f, err
 	}
-	sweep, err := ParseSweep("selfcheck.yaml", []byte("data: {rendered: {boards: 1}}\nmetric: l2\nrepetitions: 1\nmeasure: 1ms\ngallery: -1\nfamilies: [{family: flat}]\n"))
+	sweep, err := sweepfile.Parse("selfcheck.yaml", []byte("data: {rendered: {boards: 1}}\nmetric: l2\nrepetitions: 1\nmeasure: 1ms\ngallery: -1\nfamilies: [{family: flat}]\n"))
 	if err != nil {
 		return f, err
 	}

@@ -22,6 +22,7 @@ import (
 
 	"annbench/bench"
 	"annbench/bench/dataset"
+	"annbench/bench/sweepfile"
 	"annbench/internal/atomicfile"
 	"annbench/internal/usage"
 )
@@ -123,7 +124,7 @@ func (j *Jobs) Resolve() error {
 	var err error
 	abs := func(path string) string {
 		p, e := path, error(nil)
-		if !bench.InStorage(path) {
+		if !sweepfile.InStorage(path) {
 			p, e = filepath.Abs(path)
 		}
 		if e != nil {
@@ -178,7 +179,7 @@ type Fit struct {
 }
 
 // Fit estimates what the tasks take and sets what j does not say: cores, time limit and memory.
-func (j *Jobs) Fit(ctx context.Context, sweep *bench.Sweep, set *dataset.Set, plan *bench.Plan) (*Fit, error) {
+func (j *Jobs) Fit(ctx context.Context, sweep *sweepfile.Sweep, set *dataset.Set, plan *bench.Plan) (*Fit, error) {
 	parts := []*bench.Plan{plan}
 	for i := range j.Shards {
 		parts = append(parts, plan.Part(bench.Shard{Index: i + 1, Of: j.Shards}))

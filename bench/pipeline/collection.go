@@ -5,9 +5,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"annbench/bench"
 	"annbench/bench/dataset"
 	"annbench/bench/dataset/collection"
+	"annbench/bench/sweepfile"
 	"annbench/embedder"
 	"annbench/embedder/catalog"
 	"annbench/internal/usage"
@@ -18,7 +18,7 @@ import (
 const ThumbnailPixels = 96
 
 // sessionOf is how a sweep has its images embedded.
-func sessionOf(d *bench.Data) (o embedder.SessionOptions, batch int, err error) {
+func sessionOf(d *sweepfile.Data) (o embedder.SessionOptions, batch int, err error) {
 	o.Devices, err = embedder.ParseDevices(d.Device)
 	if err == nil {
 		o.Options, err = embedder.ParseDeviceOptions(nil)
@@ -48,7 +48,7 @@ func sessionOf(d *bench.Data) (o embedder.SessionOptions, batch int, err error) 
 
 // Collection opens the vectors that d names; images are embedded first, unless they have been before.
 // The caller closes it.
-func (p *Pipeline) Collection(ctx context.Context, d *bench.Data) (*collection.Collection, error) {
+func (p *Pipeline) Collection(ctx context.Context, d *sweepfile.Data) (*collection.Collection, error) {
 	var err error
 	if p.Local != nil {
 		if d, err = p.Local(ctx, d); err != nil {
@@ -91,7 +91,7 @@ func (p *Pipeline) Collection(ctx context.Context, d *bench.Data) (*collection.C
 	return collection.OpenFolder(dir)
 }
 
-func openImages(d *bench.Data) (src catalog.Source, err error) {
+func openImages(d *sweepfile.Data) (src catalog.Source, err error) {
 	switch {
 	case d.Rendered != nil:
 		return catalog.RenderedBoards(catalog.Config{Boards: d.Rendered.Boards, Seed: d.Rendered.Seed})

@@ -6,10 +6,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"annbench/bench"
 	"annbench/bench/metric"
 	"annbench/bench/pipeline"
 	"annbench/bench/record"
+	"annbench/bench/sweepfile"
 )
 
 // A sweep over synthetic vectors, from a program. Its main, or the TestMain of its tests, begins with
@@ -21,7 +21,7 @@ func Example() {
 	}
 	defer os.RemoveAll(dir)
 
-	sweep, err := bench.ParseSweep("example.yaml", []byte(`
+	sweep, err := sweepfile.Parse("example.yaml", []byte(`
 name: example
 data: {synthetic: {n: 500, dim: 16}}
 queries: 50

@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"annbench/bench"
 	"annbench/bench/dataset"
 	"annbench/bench/dataset/collection"
 	"annbench/bench/record"
+	"annbench/bench/sweepfile"
 	"annbench/embedder/catalog"
 	"annbench/internal/atomicfile"
 )
@@ -19,24 +19,24 @@ import (
 // Origin says where a run's pictures came from, so that they can be shown in full. Paths are absolute, or
 // addresses in object storage.
 type Origin struct {
-	Images   string          `json:"images,omitempty"`
-	TSV      string          `json:"tsv,omitempty"`
-	Rendered *bench.Rendered `json:"rendered,omitempty"`
-	Vectors  string          `json:"vectors,omitempty"`
-	Model    string          `json:"model,omitempty"`
+	Images   string              `json:"images,omitempty"`
+	TSV      string              `json:"tsv,omitempty"`
+	Rendered *sweepfile.Rendered `json:"rendered,omitempty"`
+	Vectors  string              `json:"vectors,omitempty"`
+	Model    string              `json:"model,omitempty"`
 }
 
 // originFile is the name of an origin in a results folder.
 const originFile = "source.json"
 
 // keepOrigin notes in the results folder out where its data came from.
-func keepOrigin(d *bench.Data, out string) error {
+func keepOrigin(d *sweepfile.Data, out string) error {
 	o := Origin{Images: d.Images, Rendered: d.Rendered, Vectors: d.Vectors, Model: d.Model}
 	if d.Boards != nil {
 		o.TSV, o.Images = d.Boards.TSV, d.Boards.Images
 	}
 	for _, path := range []*string{&o.Images, &o.TSV, &o.Vectors, &o.Model} {
-		if *path == "" || bench.InStorage(*path) {
+		if *path == "" || sweepfile.InStorage(*path) {
 			continue
 		}
 		abs, err := filepath.Abs(*path)

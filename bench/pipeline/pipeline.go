@@ -29,6 +29,7 @@ import (
 	"annbench/bench/dataset/collection"
 	"annbench/bench/project"
 	"annbench/bench/record"
+	"annbench/bench/sweepfile"
 	"annbench/internal/atomicfile"
 )
 
@@ -42,7 +43,7 @@ type Pipeline struct {
 	Worker []string
 	// Local gives the data with everything fetched that is in object storage. Nil: nothing is fetched, and
 	// an address there is a file that does not exist.
-	Local func(context.Context, *bench.Data) (*bench.Data, error)
+	Local func(context.Context, *sweepfile.Data) (*sweepfile.Data, error)
 	// Find finds the servers of families that are in one. Nil: only servers whose address the sweep gives.
 	Find bench.FindServer
 	// Between is called after each build whose records are on the disk, while nothing is timed. Nil: nothing.
@@ -141,7 +142,7 @@ func (d *Data) Close() error { return errors.Join(d.Set.Close(), d.Collection.Cl
 // Open makes the data set of a sweep, or finds it in the cache, and opens it. What the sweep leaves to the
 // data, its metric and the settings that depend on the number of vectors, is set in sweep. The caller closes
 // it.
-func (p *Pipeline) Open(ctx context.Context, sweep *bench.Sweep) (*Data, error) {
+func (p *Pipeline) Open(ctx context.Context, sweep *sweepfile.Sweep) (*Data, error) {
 	dir, all, err := p.prepare(ctx, sweep)
 	if err != nil {
 		return nil, err
@@ -154,7 +155,7 @@ func (p *Pipeline) Open(ctx context.Context, sweep *bench.Sweep) (*Data, error) 
 }
 
 // prepare is Open of a set that nobody here reads.
-func (p *Pipeline) prepare(ctx context.Context, sweep *bench.Sweep) (set string, all *collection.Collection, err error) {
+func (p *Pipeline) prepare(ctx context.Context, sweep *sweepfile.Sweep) (set string, all *collection.Collection, err error) {
 	all, err = p.Collection(ctx, &sweep.Data)
 	if err != nil {
 		return "", nil, err
@@ -185,7 +186,7 @@ func (p *Pipeline) Split(ctx context.Context, all *collection.Collection, c data
 }
 
 // settleMetric takes the metric from the vectors' file where the sweep has none.
-func (p *Pipeline) settleMetric(sweep *bench.Sweep, all *collection.Collection) error {
+func (p *Pipeline) settleMetric(sweep *sweepfile.Sweep, all *collection.Collection) error {
 	said := all.Meta.Metric
 	switch {
 	case all.Meta.Word != "" && sweep.MetricOpen():
@@ -200,7 +201,7 @@ func (p *Pipeline) settleMetric(sweep *bench.Sweep, all *collection.Collection) 
 }
 
 // fit sets what depends on the number of vectors and of dimensions in the sweep for files of vectors.
-func fit(sweep *bench.Sweep, rows, dim int) {
+func fit(sweep *sweepfile.Sweep, rows, dim int) {
 	nlist := 1
 	for nlist*nlist < 4*rows {
 		nlist *= 2
@@ -212,14 +213,14 @@ func fit(sweep *bench.Sweep, rows, dim int) {
 	for _, f := range sweep.Families {
 		for name, value := range map[string]int{"nlist": nlist, "m": m} {
 			if _, ok := f.Build[name]; ok {
-				f.Build[name] = bench.OneOrMany[any]{value}
+				f.Build[name] = sweepfile.OneOrMany[any]{value}
 			}
 		}
 	}
 }
 
 // Plan lays out what a sweep measures on its data, for a machine of so many cores (0: those of this one).
-func (p *Pipeline) Plan(sweep *bench.Sweep, d *Data, cores int) (*bench.Plan, error) {
+func (p *Pipeline) Plan(sweep *sweepfile.Sweep, d *Data, cores int) (*bench.Plan, error) {
 	if cores == 0 {
 		cores = runtime.NumCPU()
 	}
@@ -228,8 +229,8 @@ func (p *Pipeline) Plan(sweep *bench.Sweep, d *Data, cores int) (*bench.Plan, er
 
 // RunConfig says what is measured, and where the records go.
 type RunConfig struct {
-	// Sweep is what is measured: see [bench.ReadSweep]. It must name one number of vectors; see [Sizes].
-	Sweep *bench.Sweep
+	// Sweep is what is measured: see [sweepfile.Read]. It must name one number of vectors; see [Sizes].
+	Sweep *sweepfile.Sweep
 	// Out is the results folder. It is made if it is not there, and continued if it is.
 	Out string
 	// Shard is the part that is measured. Zero: all of it.
@@ -297,14 +298,14 @@ func (p *Pipeline) Run(ctx context.Context, c RunConfig) (bench.Summary, error) 
 // Sizes are the sweeps that a sweep over several numbers of synthetic vectors consists of, smallest first, so
 // that what is stopped has the most to show; the sweep itself where it names one number or other data.
 // Dir is the folder of each below that of the results.
-func Sizes(sweep *bench.Sweep) (sizes []Size) {
+func Sizes(sweep *sweepfile.Sweep) (sizes []Size) {
 	y := sweep.Data.Synthetic
 	if y == nil || len(y.N) < 2 {
 		return []Size{{Sweep: sweep}}
 	}
 	for _, n := range slices.Compact(slices.Sorted(slices.Values(y.N))) {
 		one, synthetic := *sweep, *y
-		synthetic.N = bench.OneOrMany[int]{n}
+		synthetic.N = sweepfile.OneOrMany[int]{n}
 		one.Data.Synthetic = &synthetic
 		sizes = append(sizes, Size{n, &one, fmt.Sprintf("n%d", n)})
 	}
@@ -314,7 +315,7 @@ func Sizes(sweep *bench.Sweep) (sizes []Size) {
 // Size is one of [Sizes]. N and Dir are empty where there is only one.
 type Size struct {
 	N     int
-	Sweep *bench.Sweep
+	Sweep *sweepfile.Sweep
 	Dir   string
 }
 

@@ -10,10 +10,10 @@ import (
 	"slices"
 	"testing"
 
-	"annbench/bench"
 	"annbench/bench/metric"
 	"annbench/bench/pipeline"
 	"annbench/bench/record"
+	"annbench/bench/sweepfile"
 	"annbench/embedder"
 )
 
@@ -23,9 +23,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func testSweep(t testing.TB, text string) *bench.Sweep {
+func testSweep(t testing.TB, text string) *sweepfile.Sweep {
 	t.Helper()
-	sweep, err := bench.ParseSweep("test.yaml", []byte(text))
+	sweep, err := sweepfile.Parse("test.yaml", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}

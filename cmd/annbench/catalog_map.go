@@ -6,9 +6,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"annbench/bench"
 	"annbench/bench/project"
 	"annbench/bench/record"
+	"annbench/bench/sweepfile"
 	"annbench/embedder/catalog/survey"
 	"annbench/indexes/vec"
 	"annbench/internal/atomicfile"
@@ -43,7 +43,7 @@ func (c *catalogMapCmd) Run(ctx context.Context, s *surface) error {
 	if c.Points < 3 || !(c.Perplexity >= 1) {
 		return misuse(fmt.Errorf("--points must be at least 3, and --perplexity at least 1"))
 	}
-	all, err := s.pipeline(ctx).Collection(ctx, &bench.Data{Vectors: c.Vectors, Labels: c.Labels})
+	all, err := s.pipeline(ctx).Collection(ctx, &sweepfile.Data{Vectors: c.Vectors, Labels: c.Labels})
 	if err != nil {
 		return misuse(err)
 	}

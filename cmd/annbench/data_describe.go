@@ -11,10 +11,10 @@ import (
 
 	"github.com/olekukonko/tablewriter"
 
-	"annbench/bench"
 	"annbench/bench/dataset/collection"
 	"annbench/bench/dataset/vecfile"
 	"annbench/bench/pipeline"
+	"annbench/bench/sweepfile"
 	"annbench/indexes/vec"
 	"annbench/reports/draw"
 )
@@ -28,7 +28,7 @@ type source struct {
 }
 
 func (f *source) open(ctx context.Context, s *surface) (*collection.Collection, error) {
-	return s.pipeline(ctx).Collection(ctx, &bench.Data{
+	return s.pipeline(ctx).Collection(ctx, &sweepfile.Data{
 		Vectors: f.File, Labels: f.Labels, Queries: f.Given, Columns: vecfile.Columns{Vectors: f.Columns},
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"annbench/bench"
 	"annbench/bench/dataset"
+	"annbench/bench/sweepfile"
 	"annbench/indexes/vec"
 )
 
@@ -92,7 +93,7 @@ func (c *truthCmd) find(ctx context.Context, s *surface, set *dataset.Set, m vec
 }
 
 // oneSize refuses a sweep over several numbers of vectors, which is several sweeps.
-func oneSize(sweep *bench.Sweep, what string) error {
+func oneSize(sweep *sweepfile.Sweep, what string) error {
 	if y := sweep.Data.Synthetic; y != nil && len(y.N) > 1 {
 		return fmt.Errorf("%s: data.synthetic.n names %d sizes, and %s of one: give each a sweep file of its own", sweep.Name, len(y.N), what)
 	}

@@ -43,7 +43,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"annbench/bench"
+	"annbench/bench/sweepfile"
 	"annbench/embedder"
 	"annbench/internal/usage"
 	"annbench/reports"
@@ -169,7 +169,7 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "annbench: interrupted; what was measured is kept, and the same command goes on from there")
 		return code
 	}
-	var wrong *bench.FileError
+	var wrong *sweepfile.Error
 	switch {
 	case err == nil:
 		return 0

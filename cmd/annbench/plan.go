@@ -12,6 +12,7 @@ import (
 	"annbench/bench"
 	"annbench/bench/dataset"
 	"annbench/bench/record"
+	"annbench/bench/sweepfile"
 )
 
 type planCmd struct {
@@ -28,7 +29,7 @@ Examples:
 }
 
 func (c *planCmd) Run(ctx context.Context, s *surface) error {
-	sweep, err := bench.ReadSweep(c.Sweep)
+	sweep, err := sweepfile.Read(c.Sweep)
 	if err != nil {
 		return misuse(err)
 	}
@@ -69,7 +70,7 @@ type skipped struct {
 	Reason string      `json:"reason"`
 }
 
-func printPlan(s *surface, sweep *bench.Sweep, set *dataset.Set, plan *bench.Plan, e bench.Estimate, asJSON bool) error {
+func printPlan(s *surface, sweep *sweepfile.Sweep, set *dataset.Set, plan *bench.Plan, e bench.Estimate, asJSON bool) error {
 	p := planned{
 		Name: sweep.Name, Dataset: set.Digest, Base: set.Base.Rows, Queries: set.Queries.Rows, Dim: set.Base.Dim,
 		Repetitions: sweep.Repetitions, Builds: len(plan.Jobs),

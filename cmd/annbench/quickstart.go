@@ -4,8 +4,8 @@ import (
 	"context"
 	"path/filepath"
 
-	"annbench/bench"
 	"annbench/bench/pipeline"
+	"annbench/bench/sweepfile"
 	"annbench/configs"
 )
 
@@ -26,12 +26,12 @@ Examples:
 }
 
 func (c *quickstartCmd) Run(ctx context.Context, s *surface) error {
-	sweep, err := bench.ParseSweep("configs/default.yaml", configs.Default)
+	sweep, err := sweepfile.Parse("configs/default.yaml", configs.Default)
 	if err != nil {
 		return err
 	}
 	if c.Images != "" {
-		sweep.Data = bench.Data{Images: c.Images}
+		sweep.Data = sweepfile.Data{Images: c.Images}
 		sweep.Name = filepath.Base(filepath.Clean(c.Images))
 	}
 	if c.Out == "" {

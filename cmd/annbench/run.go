@@ -15,6 +15,7 @@ import (
 	"annbench/bench/pipeline"
 	"annbench/bench/record"
 	"annbench/bench/store"
+	"annbench/bench/sweepfile"
 	"annbench/configs"
 	"annbench/indexes/vec"
 )
@@ -87,14 +88,14 @@ func (c *runCmd) Run(ctx context.Context, s *surface) error {
 }
 
 // sweep reads the sweep file, or takes the one for vectors, and puts the flags into it.
-func (c *sweepFlags) sweep() (*bench.Sweep, error) {
-	var sweep *bench.Sweep
+func (c *sweepFlags) sweep() (*sweepfile.Sweep, error) {
+	var sweep *sweepfile.Sweep
 	var err error
 	switch {
 	case c.Sweep != "":
-		sweep, err = bench.ReadSweep(c.Sweep)
+		sweep, err = sweepfile.Read(c.Sweep)
 	case c.Data != "":
-		sweep, err = bench.ParseSweep("configs/vectors.yaml", configs.Vectors)
+		sweep, err = sweepfile.Parse("configs/vectors.yaml", configs.Vectors)
 	default:
 		err = errors.New("name a sweep file, or vectors with --data")
 	}
@@ -108,7 +109,7 @@ func (c *sweepFlags) sweep() (*bench.Sweep, error) {
 		if _, err := os.Stat(c.Data); err != nil && !store.Is(c.Data) {
 			return nil, fmt.Errorf("--data: there is no %s", c.Data)
 		}
-		sweep.Data = bench.Data{Vectors: c.Data, Labels: c.Labels, Allow: sweep.Data.Allow}
+		sweep.Data = sweepfile.Data{Vectors: c.Data, Labels: c.Labels, Allow: sweep.Data.Allow}
 		sweep.Name = strings.TrimSuffix(filepath.Base(filepath.Clean(c.Data)), filepath.Ext(c.Data))
 		sweep.Fit = c.Sweep == ""
 	}

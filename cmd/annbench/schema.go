@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	"annbench/bench"
+	"annbench/bench/sweepfile"
 )
 
 type schemaCmd struct{}
@@ -19,7 +19,7 @@ Examples:
 }
 
 func (c *schemaCmd) Run(s *surface) error {
-	text, err := bench.Schema()
+	text, err := sweepfile.Schema()
 	if err != nil {
 		return err
 	}

@@ -11,9 +11,9 @@ import (
 	"strconv"
 	"time"
 
-	"annbench/bench"
 	"annbench/bench/cluster"
 	"annbench/bench/pipeline"
+	"annbench/bench/sweepfile"
 )
 
 type slurmCmd struct {
@@ -136,7 +136,7 @@ func (c *slurmCmd) Run(ctx context.Context, s *surface) error {
 }
 
 // jobs takes the flags over.
-func (c *slurmCmd) jobs(sweep *bench.Sweep) (*cluster.Jobs, error) {
+func (c *slurmCmd) jobs(sweep *sweepfile.Sweep) (*cluster.Jobs, error) {
 	j := &cluster.Jobs{
 		Name: sweep.Name, Sweep: c.Sweep, Data: c.Data, Labels: c.Labels, Annbench: c.Binary,
 		Out:    cmp.Or(c.Out, filepath.Join("results", sweep.Name)),

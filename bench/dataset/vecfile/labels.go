@@ -72,6 +72,7 @@ func rowLabels(r Integers, count int) ([]string, error) {
 		}
 	}
 }
+
 func intern(seen map[string]string, s string) string {
 	if known, ok := seen[s]; ok {
 		return known

@@ -27,6 +27,7 @@ import (
 	"annbench/bench/lease"
 	"annbench/bench/record"
 	"annbench/bench/store"
+	"annbench/bench/sweepfile"
 	"annbench/internal/usage"
 )
 
@@ -269,7 +270,7 @@ func (st *Stage) Card(ctx context.Context, name string) (string, error) {
 }
 
 // Data is a copy of d in which all is on this machine.
-func (st *Stage) Data(ctx context.Context, d *bench.Data) (*bench.Data, error) {
+func (st *Stage) Data(ctx context.Context, d *sweepfile.Data) (*sweepfile.Data, error) {
 	out := *d
 	if d.Boards != nil {
 		b := *d.Boards

@@ -1,4 +1,4 @@
-package bench
+package sweepfile
 
 import (
 	"bufio"
@@ -23,7 +23,7 @@ func TestShippedSchemaIsOfThisVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile("../configs/sweep.schema.json")
+	got, err := os.ReadFile("../../configs/sweep.schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestShippedSchemaIsOfThisVersion(t *testing.T) {
 }
 
 func TestShippedConfigsNameTheSchema(t *testing.T) {
-	files, err := filepath.Glob("../configs/*.yaml")
+	files, err := filepath.Glob("../../configs/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("configs: %v, %v", files, err)
 	}
@@ -291,7 +291,7 @@ func (s *languageServer) complete(path string, line, column int) []string {
 // unknown key are marked where they stand.
 func TestEditorsCompleteAndMark(t *testing.T) {
 	s := startLanguageServer(t)
-	dir, err := filepath.Abs("../configs")
+	dir, err := filepath.Abs("../../configs")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package bench
+package sweepfile
 
 import (
 	"errors"
@@ -38,6 +38,10 @@ func TestSweepErrorsNamePlaceAndFix(t *testing.T) {
 		{"precision", "data: {rendered: {boards: 10}, precision: int8}\nfamilies: [{family: flat}]\n", 1, 43, "known are fp32, tf32, fp16"},
 		{"device of vectors", "data: {synthetic: {n: 10}, batch: auto}\nfamilies: [{family: flat}]\n", 1, 35, "batch belongs to images"},
 		{"option of two values", "data: {rendered: {}, device_options: {cuda: {device_id: [0, 1]}}}\nfamilies: [{family: flat}]\n", 0, 0, "one value"},
+		{"size without a unit", head + "memory: 300\nfamilies: [{family: flat}]\n", 2, 9, "write 300MiB"},
+		{"time without a unit", head + "measure: 300\nfamilies: [{family: flat}]\n", 2, 10, "write 300ms"},
+		{"no time", head + "timeout: soon\nfamilies: [{family: flat}]\n", 2, 10, "timeout: \"soon\" is not a time"},
+		{"negative time", head + "duration: -1s\nfamilies: [{family: flat}]\n", 2, 11, "duration: \"-1s\" is"},
 		{"size", head + "memory: lots\nfamilies: [{family: flat}]\n", 2, 9, "4GiB"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -45,8 +49,8 @@ func TestSweepErrorsNamePlaceAndFix(t *testing.T) {
 			if err := os.WriteFile(path, []byte(tt.text), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			_, err := ReadSweep(path)
-			var at *FileError
+			_, err := Read(path)
+			var at *Error
 			if !errors.As(err, &at) {
 				t.Fatalf("error is %v, not about a place in the file", err)
 			}
@@ -64,17 +68,26 @@ func TestSweepErrorsNamePlaceAndFix(t *testing.T) {
 }
 
 func TestSweepDefaultsAndSingleValues(t *testing.T) {
-	s, err := ParseSweep("dir/mine.yaml", []byte("data: {rendered: {}}\nmemory: 2GiB\nfamilies:\n  - family: forest\n    build: {trees: 7}\n"))
+	s, err := Parse("dir/mine.yaml", []byte("data: {rendered: {}}\nmemory: 2GiB\nfamilies:\n  - family: forest\n    build: {trees: 7}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.Name != "mine" || s.Repetitions != 3 || s.Timeout != 10*time.Minute || len(s.K) != 1 || s.K[0] != 10 || s.Metric[0] != "cosine" {
 		t.Errorf("defaults: %+v", s)
 	}
-	if limit, err := s.memoryLimit(); err != nil || limit != 2<<30 {
+	if limit, err := s.MemoryLimit(); err != nil || limit != 2<<30 {
 		t.Errorf("memory limit is %d, %v", limit, err)
 	}
-	s2, err := ParseSweep("x.yaml", []byte("data: {rendered: {}, batch: 64, precision: fp16, device_options: {cuda: {device_id: 1, gpu_mem_limit: 4294967296, do_copy_in_default_stream: true, arena_extend_strategy: kSameAsRequested}}}\nfamilies: [{family: flat}]\n"))
+	for text, want := range map[string]int64{"4gb": 4e9, "300 MiB": 300 << 20, "0": 0} {
+		s, err := Parse("x.yaml", []byte("data: {rendered: {}}\nmemory: "+text+"\ntimeout: 2 min\nfamilies: [{family: flat}]\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if limit, err := s.MemoryLimit(); err != nil || limit != want || s.Timeout != 2*time.Minute {
+			t.Errorf("memory %s is %d, %v; timeout %v", text, limit, err, s.Timeout)
+		}
+	}
+	s2, err := Parse("x.yaml", []byte("data: {rendered: {}, batch: 64, precision: fp16, device_options: {cuda: {device_id: 1, gpu_mem_limit: 4294967296, do_copy_in_default_stream: true, arena_extend_strategy: kSameAsRequested}}}\nfamilies: [{family: flat}]\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,35 +99,8 @@ func TestSweepDefaultsAndSingleValues(t *testing.T) {
 	}
 }
 
-func FuzzSweep(f *testing.F) {
-	f.Add("data: {rendered: {boards: 10}}\nfamilies: [{family: flat}]\n")
-	f.Add("data:\n  images: x\nk: [1, 2]\nfamilies:\n  - family: forest\n    build: {trees: [1, 2]}\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		s, err := ParseSweep("fuzz.yaml", []byte(text))
-		if err != nil {
-			return
-		}
-		if _, err := MakePlan(s, Shape{Digest: "d", Base: 100, Dim: 8}); err != nil {
-			t.Errorf("a sweep that was accepted cannot be planned: %v", err)
-		}
-	})
-}
-
-func TestParseSize(t *testing.T) {
-	for text, want := range map[string]int64{"300MB": 300e6, "4GiB": 4 << 30, "12": 12, "1.5 KiB": 1536, "0": 0} {
-		if got, err := ParseSize(text); err != nil || got != want {
-			t.Errorf("ParseSize(%q) = %d, %v; want %d", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"", "GiB", "-1MB", "4 gibs", "NaN", "1e30GB"} {
-		if got, err := ParseSize(text); err == nil {
-			t.Errorf("ParseSize(%q) = %d, want an error", text, got)
-		}
-	}
-}
-
 func TestReferenceNamesEveryKey(t *testing.T) {
-	text, err := os.ReadFile("../configs/README.md")
+	text, err := os.ReadFile("../../configs/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,12 +112,12 @@ func TestReferenceNamesEveryKey(t *testing.T) {
 }
 
 func TestShippedConfigsAreRight(t *testing.T) {
-	files, err := filepath.Glob("../configs/*.yaml")
+	files, err := filepath.Glob("../../configs/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("configs: %v, %v", files, err)
 	}
 	for _, f := range files {
-		if _, err := ReadSweep(f); err != nil {
+		if _, err := Read(f); err != nil {
 			t.Error(err)
 		}
 	}

@@ -1,4 +1,4 @@
-package bench
+package sweepfile
 
 import (
 	_ "embed"
@@ -18,16 +18,16 @@ import (
 	"annbench/indexes/vec"
 )
 
-// sweepSource is where the doc of every key stands: the comments of the types that are decoded.
+// sweepDocs has the doc of every key: the comments of the types that are decoded.
 //
 //go:embed sweep.go
-var sweepSource string
+var sweepDocs string
 
 // Schema is the JSON Schema (2020-12) of sweep files, made from the types that they are decoded into
 // and from the table of families: every key with its doc, every family with its own settings, their
 // ranges, defaults and docs. Editors that have the YAML language server complete and check by it.
 func Schema() ([]byte, error) {
-	docs, err := fieldDocs(sweepSource)
+	docs, err := fieldDocs(sweepDocs)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,265 @@
+package sweepfile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"annbench/bench/dataset"
+	"annbench/bench/dataset/vecfile"
+	"annbench/bench/record"
+	"annbench/indexes/vec"
+)
+
+// Sweep is what a sweep file asks for: which vectors, which families with which settings, and how
+// to measure. The zero value of every field but Data and Families has a meaning, given with it.
+type Sweep struct {
+	// Name of the run, and of its folder below results/. Default: the file's name without extension.
+	Name string `yaml:"name"`
+	// Data says where the vectors come from.
+	Data Data `yaml:"data"`
+	// Queries is how many vectors are held out, at random, to search for. Default: a fifth of all,
+	// at most 1000.
+	Queries int `yaml:"queries"`
+	// Metric is one or several of l2, cosine, ip. Default: what the vectors' file says, or cosine.
+	Metric OneOrMany[vec.Metric] `yaml:"metric"`
+	// K is one or several numbers of answers. Default: 10.
+	K OneOrMany[int] `yaml:"k"`
+	// Threads that a build may use. Searches are timed on one thread. Default: 1.
+	Threads int `yaml:"threads"`
+	// Repetitions of every cell, each with a build of its own, interleaved. Default: 3.
+	Repetitions int `yaml:"repetitions"`
+	// Seed of every random choice: the queries, the order, the indexes. Default: 1.
+	Seed uint64 `yaml:"seed"`
+	// Measure is how long the timed passes over the queries go on at least, for each cell and for
+	// each of latency and QPS. Default: 300ms.
+	Measure time.Duration `yaml:"measure"`
+	// Modes say how queries are put: one or several of latency (one in flight), throughput (several
+	// threads, one query after another each), batch (all at once) and open (arrivals at Rates).
+	// Default: latency.
+	Modes OneOrMany[string] `yaml:"modes"`
+	// Workers are the numbers of searching threads to try, under throughput and batch; open takes the
+	// most. Default: 1, 2, 4, ... up to the cores.
+	Workers OneOrMany[int] `yaml:"workers"`
+	// Rates are the queries that arrive in a second, on average, to try under open.
+	Rates OneOrMany[float64] `yaml:"rates"`
+	// Duration is how long each cell of throughput, batch and open goes on. Default: 1s.
+	Duration time.Duration `yaml:"duration"`
+	// Prune leaves settings out of further repetitions that the first has shown to be dominated: see
+	// the field Pruned of [Summary]. Default: no.
+	Prune bool `yaml:"prune"`
+	// Timeout ends the process that builds and measures one build. Default: 10m.
+	Timeout time.Duration `yaml:"timeout"`
+	// Memory ends that process when it holds more than this of its own: a size with its unit, like
+	// 300MB or 4GiB. Default: no limit.
+	Memory string `yaml:"memory"`
+	// Gallery is how many queries are shown in the report with what each family answered.
+	// Default: 12; none: -1.
+	Gallery int `yaml:"gallery"`
+	// Answers keeps what every query was answered, and how long it took, beside the records: for
+	// `annbench export`. Default: no.
+	Answers bool `yaml:"answers"`
+	// Families to compare.
+	Families []FamilySweep `yaml:"families"`
+
+	// Fit says that settings which depend on the number of vectors may be set by it. No key of the file.
+	Fit bool `yaml:"-"`
+
+	file       *file
+	metricOpen bool // the file says nothing of it
+}
+
+// UseMetric makes m the metric where the sweep file names none: it is what the vectors' file says.
+func (s *Sweep) UseMetric(m vec.Metric) {
+	if s.metricOpen {
+		s.Metric = OneOrMany[vec.Metric]{m}
+	}
+}
+
+// SetMetric makes m the metric, whatever the file says.
+func (s *Sweep) SetMetric(m vec.Metric) {
+	s.metricOpen = false
+	s.Metric = OneOrMany[vec.Metric]{m}
+}
+
+// MetricOpen reports whether the sweep names no metric.
+func (s *Sweep) MetricOpen() bool { return s.metricOpen }
+
+// Data says where the vectors come from: exactly one of Images, Boards, Rendered,
+// Vectors and Synthetic. Paths are relative to the sweep file's folder, or addresses s3://bucket/key.
+type Data struct {
+	// Images is a folder of labelled images, CATEGORY/x.jpg, .png or .webp, or of boards as
+	// `annbench catalog render` writes them.
+	Images string `yaml:"images"`
+	// Boards are images with annotated boxes, which are cropped.
+	Boards *Boards `yaml:"boards"`
+	// Rendered are fashion boards that annbench draws itself, cropped to garments.
+	Rendered *Rendered `yaml:"rendered"`
+	// Vectors is a file of vectors, a folder CATEGORY/FILE of such files, or a folder that `annbench
+	// embed` wrote; docs/formats.md lists the formats.
+	Vectors string `yaml:"vectors"`
+	// Synthetic are clusters of a set intrinsic dimension, drawn from a seed.
+	Synthetic *Synthetic `yaml:"synthetic"`
+	// Labels is a file with the category of each vector, for Vectors without: text, a line each, or
+	// .npy of integers.
+	Labels string `yaml:"labels"`
+	// Queries is a file of the vectors to search for. Default: those that Vectors comes with, or else
+	// vectors that are held out.
+	Queries string `yaml:"queries"`
+	// Neighbors is a file with the exact neighbours of the queries, to be checked: .ivecs, .ibin or
+	// .npy.
+	Neighbors string `yaml:"neighbors"`
+	// Columns name the parts of a file that has several.
+	Columns vecfile.Columns `yaml:"columns"`
+	// LeaveOneOut draws the queries and leaves them in the base; no query is its own answer.
+	LeaveOneOut bool `yaml:"leave_one_out"`
+	// Allow names what the checks of the data may find without ending the run; see
+	// [dataset.Gates].
+	Allow OneOrMany[string] `yaml:"allow"`
+	// Model is the ONNX model that embeds the images, by its card. Default: the one that ships.
+	Model string `yaml:"model"`
+	// Device is where the model runs: one or several of those that `annbench devices` lists, tried in
+	// this order. Default: cuda, webgpu, cpu.
+	Device OneOrMany[string] `yaml:"device"`
+	// DeviceOptions are options of ONNX Runtime's providers, by device: `{cuda: {device_id: 1}}`.
+	DeviceOptions map[string]map[string]Scalar `yaml:"device_options"`
+	// Batch is the number of images in one run of the model, or auto: found by trying. Default: 32.
+	Batch Scalar `yaml:"batch"`
+	// Precision is what the model computes in: fp32, tf32 (NVIDIA's tensor cores) or fp16. Default: fp32.
+	Precision string `yaml:"precision"`
+}
+
+// Scalar is a text, a number, true or false, as text.
+type Scalar string
+
+// UnmarshalYAML reads one.
+func (s *Scalar) UnmarshalYAML(decode func(any) error) error {
+	var v any
+	if err := decode(&v); err != nil {
+		return err
+	}
+	switch v.(type) {
+	case string, bool, int, int64, uint64, float64:
+		*s = Scalar(fmt.Sprint(v))
+		return nil
+	}
+	return fmt.Errorf("an option has one value, not %T", v)
+}
+
+// maxBatch is the largest number of images in one run of a model.
+const maxBatch = 1024
+
+// Boards are boards in the form of Complete the Look.
+type Boards struct {
+	TSV    string `yaml:"tsv"`    // the boxes
+	Images string `yaml:"images"` // folder of the boards' images, named by their signatures
+}
+
+// Rendered says how many boards to draw; each has five garments of five categories.
+type Rendered struct {
+	Boards int    `yaml:"boards"` // Default: 1000.
+	Seed   uint64 `yaml:"seed"`   // Default: 1.
+}
+
+// Synthetic says what to draw; see [dataset.Synthetic].
+type Synthetic struct {
+	// N is how many vectors, queries among them. Several make a run for each, one after the other,
+	// and a comparison of how everything grows.
+	N        OneOrMany[int] `yaml:"n"`
+	Dim      int            `yaml:"dim"`      // Default: 128.
+	LID      float64        `yaml:"lid"`      // intrinsic dimension of the clusters. Default: 12.
+	Clusters int            `yaml:"clusters"` // Default: 20.
+	Seed     uint64         `yaml:"seed"`     // Default: 1.
+}
+
+// FamilySweep is one family with the settings to try: every combination of the values given.
+// Settings that are not given have the family's defaults.
+type FamilySweep struct {
+	Family string `yaml:"family"`
+	Build  Grid   `yaml:"build"`
+	Search Grid   `yaml:"search"`
+	// Address is where the engine of the family answers. Default: the one that `annbench engines up`
+	// started.
+	Address string `yaml:"address"`
+}
+
+// Grid holds the values to try of each setting.
+type Grid map[string]OneOrMany[any]
+
+// OneOrMany is a list that may be written as a single value.
+type OneOrMany[T any] []T
+
+// UnmarshalYAML reads a single value or a list.
+func (l *OneOrMany[T]) UnmarshalYAML(decode func(any) error) error {
+	var many []T
+	if decode(&many) == nil {
+		*l = many
+		return nil
+	}
+	var one T
+	if err := decode(&one); err != nil {
+		return err
+	}
+	*l = OneOrMany[T]{one}
+	return nil
+}
+
+func (s *Sweep) defaults() {
+	if len(s.Metric) == 0 {
+		s.metricOpen = true
+		s.Metric = OneOrMany[vec.Metric]{vec.Cosine}
+	}
+	if len(s.K) == 0 {
+		s.K = OneOrMany[int]{10}
+	}
+	setDefault(&s.Threads, 1)
+	setDefault(&s.Repetitions, 3)
+	setDefault(&s.Seed, 1)
+	setDefault(&s.Measure, 300*time.Millisecond)
+	setDefault(&s.Duration, time.Second)
+	if len(s.Modes) == 0 {
+		s.Modes = OneOrMany[string]{record.Latency}
+	}
+	setDefault(&s.Timeout, 10*time.Minute)
+	setDefault(&s.Gallery, 12)
+	if r := s.Data.Rendered; r != nil {
+		setDefault(&r.Boards, 1000)
+		setDefault(&r.Seed, 1)
+	}
+	if y := s.Data.Synthetic; y != nil {
+		setDefault(&y.Dim, 128)
+		setDefault(&y.LID, 12)
+		setDefault(&y.Clusters, 20)
+		setDefault(&y.Seed, 1)
+	}
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// InStorage reports whether a path of a sweep is the address of something in object storage,
+// s3://bucket/key, which the command fetches before anything here opens it.
+func InStorage(path string) bool { return strings.HasPrefix(path, "s3://") }
+
+// Of is what there is to draw for n vectors.
+func (y *Synthetic) Of(n int) dataset.Synthetic {
+	return dataset.Synthetic{N: n, Dim: y.Dim, LID: y.LID, Clusters: y.Clusters, Seed: y.Seed}
+}
+
+// Cores is how many processor cores a machine must have for s: for its threads, and one at least beside
+// the measured one.
+func (s *Sweep) Cores() int {
+	most := max(2, s.Threads)
+	for _, w := range s.Workers {
+		most = max(most, w)
+	}
+	return most
+}
+
+// MaxK is how many exact neighbours of each query a run of s finds.
+func (s *Sweep) MaxK() int { return max(100, slices.Max(s.K)) }
