@@ -343,7 +343,7 @@ func (c *coordinator) truth(ctx context.Context, m vec.Metric) error {
 	if _, ok := c.warned[m]; ok {
 		return nil
 	}
-	limit, err := c.Sweep.memoryLimit()
+	limit, err := c.Sweep.MemoryLimit()
 	if err != nil {
 		return err
 	}
