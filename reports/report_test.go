@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -289,7 +288,7 @@ func TestCSV(t *testing.T) {
 	}
 }
 
-// TestTenThousand is the bound of time, memory and size for a large sweep.
+// TestTenThousand is the bound of the page's size for a large sweep.
 func TestTenThousand(t *testing.T) {
 	if testing.Short() {
 		t.Skip("10,000 records in short mode")
@@ -308,22 +307,14 @@ func TestTenThousand(t *testing.T) {
 		}
 	}
 	dir := fixture.Results(t, all...)
-	began := time.Now()
 	r := fixture.Load(t, judge.Load, dir)
 	files, err := Write(t.TempDir(), r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	took := time.Since(began)
-	var mem runtime.MemStats
-	runtime.ReadMemStats(&mem)
 	st, err := os.Stat(files[0])
 	if err != nil {
 		t.Fatal(err)
-	}
-	t.Logf("%d records, %d cells: %v, page %d KiB, %d MiB from the system", len(all), len(r.Rows), took, st.Size()>>10, mem.Sys>>20)
-	if took > 30*time.Second { // 5 s is the aim on an idle machine; tests share theirs
-		t.Errorf("the report took %v", took)
 	}
 	if st.Size() > 5<<20 {
 		t.Errorf("the page has %d bytes", st.Size())

@@ -69,16 +69,10 @@ func Write(dir string, r *judge.Report) (files []string, err error) {
 	if err := write(CSVFile, table.Bytes(), err); err != nil {
 		return files, err
 	}
-	hues := draw.HuesOf(r)
-	for _, p := range pictures {
-		png, err := draw.PNG(p.Figure, p.Width, hues)
-		if err := write(p.File+".png", png, err); err != nil {
-			return files, err
-		}
-		svg, err := draw.SVG(p.Figure, p.Width, hues)
-		if err := write(p.File+".svg", svg, err); err != nil {
-			return files, err
-		}
+	drawn, err := draw.Write(dir, pictures, draw.HuesOf(r))
+	files = append(files, drawn...)
+	if err != nil {
+		return files, fmt.Errorf("writing the report: %w", err)
 	}
 	return files, nil
 }

@@ -50,12 +50,12 @@ func difficultyFigures(d record.Difficulty, dim int) []Picture {
 		f := p.figure
 		f.level = math.NaN()
 		f.series = []plotSeries{{family: "data", points: p.points, joined: true}}
-		out = append(out, Picture{p.file, f.Title, &f, barWidth})
+		out = append(out, Picture{File: p.file, Title: f.Title, Figure: &f, Width: barWidth})
 	}
 	return out
 }
 
-// WriteDifficulty draws the difficulty of a data set of dim dimensions into dir, which it makes if it is
+// Difficulty draws the difficulty of a data set of dim dimensions into dir, which it makes if it is
 // missing, as PNG and SVG, and returns the paths.
 func Difficulty(dir string, d record.Difficulty, dim int) ([]string, error) {
 	return Write(dir, difficultyFigures(d, dim), func(string) Hue { return ownHue })

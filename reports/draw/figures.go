@@ -37,24 +37,21 @@ type bar struct {
 	title   string
 }
 
-// FourBars are the comparison of families: build time, search time, memory and mAP.
-var FourBars = []struct {
-	file, Name, Title string
-}{
-	{"build-time", metric.Build, "Build time"},
-	{"search-time", metric.Mean, "Search time, mean"},
-	{"memory", metric.Resident, "Memory, resident"},
-	{"map", metric.MAP, "Mean average precision"},
+// bars makes the figure of one quantity.
+func bars(name string) func(input) figure {
+	return func(in input) figure { return barsOf(in, name) }
 }
 
-// Bars makes the figure of one quantity under terms t.
-func Bars(r *judge.Report, t judge.Terms, choices []judge.Choice, name, title string) *barFigure {
+func barsOf(in input, name string) *barFigure {
 	info, _ := metric.Lookup(name)
-	f := &barFigure{Title: title, name: name, Rule: say.Sentence(say.ChoiceRule(t.K)), ceiling: math.NaN()}
-	if name == metric.MAP {
-		f.Title += "@" + strconv.Itoa(t.K)
+	f := &barFigure{Title: in.title, name: name, ceiling: math.NaN()}
+	if !in.onPage {
+		f.Rule = say.Sentence(say.ChoiceRule(in.Focus.K))
 	}
-	for _, c := range choices {
+	if name == metric.MAP {
+		f.Title += "@" + strconv.Itoa(in.Focus.K)
+	}
+	for _, c := range in.choices {
 		b := bar{family: c.Family.Name}
 		switch {
 		case c.Row == nil:
@@ -80,13 +77,14 @@ func Bars(r *judge.Report, t judge.Terms, choices []judge.Choice, name, title st
 	return f
 }
 
-// Speeds makes the figure of queries a second at the target, by family.
-func Speeds(r *judge.Report, t judge.Terms) *barFigure {
+// speeds makes the figure of queries a second at the target, by family.
+func speeds(in input) figure {
+	t := in.Focus
 	f := &barFigure{
 		Title: fmt.Sprintf("Queries a second at recall@%d %.2f", t.K, judge.Target), name: metric.QPS, ceiling: math.NaN(),
 		Rule: "Interpolated between the settings of each family, on one thread.",
 	}
-	for _, m := range r.Match(t, judge.Target, metric.QPS) {
+	for _, m := range in.Match(t, judge.Target, metric.QPS) {
 		b := bar{family: m.Family.Name, value: m.Value, ok: m.Reached() && m.Value.Median > 0, instead: "not measured"}
 		switch {
 		case b.ok:
@@ -103,8 +101,13 @@ func Speeds(r *judge.Report, t judge.Terms) *barFigure {
 	return f
 }
 
-// Any reports whether something is there to draw.
-func (f *barFigure) Any() bool { return slices.ContainsFunc(f.bars, func(b bar) bool { return b.ok }) }
+func (f *barFigure) any() bool { return slices.ContainsFunc(f.bars, func(b bar) bool { return b.ok }) }
+
+func (f *barFigure) heading() string { return f.Title }
+func (*barFigure) note() string      { return "" }
+func (f *barFigure) names() []string {
+	return familyNames(f.bars, func(b bar) string { return b.family })
+}
 
 func (f *barFigure) max() float64 {
 	m, tallest := 0.0, 0.0
@@ -160,8 +163,8 @@ func (f *barFigure) lines(width float64) []string {
 	return say.Wrap(f.Rule, int(width/5.1))
 }
 
-// note explains the dashed line.
-func (f *barFigure) note() string {
+// dashed explains the dashed line.
+func (f *barFigure) dashed() string {
 	if f.ceilingName == "" {
 		return ""
 	}
@@ -170,11 +173,11 @@ func (f *barFigure) note() string {
 
 // beside reports whether the note has its place beside the title.
 func (f *barFigure) beside(width float64) bool {
-	return 1.15*(TextWidth(f.Title, 15, font.WeightBold)+TextWidth(f.note(), 11, font.WeightNormal)) < width-12
+	return 1.15*(TextWidth(f.Title, 15, font.WeightBold)+TextWidth(f.dashed(), 11, font.WeightNormal)) < width-12
 }
 
 func (f *barFigure) top(width float64) float64 {
-	if f.note() != "" && !f.beside(width) {
+	if f.dashed() != "" && !f.beside(width) {
 		return barTop + 8 + 16
 	}
 	return barTop + 8
@@ -186,11 +189,11 @@ func (f *barFigure) Height(width float64) float64 {
 
 func (f *barFigure) Draw(s Surface, width float64) {
 	s.Text(0, 14, f.Title, 15, Left, Paint{Role: Ink}, font.WeightBold)
-	if f.note() != "" {
+	if f.dashed() != "" {
 		if f.beside(width) {
-			s.Text(width, 14, f.note(), 11, Right, Paint{Role: Soft}, font.WeightNormal)
+			s.Text(width, 14, f.dashed(), 11, Right, Paint{Role: Soft}, font.WeightNormal)
 		} else {
-			s.Text(0, 31, f.note(), 11, Left, Paint{Role: Soft}, font.WeightNormal)
+			s.Text(0, 31, f.dashed(), 11, Left, Paint{Role: Soft}, font.WeightNormal)
 		}
 	}
 	top := f.top(width)
@@ -313,13 +316,18 @@ type PointCell struct {
 	Chosen      bool
 }
 
-func Points(r *judge.Report, t judge.Terms, choices []judge.Choice) *pointFigure {
+// maxPagePoints is how many points the page draws: beyond it, those that another of the same family beats
+// are left out.
+const maxPagePoints = 600
+
+func points(in input) figure {
+	t := in.Focus
 	f := &pointFigure{
-		k: t.K, Legend: true,
+		k: t.K, Legend: !in.onPage,
 		Title:   fmt.Sprintf("Recall@%d against queries a second", t.K),
 		Caption: fmt.Sprintf("Up and to the right is better. One thread, one query at a time. A line joins the settings that no other of the family beats in both; a ring is one of the others. Recall is on a logit scale, with 1 at the edge; QPS on a logarithmic one. Thin lines: intervals over repetitions. Dashed: recall %.2f.", judge.Target),
 	}
-	for _, c := range choices {
+	for _, c := range in.choices {
 		pf := pointFamily{Name: c.Family.Name}
 		for _, row := range c.Family.Rows {
 			recall, ok1 := row.Value(metric.Recall)
@@ -347,6 +355,19 @@ func Points(r *judge.Report, t judge.Terms, choices []judge.Choice) *pointFigure
 		markFront(pf.Points)
 		f.Families = append(f.Families, pf)
 	}
+	total, left := 0, 0
+	for _, fam := range f.Families {
+		total += len(fam.Points)
+	}
+	if in.onPage && total > maxPagePoints {
+		for i := range f.Families {
+			fam := &f.Families[i]
+			before := len(fam.Points)
+			fam.Points = slices.DeleteFunc(fam.Points, func(p PointCell) bool { return !p.Front && !p.Chosen })
+			left += before - len(fam.Points)
+		}
+		f.Caption += fmt.Sprintf(" %s that another of the same family beats are left out of this picture; the table below has them.", say.Plural(left, "setting", "settings"))
+	}
 	return f
 }
 
@@ -364,7 +385,20 @@ func markFront(points []PointCell) {
 	}
 }
 
-func (f *pointFigure) Any() bool { return len(f.Families) > 0 }
+func (f *pointFigure) any() bool       { return len(f.Families) > 0 }
+func (f *pointFigure) heading() string { return f.Title }
+func (f *pointFigure) note() string    { return f.Caption }
+func (f *pointFigure) names() []string {
+	return familyNames(f.Families, func(p pointFamily) string { return p.Name })
+}
+
+func familyNames[T any](list []T, name func(T) string) []string {
+	out := make([]string, len(list))
+	for i, one := range list {
+		out[i] = name(one)
+	}
+	return out
+}
 
 func (f *pointFigure) legendLines(width float64) [][]int {
 	return legendLines(len(f.Families), width, func(i int) string { return f.Families[i].Name })

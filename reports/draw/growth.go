@@ -14,7 +14,7 @@ func growthFile(name string) string {
 	return map[string]string{metric.Build: "growth-build", metric.Mean: "growth-latency", metric.Resident: "growth-memory"}[name]
 }
 
-// WriteGrowths draws the growths of r into dir, which it makes if it is missing, as PNG and SVG, and
+// Growths draws the growths of r into dir, which it makes if it is missing, as PNG and SVG, and
 // returns the paths.
 func Growths(dir string, r *judge.Report, growths []judge.Growth) ([]string, error) {
 	var pictures []Picture
@@ -38,8 +38,8 @@ func Growths(dir string, r *judge.Report, growths []judge.Growth) ([]string, err
 			}
 			f.series = append(f.series, s)
 		}
-		if f.Any() {
-			pictures = append(pictures, Picture{growthFile(name), f.Title, f, barWidth})
+		if f.any() {
+			pictures = append(pictures, Picture{File: growthFile(name), Title: f.Title, Figure: f, Width: barWidth})
 		}
 	}
 	return Write(dir, pictures, HuesOf(r))

@@ -1,13 +1,149 @@
 package draw
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"annbench/bench/metric"
+	"annbench/bench/record"
 	"annbench/internal/atomicfile"
 	"annbench/reports/judge"
 )
 
+// pictures is every picture of a report, in the order of the files and of the page: adding a plot is one
+// row here and the function that it names.
+var pictures = []struct {
+	file  string // its name, without extension
+	place Place  // on the page
+	title string // said where nothing was measured
+	label string // follows the figure's title in what is read out instead of it
+	make  func(input) figure
+}{
+	{"recall-qps", Tradeoff, "Recall against speed", ". The table of every cell below holds the same numbers.", points},
+	{"speed-at-recall", Answer, "Queries a second", ", by family", speeds},
+	{"build-time", Families, "Build time", inFamilies, bars(metric.Build)},
+	{"search-time", Families, "Search time, mean", inFamilies, bars(metric.Mean)},
+	{"memory", Families, "Memory, resident", inFamilies, bars(metric.Resident)},
+	{"map", Families, "Mean average precision", inFamilies, bars(metric.MAP)},
+	{"latency", Load, "Search time over queries", ", by family. The table of every cell holds the same numbers.", tails},
+	{"throughput", Load, "Throughput", inCells, load(record.Throughput)},
+	{"batch", Load, "Throughput in batches", inCells, load(record.Batch)},
+	{"open", Load, "Latency under load (p99)", inCells, load(record.OpenLoop)},
+	{"recall-difficulty", Data, "Recall by difficulty of the query", ", by family", hard},
+	{"map-loss", Cost, "What approximation costs", ", over recall. The table of families holds the numbers of the settings compared.", loss},
+}
+
+const (
+	inFamilies = ", by family. The table below holds the same numbers."
+	inCells    = ". The table of every cell holds the same numbers."
+)
+
+// A Place is the section of the page that shows a picture.
+type Place int
+
+// The places. A section with one picture has room for no more.
+const (
+	Nowhere  Place = iota // only a file
+	Answer                // beside the answer: one
+	Tradeoff              // one
+	Families              // any number
+	Load                  // any number
+	Cost                  // what approximation costs: one
+	Data                  // any number
+)
+
+// sizes are the widths of a picture, in CSS pixels without its margins: as a file, and on the page with
+// the class of each screen that it is for.
+var sizes = map[Place]struct {
+	file float64
+	page []size
+}{
+	Nowhere:  {file: barWidth},
+	Answer:   {barWidth, []size{{400, "glance"}}},
+	Tradeoff: {pointWidth, []size{{920, "wide"}, {400, "narrow"}}},
+	Families: {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
+	Load:     {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
+	Cost:     {pointWidth, []size{{920, "wide"}, {340, "narrow"}}},
+	Data:     {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
+}
+
+const (
+	barWidth   = 620
+	pointWidth = 860
+)
+
+type size struct {
+	width float64
+	class string
+}
+
+// input is what a picture is made from.
+type input struct {
+	*judge.Report
+	title   string // of the row
+	choices []judge.Choice
+	// onPage leaves out what the page says itself: the legend of points, the rule below bars.
+	onPage bool
+}
+
+// figure is a figure of the table of pictures.
+type figure interface {
+	Figure
+	any() bool       // something is there to draw
+	heading() string // its title
+	note() string    // what is to be said beside it; may be empty
+	names() []string // the families in it, in order
+}
+
+// Picture is a figure with its names.
+type Picture struct {
+	File, Title string
+	Figure      Figure // nil where nothing was measured
+	Width       float64
+
+	Place Place
+	Label string // is read out instead of it
+	Note  string // stands beside it
+	// Families are those in it, in order.
+	Families []string
+}
+
+// Pictures are those of the terms in focus, as files. One for which nothing was measured is left out.
+func Pictures(r *judge.Report) []Picture {
+	return slices.DeleteFunc(makeAll(r, false), func(p Picture) bool { return p.Figure == nil })
+}
+
+// PagePictures are those of the terms in focus, for the page. One for which nothing was measured has no
+// figure.
+func PagePictures(r *judge.Report) []Picture { return makeAll(r, true) }
+
+func makeAll(r *judge.Report, onPage bool) []Picture {
+	choices := r.Choose(r.Focus)
+	var out []Picture
+	for _, row := range pictures {
+		p := Picture{File: row.file, Title: row.title, Place: row.place, Width: sizes[row.place].file}
+		if f := row.make(input{r, row.title, choices, onPage}); f.any() {
+			p.Figure, p.Title, p.Label, p.Note, p.Families = f, f.heading(), f.heading()+row.label, f.note(), f.names()
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// HTML is the picture as inline SVG, once for each kind of screen. classes and hues give the class and
+// the colour of a family.
+func (p *Picture) HTML(classes func(family string) string, hues func(family string) Hue) string {
+	s := ""
+	for _, size := range sizes[p.Place].page {
+		s += PageSVG(p.Figure, size.width, p.Label, size.class, classes, hues)
+	}
+	return s
+}
+
+// Write writes pictures into dir, which it makes if it is missing, as PNG and SVG, and returns the paths.
+// Of photographs there is no SVG.
 func Write(dir string, pictures []Picture, hues func(family string) Hue) (files []string, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -17,60 +153,19 @@ func Write(dir string, pictures []Picture, hues func(family string) Hue) (files 
 			ext  string
 			draw func(Figure, float64, func(string) Hue) ([]byte, error)
 		}{{".png", PNG}, {".svg", SVG}} {
-			b, err := form.draw(p.Figure, p.Width, hues)
-			if err != nil {
-				return files, err
+			if _, photos := p.Figure.(interface{ Photographs() }); photos && form.ext == ".svg" {
+				continue
 			}
 			path := filepath.Join(dir, p.File+form.ext)
-			if err := atomicfile.Write(path, b); err != nil {
-				return files, err
+			b, err := form.draw(p.Figure, p.Width, hues)
+			if err == nil {
+				err = atomicfile.Write(path, b)
+			}
+			if err != nil {
+				return files, fmt.Errorf("drawing %s: %w", filepath.Base(path), err)
 			}
 			files = append(files, path)
 		}
 	}
 	return files, nil
-}
-
-// Width of the pictures that are written as files, in CSS pixels without their margins.
-const (
-	barWidth   = 620
-	pointWidth = 860
-)
-
-type Picture struct {
-	File, Title string
-	Figure      Figure
-	Width       float64
-}
-
-// Pictures are those of the terms in focus for which something was measured.
-func Pictures(r *judge.Report) []Picture {
-	choices := r.Choose(r.Focus)
-	var out []Picture
-	if f := Points(r, r.Focus, choices); f.Any() {
-		out = append(out, Picture{"recall-qps", f.Title, f, pointWidth})
-	}
-	if f := Speeds(r, r.Focus); f.Any() {
-		out = append(out, Picture{"speed-at-recall", f.Title, f, barWidth})
-	}
-	for _, b := range FourBars {
-		if f := Bars(r, r.Focus, choices, b.Name, b.Title); f.Any() {
-			out = append(out, Picture{b.file, f.Title, f, barWidth})
-		}
-	}
-	if f := Tails(r, r.Focus, choices); f.Any() {
-		out = append(out, Picture{"latency", "Search time over queries", f, barWidth})
-	}
-	for _, f := range Loads(r, choices) {
-		f.Legend = true
-		out = append(out, Picture{f.file, f.Title, f, barWidth})
-	}
-	if f := HardFigure(r, r.Focus, choices); f.Any() {
-		out = append(out, Picture{f.file, f.Title, f, barWidth})
-	}
-	if f, _, ok := LossFigure(r, r.Focus); ok {
-		f.Legend = true
-		out = append(out, Picture{"map-loss", f.Title, f, pointWidth})
-	}
-	return out
 }

@@ -57,7 +57,6 @@ func (a axisScale) label(v float64) string {
 
 // plotFigure is a plot of lines with points over two axes.
 type plotFigure struct {
-	file           string // its name, without extension
 	Title, Caption string
 	x, y           axisScale
 	series         []plotSeries
@@ -78,7 +77,13 @@ type plotPoint struct {
 	open   bool // drawn hollow: it compares with the others in part only
 }
 
-func (f *plotFigure) Any() bool {
+func (f *plotFigure) heading() string { return f.Title }
+func (f *plotFigure) note() string    { return f.Caption }
+func (f *plotFigure) names() []string {
+	return familyNames(f.series, func(s plotSeries) string { return s.family })
+}
+
+func (f *plotFigure) any() bool {
 	return slices.ContainsFunc(f.series, func(s plotSeries) bool { return len(s.points) > 0 })
 }
 
@@ -246,63 +251,70 @@ func (f *plotFigure) Draw(s Surface, width float64) {
 	}
 }
 
-// Loads are the plots of what happens when more than one query is in flight: throughput over searching
-// threads, in a closed loop and in batches, and the latency under open arrivals. Each family is there
-// with the setting of its choice or, where that was not measured so, the one with most points.
-func Loads(r *judge.Report, choices []judge.Choice) []*plotFigure {
-	var out []*plotFigure
-	for _, m := range []struct {
-		mode, title, x, y string
-		value             string
-		rate              bool
-	}{
-		{record.Throughput, "Throughput", "threads searching", "queries a second", metric.QPS, false},
-		{record.Batch, "Throughput in batches", "threads searching", "queries a second", metric.QPS, false},
-		{record.OpenLoop, "Latency under load (p99)", "queries arriving a second", "from when a query was due", metric.P99, true},
-	} {
-		f := &plotFigure{file: m.mode, Title: m.title, level: math.NaN(), x: axisScale{title: m.x}, y: axisScale{title: m.y, kind: logarithmic, unit: metric.PerSecond}}
-		if m.rate {
-			f.x.kind, f.y.unit = logarithmic, metric.Seconds
-		} else {
-			f.x.ticks = []float64{}
+// loadModes are the plots of what happens when more than one query is in flight.
+var loadModes = []struct {
+	mode, x, y, value string
+	rate              bool
+}{
+	{record.Throughput, "threads searching", "queries a second", metric.QPS, false},
+	{record.Batch, "threads searching", "queries a second", metric.QPS, false},
+	{record.OpenLoop, "queries arriving a second", "from when a query was due", metric.P99, true},
+}
+
+// load plots a mode of loadModes: throughput over searching threads, in a closed loop or in batches, or
+// the latency under open arrivals. Each family is there with the setting of its choice or, where that
+// was not measured so, the one with most points.
+func load(mode string) func(input) figure {
+	return func(in input) figure {
+		for _, m := range loadModes {
+			if m.mode == mode {
+				return loadOf(in, m.mode, m.x, m.y, m.value, m.rate)
+			}
 		}
-		for _, c := range choices {
-			rows := underLoad(r, c, m.mode)
-			if len(rows) == 0 {
+		panic("draw: no plot of mode " + mode)
+	}
+}
+
+func loadOf(in input, mode, x, y, value string, rate bool) *plotFigure {
+	f := &plotFigure{Title: in.title, Legend: true, level: math.NaN(), x: axisScale{title: x}, y: axisScale{title: y, kind: logarithmic, unit: metric.PerSecond}}
+	if rate {
+		f.x.kind, f.y.unit = logarithmic, metric.Seconds
+	} else {
+		f.x.ticks = []float64{}
+	}
+	for _, c := range in.choices {
+		rows := underLoad(in.Report, c, mode)
+		if len(rows) == 0 {
+			continue
+		}
+		s := plotSeries{family: c.Family.Name, joined: true}
+		for _, row := range rows {
+			v, ok := row.Value(value)
+			if !ok || v.Median <= 0 {
 				continue
 			}
-			s := plotSeries{family: c.Family.Name, joined: true}
-			for _, row := range rows {
-				v, ok := row.Value(m.value)
-				if !ok || v.Median <= 0 {
-					continue
-				}
-				p := plotPoint{x: float64(row.Cell.Workers), y: v.Median, lo: math.NaN(), hi: math.NaN()}
-				if m.rate {
-					p.x = row.Cell.Rate
-				} else if !slices.Contains(f.x.ticks, p.x) {
-					f.x.ticks = append(f.x.ticks, p.x)
-				}
-				if v.HasInterval {
-					p.lo, p.hi = v.Lo, v.Hi
-				}
-				noun := ""
-				if m.value == metric.QPS {
-					noun = " queries a second"
-				}
-				p.title = fmt.Sprintf("%s\n%s\n%s\n%s\ncell %s", c.Family.Name, say.OrDash(say.Clean(row.Cell.Settings())), say.Asked(judge.TermsOf(row.Cell)), say.Measured(m.value, v, noun), row.Cell.ID())
-				s.points = append(s.points, p)
+			p := plotPoint{x: float64(row.Cell.Workers), y: v.Median, lo: math.NaN(), hi: math.NaN()}
+			if rate {
+				p.x = row.Cell.Rate
+			} else if !slices.Contains(f.x.ticks, p.x) {
+				f.x.ticks = append(f.x.ticks, p.x)
 			}
-			if len(s.points) > 0 {
-				f.series = append(f.series, s)
+			if v.HasInterval {
+				p.lo, p.hi = v.Lo, v.Hi
 			}
+			noun := ""
+			if value == metric.QPS {
+				noun = " queries a second"
+			}
+			p.title = fmt.Sprintf("%s\n%s\n%s\n%s\ncell %s", c.Family.Name, say.OrDash(say.Clean(row.Cell.Settings())), say.Asked(judge.TermsOf(row.Cell)), say.Measured(value, v, noun), row.Cell.ID())
+			s.points = append(s.points, p)
 		}
-		slices.Sort(f.x.ticks)
-		if f.Any() {
-			out = append(out, f)
+		if len(s.points) > 0 {
+			f.series = append(f.series, s)
 		}
 	}
-	return out
+	slices.Sort(f.x.ticks)
+	return f
 }
 
 // underLoad are the cells of one setting of a family under a mode, by threads or rate.
@@ -334,22 +346,16 @@ func underLoad(r *judge.Report, c judge.Choice, mode string) []*judge.Row {
 	return groups[best]
 }
 
-// lossFrom is the recall from which on a setting is in the picture of what approximation costs: what
-// lies below would press the rest into a line.
-const lossFrom = 0.5
-
-// LossFigure is ΔmAP of every setting over its recall. saturation is the lowest recall from which on no
-// setting's interval leaves out 0: beyond it, mAP no longer moves. ok is false where ΔmAP was not
-// measured.
-func LossFigure(r *judge.Report, t judge.Terms) (f *plotFigure, saturation float64, ok bool) {
-	f = &plotFigure{
-		Title: fmt.Sprintf("What approximation costs in mAP@%d", t.K), level: 0,
+// loss is ΔmAP of every setting over its recall.
+func loss(in input) figure {
+	t := in.Focus
+	f := &plotFigure{
+		Title: fmt.Sprintf("What approximation costs in mAP@%d", t.K), level: 0, Legend: true,
 		x: axisScale{title: fmt.Sprintf("recall@%d", t.K), kind: logits, unit: metric.Ratio},
 		y: axisScale{title: "mAP less that of exact search", unit: metric.Ratio},
 	}
-	saturation = 0
 	left := 0
-	for _, fam := range r.FamiliesOf(t) {
+	for _, fam := range in.FamiliesOf(t) {
 		if fam.Exact {
 			continue
 		}
@@ -362,11 +368,7 @@ func LossFigure(r *judge.Report, t judge.Terms) (f *plotFigure, saturation float
 			if !ok1 || !ok2 || !ok3 || !ok4 {
 				continue
 			}
-			ok = true
-			if lo.Median > 0 || hi.Median < 0 {
-				saturation = max(saturation, recall.Median)
-			}
-			if recall.Median < lossFrom {
+			if recall.Median < judge.LossFrom {
 				left++
 				continue
 			}
@@ -380,31 +382,21 @@ func LossFigure(r *judge.Report, t judge.Terms) (f *plotFigure, saturation float
 		}
 	}
 	if left > 0 {
-		f.Caption = fmt.Sprintf("%s of a recall below %.1f lie far below and are left out.", say.Plural(left, "setting", "settings"), lossFrom)
+		f.Caption = fmt.Sprintf("%s of a recall below %.1f lie far below and are left out.", say.Plural(left, "setting", "settings"), judge.LossFrom)
 	}
-	if saturation > 0 { // the next recall above the last that differs
-		next := math.Inf(1)
-		for _, s := range f.series {
-			for _, p := range s.points {
-				if p.x > saturation {
-					next = min(next, p.x)
-				}
-			}
-		}
-		saturation = next // infinite where even the highest recall differs
-	}
-	return f, saturation, ok
+	return f
 }
 
-// HardFigure is recall over tenths of the queries by difficulty, for the choice of each approximate
+// hard is recall over tenths of the queries by difficulty, for the choice of each approximate
 // family: the mean over its repetitions.
-func HardFigure(r *judge.Report, t judge.Terms, choices []judge.Choice) *plotFigure {
+func hard(in input) figure {
+	t := in.Focus
 	f := &plotFigure{
-		file: "recall-difficulty", Title: fmt.Sprintf("Recall@%d by difficulty of the query", t.K), level: math.NaN(), Legend: true,
+		Title: fmt.Sprintf("Recall@%d by difficulty of the query", t.K), level: math.NaN(), Legend: true,
 		x: axisScale{title: "tenth of the queries, the easiest (lowest LID) first", ticks: []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
 		y: axisScale{title: "recall", unit: metric.Ratio},
 	}
-	for _, c := range choices {
+	for _, c := range in.choices {
 		if c.Row == nil || c.Family.Exact {
 			continue
 		}
@@ -449,9 +441,10 @@ type tailRow struct {
 
 var tailNames = [4]string{metric.P50, metric.P90, metric.P99, metric.P999}
 
-func Tails(r *judge.Report, t judge.Terms, choices []judge.Choice) *tailFigure {
+func tails(in input) figure {
+	t := in.Focus
 	f := &tailFigure{k: t.K}
-	for _, c := range choices {
+	for _, c := range in.choices {
 		row := tailRow{family: c.Family.Name, instead: "not measured"}
 		if c.Row != nil {
 			recall, _ := c.Row.Value(metric.Recall)
@@ -471,7 +464,13 @@ func Tails(r *judge.Report, t judge.Terms, choices []judge.Choice) *tailFigure {
 	return f
 }
 
-func (f *tailFigure) Any() bool {
+func (*tailFigure) heading() string { return "Search time over queries" }
+func (*tailFigure) note() string    { return "" }
+func (f *tailFigure) names() []string {
+	return familyNames(f.rows, func(r tailRow) string { return r.family })
+}
+
+func (f *tailFigure) any() bool {
 	return slices.ContainsFunc(f.rows, func(r tailRow) bool { return r.at[0] > 0 && r.at[2] > 0 })
 }
 

@@ -45,7 +45,7 @@ type Surface interface {
 	Text(x, y float64, s string, size float64, a anchor, p Paint, weight font.Weight)
 	// label is a line of text from the left edge that ends before width: strong, then faint.
 	label(y float64, strong, faint string, width float64)
-	// Slack is how much wider than [textWidth] a text may come out.
+	// Slack is how much wider than [TextWidth] a text may come out.
 	Slack() float64
 	Point(x, y, r float64, m mark, p Paint, hollow bool)
 	// Mark is a family's mark.
@@ -264,7 +264,7 @@ type Figure interface {
 	Draw(s Surface, width float64)
 }
 
-// picturePNG and pictureSVG draw a figure on white, with a margin, at width pixels; a PNG has twice
+// PNG and SVG draw a figure on white, with a margin, at width pixels; a PNG has twice
 // as many.
 func PNG(f Figure, width float64, hues func(string) Hue) ([]byte, error) {
 	w, h := width+2*pictureMargin, f.Height(width)+2*pictureMargin

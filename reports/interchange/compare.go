@@ -8,7 +8,7 @@ import (
 	"annbench/reports/say"
 )
 
-// pairsJSON is the comparison for programs.
+// Pairs is the comparison for programs.
 func Pairs(p *judge.Pairs) any {
 	type jsonChange struct {
 		Value  string       `json:"value"`

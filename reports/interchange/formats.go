@@ -32,7 +32,7 @@ var Formats = []struct {
 	{"ann-benchmarks", "CSV with the columns of ann-benchmarks' data_export.py", AnnBenchmarks},
 }
 
-// printCSV is every record that counts, one a line, in the order of rows: what the record says of
+// CSV is every record that counts, one a line, in the order of rows: what the record says of
 // itself, and every value of package metric's table in base units; what was not measured is empty.
 func CSV(out io.Writer, r *judge.Report) error {
 	w := csv.NewWriter(out)
@@ -188,7 +188,7 @@ var gobenchUnits = []struct {
 	{metric.PeakBuild, "peak-B", 1},
 }
 
-// printGobench writes a benchmark line for each record that ended well, so that repetitions are
+// Gobench writes a benchmark line for each record that ended well, so that repetitions are
 // samples. Names hold family, settings, k and mode, and end in -N, the threads that searched.
 func Gobench(w io.Writer, r *judge.Report) error {
 	var b bytes.Buffer
@@ -263,7 +263,7 @@ func gobenchName(c record.Cell) string {
 // value is of what annbench does not measure: its epsilons, percentiles in between, candidates.
 var annColumns = []string{"algorithm", "parameters", "count", "k-nn", "epsilon", "largeepsilon", "rel", "qps", "p50", "p95", "p99", "p999", "distcomps", "build", "candidates", "indexsize", "queriessize", "dataset"}
 
-// printAnnBenchmarks writes the median of every cell under latency as a run of ann-benchmarks: index
+// AnnBenchmarks writes the median of every cell under latency as a run of ann-benchmarks: index
 // sizes in kB, percentiles in milliseconds, as there.
 func AnnBenchmarks(out io.Writer, r *judge.Report) error {
 	w := csv.NewWriter(out)

@@ -5,7 +5,7 @@ import (
 	"annbench/reports/say"
 )
 
-// PickSummary is a pick for programs.
+// Pick is a pick for programs.
 type Pick struct {
 	Terms   string      `json:"terms"`
 	Limits  []string    `json:"limits"`
@@ -14,11 +14,11 @@ type Pick struct {
 	Others  []Candidate `json:"runners_up,omitempty"`
 	Nearest *Candidate  `json:"nearest,omitempty"`
 	Once    bool        `json:"measured_once,omitempty"`
-	// MoreRecall is what More of [Pick] is.
+	// MoreRecall is what More of [judge.Pick] is.
 	MoreRecall float64 `json:"time_for_one_percent_more_recall,omitempty"`
 }
 
-// CandidateSummary is a setting of a [PickSummary].
+// Candidate is a setting of a [Pick].
 type Candidate struct {
 	Cell    string             `json:"cell"`
 	Family  string             `json:"family"`
@@ -28,10 +28,10 @@ type Candidate struct {
 	Tied    bool               `json:"tied,omitempty"`
 	Values  map[string]float64 `json:"values"`  // of the limits
 	Worst   map[string]float64 `json:"worst"`   // the ends of their intervals that decided
-	Margins map[string]float64 `json:"margins"` // see [Margin.Room]
+	Margins map[string]float64 `json:"margins"` // see [judge.Margin.Room]
 }
 
-// Summary is p for programs.
+// PickSummary is p for programs.
 func PickSummary(p judge.Pick) Pick {
 	s := Pick{Terms: say.Terms(p.Terms), Fits: p.Best != nil, Once: p.Once, MoreRecall: p.More}
 	for _, l := range p.Limits {

@@ -204,8 +204,43 @@ func along(curve []onCurve, recall, edge float64) (float64, bool) {
 	return math.Exp(f.Predict(at)), true
 }
 
-// logit, kept finite by edge: recall nearer to 0 or 1 than edge stands at the end.
+// Logit, kept finite by edge: recall nearer to 0 or 1 than edge stands at the end.
 func Logit(r, edge float64) float64 {
 	r = min(1-edge, max(edge, r))
 	return math.Log(r / (1 - r))
+}
+
+// LossFrom is the recall from which on a setting counts in what approximation costs.
+const LossFrom = 0.5
+
+// Saturation is the lowest recall, of at least [LossFrom], from which on no approximate setting's mAP
+// differs from that of exact search by more than chance: 0 where none does, infinite where even the one
+// of highest recall does. ok is false where the difference was not measured.
+func (r *Report) Saturation(t Terms) (recall float64, ok bool) {
+	var all []float64
+	last := 0.0
+	for _, row := range r.Rows {
+		x, ok1 := row.Value(metric.Recall)
+		_, ok2 := row.Value(metric.MAPDelta)
+		lo, ok3 := row.Value(metric.MAPDeltaLo)
+		hi, ok4 := row.Value(metric.MAPDeltaHi)
+		if TermsOf(row.Cell) != t || row.Exact || !ok1 || !ok2 || !ok3 || !ok4 {
+			continue
+		}
+		ok = true
+		all = append(all, x.Median)
+		if lo.Median > 0 || hi.Median < 0 {
+			last = max(last, x.Median)
+		}
+	}
+	if last == 0 {
+		return 0, ok
+	}
+	next := math.Inf(1)
+	for _, x := range all {
+		if x > last && x >= LossFrom {
+			next = min(next, x)
+		}
+	}
+	return next, ok
 }

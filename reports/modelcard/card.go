@@ -26,11 +26,11 @@ import (
 	"annbench/reports/say"
 )
 
-// ModelCardFile is the file of a [ModelCard] in its folder, which may be a results folder: then the
+// File is the file of a [Card] in its folder, which may be a results folder: then the
 // report on the results can show the model as well.
 const File = "modelcard.json"
 
-// ModelCard is what is known of an embedder: how its training went, how it classifies pictures that
+// Card is what is known of an embedder: how its training went, how it classifies pictures that
 // it was not trained on, and how well exact search among its vectors finds pictures of one category.
 type Card struct {
 	Name    string `json:"name"`
@@ -82,7 +82,7 @@ type Evaluation struct {
 	Errors []Error `json:"errors,omitempty"`
 }
 
-// ModelError is a picture that was taken for another category.
+// Error is a picture that was taken for another category.
 type Error struct {
 	ID         string  `json:"id"`
 	Truth      string  `json:"truth"`
@@ -101,7 +101,7 @@ type Search struct {
 	Vectors []Vectors `json:"vectors"`
 }
 
-// SearchVectors is how one kind of vectors did in a [Search].
+// Vectors is how one kind of vectors did in a [Search].
 type Vectors struct {
 	Name    string      `json:"name"` // "embedding", "raw pixels"
 	Dim     int         `json:"dim"`
@@ -158,7 +158,7 @@ func (m *Card) check() error {
 	return nil
 }
 
-// ReadModelCard reads the model's card in folder dir. The error is [fs.ErrNotExist] where it has none.
+// Read reads the model's card in folder dir. The error is [fs.ErrNotExist] where it has none.
 func Read(dir string) (*Card, error) {
 	path := filepath.Join(dir, File)
 	text, err := os.ReadFile(path)
@@ -175,7 +175,7 @@ func Read(dir string) (*Card, error) {
 	return &m, nil
 }
 
-// ModelCardSection is the card in folder dir as a section of a page, id "model", to be put among the
+// Section is the card in folder dir as a section of a page, id "model", to be put among the
 // sections of a report as it is: every string of it is escaped, its styles are its own, and it
 // fetches nothing. It is empty where the folder has no card.
 func Section(dir string) (template.HTML, error) {
@@ -189,7 +189,7 @@ func Section(dir string) (template.HTML, error) {
 	return m.section()
 }
 
-// WriteModelCard writes the card into folder dir, which it makes if it is missing, and returns the
+// Write writes the card into folder dir, which it makes if it is missing, and returns the
 // paths of the files, the page first: a page, the card as JSON, and its pictures as PNG and SVG (the
 // galleries of errors as PNG alone).
 func Write(dir string, m *Card) (files []string, err error) {
@@ -218,18 +218,10 @@ func Write(dir string, m *Card) (files []string, err error) {
 	if err := write(File, append(text, '\n'), err); err != nil {
 		return files, err
 	}
-	for _, p := range m.pictures() {
-		png, err := draw.PNG(p.Figure, p.Width, modelHue)
-		if err := write(p.File+".png", png, err); err != nil {
-			return files, err
-		}
-		if _, photos := p.Figure.(*errorsFigure); photos {
-			continue
-		}
-		svg, err := draw.SVG(p.Figure, p.Width, modelHue)
-		if err := write(p.File+".svg", svg, err); err != nil {
-			return files, err
-		}
+	drawn, err := draw.Write(dir, m.pictures(), modelHue)
+	files = append(files, drawn...)
+	if err != nil {
+		return files, fmt.Errorf("writing the model's card: %w", err)
 	}
 	return files, nil
 }

@@ -363,3 +363,6 @@ func (f *errorsFigure) Draw(s draw.Surface, width float64) {
 		}
 	}
 }
+
+// Photographs says that an SVG of it would be only a frame around photographs.
+func (*errorsFigure) Photographs() {}

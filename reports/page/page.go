@@ -27,9 +27,8 @@ import (
 
 // Limits of the page. What lies beyond them is counted on the page and stands in records.csv.
 const (
-	maxPageCells  = 2000
-	maxPagePoints = 600
-	maxPageItems  = 60 // categories, failures of the embedding, entries of the model's card
+	maxPageCells = 2000
+	maxPageItems = 60 // categories, failures of the embedding, entries of the model's card
 )
 
 var (
@@ -74,6 +73,8 @@ type pageData struct {
 	r       *judge.Report
 	classes map[string]string
 	hue     func(family string) draw.Hue
+	// dataPictures go with the data set in focus.
+	dataPictures []template.HTML
 
 	Title, Subtitle string
 	Policy          string
@@ -103,24 +104,24 @@ type pageData struct {
 	Pipeline     []stage
 	PipelineSays string
 
-	Legend       []legendEntry
-	Wide, Narrow template.HTML // recall against QPS
-	PointNote    string
-	Bars         []template.HTML
-	BarsMissing  []string
-	Families     []familyLine
-	Labels       *labelTable
-	LabelsWhy    string
-	Gallery      gallery
-	Cells        cellTable
-	Failures     []lost
-	Warnings     []lost
-	Data         []dataBlock
-	Envs         []envBlock
-	Terms        []metric.Info
+	Legend      []legendEntry
+	Points      template.HTML // recall against QPS
+	PointNote   string
+	Bars        []template.HTML
+	BarsMissing []string
+	Families    []familyLine
+	Labels      *labelTable
+	LabelsWhy   string
+	Gallery     gallery
+	Cells       cellTable
+	Failures    []lost
+	Warnings    []lost
+	Data        []dataBlock
+	Envs        []envBlock
+	Terms       []metric.Info
 }
 
-// equalView is an [Equal] with the classes of its families.
+// equalView is a [say.Equal] with the classes of its families.
 type equalView struct {
 	*say.Equal
 	ID string
@@ -206,21 +207,20 @@ type cellRow struct {
 type lost struct{ Where, What string }
 
 type dataBlock struct {
-	Name string
-	Map  *mapBlock
-	Hard []hardBlock
-	// HardPicture is recall by difficulty.
-	HardPicture template.HTML
-	Facts       []fact
-	Labels      []labelBar
-	LabelLeft   int
-	Warnings    []string
-	Embedding   []fact
-	Refusals    []string
-	Skipped     []record.Failure
-	SkipLeft    int
-	Card        []fact
-	CardLeft    int
+	Name      string
+	Map       *mapBlock
+	Hard      []hardBlock
+	Pictures  []template.HTML // such as recall by difficulty
+	Facts     []fact
+	Labels    []labelBar
+	LabelLeft int
+	Warnings  []string
+	Embedding []fact
+	Refusals  []string
+	Skipped   []record.Failure
+	SkipLeft  int
+	Card      []fact
+	CardLeft  int
 }
 
 type fact struct{ Name, Value string }
@@ -257,12 +257,13 @@ func newPage(r *judge.Report, o Options) *pageData {
 	d.Decided = r.Decide()
 	d.Verdict = say.Verdict(r, d.Decided)
 	d.AnswerClass = d.classes[d.Verdict.Family]
-	d.pictures(choices)
+	d.pictures()
 	d.explore()
 	for i, e := range say.Equals(r, r.Focus) {
 		d.Equals = append(d.Equals, equalView{e, fmt.Sprintf("equal%d", i)})
 	}
-	d.more(choices)
+	d.confusion()
+	d.pipeline()
 	d.families(choices)
 	d.labels(choices)
 	d.Gallery = makeGallery(r, choices, d.class)
@@ -309,42 +310,44 @@ func (d *pageData) style() {
 	d.Policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
 }
 
-func (d *pageData) pictures(choices []judge.Choice) {
-	f := draw.Points(d.r, d.Focus(), choices)
-	f.Legend = false
-	if f.Any() {
-		total, left := 0, 0
-		for _, fam := range f.Families {
-			total += len(fam.Points)
-		}
-		if total > maxPagePoints {
-			for i := range f.Families {
-				before := len(f.Families[i].Points)
-				f.Families[i].Points = slices.DeleteFunc(f.Families[i].Points, func(p draw.PointCell) bool { return !p.Front && !p.Chosen })
-				left += before - len(f.Families[i].Points)
+// pictures puts every picture of package draw's table into its section.
+func (d *pageData) pictures() {
+	for _, p := range draw.PagePictures(d.r) {
+		if p.Figure == nil {
+			if p.Place == draw.Families {
+				d.BarsMissing = append(d.BarsMissing, p.Title)
 			}
-			d.PointNote = fmt.Sprintf("%s that another of the same family beats are left out of this picture; the table below has them.", say.Plural(left, "setting", "settings"))
-		}
-		label := f.Title + ". The table of every cell below holds the same numbers."
-		d.Wide = template.HTML(draw.PageSVG(f, 920, label, "wide", d.class, d.hue))
-		d.Narrow = template.HTML(draw.PageSVG(f, 400, label, "narrow", d.class, d.hue))
-		for _, fam := range f.Families {
-			s := &draw.PageSurface{Class: d.class, Hue: d.hue}
-			s.Point(8, 8, 5, s.Mark(fam.Name), draw.Of(fam.Name), false)
-			id := "t" + strings.TrimPrefix(d.class(fam.Name), "f")
-			d.Legend = append(d.Legend, legendEntry{Name: fam.Name, Class: d.class(fam.Name), ID: id, Mark: template.HTML(`<svg viewBox="0 0 16 16" aria-hidden="true">` + s.B.String() + `</svg>`)})
-		}
-		d.PointNote = strings.TrimSpace(f.Caption + " " + d.PointNote)
-	}
-	for _, b := range draw.FourBars {
-		bars := draw.Bars(d.r, d.Focus(), choices, b.Name, b.Title)
-		bars.Rule = ""
-		if !bars.Any() {
-			d.BarsMissing = append(d.BarsMissing, b.Title)
 			continue
 		}
-		label := bars.Title + ", by family. The table below holds the same numbers."
-		d.Bars = append(d.Bars, template.HTML(draw.PageSVG(bars, 480, label, "wide", d.class, d.hue)+draw.PageSVG(bars, 340, label, "narrow", d.class, d.hue)))
+		html := template.HTML(p.HTML(d.class, d.hue))
+		switch p.Place {
+		case draw.Answer:
+			d.Glance = html
+		case draw.Tradeoff:
+			d.Points, d.PointNote = html, p.Note
+			d.legend(p.Families)
+		case draw.Families:
+			d.Bars = append(d.Bars, html)
+		case draw.Load:
+			d.Latency = append(d.Latency, html)
+		case draw.Cost:
+			d.Loss, d.LossNote = html, p.Note
+		case draw.Data:
+			d.dataPictures = append(d.dataPictures, html)
+		}
+	}
+	if recall, ok := d.r.Saturation(d.Focus()); ok {
+		d.Saturation = say.Saturation(recall)
+	}
+}
+
+// legend has the switches of the families in the plot of points.
+func (d *pageData) legend(families []string) {
+	for _, name := range families {
+		s := &draw.PageSurface{Class: d.class, Hue: d.hue}
+		s.Point(8, 8, 5, s.Mark(name), draw.Of(name), false)
+		id := "t" + strings.TrimPrefix(d.class(name), "f")
+		d.Legend = append(d.Legend, legendEntry{Name: name, Class: d.class(name), ID: id, Mark: template.HTML(`<svg viewBox="0 0 16 16" aria-hidden="true">` + s.B.String() + `</svg>`)})
 	}
 }
 
@@ -517,9 +520,7 @@ func (d *pageData) data(src *record.Results) {
 	}
 	b := dataBlock{Name: ds.Name, Warnings: ds.Warnings, Map: mapOf(src.Map), Hard: hardOf(ds)}
 	if src == d.r.Source(d.Focus().Dataset) {
-		if f := draw.HardFigure(d.r, d.Focus(), d.r.Choose(d.Focus())); f.Any() {
-			b.HardPicture = d.pagePicture(f, f.Title+", by family")
-		}
+		b.Pictures = d.dataPictures
 	}
 	b.Facts = []fact{
 		{"vectors searched", say.Count(ds.Base)},

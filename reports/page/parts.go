@@ -11,7 +11,6 @@ import (
 
 	"annbench/bench/metric"
 	"annbench/bench/record"
-	"annbench/reports/draw"
 	"annbench/reports/judge"
 	"annbench/reports/say"
 )
@@ -94,41 +93,6 @@ func (d *pageData) explore() {
 	}
 	d.Views = e.Views
 	d.Explorer = template.HTML(`<script type="application/json" id="explorer">` + string(b) + `</script>`)
-}
-
-// pagePicture is a figure of the page, for wide and for narrow screens.
-func (d *pageData) pagePicture(f draw.Figure, label string) template.HTML {
-	return template.HTML(draw.PageSVG(f, 480, label, "wide", d.class, d.hue) + draw.PageSVG(f, 340, label, "narrow", d.class, d.hue))
-}
-
-func (d *pageData) more(choices []judge.Choice) {
-	if f := draw.Speeds(d.r, d.Focus()); f.Any() {
-		d.Glance = template.HTML(draw.PageSVG(f, 400, f.Title+", by family", "glance", d.class, d.hue))
-	}
-	if f := draw.Tails(d.r, d.Focus(), choices); f.Any() {
-		d.Latency = append(d.Latency, d.pagePicture(f, "Search time over queries, by family. The table of every cell holds the same numbers."))
-	}
-	for _, f := range draw.Loads(d.r, choices) {
-		f.Legend = true
-		d.Latency = append(d.Latency, d.pagePicture(f, f.Title+". The table of every cell holds the same numbers."))
-	}
-	f, saturation, ok := draw.LossFigure(d.r, d.Focus())
-	if ok {
-		f.Legend = true
-		d.LossNote = f.Caption
-		label := f.Title + ", over recall. The table of families holds the numbers of the settings compared."
-		d.Loss = template.HTML(draw.PageSVG(f, 920, label, "wide", d.class, d.hue) + draw.PageSVG(f, 340, label, "narrow", d.class, d.hue))
-		switch {
-		case math.IsInf(saturation, 1):
-			d.Saturation = "Even at the highest recall measured, mAP differs from that of exact search by more than chance."
-		case saturation == 0:
-			d.Saturation = "At no setting does mAP differ from that of exact search by more than chance: for what users see, the lowest recall measured is enough."
-		default:
-			d.Saturation = fmt.Sprintf("From a recall of %s on, no setting's mAP differs from that of exact search by more than chance: beyond it, recall buys nothing that these categories can see.", say.Ratio(saturation))
-		}
-	}
-	d.confusion()
-	d.pipeline()
 }
 
 // confusionTable is how often queries of one category are answered by items of another, by the setting

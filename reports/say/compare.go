@@ -71,7 +71,7 @@ func environmentDiffers(a, b *judge.Report) []string {
 	return out
 }
 
-// word is the change in the quantity's own word.
+// ChangeWord is the change in the quantity's own word.
 func ChangeWord(c judge.PairChange) string {
 	info, _ := metric.Lookup(c.Name)
 	if c.Change != judge.Better && c.Change != judge.Worse {

@@ -10,7 +10,7 @@ import (
 	"annbench/reports/judge"
 )
 
-// notesText is every doubt about the results as a whole, a line each.
+// Notes is every doubt about the results as a whole, a line each.
 func Notes(r *judge.Report) []string {
 	var out []string
 	for _, n := range r.Notes {
@@ -61,7 +61,7 @@ func RowNotes(r *judge.Row) []string {
 	return append(slices.Clone(r.Warnings), fmt.Sprintf("its repetitions come from %d different environments", r.Environments))
 }
 
-// failureText is "oom (3 repetitions): the worker was ended".
+// Failure is "oom (3 repetitions): the worker was ended".
 func Failure(f judge.Failure) string {
 	s := string(f.Status)
 	if f.N > 1 {

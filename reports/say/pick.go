@@ -9,7 +9,7 @@ import (
 	"annbench/reports/judge"
 )
 
-// limitText is "resident ≤ 300 MiB".
+// Limit is "resident ≤ 300 MiB".
 func Limit(l judge.Limit) string {
 	info, _ := metric.Lookup(l.Name)
 	sign := "≥"
@@ -19,7 +19,7 @@ func Limit(l judge.Limit) string {
 	return fmt.Sprintf("%s %s %s", info.Title, sign, Short(Format(info.Unit, l.Bound)))
 }
 
-// marginText is "recall 0.960; the limit is 0.95, 0.010 to spare".
+// Margin is "recall 0.960; the limit is 0.95, 0.010 to spare".
 func Margin(m judge.Margin) string {
 	if !m.OK {
 		return Limit(m.Limit) + ": not measured"
@@ -65,7 +65,7 @@ func YAML(c judge.Candidate) string {
 	return b.String()
 }
 
-// Text is the pick in words, a line for each thing that is said.
+// Pick is the pick in words, a line for each thing that is said.
 func Pick(p judge.Pick) string {
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }

@@ -15,7 +15,7 @@ func ChoiceRule(k int) string {
 	return fmt.Sprintf("one setting a family: the fastest (highest median QPS) whose recall@%d is at least %.2f; where none reaches it, the one of highest recall", k, judge.Target)
 }
 
-// Describe is terms in words, without the data set: "cosine, k = 10, built with 1 thread, one query
+// Terms is terms in words, without the data set: "cosine, k = 10, built with 1 thread, one query
 // in flight".
 func Terms(t judge.Terms) string {
 	return fmt.Sprintf("%s, k = %d, built with %s, %s", t.Metric, t.K, Plural(t.Threads, "thread", "threads"), Asked(t))
@@ -41,7 +41,7 @@ func Title(r *judge.Report) string {
 	return strings.Join(datasetNames(r), ", ")
 }
 
-// describeTerms is terms with the data set in front where there are several.
+// DatasetTerms is terms with the data set in front where there are several.
 func DatasetTerms(r *judge.Report, t judge.Terms) string {
 	for _, other := range r.Terms {
 		if other.Dataset != t.Dataset {
@@ -67,7 +67,7 @@ func Differing(r *judge.Report, t judge.Terms) string {
 	return strings.Join(parts, ", ")
 }
 
-// nOf is the number of repetitions that a row rests on, of how many were tried where some were lost.
+// Repetitions is the number of repetitions that a row rests on, of how many were tried where some were lost.
 func Repetitions(row *judge.Row) string {
 	if ok, all := row.OK(), len(row.Reps); ok != all {
 		return fmt.Sprintf("%d/%d", ok, all)

@@ -27,7 +27,7 @@ func trimmed(x float64) string {
 	return s
 }
 
-// describeValue is a value with its interval and the number of repetitions, in words. noun follows the
+// Measured is a value with its interval and the number of repetitions, in words. noun follows the
 // number: " queries a second".
 func Measured(name string, v judge.Value, noun string) string {
 	s := Quantity(name, v.Median) + noun
@@ -68,7 +68,7 @@ func Format(u metric.Unit, x float64) string {
 	return Significant(x)
 }
 
-// formatNamed writes a value of package metric's table, counted in base units, for people: three
+// Quantity writes a value of package metric's table, counted in base units, for people: three
 // significant digits, in the unit that keeps them short.
 func Quantity(name string, x float64) string {
 	info, _ := metric.Lookup(name)

@@ -2,6 +2,7 @@ package say
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -295,4 +296,15 @@ func against(d judge.Difference) string {
 	}
 	inverse := judge.Difference{Difference: 1 / d.Difference, Lo: 1 / d.Hi, Hi: 1 / d.Lo, OK: d.OK}
 	return factor(inverse) + " the time a query"
+}
+
+// Saturation puts [judge.Report.Saturation] into words.
+func Saturation(recall float64) string {
+	switch {
+	case math.IsInf(recall, 1):
+		return "Even at the highest recall measured, mAP differs from that of exact search by more than chance."
+	case recall == 0:
+		return "At no setting does mAP differ from that of exact search by more than chance: for what users see, the lowest recall measured is enough."
+	}
+	return fmt.Sprintf("From a recall of %s on, no setting's mAP differs from that of exact search by more than chance: beyond it, recall buys nothing that these categories can see.", Ratio(recall))
 }

@@ -12,7 +12,7 @@ import (
 	"annbench/reports/say"
 )
 
-// WritePairs writes the comparison as a table.
+// Pairs writes the comparison as a table.
 func Pairs(w io.Writer, p *judge.Pairs, o Options) error {
 	var b bytes.Buffer
 	t := tabler{o: o, w: &b}

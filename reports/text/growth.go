@@ -11,7 +11,7 @@ import (
 	"annbench/reports/say"
 )
 
-// PrintGrowths writes a table for each quantity: its value by size, and the exponent.
+// Growths writes a table for each quantity: its value by size, and the exponent.
 func Growths(w io.Writer, growths []judge.Growth) error {
 	for _, name := range judge.Grown {
 		var sizes []int

@@ -29,13 +29,13 @@ const (
 	Markdown               // GitHub's tables
 )
 
-// TableOptions say how [Table] writes. The zero value is plain text without colour.
+// Options say how [Table] writes. The zero value is plain text without colour.
 type Options struct {
 	Format Format
 	Color  bool // Terminal only: ANSI colours
 }
 
-// Table writes every cell, below it the comparison of families by [Choice] and on equal terms, first
+// Table writes every cell, below it the comparison of families by [judge.Choice] and on equal terms, first
 // under r.Focus, then under the others; and the verdict.
 func Table(w io.Writer, r *judge.Report, o Options) error {
 	var b bytes.Buffer
@@ -465,7 +465,7 @@ var markdownEscaper = strings.NewReplacer(
 	`\`, `\\`, "|", `\|`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`,
 )
 
-// WriteEqual writes one comparison on equal terms.
+// Equal writes one comparison on equal terms.
 func Equal(w io.Writer, e *say.Equal, o Options) error {
 	var b bytes.Buffer
 	t := tabler{o: o, w: &b}
