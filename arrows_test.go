@@ -61,8 +61,8 @@ var arrows = map[string][]string{
 	"bench/dataset/collection": {"indexes/vec", "bench/dataset/vecfile"},
 	"bench/dataset":            {"indexes/vec", "bench/dataset/vecfile", "bench/dataset/collection"},
 	// What a sweep file says, and what comes of it.
-	"bench/sweepfile": {"indexes", "indexes/vec", "bench/dataset", "bench/dataset/vecfile", "bench/record"},
-	"bench":           {"indexes", "indexes/vec", "bench/sweepfile", "bench/dataset", "bench/dataset/vecfile", "bench/dataset/collection", "bench/lease", "bench/metric", "bench/record"},
+	"bench/sweepfile": {"indexes", "indexes/vec", "indexes/external", "bench/dataset", "bench/dataset/vecfile", "bench/record"},
+	"bench":           {"indexes", "indexes/vec", "indexes/external", "bench/sweepfile", "bench/dataset", "bench/dataset/vecfile", "bench/dataset/collection", "bench/lease", "bench/metric", "bench/record"},
 
 	// The whole way from images or vectors to results, for programs.
 	"bench/pipeline": {

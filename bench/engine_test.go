@@ -140,8 +140,9 @@ type farEngine struct {
 
 func startFarEngine(t *testing.T) *farEngine {
 	t.Helper()
+	before := lookup
 	lookup = lookupWithFar
-	t.Cleanup(func() { lookup = indexes.Lookup })
+	t.Cleanup(func() { lookup = before })
 	e := &farEngine{held: map[string]vec.Matrix{}, calls: map[string]int{}, refused: map[string]string{}}
 	e.Server = httptest.NewServer(e)
 	t.Cleanup(e.Close)

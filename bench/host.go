@@ -37,6 +37,9 @@ func (w *worker) hostOf(f *indexes.Family) host {
 	if f.Remote != nil {
 		return &remoteHost{family: f, server: w.Server, rest: w.Before}
 	}
+	if f.Folder != "" {
+		return &externalHost{family: f, points: w.Points, base: w.set.Base, queries: w.set.Queries, known: map[int]floor{}}
+	}
 	return &localHost{family: f, rows: w.set.Base.Rows, dim: w.set.Base.Dim}
 }
 

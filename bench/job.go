@@ -28,7 +28,7 @@ func (c *coordinator) job(ctx context.Context, j Job) error {
 	u.written = make([]bool, len(u.cells))
 	o := order{
 		Do: doBuild, Set: c.Run.Set, Metric: j.Metric, Threads: j.Threads, MaxK: c.maxK(),
-		Family: j.Family.Name, Build: j.Build, Points: j.Points, Seed: j.Seed, Index: index,
+		Family: j.Family.Reference(), Build: j.Build, Points: j.Points, Seed: j.Seed, Index: index,
 	}
 	kept := false
 	if j.Family.Remote != nil {
@@ -45,8 +45,10 @@ func (c *coordinator) job(ctx context.Context, j Job) error {
 	}
 	p := &process{command: c.Worker, timeout: c.Sweep.Timeout, memory: limit, log: c.Log}
 	c.report(describe(j))
-	if err := p.run(ctx, o, func(r reply) { u.note(r, u.shared) }); err != nil {
-		return u.failed(ctx, err, 0, len(u.cells))
+	if !j.Family.Unsaved { // else it is built in the process that is searched
+		if err := p.run(ctx, o, func(r reply) { u.note(r, u.shared) }); err != nil {
+			return u.failed(ctx, err, 0, len(u.cells))
+		}
 	}
 
 	o.Before = u.before
@@ -79,7 +81,7 @@ func (c *coordinator) job(ctx context.Context, j Job) error {
 		from = to
 	}
 	c.report(describe(j))
-	if c.KeepIndexes && j.Rep == 0 {
+	if c.KeepIndexes && j.Rep == 0 && !j.Family.Unsaved {
 		err := c.keepIndex(index, u.cells[0])
 		kept = err == nil
 		return err
@@ -96,6 +98,8 @@ type underway struct {
 	shared   map[string]float64 // values of all cells of the build
 	warnings []string
 	server   string    // the engine, for people
+	version  string    // of the library, where the family is a program of its own
+	runtime  string    // what calls it
 	before   int64     // bytes that its processes held before the build
 	from     int       // place among cells of the first point of the process that runs
 	since    time.Time // when the cell that is being measured began
@@ -107,6 +111,9 @@ type underway struct {
 func (u *underway) note(r reply, shared map[string]float64) {
 	if r.Server != "" {
 		u.server = r.Server
+	}
+	if r.Version != "" || r.Runtime != "" {
+		u.version, u.runtime = r.Version, r.Runtime
 	}
 	u.before = max(u.before, r.Before)
 	if r.Cell == nil {
@@ -122,7 +129,7 @@ func (u *underway) note(r reply, shared map[string]float64) {
 	u.spent[u.cells[i]] = time.Since(u.since)
 	u.since = time.Now()
 	u.err = u.write(u.cells[i], u.job.Family, u.job.Rep, u.job.Seed, func(rec *record.Record) {
-		rec.Status, rec.Server = record.OK, u.server
+		rec.Status, rec.Server, rec.Version, rec.Runtime = record.OK, u.server, u.version, u.runtime
 		rec.Values = maps.Clone(shared)
 		maps.Copy(rec.Values, r.Values)
 		rec.Spread, rec.ByLabel, rec.Confusion, rec.ByDecile = r.Spread, r.ByLabel, r.Confusion, r.ByDecile

@@ -53,6 +53,9 @@ type timing struct {
 // answerAll asks every query once and keeps the answers. It is what a cell is scored by, and the
 // warm-up of what is timed after it.
 func answerAll(ix indexes.Index, queries vec.Matrix, k int) (*answers, time.Duration, error) {
+	if timed, ok := ix.(indexes.Timed); ok {
+		return timedAnswers(timed, queries, k)
+	}
 	got := newAnswers(queries.Rows, k)
 	found := make([]vec.Neighbor, 0, k)
 	start := time.Now()

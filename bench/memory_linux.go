@@ -76,12 +76,6 @@ func peakMemory() (resident int64, ok bool) {
 	return int64(status.VmHWM), ok
 }
 
-// heldMemory gives the anonymous memory of process pid in bytes.
-func heldMemory(pid int) (bytes int64, ok bool) {
-	status, ok := status(pid)
-	return int64(status.RssAnon), ok
-}
-
 func status(pid int) (procfs.ProcStatus, bool) {
 	proc, err := procfs.NewProc(pid)
 	if err != nil {

@@ -7,6 +7,5 @@ package bench
 func ownMemory(string) (int64, bool) { return 0, false }
 func resetPeak() (int64, bool)       { return 0, false }
 func peakMemory() (int64, bool)      { return 0, false }
-func heldMemory(int) (int64, bool)   { return 0, false }
 func totalMemory() int64             { return 0 }
 func memoryKills() int64             { return 0 }

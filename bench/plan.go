@@ -214,6 +214,10 @@ func unfit(j *Job, p Point, shape Shape) string {
 		return j.Family.Missing
 	case !j.Family.Supports(j.Metric):
 		return "the family has no metric " + string(j.Metric)
+	case j.Family.Folder != "" && (p.Mode == record.Throughput || p.Mode == record.OpenLoop):
+		return "the family is a program of its own, which is asked one query after another, or a batch"
+	case j.Family.Folder != "" && p.Mode == record.Batch && p.Workers > 1:
+		return "the family is a program of its own, whose batch is searched on one thread"
 	case p.Mode == record.Batch && !j.Family.Batch:
 		return "the family has no batch search"
 	case j.Family.Fits != nil:

@@ -197,6 +197,7 @@ func (c *child) wait() error {
 	}
 	select {
 	case e := <-c.over:
+		e.tail = c.tail.lines()
 		return e
 	default:
 	}
@@ -247,7 +248,7 @@ func (c *child) watch() {
 			killGroup(c.pid)
 			return
 		case <-look:
-			if held, ok := heldMemory(c.pid); ok && held > c.memory {
+			if held := proctree.Held(c.pid); held > c.memory {
 				c.over <- &processError{status: record.OOM, reason: fmt.Sprintf("held %d MiB, more than the limit of %d MiB", held>>20, c.memory>>20)}
 				killGroup(c.pid)
 				return

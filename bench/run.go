@@ -413,6 +413,9 @@ func memoryDoubts(v map[string]float64) (doubts []string) {
 		return nil
 	}
 	serialized, analytic := v[metric.Serialized], v[metric.Analytic]
+	if _, known := v[metric.Analytic]; !known { // of a library that another wrote
+		analytic = serialized
+	}
 	switch {
 	case resident < 0:
 		doubts = append(doubts, "resident memory is negative")
@@ -426,7 +429,7 @@ func memoryDoubts(v map[string]float64) (doubts []string) {
 
 func (c *coordinator) write(cell record.Cell, f *indexes.Family, rep int, seed uint64, fill func(*record.Record)) error {
 	r := record.Record{
-		Cell: cell, Library: f.Library, Exact: f.Exact, Rep: rep, Seed: seed,
+		Cell: cell, Library: f.Library, Exact: f.Exact, Approach: f.Approach, External: f.Folder != "", Caller: f.Caller, Rep: rep, Seed: seed,
 		Engine: Engine, Time: time.Now().UTC(), Env: c.env,
 	}
 	fill(&r)

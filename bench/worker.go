@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -81,6 +82,10 @@ type reply struct {
 	// Of families with an engine.
 	Server string `json:"server,omitempty"` // which it is, for people
 	Before int64  `json:"before,omitempty"` // bytes that its processes held before the build
+
+	// Of families that are programs of their own.
+	Version string `json:"version,omitempty"` // of the library
+	Runtime string `json:"runtime,omitempty"` // what calls it
 
 	Error string `json:"error,omitempty"`
 	Disk  bool   `json:"disk,omitempty"` // Error is of the disk, see [isDiskError]: other cells would fail alike
@@ -176,9 +181,14 @@ func (w *worker) input() (*indexes.Family, indexes.BuildInput, error) {
 	if len(w.Points) > 0 {
 		maps.Copy(params, w.Points[0].Search)
 	}
+	var source indexes.Source
+	if source.File, source.Offset, err = w.set.BaseFile(w.Set); err != nil {
+		return nil, indexes.BuildInput{}, err
+	}
 	// The check reads every vector, so their pages are in memory before the clock starts.
 	in, err := family.Check(indexes.BuildInput{
 		Vectors: w.set.Base, Metric: w.Metric, Params: params, Threads: w.Threads, Seed: w.Seed,
+		Source: source, Scratch: filepath.Dir(w.Index),
 		Address: w.Server.Address, Name: w.Name, Data: w.Server.Data,
 	})
 	return family, in, err
@@ -196,7 +206,9 @@ func (w *worker) build(ctx context.Context) error {
 		return err
 	}
 	defer ix.Close()
-	r.Values[metric.Analytic] = float64(family.Bytes(in.Vectors.Rows, in.Vectors.Dim, in.Params))
+	if family.Folder == "" { // nobody knows the formula of a library
+		r.Values[metric.Analytic] = float64(family.Bytes(in.Vectors.Rows, in.Vectors.Dim, in.Params))
+	}
 
 	saver, ok := ix.(indexes.Saver)
 	if !ok {
@@ -258,7 +270,13 @@ func (w *worker) search(ctx context.Context) error {
 	}
 	queries, host := w.set.Queries, w.hostOf(family)
 	shared := reply{Values: map[string]float64{}}
-	in := indexes.BuildInput{Metric: w.Metric, Params: params, Threads: w.Threads, Seed: w.Seed}
+	in := indexes.BuildInput{Metric: w.Metric, Params: params, Threads: w.Threads, Seed: w.Seed, Scratch: filepath.Dir(w.Index)}
+	if family.Folder != "" {
+		// Its program may want the vectors, and its indexes may have to be built here.
+		if _, in, err = w.input(); err != nil {
+			return err
+		}
+	}
 	ix, err := host.load(ctx, w.Index, in, func(ix indexes.Index) error {
 		_, _, err := answerAll(ix, queries, maxK)
 		return err
@@ -326,7 +344,11 @@ func (w *worker) point(ctx context.Context, host host, ix indexes.Index, truth *
 	if err := host.before(ix, ask, w.Measure, cost); err != nil {
 		return reply{}, err
 	}
-	if p.Mode == record.Batch {
+	if timed, ok := ix.(indexes.Timed); ok && p.Mode == record.Batch {
+		var qps float64
+		got, qps, err = timedBatches(timed, queries, ask, w.Duration)
+		values = map[string]float64{metric.QPS: qps}
+	} else if p.Mode == record.Batch {
 		batch, ok := ix.(indexes.BatchSearcher)
 		if !ok {
 			return reply{}, errors.New("the index has no batch search")

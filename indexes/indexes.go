@@ -93,8 +93,12 @@ type Family struct {
 	// part of annbench. Caller is the language that its program calls the library from, where that adds to
 	// every search: "Python"; Licence is the library's.
 	Folder, Caller, Licence string
+	// Ref is what the family is looked up by in another process, where that is not Name: its folder.
+	Ref string
 	// Unsaved says that its indexes cannot be saved: they are searched in the process that built them.
 	Unsaved bool
+	// Floor are settings for an index of a few vectors, on which the cost of the mere call is measured.
+	Floor Params
 
 	// Remote is nil for families whose indexes are in this process; else they are in a server, and are
 	// [RemoteIndex]es.
@@ -130,6 +134,14 @@ var Approaches = []struct{ Name, Doc string }{
 	{"lists", "searches the cells of a partition that are nearest"},
 	{"quantised", "compares with short codes of the vectors"},
 	{"hash", "looks among vectors with the same hash"},
+}
+
+// Reference is what the family is looked up by in another process.
+func (f *Family) Reference() string {
+	if f.Ref != "" {
+		return f.Ref
+	}
+	return f.Name
 }
 
 // Kind is the type of a setting's value.

@@ -39,14 +39,19 @@ func (b *Block) Of(i int) []int32 {
 
 // Weighed is an Index in a process of its own, which is weighed there.
 type Weighed interface {
-	// Held is the memory that the index's process holds for itself, in bytes, after it gave back what it
-	// does not need: its anonymous memory, and the pages of the saved index that it maps. ok is false where
-	// the system does not say.
+	// Held is what the index takes up in its process, in bytes, after that gave back what it does not need:
+	// the growth of its anonymous memory since it had no index, and the pages of the saved index that it
+	// maps. ok is false where the system does not say.
 	Held() (bytes int64, ok bool)
 	// Cost is what building, or loading, the index cost by the clocks of its process, and how much more
 	// resident memory that process held at most while it did; the latter is 0 where the system does not
 	// say.
 	Cost() (wall, cpu time.Duration, peak int64)
+	// Library says which version of the library it is, and what calls it ("Python 3.11.7, numpy 2.2.6");
+	// each may be empty.
+	Library() (version, runtime string)
+	// Warnings are doubts of its process about its own numbers.
+	Warnings() []string
 }
 
 // Source says where vectors are in a file, so that another process can map them: float32, little-endian,

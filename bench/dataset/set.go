@@ -491,3 +491,14 @@ func (s *Set) Close() error {
 	s.BaseLabels, s.QueryLabels, s.BaseRows, s.QueryRows = nil, nil, nil, nil
 	return errors.Join(errs...)
 }
+
+// BaseFile says where the base of s, which was opened at dir, is on the disk, and how many bytes stand
+// before its first number: float32, little-endian, row after row.
+func (s *Set) BaseFile(dir string) (path string, offset int64, err error) {
+	path = filepath.Join(dir, baseFile)
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", 0, err
+	}
+	return path, info.Size() - 4*int64(s.Base.Rows)*int64(s.Base.Dim), nil
+}

@@ -19,45 +19,47 @@ const (
 
 // Names of the values of a record. What depends on k is at the k of the record's cell.
 const (
-	Recall      = "recall"       // see [RecallAt]
-	RecallID    = "recall_id"    // see [RecallIDAt]
-	RecallP1    = "recall_p1"    // over queries, by nearest rank
-	RecallP5    = "recall_p5"    //
-	RecallP50   = "recall_p50"   //
-	RecallZero  = "recall_zero"  // share of queries with no recall at all
-	Robust50    = "robust_50"    // share of queries with a recall of at least 0.5: see [Robustness]
-	Robust80    = "robust_80"    //
-	Robust90    = "robust_90"    //
-	Robust100   = "robust_100"   //
-	DistRatio   = "ratio"        // see [DistanceRatio]
-	MAP         = "map"          // mean of [AveragePrecision] over queries
-	MAPList     = "map_list"     // the same with the relevant answers in the list as denominator
-	MAPR        = "map_r"        // the same with all relevant items of the base as denominator
-	MAPExact    = "map_exact"    // MAP of the exact neighbours: the ceiling
-	MAPDelta    = "map_delta"    // MAP less MAPExact, and the ends of its 95 % interval, paired over queries
-	MAPDeltaLo  = "map_delta_lo" //
-	MAPDeltaHi  = "map_delta_hi" //
-	Mean        = "latency_mean" // one query in flight, one thread; under mode open, from when the query was due
-	P50         = "latency_p50"  //
-	P90         = "latency_p90"  //
-	P99         = "latency_p99"  //
-	P999        = "latency_p999" //
-	QPS         = "qps"          // queries answered in a second: see the cell's mode
-	Overhead    = "overhead"     // what the harness itself adds to a latency: measured on an index that does nothing
-	Wire        = "wire"         // one round trip to the family's engine that searches nothing: median
-	WireP99     = "wire_p99"     //
-	Build       = "build"        // wall time of the build
-	BuildCPU    = "build_cpu"    // CPU time of the build, all threads
-	Train       = "build_train"  // parts of Build, where the family has them
-	Add         = "build_add"    //
-	Finish      = "build_finish" //
-	Load        = "load"         // wall time to load the saved index
-	Resident    = "resident"     // memory of a fresh process that loaded the index and answered the queries
-	Vectors     = "vectors"      // of Resident, the vectors as they were given; 0 where only codes are kept
-	Serialized  = "serialized"   // size of the saved index
-	Analytic    = "analytic"     // by the family's formula
-	PeakBuild   = "peak_build"   // highest resident memory of the build, less what stood before it
-	AnswerCount = "answers"      // mean number of answers a query got
+	Recall       = "recall"         // see [RecallAt]
+	RecallID     = "recall_id"      // see [RecallIDAt]
+	RecallP1     = "recall_p1"      // over queries, by nearest rank
+	RecallP5     = "recall_p5"      //
+	RecallP50    = "recall_p50"     //
+	RecallZero   = "recall_zero"    // share of queries with no recall at all
+	Robust50     = "robust_50"      // share of queries with a recall of at least 0.5: see [Robustness]
+	Robust80     = "robust_80"      //
+	Robust90     = "robust_90"      //
+	Robust100    = "robust_100"     //
+	DistRatio    = "ratio"          // see [DistanceRatio]
+	MAP          = "map"            // mean of [AveragePrecision] over queries
+	MAPList      = "map_list"       // the same with the relevant answers in the list as denominator
+	MAPR         = "map_r"          // the same with all relevant items of the base as denominator
+	MAPExact     = "map_exact"      // MAP of the exact neighbours: the ceiling
+	MAPDelta     = "map_delta"      // MAP less MAPExact, and the ends of its 95 % interval, paired over queries
+	MAPDeltaLo   = "map_delta_lo"   //
+	MAPDeltaHi   = "map_delta_hi"   //
+	Mean         = "latency_mean"   // one query in flight, one thread; under mode open, from when the query was due
+	P50          = "latency_p50"    //
+	P90          = "latency_p90"    //
+	P99          = "latency_p99"    //
+	P999         = "latency_p999"   //
+	QPS          = "qps"            // queries answered in a second: see the cell's mode
+	Overhead     = "overhead"       // what the harness itself adds to a latency: measured on an index that does nothing
+	CallFloor    = "call_floor"     // a search of an index of a few vectors by a program of its own: median
+	CallFloorCPU = "call_floor_cpu" // processor time of such a search, mean
+	Wire         = "wire"           // one round trip to the family's engine that searches nothing: median
+	WireP99      = "wire_p99"       //
+	Build        = "build"          // wall time of the build
+	BuildCPU     = "build_cpu"      // CPU time of the build, all threads
+	Train        = "build_train"    // parts of Build, where the family has them
+	Add          = "build_add"      //
+	Finish       = "build_finish"   //
+	Load         = "load"           // wall time to load the saved index
+	Resident     = "resident"       // memory of a fresh process that loaded the index and answered the queries
+	Vectors      = "vectors"        // of Resident, the vectors as they were given; 0 where only codes are kept
+	Serialized   = "serialized"     // size of the saved index
+	Analytic     = "analytic"       // by the family's formula
+	PeakBuild    = "peak_build"     // highest resident memory of the build, less what stood before it
+	AnswerCount  = "answers"        // mean number of answers a query got
 )
 
 // Info says how a value is read.
@@ -96,6 +98,8 @@ var Table = []Info{
 	{P999, Seconds, true, "p99.9", "search time that 99.9 % of the queries stay within"},
 	{QPS, PerSecond, false, "QPS", "queries a second: one after another on one thread, or as the cell's mode says"},
 	{Overhead, Seconds, true, "overhead", "what the harness itself adds to each latency, measured on an index that does nothing"},
+	{CallFloor, Seconds, true, "call floor", "median time of a search of an index of a few vectors: what the mere call costs, of families that are programs of their own"},
+	{CallFloorCPU, Seconds, true, "call floor CPU", "mean processor time of such a search"},
 	{Wire, Seconds, true, "wire", "median time of a search of nothing: the way to the family's engine and back"},
 	{WireP99, Seconds, true, "wire p99", "time that 99 % of such searches of nothing stay within"},
 	{Build, Seconds, true, "build", "wall time of the build"},

@@ -13,6 +13,7 @@ import (
 	"annbench/bench/dataset/vecfile"
 	"annbench/bench/record"
 	"annbench/indexes"
+	"annbench/indexes/external"
 	"annbench/indexes/vec"
 	"annbench/internal/units"
 	"annbench/internal/words"
@@ -197,6 +198,10 @@ func (s *Sweep) checkFamily(i int, lookup lookup) error {
 	fs := s.Families[i]
 	if fs.Family == "" {
 		return s.errorf(at, "an entry of families needs a family: its name")
+	}
+	if external.IsPath(fs.Family) {
+		s.Families[i].Family = external.Absolute(fs.Family, filepath.Dir(s.file.path))
+		fs = s.Families[i]
 	}
 	family, err := lookup(fs.Family)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"annbench/bench/dataset/vecfile"
 	"annbench/indexes"
+	"annbench/indexes/external"
 	"annbench/indexes/vec"
 )
 
@@ -84,7 +85,11 @@ func familySchema() *jsonschema.Schema {
 	item.Properties.Set("build", &jsonschema.Schema{Type: "object", Description: "Settings fixed when the index is built: a value or a list of values each."})
 	item.Properties.Set("search", &jsonschema.Schema{Type: "object", Description: "Settings that are changed without a rebuild: a value or a list of values each."})
 	item.Properties.Set("address", &jsonschema.Schema{Type: "string", Description: "Where the engine answers, for families that are in one. Default: the one that `annbench engines up` started."})
-	for _, f := range indexes.Families() {
+	families := indexes.Families()
+	if shipped, err := external.Shipped(); err == nil {
+		families = append(families, shipped...)
+	}
+	for _, f := range families {
 		name.OneOf = append(name.OneOf, &jsonschema.Schema{Const: f.Name, Description: fmt.Sprintf("%s (%s)", f.Doc, f.Library)})
 		is := jsonschema.NewProperties()
 		is.Set("family", &jsonschema.Schema{Const: f.Name})
@@ -99,6 +104,7 @@ func familySchema() *jsonschema.Schema {
 			Then: &jsonschema.Schema{Properties: then},
 		})
 	}
+	name.OneOf = append(name.OneOf, &jsonschema.Schema{Type: "string", Pattern: "[/\\\\]", Description: "The folder of an external family, with its family.yaml: ./my-index, relative to this file; or ann-benchmarks:FOLDER."})
 	return item
 }
 

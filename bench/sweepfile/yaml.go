@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"annbench/indexes"
+	"annbench/indexes/external"
 	"annbench/internal/units"
 	"annbench/internal/words"
 	"github.com/goccy/go-yaml"
@@ -51,7 +52,7 @@ func Parse(path string, text []byte) (*Sweep, error) { return Reader{}.Parse(pat
 
 // Reader reads sweep files.
 type Reader struct {
-	// Lookup finds a family by its name. Nil is [indexes.Lookup].
+	// Lookup finds a family by its name, or by its folder. Nil is [external.Lookup].
 	Lookup func(name string) (*indexes.Family, error)
 }
 
@@ -91,7 +92,7 @@ func (r Reader) Parse(path string, text []byte) (*Sweep, error) {
 	s.defaults()
 	lookup := r.Lookup
 	if lookup == nil {
-		lookup = indexes.Lookup
+		lookup = func(name string) (*indexes.Family, error) { return external.Lookup(name, ".") }
 	}
 	if err := s.check(lookup); err != nil {
 		return nil, err

@@ -118,6 +118,8 @@ type Family struct {
 	args []string
 	// Env is what its program's environment has beside that of this process.
 	env []string
+	// ref is what it is looked up by in another process: its name, or its folder.
+	ref string
 	// call, where not nil, changes requests to build and load before they are sent.
 	call func(r *protocol.Request, p indexes.Params)
 }
@@ -329,9 +331,9 @@ func (f *Family) Family(missing string) *indexes.Family {
 	family := &indexes.Family{
 		Name: f.Name, Library: f.Library, Doc: strings.Join(strings.Fields(f.Doc), " "),
 		Exact: f.Exact, Random: f.Random, Codes: f.Codes, Batch: f.Batch, Missing: missing,
-		Approach: f.Approach, Folder: f.Folder, Caller: f.Caller, Licence: f.Licence, Unsaved: !f.Save,
+		Approach: f.Approach, Folder: f.Folder, Caller: f.Caller, Licence: f.Licence, Unsaved: !f.Save, Ref: f.ref, Floor: indexes.Params(f.Floor),
 		Build: f.params(f.Build), Search: f.params(f.Search),
-		Effective: f.effective, Work: f.work,
+		Effective: f.effective, Work: f.work, Bytes: f.bytes,
 	}
 	for _, m := range f.Metrics {
 		family.Metrics = append(family.Metrics, vec.Metric(m))
@@ -369,6 +371,14 @@ func (f *Family) work(n, dim int, _ indexes.Params) (build, search float64) {
 		return float64(n) * 4 * hop, hop * math.Log2(float64(n)+2) / 10
 	}
 	return 300 * scan, scan/50 + hop
+}
+
+// bytes is likewise a guess, good for judging whether a build fits into memory and for nothing else.
+func (f *Family) bytes(n, dim int, _ indexes.Params) int64 {
+	if f.Codes {
+		return int64(n) * int64(dim)
+	}
+	return int64(n) * (4*int64(dim) + 200)
 }
 
 func sortedKeys[V any](m map[string]V) []string {

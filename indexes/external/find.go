@@ -41,6 +41,23 @@ func IsPath(name string) bool {
 	return strings.ContainsRune(name, '/') || strings.ContainsRune(name, filepath.Separator) || name == "." || name == ".."
 }
 
+// Absolute is the name of a family that is named by a path relative to dir, so that it can be looked up
+// from anywhere.
+func Absolute(name, dir string) string {
+	prefix := ""
+	if rest, ok := strings.CutPrefix(name, foreignPrefix); ok {
+		prefix, name = foreignPrefix, rest
+	}
+	if filepath.IsAbs(name) {
+		return prefix + name
+	}
+	name = filepath.Join(dir, name)
+	if abs, err := filepath.Abs(name); err == nil {
+		name = abs
+	}
+	return prefix + name
+}
+
 // Lookup returns the family that name means: one of annbench's own; a folder, relative to dir, where
 // name is a path; or the name of a family of the folders of [Variable], or of those that ship. A family
 // that is not installed is found, and its Missing says how to install it.
@@ -66,7 +83,12 @@ func Find(name, dir string) (*Family, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(dir, name)
 		}
-		return Read(name)
+		f, err := Read(name)
+		if err != nil {
+			return nil, err
+		}
+		f.ref = f.Folder
+		return f, nil
 	}
 	for _, parent := range filepath.SplitList(os.Getenv(Variable)) {
 		folder := filepath.Join(parent, name)

@@ -37,6 +37,7 @@ type Index struct {
 	block    indexes.Block
 	wall     time.Duration
 	cpu      time.Duration
+	rest     int64 // bytes that its process held before it had an index
 	peak     int64
 	warnings []string
 }
@@ -81,6 +82,7 @@ func (f *Family) begin(ctx context.Context, family *indexes.Family, in indexes.B
 		return nil, fmt.Errorf("%s: %w", f.Name, err)
 	}
 	x.label.Version = x.hello.Version
+	x.rest = proctree.Held(x.program.pid)
 	proctree.ResetPeak(x.program.pid)
 	return x, nil
 }
@@ -437,21 +439,21 @@ func (x *Index) Held() (int64, bool) {
 			_, _ = x.program.Ask(context.Background(), protocol.Request{Do: protocol.Settle}, nil) // then there is more to weigh
 		}
 	}
-	bytes := proctree.Held(x.program.pid, x.program.mark)
+	bytes := proctree.Held(x.program.pid) - x.rest
 	if x.saved != "" {
 		bytes += proctree.Mapped(x.program.pid, x.saved)
 	}
-	return bytes, bytes > 0
+	return bytes, x.rest > 0
 }
 
 // Cost implements [indexes.Weighed].
 func (x *Index) Cost() (wall, cpu time.Duration, peak int64) { return x.wall, x.cpu, x.peak }
 
-// Warnings implements [indexes.Warner].
+// Warnings implements [indexes.Weighed].
 func (x *Index) Warnings() []string { return x.warnings }
 
-// Version is that of the library, and Runtime what calls it, as the program says.
-func (x *Index) Version() (library, runtime string) { return x.hello.Version, x.hello.Runtime }
+// Library implements [indexes.Weighed].
+func (x *Index) Library() (version, runtime string) { return x.hello.Version, x.hello.Runtime }
 
 // Close ends the program, with all that it started, and removes its files.
 func (x *Index) Close() error {

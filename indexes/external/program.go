@@ -215,7 +215,7 @@ func (p *Program) watch(limit int64) {
 		case <-p.ended:
 			return
 		case <-tick.C:
-			if now := proctree.Held(p.pid, ""); now > limit {
+			if now := proctree.Held(p.pid); now > limit {
 				p.over <- now
 				proctree.End(p.pid, p.mark)
 				return

@@ -11,7 +11,7 @@ func Attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: tr
 func Tree(int, string) []int { return nil }
 
 // Held see [Tree].
-func Held(int, string) int64 { return 0 }
+func Held(int) int64 { return 0 }
 
 // Status see [Tree].
 func Status(int, string) int64 { return 0 }

@@ -1,0 +1,238 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"annbench/bench/metric"
+	"annbench/indexes"
+	"annbench/indexes/external"
+	"annbench/indexes/vec"
+)
+
+// externalHost is a program of its own, which keeps the clocks; see package external.
+type externalHost struct {
+	family  *indexes.Family
+	points  []Point
+	base    vec.Matrix
+	queries vec.Matrix
+	in      indexes.BuildInput
+	known   map[int]floor // by k
+}
+
+// floor is what a search of next to nothing costs.
+type floor struct {
+	wall, cpu float64 // seconds
+	doubt     string  // why it is not known
+}
+
+// timedIndex is what Open and Load of a family that is a program return.
+type timedIndex interface {
+	indexes.Index
+	indexes.Timed
+	indexes.Weighed
+}
+
+func (h *externalHost) timed(ix indexes.Index) (timedIndex, error) {
+	x, ok := ix.(timedIndex)
+	if !ok {
+		return nil, fmt.Errorf("%s: an index of a family with a Folder must be Timed and Weighed; %T is not", h.family.Name, ix)
+	}
+	return x, nil
+}
+
+func (h *externalHost) build(ctx context.Context, in indexes.BuildInput, values map[string]float64) (indexes.Index, error) {
+	ix, err := timedOpen(ctx, h.family, in, values)
+	if err != nil {
+		return nil, err
+	}
+	x, err := h.timed(ix)
+	if err != nil {
+		ix.Close()
+		return nil, err
+	}
+	wall, cpu, peak := x.Cost()
+	values[metric.Build], values[metric.BuildCPU] = wall.Seconds(), cpu.Seconds()
+	if peak > 0 {
+		values[metric.PeakBuild] = float64(peak)
+	}
+	return ix, nil
+}
+
+func (h *externalHost) saved(ix indexes.Index, path string, r *reply) error {
+	size, err := external.Size(path)
+	if err != nil {
+		return err
+	}
+	r.Values[metric.Serialized] = float64(size)
+	return h.says(ix, r)
+}
+
+func (h *externalHost) says(ix indexes.Index, r *reply) error {
+	x, err := h.timed(ix)
+	if err != nil {
+		return err
+	}
+	r.Version, r.Runtime = x.Library()
+	r.Warnings = append(r.Warnings, x.Warnings()...)
+	return nil
+}
+
+// load restores the index, or builds it where it cannot be saved.
+func (h *externalHost) load(ctx context.Context, path string, in indexes.BuildInput, warm func(indexes.Index) error, r *reply) (ix indexes.Index, err error) {
+	h.in = in
+	if h.family.Unsaved {
+		if ix, err = h.build(ctx, in, r.Values); err != nil {
+			return nil, err
+		}
+		r.Warnings = append(r.Warnings, "the index cannot be saved, so it was searched in the process that built it, and its resident memory includes what the build left behind")
+		err = warm(ix)
+	} else {
+		ix, err = timedLoad(h.family, path, in, warm, r)
+	}
+	if err != nil {
+		if ix != nil {
+			ix.Close()
+		}
+		return nil, err
+	}
+	if err := h.says(ix, r); err != nil {
+		ix.Close()
+		return nil, err
+	}
+	x, _ := h.timed(ix)
+	if !h.family.Unsaved {
+		wall, _, _ := x.Cost()
+		r.Values[metric.Load] = wall.Seconds()
+	}
+	if held, ok := x.Held(); ok {
+		r.Values[metric.Resident] = float64(held)
+		r.Values[metric.Vectors] = float64(h.family.VectorBytes(h.base.Rows, h.base.Dim))
+	}
+	for _, p := range h.points {
+		if _, ok := h.known[p.K]; ok {
+			continue
+		}
+		f, err := h.floor(ctx, p.K)
+		if err != nil {
+			f.doubt = fmt.Sprintf("what the mere call costs is not known: building an index of %d vectors failed: %v", min(floorRows, h.base.Rows), err)
+			r.Warnings = append(r.Warnings, f.doubt)
+		}
+		h.known[p.K] = f
+	}
+	return ix, nil
+}
+
+const (
+	floorRows   = 256 // vectors of the index on which the call is measured
+	floorPasses = 5   // over at most floorRows queries
+)
+
+// floor measures the call on an index of a few vectors, in a process of its own, with the default
+// settings but for those that the family names for this. It is the median over passes.
+func (h *externalHost) floor(ctx context.Context, k int) (floor, error) {
+	in := h.in
+	in.Vectors, in.Source = h.base.Slice(0, min(floorRows, h.base.Rows)), indexes.Source{}
+	in.Params = maps.Clone(h.family.Floor)
+	in.Phase = nil
+	ix, err := h.family.OpenChecked(ctx, in)
+	if err != nil {
+		return floor{}, err
+	}
+	defer ix.Close()
+	x, err := h.timed(ix)
+	if err != nil {
+		return floor{}, err
+	}
+	var b indexes.Block
+	var wall []time.Duration
+	var cpu []float64
+	queries := min(floorRows, h.queries.Rows)
+	for pass := range 1 + floorPasses {
+		if err := x.SearchTimed(&b, h.queries, 0, queries, k, false); err != nil {
+			return floor{}, err
+		}
+		if pass > 0 { // the first one warms up
+			wall = append(wall, b.Times...)
+			cpu = append(cpu, b.CPU.Seconds()/float64(queries))
+		}
+	}
+	slices.Sort(wall)
+	return floor{wall: wall[len(wall)/2].Seconds(), cpu: metric.Median(cpu)}, nil
+}
+
+func (h *externalHost) before(_ indexes.Index, k int, _ time.Duration, values map[string]float64) error {
+	f, ok := h.known[k]
+	if !ok { // a set whose queries are left out asks for one more
+		f, ok = h.known[k-1]
+	}
+	if ok && f.doubt == "" {
+		values[metric.CallFloor], values[metric.CallFloorCPU] = f.wall, f.cpu
+	}
+	return nil
+}
+
+// latency asks all queries again and again, in one block each time.
+func (h *externalHost) latency(ix indexes.Index, queries vec.Matrix, k int, warm, atLeast time.Duration) (timing, error) {
+	x, err := h.timed(ix)
+	if err != nil {
+		return timing{}, err
+	}
+	passes := int(atLeast/max(warm, time.Microsecond)) + 1
+	passes = max(1, min(passes, most/queries.Rows))
+	t := timing{samples: make([]float64, 0, passes*queries.Rows), queries: queries.Rows}
+	var b indexes.Block
+	var wall time.Duration
+	for range passes {
+		if err := x.SearchTimed(&b, queries, 0, queries.Rows, k, false); err != nil {
+			return t, err
+		}
+		for _, s := range b.Times {
+			t.samples = append(t.samples, s.Seconds())
+		}
+		wall += b.Wall
+	}
+	t.qps = float64(passes*queries.Rows) / wall.Seconds()
+	return t, nil
+}
+
+func (h *externalHost) after(context.Context, indexes.Index) (string, error) { return "", nil }
+
+// timedAnswers is answerAll of an index that keeps its own clock.
+func timedAnswers(ix indexes.Timed, queries vec.Matrix, k int) (*answers, time.Duration, error) {
+	var b indexes.Block
+	if err := ix.SearchTimed(&b, queries, 0, queries.Rows, k, false); err != nil {
+		return nil, 0, err
+	}
+	return fromBlock(&b, queries.Rows, k), b.Wall, nil
+}
+
+func fromBlock(b *indexes.Block, queries, k int) *answers {
+	got := newAnswers(queries, k)
+	for q := range queries {
+		got.counts[q] = int32(copy(got.ids[q*k:(q+1)*k], b.Of(q)))
+	}
+	return got
+}
+
+// timedBatches is batches of an index that keeps its own clock.
+func timedBatches(ix indexes.Timed, queries vec.Matrix, k int, lasting time.Duration) (*answers, float64, error) {
+	var b indexes.Block
+	if err := ix.SearchTimed(&b, queries, 0, queries.Rows, k, true); err != nil {
+		return nil, 0, err
+	}
+	got := fromBlock(&b, queries.Rows, k)
+	var wall time.Duration
+	done := 0
+	for wall < lasting {
+		if err := ix.SearchTimed(&b, queries, 0, queries.Rows, k, true); err != nil {
+			return nil, 0, err
+		}
+		wall += b.Wall
+		done += queries.Rows
+	}
+	return got, float64(done) / wall.Seconds(), nil
+}
