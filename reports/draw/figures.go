@@ -309,6 +309,7 @@ type pointFamily struct {
 	Points []PointCell
 }
 
+// PointCell is a setting in the plot of points.
 type PointCell struct {
 	recall, qps judge.Value
 	Front       bool

@@ -16,14 +16,19 @@ type Hue struct {
 	mark        mark
 }
 
+// RGB is a colour of a screen.
 type RGB struct{ R, G, B uint8 }
 
+// String is the colour for a style sheet: "#0072b2".
 func (c RGB) String() string { return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B) }
 
+// RGBA makes it a [color.Color].
 func (c RGB) RGBA() (r, g, b, a uint32) { return color.RGBA{c.R, c.G, c.B, 255}.RGBA() }
 
+// Hex is the colour 0xrrggbb.
 func Hex(v uint32) RGB { return RGB{uint8(v >> 16), uint8(v >> 8), uint8(v)} }
 
+// Tint is a hue of the colours 0xrrggbb on paper and on a dark screen, with a mark.
 func Tint(v, dark uint32, m mark) Hue { return Hue{Hex(v), Hex(dark), m} }
 
 type mark int

@@ -36,7 +36,7 @@ func (f *FileSurface) Image(x, y, side float64, img image.Image) {
 	f.c.DrawImage(vg.Rectangle{Min: low, Max: high}, img)
 }
 
-// A surface is what a figure is drawn on: a file by way of gonum/plot's canvases, or the SVG of the
+// A Surface is what a figure is drawn on: a file by way of gonum/plot's canvases, or the SVG of the
 // page, which leaves colours to the page's style sheet. The origin is the upper left corner, and one
 // unit is a CSS pixel.
 type Surface interface {
@@ -91,6 +91,7 @@ const (
 	paper         // what the figure stands on
 )
 
+// Of is the family's colour.
 func Of(family string) Paint { return Paint{family: family} }
 
 // fontCache holds the Liberation fonts, which measure as Arial does.
@@ -277,6 +278,7 @@ func PNG(f Figure, width float64, hues func(string) Hue) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// SVG is a figure as an SVG file: see [PNG].
 func SVG(f Figure, width float64, hues func(string) Hue) ([]byte, error) {
 	w, h := width+2*pictureMargin, f.Height(width)+2*pictureMargin
 	c := vgsvg.New(vg.Length(w)*pixel, vg.Length(h)*pixel)

@@ -108,6 +108,7 @@ type jsonMatch struct {
 
 var reachNames = [...]string{judge.Lost: "lost", judge.Below: "below", judge.At: "at", judge.Beyond: "beyond"}
 
+// JSON is every cell with its intervals, the verdict, and the families at equal recall.
 func JSON(w io.Writer, r *judge.Report) error {
 	out := struct {
 		Datasets []record.Dataset `json:"datasets"`

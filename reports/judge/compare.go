@@ -23,7 +23,7 @@ const (
 // comparedValues are what two results are compared by.
 var comparedValues = []string{metric.QPS, metric.P99, metric.Recall, metric.MAP, metric.Build, metric.Resident}
 
-// Margin of [Compare] where none is given: as a factor, and a tenth of it as an amount of a ratio.
+// DefaultMargin is the margin of [Compare] if none is given: as a factor, and a tenth of it as an amount of a ratio.
 const DefaultMargin = 0.03
 
 // Pairs are two results side by side.

@@ -67,6 +67,7 @@ func (r *Report) Match(t Terms, target float64, name string) []Match {
 	return out
 }
 
+// MatchRows is [Report.Match] for one family, which may be a part of its rows.
 func (r *Report) MatchRows(f FamilyRows, t Terms, target float64, name string) Match {
 	info, _ := metric.Lookup(name)
 	m := Match{Family: f}
@@ -204,7 +205,7 @@ func along(curve []onCurve, recall, edge float64) (float64, bool) {
 	return math.Exp(f.Predict(at)), true
 }
 
-// Logit, kept finite by edge: recall nearer to 0 or 1 than edge stands at the end.
+// Logit is log(r / (1-r)), kept finite by edge: recall nearer to 0 or 1 than edge stands at the end.
 func Logit(r, edge float64) float64 {
 	r = min(1-edge, max(edge, r))
 	return math.Log(r / (1 - r))

@@ -127,6 +127,7 @@ const (
 	Unknown            // too few measurements
 )
 
+// TieOf says how sure a difference is.
 func TieOf(d Difference) tie {
 	switch {
 	case d.Tied:

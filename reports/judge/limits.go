@@ -140,6 +140,7 @@ func (r *Report) more(p *Pick) {
 	}
 }
 
+// MarginOf says how a setting stands to a limit.
 func MarginOf(row *Row, l Limit) Margin {
 	m := Margin{Limit: l}
 	info, _ := metric.Lookup(l.Name)

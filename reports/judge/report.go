@@ -574,6 +574,7 @@ func baseName(dir string) string {
 	return filepath.Base(dir)
 }
 
+// FocusFirst are all terms, those in focus first.
 func (r *Report) FocusFirst() []Terms {
 	out := []Terms{r.Focus}
 	for _, t := range r.Terms {

@@ -69,6 +69,7 @@ type galleryItem struct {
 	Extra bool // not among the exact neighbours
 }
 
+// Alt is read out instead of the photograph.
 func (g galleryItem) Alt() string {
 	s := g.ID
 	if g.Label != "" {
@@ -77,6 +78,7 @@ func (g galleryItem) Alt() string {
 	return s
 }
 
+// Title is shown where the pointer rests on it.
 func (g galleryItem) Title() string {
 	s := g.Alt()
 	if g.Rank > 0 {

@@ -21,6 +21,7 @@ func PairNotes(p *judge.Pairs) []string {
 	return out
 }
 
+// Cells names cells, each with its terms.
 func Cells(rows []*judge.Row) []string {
 	var out []string
 	for _, row := range rows {

@@ -40,6 +40,7 @@ type EqualCell struct {
 	Row   *judge.Row // the setting to use; nil where there is none
 }
 
+// Any reports whether any family has a value in it.
 func (e *Equal) Any() bool {
 	return e != nil && slices.ContainsFunc(e.Lines, func(l EqualLine) bool {
 		return slices.ContainsFunc(l.Cells, func(c EqualCell) bool { return !c.Out })

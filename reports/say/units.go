@@ -41,6 +41,7 @@ func Measured(name string, v judge.Value, noun string) string {
 	return fmt.Sprintf("%s (95 %% interval %s, %s)", s, between(name, v), Plural(v.N, "repetition", "repetitions"))
 }
 
+// Commas3 puts commas into the whole part of a decimal number.
 func Commas3(s string) string {
 	whole, frac, ok := strings.Cut(s, ".")
 	if !ok {
@@ -75,6 +76,7 @@ func Quantity(name string, x float64) string {
 	return Format(info.Unit, x)
 }
 
+// Step is a unit, and how many base units it has.
 type Step struct {
 	Size float64
 	Unit string
@@ -92,6 +94,7 @@ func scaled(x float64, steps []Step) string {
 	return Significant(x/s.Size) + " " + s.Unit
 }
 
+// ScaleOf is the unit that keeps x short.
 func ScaleOf(x float64, steps []Step) Step {
 	a := math.Abs(x)
 	if a == 0 {
@@ -133,6 +136,7 @@ func Significant(x float64) string {
 	return strconv.FormatFloat(x, 'g', 3, 64)
 }
 
+// Ratio writes a ratio with three decimals; one below 1 is never rounded up to 1.
 func Ratio(x float64) string {
 	s := strconv.FormatFloat(x, 'f', 3, 64)
 	if x < 1 && s == "1.000" {
@@ -222,6 +226,7 @@ func factor(d judge.Difference) string {
 	return s
 }
 
+// FactorText writes a factor with at most three digits below 1,000.
 func FactorText(x float64) string {
 	switch {
 	case x >= 999.5 || x == 0:
@@ -243,6 +248,7 @@ func Signed(x float64) string {
 	return strings.Replace(s, "-", "−", 1)
 }
 
+// Percent writes a share: "4.2 %", "12 %".
 func Percent(x float64) string {
 	p := 100 * x
 	if p < 9.95 {

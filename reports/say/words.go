@@ -10,6 +10,7 @@ import (
 	"unicode"
 )
 
+// Plural is "1 query" or "1,200 queries".
 func Plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -25,6 +26,7 @@ func Clean(s string) string {
 	}), " ")
 }
 
+// OrDash is s, or the dash that stands for what is missing.
 func OrDash(s string) string {
 	if s == "" {
 		return Missing
