@@ -157,7 +157,7 @@ func percent(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) }
 
 type convertCmd struct {
 	source
-	Out string `arg:"" help:"File to write: its extension says how, .npy, .fbin, .fvecs or .parquet." s3:"out"`
+	Out string `arg:"" help:"File to write: its extension says how, one of ${writable}." s3:"out"`
 }
 
 // Help is printed below the flags.

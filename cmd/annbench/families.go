@@ -20,7 +20,7 @@ type familiesCmd struct {
 }
 
 type familiesShowCmd struct {
-	Names []string `arg:"" optional:"" help:"Families, or folders with a family.yaml. Default: all."`
+	Names []string `arg:"" optional:"" help:"Families, or folders with a family.yaml. Default: all." s3:"no: the programs of a family run on this machine; copy its folder here first"`
 	JSON  bool     `help:"JSON instead of text."`
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 type familiesInstallCmd struct {
-	Names []string `arg:"" help:"External families by name, or folders with a family.yaml."`
+	Names []string `arg:"" help:"External families by name, or folders with a family.yaml." s3:"no: the programs of a family run on this machine; copy its folder here first"`
 }
 
 // Run installs one after the other, and goes on after one that cannot be.
@@ -42,7 +42,7 @@ func (c *familiesInstallCmd) Run(ctx context.Context, s *surface) error {
 }
 
 type familiesRemoveCmd struct {
-	Names []string `arg:"" help:"External families that are installed."`
+	Names []string `arg:"" name:"name" help:"External families that are installed."`
 }
 
 func (c *familiesRemoveCmd) Run(s *surface) error {
@@ -125,7 +125,7 @@ func (c *familiesListCmd) Run(s *surface) error {
 }
 
 type familiesCheckCmd struct {
-	Names  []string `arg:"" help:"External families by name, or folders with a family.yaml."`
+	Names  []string `arg:"" help:"External families by name, or folders with a family.yaml." s3:"no: the programs of a family run on this machine; copy its folder here first"`
 	Metric string   `help:"Only this metric: l2, cosine or ip. Default: all that the family has." placeholder:"METRIC"`
 }
 
@@ -183,7 +183,7 @@ func (c *familiesCheckCmd) Run(ctx context.Context, s *surface) error {
 }
 
 type familiesSDKCmd struct {
-	Folder string `arg:"" type:"path" help:"Folder to write annbench_family.py and annbench_family.hpp into."`
+	Folder string `arg:"" type:"path" help:"Folder to write annbench_family.py and annbench_family.hpp into." s3:"out"`
 }
 
 func (c *familiesSDKCmd) Run(s *surface) error {

@@ -43,6 +43,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"annbench/bench/dataset/vecfile"
 	"annbench/bench/sweepfile"
 	"annbench/embedder"
 	"annbench/internal/usage"
@@ -83,7 +84,10 @@ type cli struct {
 }
 
 // helpVars are what the help texts of flags name.
-var helpVars = kong.Vars{"formats": strings.Join(reports.FormatNames(), ", ")}
+var helpVars = kong.Vars{
+	"formats":  strings.Join(reports.FormatNames(), ", "),
+	"writable": strings.Join(vecfile.Writable(), " "),
+}
 
 // misuse is an error that the user corrects by asking differently: exit code 2.
 func misuse(err error) error { return usage.Error{Err: err} }
