@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"annbench/bench/metric"
@@ -118,12 +119,18 @@ func (h *externalHost) load(ctx context.Context, path string, in indexes.BuildIn
 		}
 		f, err := h.floor(ctx, p.K)
 		if err != nil {
-			f.doubt = fmt.Sprintf("what the mere call costs is not known: building an index of %d vectors failed: %v", min(floorRows, h.base.Rows), err)
+			f.doubt = fmt.Sprintf("what the mere call costs is not known: building an index of %d vectors failed: %s", min(floorRows, h.base.Rows), firstLine(err))
 			r.Warnings = append(r.Warnings, f.doubt)
 		}
 		h.known[p.K] = f
 	}
 	return ix, nil
+}
+
+// firstLine is an error without a program's last words.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return strings.TrimSuffix(line, "; its last words:")
 }
 
 const (
@@ -137,6 +144,9 @@ func (h *externalHost) floor(ctx context.Context, k int) (floor, error) {
 	in := h.in
 	in.Vectors, in.Source = h.base.Slice(0, min(floorRows, h.base.Rows)), indexes.Source{}
 	in.Params = maps.Clone(h.family.Floor)
+	if h.family.Belongs != nil { // its settings go together
+		in.Params = h.in.Params
+	}
 	in.Phase = nil
 	ix, err := h.family.OpenChecked(ctx, in)
 	if err != nil {

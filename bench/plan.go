@@ -108,11 +108,11 @@ func MakePlan(s *sweepfile.Sweep, shape Shape) (*Plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		searches, err := combinations(family, family.Search, fs.Search)
+		searches, err := combinations(family, family.Search, whole(family, family.Search, fs.Search))
 		if err != nil {
 			return nil, err
 		}
-		builds, err := combinations(family, family.Build, fs.Build)
+		builds, err := combinations(family, family.Build, whole(family, family.Build, fs.Build))
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +128,7 @@ func MakePlan(s *sweepfile.Sweep, shape Shape) (*Plan, error) {
 						missing = err.Error()
 					}
 				}
-				plan.lay(&job, missing, searches, askings, s.K, shape, seen)
+				plan.lay(&job, missing, belonging(&job, searches), askings, s.K, shape, seen)
 				if len(job.Points) > 0 {
 					once = append(once, job)
 				}
@@ -145,6 +145,40 @@ func MakePlan(s *sweepfile.Sweep, shape Shape) (*Plan, error) {
 		}
 	}
 	return plan, nil
+}
+
+// whole is grid with every word of each setting that it does not name, for a family that brings a grid of
+// its own.
+func whole(f *indexes.Family, params []indexes.Param, grid sweepfile.Grid) sweepfile.Grid {
+	if f.Belongs == nil {
+		return grid
+	}
+	out := maps.Clone(grid)
+	if out == nil {
+		out = sweepfile.Grid{}
+	}
+	for _, p := range params {
+		if _, named := out[p.Name]; !named {
+			for _, w := range p.Words {
+				out[p.Name] = append(out[p.Name], w)
+			}
+		}
+	}
+	return out
+}
+
+// belonging are the searches that go with the build of j.
+func belonging(j *Job, searches []indexes.Params) []indexes.Params {
+	if j.Family.Belongs == nil {
+		return searches
+	}
+	var out []indexes.Params
+	for _, s := range searches {
+		if j.Family.Belongs(j.Metric, j.Build, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // lay puts on job what is to be measured on it, and on the plan what is not, each once. Nothing can be

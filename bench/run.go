@@ -413,12 +413,14 @@ func memoryDoubts(v map[string]float64) (doubts []string) {
 		return nil
 	}
 	serialized, analytic := v[metric.Serialized], v[metric.Analytic]
+	_, saved := v[metric.Serialized]
 	if _, known := v[metric.Analytic]; !known { // of a library that another wrote
 		analytic = serialized
 	}
 	switch {
 	case resident < 0:
 		doubts = append(doubts, "resident memory is negative")
+	case !saved:
 	case resident+slack < 0.8*min(serialized, analytic):
 		doubts = append(doubts, fmt.Sprintf("resident memory (%.1f MiB) is far below the saved index (%.1f MiB) and the formula (%.1f MiB)", resident/mib, serialized/mib, analytic/mib))
 	case resident-slack > 2*max(serialized, analytic):

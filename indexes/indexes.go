@@ -97,6 +97,10 @@ type Family struct {
 	Ref string
 	// Unsaved says that its indexes cannot be saved: they are searched in the process that built them.
 	Unsaved bool
+	// Belongs says which search settings go with which build settings under a metric, for families that
+	// bring a grid of their own: of a setting that a sweep does not name they take every word, and only
+	// the combinations that belong together. It is nil for all others.
+	Belongs func(metric vec.Metric, build, search Params) bool
 	// Floor are settings for an index of a few vectors, on which the cost of the mere call is measured.
 	Floor Params
 

@@ -56,7 +56,8 @@ class Family:
     # def save(self, folder): writes the index into an empty folder
     # def load(self, folder, vectors, metric, settings, threads, seed): reads it, in another process;
     #     vectors is None where they are not at hand
-    # def prepare(self, q, k): what a query is made into before the clock starts; query gets the result
+    # def prepare_one(self, q, k), run_one(self), results_one(self): in place of query, where a query has to be
+    #     prepared before the clock starts: only run_one is timed
 
 
 def phase(name):
@@ -172,9 +173,18 @@ def _search(one, r):
         reply = {"wall_ns": max(1, time.perf_counter_ns() - wall), "cpu_ns": time.process_time_ns() - cpu}
         found = list(found)
     else:
-        if hasattr(one, "prepare"):
-            queries = [one.prepare(q, k) for q in queries]
         clock, query, found = time.perf_counter_ns, one.query, [None] * count
+    if hasattr(one, "run_one") and not r.get("batch"):
+        work, spent = time.process_time_ns, 0
+        for i in range(count):
+            one.prepare_one(queries[i], k)
+            cpu, start = work(), clock()
+            one.run_one()
+            times[i] = clock() - start
+            spent += work() - cpu
+            found[i] = one.results_one()
+        reply = {"wall_ns": max(1, int(times.sum())), "cpu_ns": spent}
+    elif not r.get("batch"):
         wall, cpu = clock(), time.process_time_ns()
         for i in range(count):
             q = queries[i]

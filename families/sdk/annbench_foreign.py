@@ -1,0 +1,121 @@
+"""Runs a folder of ann-benchmarks or VIBE, module.py and config.yml, as it is: none of their code is needed.
+
+usage: annbench_foreign.py FOLDER KIND      (KIND is ann_benchmarks or vibe)
+
+The base class, the two helper modules that folders import and the way their runner calls them are made here;
+annbench itself reads config.yml and sends constructor and arguments.
+"""
+import importlib
+import json
+import os
+import sys
+import types
+from multiprocessing.pool import ThreadPool
+
+import annbench_family as annbench
+import numpy as np
+
+
+class BaseANN(object):
+    name = ""
+
+    def done(self):
+        pass
+
+    def get_memory_usage(self):
+        with open("/proc/self/status") as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+    def fit(self, X):
+        pass
+
+    def query(self, q, n):
+        return []
+
+    def batch_query(self, X, n):
+        with ThreadPool() as pool:
+            self.res = pool.map(lambda q: self.query(q, n), X)
+
+    def get_batch_results(self):
+        return self.res
+
+    def get_additional(self):
+        return {}
+
+    def __str__(self):
+        return self.name
+
+
+def _distances():
+    def euclidean(a, b):
+        return np.linalg.norm(np.asarray(a) - np.asarray(b), axis=-1)
+
+    def cosine(a, b):
+        return 1 - np.dot(a, b) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
+
+    def ip(a, b):
+        return -np.dot(a, b)
+
+    of = {"euclidean": euclidean, "cosine": cosine, "angular": cosine, "normalized": cosine, "ip": ip}
+    return {name: types.SimpleNamespace(distance=f, distance_valid=lambda a: True) for name, f in of.items()}
+
+
+def _package(root, algorithms):
+    """What the folder's relative imports see: its siblings on the disk, the rest made here."""
+
+    def module(name, path=None, **attributes):
+        m = types.ModuleType(name)
+        m.__dict__.update(attributes)
+        if path is not None:
+            m.__path__ = path
+        sys.modules[name] = m
+
+    module(root, [])
+    module(root + ".algorithms", [algorithms])
+    module(root + ".algorithms.base", [])
+    module(root + ".algorithms.base.module", BaseANN=BaseANN)
+    module(root + ".constants", INDEX_DIR=os.getcwd())
+    module(root + ".distance", metrics=_distances())
+
+
+class Foreign(annbench.Family):
+    metrics = ["l2", "cosine", "ip"]
+
+    def __init__(self, folder, kind):
+        self.library = os.path.basename(folder)
+        _package(kind, os.path.dirname(folder))
+        # Modules call commands that their package brings.
+        os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", "")
+        self.module = importlib.import_module("%s.algorithms.%s.module" % (kind, os.path.basename(folder)))
+        for package in (self.library, self.library.replace("_", "-")):
+            try:
+                self.version = annbench.version(package)
+                break
+            except Exception:  # packages are often named otherwise
+                pass
+
+    def build(self, vectors, metric, settings, threads, seed):
+        self.algorithm = getattr(self.module, settings["constructor"])(*json.loads(settings["arguments"]))
+        if hasattr(self.algorithm, "prepare_query") and hasattr(self.algorithm, "run_prepared_query"):
+            # Their runner's way: prepared before the clock starts, results taken after it has stopped.
+            self.prepare_one, self.run_one, self.results_one = (
+                self.algorithm.prepare_query, self.algorithm.run_prepared_query, self.algorithm.get_prepared_query_results)
+        else:
+            self.query = self.algorithm.query
+        self.algorithm.fit(vectors)
+
+    def set(self, settings):
+        arguments = json.loads(settings["query_args"])
+        if arguments:
+            self.algorithm.set_query_arguments(*arguments)
+        print("set to", str(self.algorithm))
+
+    def batch(self, queries, k):
+        self.algorithm.batch_query(queries, k)
+        return self.algorithm.get_batch_results()
+
+    def done(self):
+        self.algorithm.done()
+
+
+annbench.main(Foreign, os.path.abspath(sys.argv[1]), sys.argv[2])
