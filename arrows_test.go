@@ -79,6 +79,8 @@ var arrows = map[string][]string{
 	"embedder/catalog/survey": {"embedder/catalog", "embedder/catalog/boards"},
 	"embedder/scale":          {},
 	"embedder":                {"indexes/vec", "bench/metric", "embedder/catalog", "embedder/models", "embedder/scale", "internal/words"},
+	// A model on labelled pictures; what it finds is the data of a report card.
+	"embedder/evaluate": {"embedder", "embedder/catalog", "embedder/models", "indexes/vec", "bench/metric", "reports/modelcard"},
 
 	// Records in, pages out: a report is made anywhere, without cgo, from a results file.
 	"reports/judge":       {"bench/metric", "bench/record"},

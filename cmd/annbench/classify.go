@@ -8,13 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"text/tabwriter"
 
+	"annbench/bench/pipeline"
 	"annbench/embedder"
 	"annbench/embedder/catalog"
-	"annbench/embedder/models"
+	"annbench/embedder/evaluate"
 	"annbench/reports/modelcard"
 )
 
@@ -61,41 +60,16 @@ func (c *classifyCmd) Run(ctx context.Context, s *surface) error {
 	if err != nil {
 		return err
 	}
-	options.Logits = true
-	// Which set answers is known before a picture is decoded.
-	sets := make([]models.LabelSet, len(collections))
-	for i, col := range collections {
-		if sets[i], err = labelSet(card, c.Labels, col); err != nil {
-			return misuse(err)
-		}
-	}
-	session, err := embedder.OpenSession(card, options)
+	config := c.config()
+	config.Session, config.Log, config.Progress = options, s.log, s.progress
+	config.Say = func(line string) { s.say("%s", line) }
+	result, err := evaluate.Model(ctx, card, collections, config)
 	if err != nil {
 		return err
 	}
-	defer session.Close()
-
-	result, err := describeModel(card)
-	if err != nil {
+	if err := modelcard.Print(s.out, result); err != nil {
 		return err
 	}
-	for i, col := range collections {
-		found, err := c.answer(ctx, s, session, col, card.ClassesOf(sets[i]), sets[i].First)
-		if err != nil {
-			return err
-		}
-		result.Evaluations = append(result.Evaluations, found.evaluations...)
-		if len(c.K) > 0 {
-			search, err := found.search(ctx, s, col.name, c.K)
-			if err != nil {
-				return err
-			}
-			if search != nil {
-				result.Searches = append(result.Searches, *search)
-			}
-		}
-	}
-	printModelCard(s, result)
 	if c.Out != "" {
 		files, err := modelcard.Write(c.Out, result)
 		if err != nil {
@@ -106,6 +80,12 @@ func (c *classifyCmd) Run(ctx context.Context, s *surface) error {
 	return nil
 }
 
+func (c *classifyCmd) config() evaluate.Config {
+	return evaluate.Config{
+		Labels: c.Labels, Threshold: c.Threshold, K: c.K, Errors: c.Errors, Thumbnails: pipeline.ThumbnailPixels, Strict: c.Strict,
+	}
+}
+
 func (c *classifyCmd) check() error {
 	switch {
 	case len(c.Data) == 0 && len(c.Split) > 0:
@@ -114,18 +94,12 @@ func (c *classifyCmd) check() error {
 		return errors.New("name labelled images with --data, or draw boards with --boards")
 	case c.Boards < 0:
 		return fmt.Errorf("--boards must be at least 1, not %d", c.Boards)
-	case c.Errors < 0:
-		return fmt.Errorf("--errors must be at least 0, not %d", c.Errors)
-	case !(c.Threshold >= 0 && c.Threshold <= 1):
-		return fmt.Errorf("--threshold must be 0 to 1, not %v", c.Threshold)
 	}
 	if slices.Equal(c.K, []int{0}) {
 		c.K = nil
 	}
-	for i, k := range c.K {
-		if k < 1 || k > maxSearchK || slices.Contains(c.K[:i], k) {
-			return fmt.Errorf("--k must be different numbers of 1 to %d, or a single 0, not %v", maxSearchK, c.K)
-		}
+	if err := c.config().Check(); err != nil {
+		return fmt.Errorf("--%w", err) // the flags have the names of what they set
 	}
 	for i, split := range c.Split {
 		if !filepath.IsLocal(split) || slices.Contains(c.Split[:i], split) {
@@ -135,19 +109,8 @@ func (c *classifyCmd) check() error {
 	return nil
 }
 
-// testCollection is labelled pictures in one or more splits, searched together.
-type testCollection struct {
-	name   string
-	splits []testSplit
-}
-
-type testSplit struct {
-	name   string
-	source catalog.Source
-}
-
-func (c *classifyCmd) collections(s *surface) ([]testCollection, error) {
-	var out []testCollection
+func (c *classifyCmd) collections(s *surface) ([]evaluate.Collection, error) {
+	var out []evaluate.Collection
 	for _, dir := range c.Data {
 		splits := c.Split
 		if len(splits) == 0 {
@@ -159,7 +122,7 @@ func (c *classifyCmd) collections(s *surface) ([]testCollection, error) {
 			}
 		}
 		base := filepath.Base(filepath.Clean(dir))
-		col := testCollection{name: base}
+		col := evaluate.Collection{Name: base}
 		var names []string
 		for _, split := range splits {
 			i := images{Folder: filepath.Join(dir, split)}
@@ -171,10 +134,10 @@ func (c *classifyCmd) collections(s *surface) ([]testCollection, error) {
 			if split != "." {
 				name, names = base+", "+split, append(names, split)
 			}
-			col.splits = append(col.splits, testSplit{name, src})
+			col.Splits = append(col.Splits, evaluate.Split{Name: name, Source: src})
 		}
 		if len(names) > 0 {
-			col.name += ", " + strings.Join(names, " and ")
+			col.Name += ", " + strings.Join(names, " and ")
 		}
 		out = append(out, col)
 	}
@@ -183,118 +146,7 @@ func (c *classifyCmd) collections(s *surface) ([]testCollection, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, testCollection{src.Name(), []testSplit{{src.Name(), src}}})
+		out = append(out, evaluate.Collection{Name: src.Name(), Splits: []evaluate.Split{{Name: src.Name(), Source: src}}})
 	}
 	return out, nil
-}
-
-// labelSet is the set of the card that is called name, or the first that has all categories of the
-// pictures.
-func labelSet(card *models.Card, name string, col testCollection) (models.LabelSet, error) {
-	var labels []string
-	for _, split := range col.splits {
-		labels = append(labels, split.source.Labels()...)
-	}
-	if card.Logits == nil {
-		return models.LabelSet{}, fmt.Errorf(`model %s does not classify: its card has no "logits"`, card.Name)
-	}
-	var lacks []string
-	for _, set := range card.Sets() {
-		if name != "" && set.Name != name {
-			continue
-		}
-		classes := card.ClassesOf(set)
-		missing := slices.IndexFunc(labels, func(l string) bool { return !slices.Contains(classes, l) })
-		if missing < 0 {
-			return set, nil
-		}
-		if set.Name == "" {
-			set.Name = "its categories"
-		}
-		lacks = append(lacks, fmt.Sprintf("%s lacks %q (it has %s)", set.Name, labels[missing], strings.Join(classes, ", ")))
-	}
-	if lacks == nil {
-		var names []string
-		for _, set := range card.Sets() {
-			names = append(names, strconv.Quote(set.Name))
-		}
-		return models.LabelSet{}, fmt.Errorf("model %s has no label set %q; it has %s", card.Name, name, strings.Join(names, ", "))
-	}
-	return models.LabelSet{}, fmt.Errorf("model %s cannot be judged on %s: of its label sets, %s", card.Name, col.name, strings.Join(lacks, "; "))
-}
-
-func printModelCard(s *surface, m *modelcard.Card) {
-	for i, e := range m.Evaluations {
-		if i > 0 {
-			fmt.Fprintln(s.out)
-		}
-		fmt.Fprintf(s.out, "%s: %d images, top-1 %.4f, top-5 %.4f\n", e.Name, e.Images, e.Top1, e.Top5)
-		if e.Skipped > 0 {
-			fmt.Fprintf(s.out, "%d more could not be read\n", e.Skipped)
-		}
-		w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprint(w, "  \tprecision\trecall\tF1\timages\t\n")
-		marked := 0
-		for c, name := range e.Confusion.Classes {
-			score := e.Confusion.Score(c)
-			mark := ""
-			if e.Below(c) {
-				mark = " <"
-				marked++
-			}
-			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%d\t%s\n", name, ratioText(score.Precision), ratioText(score.Recall), ratioText(score.F1), score.Support, mark)
-		}
-		w.Flush()
-		if marked > 0 {
-			fmt.Fprintf(s.out, "< F1 below %v\n", e.Threshold)
-		}
-	}
-	for _, search := range m.Searches {
-		fmt.Fprintf(s.out, "\nexact search, %s: each of %d images against the others\n", search.Name, search.Images)
-		w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprint(w, "  \tqueries\t")
-		for _, v := range search.Vectors {
-			for _, k := range search.K {
-				fmt.Fprintf(w, "%s mAP@%d\t", v.Name, k)
-			}
-		}
-		fmt.Fprint(w, "\n")
-		for l, label := range search.Labels {
-			fmt.Fprintf(w, "  %s\t%d\t", label, search.Queries[l])
-			for _, v := range search.Vectors {
-				for i := range search.K {
-					if row := v.ByLabel[l]; row != nil {
-						fmt.Fprintf(w, "%.4f\t", row[i])
-					} else {
-						fmt.Fprint(w, "-\t")
-					}
-				}
-			}
-			fmt.Fprint(w, "\n")
-		}
-		total := 0
-		for _, n := range search.Queries {
-			total += n
-		}
-		fmt.Fprintf(w, "  all\t%d\t", total)
-		for _, v := range search.Vectors {
-			for _, m := range v.MAP {
-				fmt.Fprintf(w, "%.4f\t", m)
-			}
-		}
-		fmt.Fprint(w, "\n")
-		w.Flush()
-		for _, v := range search.Vectors {
-			if v.LID != nil {
-				fmt.Fprintf(s.out, "%s: %d dimensions, %s, LID %.1f over %d neighbours\n", v.Name, v.Dim, v.Metric, *v.LID, v.LIDK)
-			}
-		}
-	}
-}
-
-func ratioText(v *float64) string {
-	if v == nil {
-		return "-"
-	}
-	return strconv.FormatFloat(*v, 'f', 4, 64)
 }
