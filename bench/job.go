@@ -82,7 +82,7 @@ func (c *coordinator) job(ctx context.Context, j Job) error {
 	}
 	c.report(describe(j))
 	if c.KeepIndexes && j.Rep == 0 && !j.Family.Unsaved {
-		err := c.keepIndex(index, u.cells[0])
+		err := c.keepIndex(ctx, index, u.cells[0])
 		kept = err == nil
 		return err
 	}

@@ -96,6 +96,9 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 		return sum, err
 	}
 	defer set.Close()
+	if err := set.Verify(ctx); err != nil {
+		return sum, err
+	}
 	r.describe(set)
 	path := filepath.Join(r.Out, record.RecordsFile)
 	present, _, err := record.Read(path)
@@ -384,7 +387,10 @@ func removeIndex(path string) {
 
 // keepIndex moves a saved index, with the files beside it, to where the results folder has it. The
 // index itself comes last: where it is, all of it is.
-func (c *coordinator) keepIndex(path string, cell record.Cell) error {
+func (c *coordinator) keepIndex(ctx context.Context, path string, cell record.Cell) error {
+	if err := record.LabelIndex(ctx, path, c.Dataset); err != nil {
+		return fmt.Errorf("keeping the index of %s: %w", cell.Family, err)
+	}
 	to := filepath.Join(c.Out, filepath.FromSlash(cell.IndexFile()))
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err

@@ -25,15 +25,16 @@ type Boards interface {
 // Library is what can be searched and searched for: the items of a data set by their number, which is
 // their row in the collection. It is not changed by its use, so many goroutines may share it.
 type Library struct {
-	name   string
-	metric vec.Metric
-	set    *dataset.Set
-	ranker *vec.Ranker
-	items  []libraryItem // base and queries, by number; an item that is in neither has no vector
-	base   []int32       // number of each base vector
-	byID   map[string]int
-	labels []labelled
-	fold   []string // items' ids and categories in lower case, for searching by name
+	name    string
+	dataset record.Dataset
+	metric  vec.Metric
+	set     *dataset.Set
+	ranker  *vec.Ranker
+	items   []libraryItem // base and queries, by number; an item that is in neither has no vector
+	base    []int32       // number of each base vector
+	byID    map[string]int
+	labels  []labelled
+	fold    []string // items' ids and categories in lower case, for searching by name
 	gallery
 
 	pictures   *collection.Collection // thumbnails; nil where there are none
@@ -80,7 +81,7 @@ func NewLibrary(c LibraryConfig) (*Library, error) {
 		return nil, fmt.Errorf("%s are results of another data set than %s", c.Results.Dir, c.Set.Dir)
 	}
 	l := &Library{
-		name: c.Results.Dataset.Name, metric: c.Metric, set: c.Set, ranker: vec.NewRanker(c.Set.Base, c.Metric),
+		name: c.Results.Dataset.Name, dataset: c.Results.Dataset, metric: c.Metric, set: c.Set, ranker: vec.NewRanker(c.Set.Base, c.Metric),
 		pictures: c.Thumbnails, source: c.Source, byID: map[string]int{},
 	}
 	rows := 0

@@ -162,7 +162,12 @@ func (p *Point) open(ctx context.Context, dir string, lib *Library, seed uint64,
 		if err := buildInto(ctx, f, in, path); err != nil {
 			return err
 		}
+		if err := record.LabelIndex(ctx, path, lib.dataset); err != nil {
+			return err
+		}
 	} else if err != nil {
+		return err
+	} else if err := record.CheckIndex(ctx, path, lib.dataset); err != nil {
 		return err
 	}
 	load := in

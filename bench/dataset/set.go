@@ -17,6 +17,7 @@ import (
 	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
 	"annbench/internal/atomicfile"
+	"annbench/internal/seal"
 )
 
 // The files of a set's folder.
@@ -66,6 +67,14 @@ type setMeta struct {
 	Mode   string   `json:"mode,omitempty"`
 	Rows   int      `json:"rows,omitempty"` // of the collection, where Mode is not empty
 	Labels []string `json:"labels"`
+	// Files are the SHA-256 of the other files of the folder, by name; the file itself has one of its own,
+	// see package seal.
+	Files map[string]string `json:"files"`
+}
+
+// setFiles are the files of a set, besides [setFile].
+var setFiles = []string{
+	baseFile, queriesFile, baseItemsFile, queryItemsFile, baseLabelsFile, queryLabelsFile, baseRowsFile, queryRowsFile,
 }
 
 // The modes of a set, besides queries that are held out.
@@ -131,6 +140,9 @@ func Split(ctx context.Context, c *collection.Collection, cfg SplitConfig, cache
 	if err != nil {
 		return "", err
 	}
+	if err := c.Verify(ctx); err != nil {
+		return "", err
+	}
 	meta := setMeta{
 		Version: setVersion, Collection: digest, Base: base, Queries: cfg.Queries,
 		Dim: c.Vectors.Dim, Seed: cfg.Seed, Mode: mode,
@@ -140,9 +152,15 @@ func Split(ctx context.Context, c *collection.Collection, cfg SplitConfig, cache
 	}
 	meta.Digest = meta.digest()
 	dir = filepath.Join(cacheDir, "set-"+meta.Digest[:16])
-	if have, err := readSetMeta(dir); err == nil && have.Digest == meta.Digest {
+	switch have, err := readSetMeta(dir); {
+	case err == nil && have.Digest == meta.Digest:
 		return dir, nil
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	case errors.Is(err, errNoSums):
+		// Of an older annbench: nobody can say whether it is whole, and it costs little to make again.
+		if err := os.RemoveAll(dir); err != nil {
+			return "", err
+		}
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return "", err
 	}
 	tmp, err := atomicfile.TempDir(dir)
@@ -175,16 +193,40 @@ func (m *setMeta) digest() string {
 func readSetMeta(dir string) (*setMeta, error) {
 	var m setMeta
 	path := filepath.Join(dir, setFile)
-	if err := atomicfile.ReadJSON(path, &m); err != nil {
+	sealed, err := seal.ReadJSON(path, &m)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w; %s", err, again(dir))
+		}
 		return nil, err
 	}
 	if m.Version != setVersion {
-		return nil, fmt.Errorf("%s: version %d of a set, this annbench reads %d: delete the folder", path, m.Version, setVersion)
+		return nil, fmt.Errorf("%s: version %d of a set, this annbench reads %d; %s", path, m.Version, setVersion, again(dir))
 	}
 	if m.Digest != m.digest() {
-		return nil, fmt.Errorf("%s: damaged: its digest is not that of what it says; delete the folder", path)
+		return nil, fmt.Errorf("%s: damaged: its digest is not that of what it says; %s", path, again(dir))
+	}
+	if !sealed || len(m.Files) != len(setFiles) {
+		return nil, fmt.Errorf("%s: %w; %s", path, errNoSums, again(dir))
 	}
 	return &m, nil
+}
+
+var errNoSums = errors.New("it has no checksums, as sets of older versions of annbench have none")
+
+// again says how to make a set anew.
+func again(dir string) string {
+	return fmt.Sprintf("delete the folder %s, and `annbench run` makes it again", dir)
+}
+
+// Verify compares every file of the set with the SHA-256 that was taken when it was made: a second for half
+// a gigabyte. The error names the file that has changed, and the way to make it again; or it is that of ctx.
+func (s *Set) Verify(ctx context.Context) error {
+	err := seal.Verify(ctx, s.Dir, s.files)
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w; %s", err, again(s.Dir))
+	}
+	return err
 }
 
 // held reports which rows are queries.
@@ -316,7 +358,10 @@ func writeSet(ctx context.Context, dir string, c *collection.Collection, meta se
 	); err != nil {
 		return err
 	}
-	return atomicfile.WriteJSON(filepath.Join(dir, setFile), meta)
+	if meta.Files, err = seal.Sums(ctx, dir, setFiles...); err != nil {
+		return err
+	}
+	return seal.WriteJSON(filepath.Join(dir, setFile), meta)
 }
 
 // labelsOf are the categories of all items, sorted, each once.
@@ -359,13 +404,14 @@ type Set struct {
 	LeaveOneOut bool
 
 	closers []interface{ Close() error }
-	counts  []int // base vectors by label
+	counts  []int             // base vectors by label
+	files   map[string]string // see [setMeta.Files]
 
 	baseItems, queryItems func() ([]collection.Item, error) // read once
 }
 
-// OpenSet opens a set's folder. Counts are checked against each other; [Set.Check] looks at the
-// values.
+// OpenSet opens a set's folder. Counts are checked against each other; [Set.Verify] looks whether the files
+// are still those that were written, [Set.Check] at the values.
 func OpenSet(dir string) (*Set, error) {
 	meta, err := readSetMeta(dir)
 	if err != nil {
@@ -374,9 +420,9 @@ func OpenSet(dir string) (*Set, error) {
 		}
 		return nil, err
 	}
-	s := &Set{Dir: dir, Digest: meta.Digest, Collection: meta.Collection, Labels: meta.Labels, LeaveOneOut: meta.Mode == modeLeaveOneOut}
+	s := &Set{Dir: dir, Digest: meta.Digest, Collection: meta.Collection, Labels: meta.Labels, LeaveOneOut: meta.Mode == modeLeaveOneOut, files: meta.Files}
 	if err := s.open(meta); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, errors.Join(fmt.Errorf("%w; %s", err, again(dir)), s.Close())
 	}
 	s.counts = make([]int, len(s.Labels))
 	for _, label := range s.BaseLabels {

@@ -16,6 +16,7 @@ import (
 	"annbench/bench/dataset/collection"
 	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
+	"annbench/internal/atomicfile"
 )
 
 func split(t testing.TB, c *collection.Collection, cfg SplitConfig, cache string) *Set {
@@ -276,7 +277,13 @@ func TestOpenSetRefusesDamage(t *testing.T) {
 		"another seed": {func(dir string) {
 			b, _ := os.ReadFile(filepath.Join(dir, setFile))
 			os.WriteFile(filepath.Join(dir, setFile), []byte(strings.Replace(string(b), `"seed": 0`, `"seed": 1`, 1)), 0o644)
-		}, "its digest is not that of what it says"},
+		}, setFile + " has changed since it was written"},
+		"no checksums": {func(dir string) {
+			var m map[string]any
+			must[int](t)(0, atomicfile.ReadJSON(filepath.Join(dir, setFile), &m))
+			delete(m, "sha256")
+			must[int](t)(0, atomicfile.WriteJSON(filepath.Join(dir, setFile), m))
+		}, "no checksums"},
 	} {
 		col := write(t, filepath.Join(t.TempDir(), "c"), items, m)
 		dir := must[string](t)(Split(context.Background(), col, SplitConfig{}, t.TempDir()))
@@ -288,6 +295,80 @@ func TestOpenSetRefusesDamage(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.reason) || !strings.Contains(err.Error(), dir) {
 			t.Errorf("%s: error %v, want %q", name, err, c.reason)
 		}
+	}
+}
+
+// TestFaultsAtRest: what a file can turn into and still be read, rows that were swapped, labels that were
+// changed, flipped bits, is an error that names the file and how to make it again.
+func TestFaultsAtRest(t *testing.T) {
+	items, m := random(50, 2, 1)
+	change := func(name string, how func(b []byte)) func(dir string) {
+		return func(dir string) {
+			path := filepath.Join(dir, name)
+			b := must[[]byte](t)(os.ReadFile(path))
+			before := slices.Clone(b)
+			how(b)
+			if slices.Equal(b, before) {
+				t.Fatalf("%s: nothing was changed", name)
+			}
+			must[int](t)(0, os.WriteFile(path, b, 0o644))
+		}
+	}
+	swap := func(size int) func(b []byte) { // the last two rows of size bytes
+		return func(b []byte) {
+			last, first := b[len(b)-size:], b[len(b)-2*size:len(b)-size]
+			for i := range last {
+				last[i], first[i] = first[i], last[i]
+			}
+		}
+	}
+	flip := func(b []byte) { b[len(b)-1] ^= 0x40 }
+	for name, c := range map[string]struct {
+		damage func(dir string)
+		file   string
+	}{
+		"base rows swapped":     {change(baseFile, swap(4*m.Dim)), baseFile},
+		"a bit of the base":     {change(baseFile, flip), baseFile},
+		"query rows swapped":    {change(queriesFile, swap(4*m.Dim)), queriesFile},
+		"a label changed":       {change(baseLabelsFile, func(b []byte) { b[len(b)-4] ^= 1 }), baseLabelsFile},
+		"a query's label":       {change(queryLabelsFile, func(b []byte) { b[len(b)-4] ^= 1 }), queryLabelsFile},
+		"row numbers swapped":   {change(baseRowsFile, swap(4)), baseRowsFile},
+		"an item renamed":       {change(baseItemsFile, func(b []byte) { copy(b, strings.Replace(string(b), "1", "7", 1)) }), baseItemsFile},
+		"a query's row changed": {change(queryRowsFile, swap(4)), queryRowsFile},
+	} {
+		col := write(t, filepath.Join(t.TempDir(), "c"), items, m)
+		dir := must[string](t)(Split(context.Background(), col, SplitConfig{}, t.TempDir()))
+		s := must[*Set](t)(OpenSet(dir))
+		if err := s.Verify(t.Context()); err != nil {
+			t.Errorf("%s: undamaged: %v", name, err)
+		}
+		s.Close()
+		c.damage(dir)
+		s, err := OpenSet(dir)
+		if err == nil {
+			err = s.Verify(t.Context())
+			s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), filepath.Join(dir, c.file)) || !strings.Contains(err.Error(), "makes it again") {
+			t.Errorf("%s: error %v, want one that names %s and the way to make it again", name, err, c.file)
+		}
+	}
+
+	// The collection is looked at as well, before anything is made of it.
+	for _, file := range []string{"vectors.npy", "items.jsonl"} {
+		dir, cache := filepath.Join(t.TempDir(), "c"), t.TempDir()
+		col := write(t, dir, items, m)
+		must[string](t)(Split(context.Background(), col, SplitConfig{}, cache))
+		if file == "vectors.npy" {
+			change(file, flip)(dir)
+		} else {
+			change(file, func(b []byte) { copy(b, strings.Replace(string(b), "1", "7", 1)) })(dir)
+		}
+		col = must[*collection.Collection](t)(collection.OpenFolder(dir))
+		if _, err := Split(context.Background(), col, SplitConfig{}, cache); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("%s of the collection: error %v", file, err)
+		}
+		col.Close()
 	}
 }
 

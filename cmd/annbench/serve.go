@@ -57,6 +57,9 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 		return fmt.Errorf("the vectors of %s are not in the cache (%w): run it again, which measures nothing that is there, or set ANNBENCH_CACHE", c.Results, err)
 	}
 	defer set.Close()
+	if err := set.Verify(ctx); err != nil {
+		return err
+	}
 	src, err := originHere(ctx, s, pipeline.ReadOrigin(c.Results))
 	if err != nil {
 		s.say("note: pictures are shown small: %v", err)
