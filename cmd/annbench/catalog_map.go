@@ -62,14 +62,7 @@ func (c *catalogMapCmd) Run(ctx context.Context, s *surface) error {
 	if err := atomicfile.WriteJSON(path, m); err != nil {
 		return err
 	}
-	files := []string{path}
-	err = writeFigure(func(name string, content []byte, err error) error {
-		if err != nil {
-			return err
-		}
-		files = append(files, filepath.Join(c.Out, name))
-		return atomicfile.Write(filepath.Join(c.Out, name), content)
-	}, "map", mapFigure(m))
+	files, err := mapFigure(m).Write(c.Out, "map")
 	if err != nil {
 		return err
 	}
@@ -77,7 +70,7 @@ func (c *catalogMapCmd) Run(ctx context.Context, s *surface) error {
 	for _, p := range m.Methods {
 		fmt.Fprintf(s.out, "%-5s  %s, %.0f %% of the 10 nearest neighbours kept\n", p.Name, p.Note, 100*p.Kept)
 	}
-	for _, f := range files {
+	for _, f := range append([]string{path}, files...) {
 		fmt.Fprintln(s.out, f)
 	}
 	return nil

@@ -2,9 +2,11 @@ package survey
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image/color"
 	"math"
+	"path/filepath"
 
 	"golang.org/x/image/font"
 	plotfont "gonum.org/v1/plot/font"
@@ -14,6 +16,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"annbench/internal/atomicfile"
 )
 
 // Figure is a drawing of a fixed size. The zero value draws nothing.
@@ -50,6 +54,20 @@ func (f Figure) SVG() ([]byte, error) {
 		return nil, fmt.Errorf("drawing a figure: %w", err)
 	}
 	return b.Bytes(), nil
+}
+
+// Write writes the figure as name.png and name.svg into the folder dir, and returns their paths.
+func (f Figure) Write(dir, name string) ([]string, error) {
+	path := filepath.Join(dir, name)
+	png, err := f.PNG()
+	if err != nil {
+		return nil, err
+	}
+	svg, err := f.SVG()
+	if err != nil {
+		return nil, err
+	}
+	return []string{path + ".png", path + ".svg"}, errors.Join(atomicfile.Write(path+".png", png), atomicfile.Write(path+".svg", svg))
 }
 
 // sheet is what a figure is drawn on. The origin is the upper left corner.

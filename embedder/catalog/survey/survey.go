@@ -1,9 +1,9 @@
 // Package survey looks at a collection before anything is made of it: how many items each category
 // has, how large and of which shape they are, some of them side by side, and what could not be read.
 //
-// [Take] surveys a [catalog.Source], [OfAnnotations] boxes without their images. The package draws
-// plots and a contact sheet, as PNG, SVG and JPEG in memory, and [Map] draws points of a plane that
-// were computed elsewhere (package project). It writes no files and embeds nothing.
+// [Take] surveys a [catalog.Source], [OfAnnotations] boxes without their images. A [Survey] is printed, or
+// written to a folder as a table, plots and a contact sheet; [Map] draws points of a plane that were computed
+// elsewhere (package project). The package embeds nothing.
 package survey
 
 import (

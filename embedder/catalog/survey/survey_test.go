@@ -11,7 +11,10 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"io/fs"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -313,4 +316,49 @@ func TestMapFigure(t *testing.T) {
 		label, labels = append(label, i), append(labels, fmt.Sprint("category ", i))
 	}
 	decoded(t, Map([]Plane{many}, label, labels))
+}
+
+// What is written for people, for programs and as a table is of the same numbers.
+func TestTable(t *testing.T) {
+	look, err := Take(t.Context(), source{4}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := look.Table()
+	hat := table.Categories[0]
+	if hat.Label != "hat" || hat.Items != 4 || hat.Share != .5 || hat.Unreadable != 1 || *hat.Aspect != [3]float64{2, 2, 2} || *hat.BoxArea != [3]float64{.25, .25, .25} {
+		t.Errorf("hats: %+v", hat)
+	}
+	if table.Problems[catalog.CorruptImage] != 1 || table.Problems[catalog.MissingBoard] != 1 {
+		t.Errorf("problems: %v", table.Problems)
+	}
+	var text strings.Builder
+	if err := look.Print(&text); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text.String(), "made up: 8 items of 2 categories, 4 boards\n") || !strings.Contains(text.String(), "25.0 % (25.0 to 25.0)") {
+		t.Error(text.String())
+	}
+	dir := filepath.Join(t.TempDir(), "new")
+	files, err := look.Write(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"categories.csv", "counts.png", "counts.svg", "shapes.png", "shapes.svg", "sheet.jpg", "problems.txt"} {
+		if files[i] != filepath.Join(dir, name) {
+			t.Errorf("file %d is %s, not %s", i, files[i], name)
+		}
+	}
+	b, err := os.ReadFile(files[0])
+	if want := "hat,4,0.5,1,2,2,2,0.25,0.25,0.25,"; err != nil || !strings.Contains(string(b), want) {
+		t.Errorf("%v\n%s", err, b)
+	}
+	// Without problems, those of an earlier survey go.
+	look.Problems = nil
+	if _, err := look.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "problems.txt")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("problems.txt is left: %v", err)
+	}
 }
