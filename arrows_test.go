@@ -40,7 +40,7 @@ var arrows = map[string][]string{
 	"indexes":          {"indexes/vec", "indexes/rpforest", "indexes/exact", "indexes/hnsw", "indexes/pgvector", "indexes/weaviate"},
 
 	// Families that are programs of their own: the messages, both ends of them.
-	"internal/seal": {"internal/atomicfile"},
+	"internal/seal":             {"internal/atomicfile"},
 	"indexes/external/protocol": {},
 	"indexes/external/host":     {"indexes/external/protocol"},
 	"indexes/external":          {"families", "indexes", "indexes/vec", "indexes/external/protocol"},
@@ -56,7 +56,7 @@ var arrows = map[string][]string{
 	// Object storage: files come and go, and nobody else knows it.
 	"bench/store":           {"bench/lease"},
 	"bench/store/storetest": {},
-	"bench/store/staging":   {"bench", "bench/sweepfile", "bench/lease", "bench/record", "bench/store", "internal/usage"},
+	"bench/store/staging":   {"bench/sweepfile", "bench/lease", "bench/record", "bench/store", "internal/usage"},
 	// Files of other tools, what is stored of them, and what a sweep runs on.
 	"bench/dataset/vecfile":    {"indexes/vec"},
 	"bench/dataset/collection": {"indexes/vec", "bench/dataset/vecfile"},
@@ -84,11 +84,12 @@ var arrows = map[string][]string{
 	"embedder/evaluate": {"embedder", "embedder/catalog", "embedder/models", "indexes/vec", "bench/metric", "reports/modelcard"},
 
 	// Records in, pages out: a report is made anywhere, without cgo, from a results file.
-	"reports/judge":       {"bench/metric", "bench/record"},
-	"reports/say":         {"bench/metric", "bench/record", "reports/judge"},
-	"reports/draw":        {"bench/metric", "bench/record", "reports/judge", "reports/say"},
-	"reports/text":        {"bench/metric", "bench/record", "reports/judge", "reports/say"},
-	"reports/interchange": {"bench/metric", "bench/record", "reports/judge", "reports/say"},
+	"reports/judge": {"bench/metric", "bench/record"},
+	"reports/say":   {"bench/metric", "bench/record", "reports/judge"},
+	"reports/draw":  {"bench/metric", "bench/record", "reports/judge", "reports/say"},
+	"reports/text":  {"bench/metric", "bench/record", "reports/judge", "reports/say"},
+	// Kept answers are read, and written as ann-benchmarks has them.
+	"reports/interchange": {"bench/dataset/vecfile", "bench/metric", "bench/record", "indexes/vec", "reports/judge", "reports/say"},
 	"reports/page":        {"bench/metric", "bench/record", "reports/judge", "reports/say", "reports/draw"},
 	// The card is a page of its own, in the same style.
 	"reports/modelcard": {"bench/metric", "reports/say", "reports/draw", "reports/page"},

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -12,17 +11,6 @@ import (
 	"annbench/bench/record"
 )
 
-// AnswersDir is the folder, in a results folder, of what a sweep with Answers keeps of every cell and
-// repetition: three .npy files, a row for each query. Ids are int32, -1 where an answer is missing;
-// distances float64, NaN there; seconds, of one timed search each, float64, for the mode latency alone.
-const AnswersDir = "answers"
-
-// AnswerFiles are the files that hold what a cell answered, below the results folder.
-func AnswerFiles(c record.Cell, rep int) (ids, distances, seconds string) {
-	stem := filepath.Join(AnswersDir, fmt.Sprintf("%s-%d.", c.ID(), rep))
-	return stem + "ids.npy", stem + "distances.npy", stem + "seconds.npy"
-}
-
 // keepAt gives the places of what cells answer, for the worker; nil where nothing is kept.
 func (c *coordinator) keepAt(cells []record.Cell, rep int) ([]string, error) {
 	if !c.Sweep.Answers {
@@ -32,12 +20,12 @@ func (c *coordinator) keepAt(cells []record.Cell, rep int) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Join(out, AnswersDir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(out, record.AnswersDir), 0o755); err != nil {
 		return nil, err
 	}
 	stems := make([]string, len(cells))
 	for i, cell := range cells {
-		ids, _, _ := AnswerFiles(cell, rep)
+		ids, _, _ := record.AnswerFiles(cell, rep)
 		stems[i] = filepath.Join(out, strings.TrimSuffix(ids, "ids.npy"))
 	}
 	return stems, nil

@@ -213,7 +213,7 @@ func bring(r measured, out string) error {
 	if sameFile(r.dir, out) {
 		return nil
 	}
-	ids, distances, seconds := AnswerFiles(r.Cell, r.Rep)
+	ids, distances, seconds := record.AnswerFiles(r.Cell, r.Rep)
 	files := []string{ids, distances, seconds}
 	if r.Rep == 0 {
 		index := filepath.FromSlash(r.Cell.IndexFile())

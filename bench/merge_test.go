@@ -188,7 +188,7 @@ func TestMergeTellsWhatIsMissing(t *testing.T) {
 		if r.Status != record.OK {
 			t.Errorf("%v is %s: %s", r.Cell, r.Status, r.Error)
 		}
-		ids, distances, seconds := AnswerFiles(r.Cell, r.Rep)
+		ids, distances, seconds := record.AnswerFiles(r.Cell, r.Rep)
 		for _, f := range []string{ids, distances, seconds, r.Cell.IndexFile()} {
 			if _, err := os.Stat(filepath.Join(out, f)); err != nil {
 				t.Errorf("not merged: %v", err)

@@ -402,7 +402,7 @@ func TestLeaveOneOut(t *testing.T) {
 		if d := rec.ByDecile[metric.Recall]; len(d) != 10 || rec.Exact && d[9] != 1 {
 			t.Errorf("%v: recall by decile %v", rec.Cell, d)
 		}
-		ids, distances, seconds := AnswerFiles(rec.Cell, rec.Rep)
+		ids, distances, seconds := record.AnswerFiles(rec.Cell, rec.Rep)
 		got, k, err := vecfile.ReadArray[int32](filepath.Join(r.Out, ids), 2)
 		if err != nil || k != rec.Cell.K || len(got) != 50*k {
 			t.Fatalf("%v: %d answers, %v", rec.Cell, len(got), err)

@@ -1,5 +1,6 @@
-// Package interchange writes results for other programs: CSV, JSON, Go's benchmark format and the
-// columns of ann-benchmarks. Values are in base units and never rounded.
+// Package interchange writes results for other programs: CSV, JSON, Go's benchmark format, the columns of
+// ann-benchmarks, and, of cells whose answers were kept, its HDF5 files ([WriteAnnBenchmarks]). Values are in
+// base units and never rounded.
 //
 // Tables for people are in package text.
 package interchange

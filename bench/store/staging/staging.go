@@ -23,7 +23,6 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"annbench/bench"
 	"annbench/bench/lease"
 	"annbench/bench/record"
 	"annbench/bench/store"
@@ -56,7 +55,7 @@ const (
 )
 
 // unshown are the folders in a results folder that no report reads.
-var unshown = []string{record.IndexesDir, bench.AnswersDir, "report", "growth", "shards"}
+var unshown = []string{record.IndexesDir, record.AnswersDir, "report", "growth", "shards"}
 
 func shown(rel string) bool {
 	first, _, _ := strings.Cut(rel, "/")
@@ -307,7 +306,7 @@ func (st *Stage) Fetch(ctx context.Context, tag, name, value string) (string, er
 		return st.Here(ctx, value, shown)
 	case Whole:
 		return st.Here(ctx, value, func(rel string) bool {
-			return shown(rel) || strings.HasPrefix(rel, record.IndexesDir+"/") || strings.HasPrefix(rel, bench.AnswersDir+"/")
+			return shown(rel) || strings.HasPrefix(rel, record.IndexesDir+"/") || strings.HasPrefix(rel, record.AnswersDir+"/")
 		})
 	case Out:
 		return st.toWrite(ctx, value)
