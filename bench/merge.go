@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -159,11 +158,9 @@ func writeMerged(ctx context.Context, out string, all []*record.Results, ordered
 	defer held.Release()
 	var lines []byte
 	for _, r := range ordered {
-		b, err := json.Marshal(r.Record)
-		if err != nil {
-			return err
+		if lines, err = record.AppendLine(lines, r.Record); err != nil {
+			return fmt.Errorf("%s: %w", r.dir, err)
 		}
-		lines = append(append(lines, b...), '\n')
 	}
 	dataset := all[0].Dataset
 	for _, r := range all[1:] {

@@ -96,9 +96,6 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 		return sum, err
 	}
 	defer set.Close()
-	if err := set.Verify(ctx); err != nil {
-		return sum, err
-	}
 	r.describe(set)
 	path := filepath.Join(r.Out, record.RecordsFile)
 	present, _, err := record.Read(path)
@@ -259,6 +256,9 @@ type coordinator struct {
 
 func (c *coordinator) run(ctx context.Context, plan *Plan) error {
 	if err := c.skip(plan.Skipped); err != nil {
+		return err
+	}
+	if err := c.set.Verify(ctx); err != nil {
 		return err
 	}
 	jobs, cells := plan.without(c.set.Digest, func(cell record.Cell, rep int) bool {

@@ -99,14 +99,14 @@ func Read(path string) (records []Record, torn int64, err error) {
 		if len(bytes.TrimSpace(b)) == 0 {
 			continue
 		}
-		var r Record
-		if err := json.Unmarshal(b, &r); err != nil {
-			if _, peek := in.Peek(1); peek == io.EOF {
+		r, err := parseLine(b)
+		if err != nil {
+			if _, peek := in.Peek(1); peek == io.EOF && !json.Valid(b) {
 				return records, int64(len(b)), nil
 			}
-			return nil, 0, fmt.Errorf("%s:%d: not a record: %w; delete the line, and `annbench run` measures it again", path, line, err)
+			return nil, 0, fmt.Errorf("%s:%d: %w; delete the line, and `annbench run` measures it again", path, line, err)
 		}
-		records = append(records, r)
+		records = append(records, *r)
 	}
 }
 
@@ -169,7 +169,7 @@ func (w *Writer) cut(torn int64) error {
 // Write appends one record and waits until it is on the disk. Where it fails (a full disk, say) it
 // takes back what it wrote of the record, so that the file stays whole; the records before stay.
 func (w *Writer) Write(r *Record) error {
-	b, err := json.Marshal(r)
+	b, err := AppendLine(nil, r)
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", w.path, err)
 	}
@@ -177,7 +177,7 @@ func (w *Writer) Write(r *Record) error {
 	if err != nil {
 		return err
 	}
-	if _, err = w.f.Write(append(b, '\n')); err == nil {
+	if _, err = w.f.Write(b); err == nil {
 		err = w.f.Sync()
 	}
 	if err != nil {
