@@ -88,7 +88,7 @@ fuzz: deps ## fuzz every target for FUZZTIME
 check-measure: build ## check the harness itself on this machine: overhead, memory, exact search, intervals
 	@$(NATIVE) bin/annbench selfcheck
 
-gpu-check: build ## measure embedding on this machine's GPUs, in a few minutes; docs/gpu.md tells of it
+gpu-check: build ## measure embedding on this machine's GPUs, in a few minutes; see docs/howto/gpu.md
 	@$(NATIVE) go build -o bin/gpucheck ./scripts/gpucheck
 	@bin/gpucheck
 

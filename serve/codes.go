@@ -38,7 +38,7 @@ const (
 )
 
 // codes are the names by which the API gives them. The OpenAPI document lists the same ones, and so does
-// docs/serve.md; a test compares, and draws an error of each.
+// docs/reference/serve.md; a test compares, and draws an error of each.
 var codes = [numCodes]string{
 	noQuery:        "query",
 	badBox:         "box",

@@ -716,7 +716,7 @@ func TestCodes(t *testing.T) {
 	if fmt.Sprint(listed) != fmt.Sprint(codes) {
 		t.Errorf("the document lists %v, there are %v", listed, codes)
 	}
-	text, err := os.ReadFile("../docs/serve.md")
+	text, err := os.ReadFile("../docs/reference/serve.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -725,7 +725,7 @@ func TestCodes(t *testing.T) {
 		told = append(told, string(row[1]))
 	}
 	if fmt.Sprint(told) != fmt.Sprint(codes) {
-		t.Errorf("docs/serve.md tells of %v, there are %v", told, codes)
+		t.Errorf("docs/reference/serve.md lists %v, there are %v", told, codes)
 	}
 }
 

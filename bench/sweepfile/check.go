@@ -211,7 +211,7 @@ func (s *Sweep) checkFamily(i int, lookup lookup) error {
 		return s.errorf(at+".address", "%s has no address: it is in this process, not in a server", family.Name)
 	}
 	if strings.Contains(fs.Address, "@") {
-		return s.errorf(at+".address", "the address holds a user or a password (@), which would be kept in the results: leave them out, docs/engines.md says where they belong")
+		return s.errorf(at+".address", "the address holds a user or a password (@), which would be kept in the results: leave them out, docs/howto/database-servers.md says where they belong")
 	}
 	for _, part := range []struct {
 		name          string

@@ -97,7 +97,7 @@ type Data struct {
 	// Rendered are fashion boards that annbench draws itself, cropped to garments.
 	Rendered *Rendered `yaml:"rendered"`
 	// Vectors is a file of vectors, a folder CATEGORY/FILE of such files, or a folder that `annbench
-	// embed` wrote; docs/formats.md lists the formats.
+	// embed` wrote; docs/reference/formats.md lists the formats.
 	Vectors string `yaml:"vectors"`
 	// Synthetic are clusters of a set intrinsic dimension, drawn from a seed.
 	Synthetic *Synthetic `yaml:"synthetic"`

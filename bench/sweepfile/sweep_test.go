@@ -100,13 +100,13 @@ func TestSweepDefaultsAndSingleValues(t *testing.T) {
 }
 
 func TestReferenceNamesEveryKey(t *testing.T) {
-	text, err := os.ReadFile("../../configs/README.md")
+	text, err := os.ReadFile("../../docs/reference/sweep-files.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range yamlKeys(reflect.TypeFor[Sweep]()) {
 		if !strings.Contains(string(text), "`"+key+"`") {
-			t.Errorf("configs/README.md does not mention `%s`", key)
+			t.Errorf("docs/reference/sweep-files.md does not mention `%s`", key)
 		}
 	}
 }

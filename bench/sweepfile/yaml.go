@@ -228,7 +228,7 @@ func (src *file) decodeError(err error) error {
 		if near := words.Nearest(t.Value, known); near != "" {
 			reason += fmt.Sprintf("; did you mean %q?", near)
 		} else {
-			reason += "; configs/README.md lists them all"
+			reason += "; docs/reference/sweep-files.md lists them all"
 		}
 	}
 	return src.errorAt(t, reason)

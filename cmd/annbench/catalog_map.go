@@ -15,7 +15,7 @@ import (
 )
 
 type catalogMapCmd struct {
-	Vectors    string  `arg:"" help:"A folder that embed wrote, or a file of vectors; docs/formats.md lists the formats." s3:"own"`
+	Vectors    string  `arg:"" help:"A folder that embed wrote, or a file of vectors; docs/reference/formats.md lists the formats." s3:"own"`
 	Labels     string  `help:"Text file with the category of each vector, a line each." placeholder:"FILE" s3:"own"`
 	Out        string  `help:"Folder for map.json, map.png and map.svg. Default: results/NAME.map." placeholder:"DIR" s3:"out"`
 	Metric     string  `help:"What near means: cosine, l2 or ip." default:"cosine"`

@@ -21,7 +21,7 @@ import (
 
 // source are the flags that name vectors.
 type source struct {
-	File    string `arg:"" help:"Vectors: a file of any format that docs/formats.md lists, or a folder." s3:"own"`
+	File    string `arg:"" help:"Vectors: a file of any format that docs/reference/formats.md lists, or a folder." s3:"own"`
 	Labels  string `help:"The category of each vector, a line each, or a .npy file." placeholder:"FILE" s3:"own"`
 	Given   string `name:"queries-file" help:"A file of the vectors to search for." placeholder:"FILE" s3:"own"`
 	Columns string `help:"The column, data set or array of the vectors, where the usual names do not find it." placeholder:"NAME"`

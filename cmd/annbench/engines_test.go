@@ -353,7 +353,7 @@ func clusteredVectors(rows, dim int) vec.Matrix {
 }
 
 // TestNodeLostInMidSearch is what a client sees of a cluster of three that loses a node, with and without
-// replicas. docs/engines.md tells it.
+// replicas. docs/results/engines.md has it.
 func TestNodeLostInMidSearch(t *testing.T) {
 	for _, replicas := range []int{1, 3} {
 		t.Run(fmt.Sprintf("replicas=%d", replicas), func(t *testing.T) {

@@ -22,8 +22,8 @@ import (
 
 // sweepFlags say what is measured: a sweep file, vectors, or both.
 type sweepFlags struct {
-	Sweep   string   `arg:"" optional:"" help:"Sweep file (YAML); configs/ has examples, configs/README.md every key. Default, with --data: configs/vectors.yaml." s3:"no: the paths in a sweep file are relative to its folder, so copy it to this machine; the paths in it may be s3://"`
-	Data    string   `help:"Vectors to run on, instead of the sweep's: a file of any format that docs/formats.md lists, or a folder." placeholder:"FILE" s3:"own"`
+	Sweep   string   `arg:"" optional:"" help:"Sweep file (YAML); configs/ has examples, docs/reference/sweep-files.md every key. Default, with --data: configs/vectors.yaml." s3:"no: the paths in a sweep file are relative to its folder, so copy it to this machine; the paths in it may be s3://"`
+	Data    string   `help:"Vectors to run on, instead of the sweep's: a file of any format that docs/reference/formats.md lists, or a folder." placeholder:"FILE" s3:"own"`
 	Labels  string   `help:"With --data: the category of each vector, a line each, or a .npy file." placeholder:"FILE" s3:"own"`
 	Queries int      `help:"How many vectors to search for, instead of the sweep's number. Default, with --data: those that the file gives, or else at most 1000 that are held out." placeholder:"N"`
 	Metric  string   `help:"l2, cosine or ip, instead of the sweep's. Default, with --data: what the file says, or cosine."`

@@ -29,7 +29,7 @@ type serveCmd struct {
 // Help is printed below the flags.
 func (serveCmd) Help() string {
 	return `Opens the results as a visual search in the browser: pick an item or a picture of your own, and see
-what two of the measured indexes answer, side by side. docs/serve.md tells the rest, with the API.
+what two of the measured indexes answer, side by side. docs/howto/serve.md has the rest, with the API.
 
 Indexes that the run kept (--keep-indexes) are loaded; others are built again with their recorded
 settings, and kept from then on.

@@ -57,7 +57,7 @@ var engines = []*engine{
 	},
 	{
 		name:      "pgvector",
-		elsewhere: "annbench starts no PostgreSQL: give the address of one that has pgvector; docs/engines.md says how",
+		elsewhere: "annbench starts no PostgreSQL: give the address of one that has pgvector; docs/howto/database-servers.md says how",
 	},
 }
 

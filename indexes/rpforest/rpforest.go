@@ -54,7 +54,7 @@
 // # Limits
 //
 // A forest is built once: vectors cannot be added to it, as in Annoy. The package knows nothing of
-// benchmarks. Package indexes makes it a family; package vec has the kernels; docs/forest.md has
+// benchmarks. Package indexes makes it a family; package vec has the kernels; docs/results/forest.md has
 // figures.
 package rpforest
 

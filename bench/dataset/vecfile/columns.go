@@ -8,7 +8,7 @@ import (
 )
 
 // Columns name the parts of a file that has several: columns of a table, data sets of an HDF5 file,
-// arrays of a .npz file. Empty is what docs/formats.md says the format's readers look for.
+// arrays of a .npz file. Empty is what docs/reference/formats.md says the format's readers look for.
 type Columns struct {
 	Vectors string `yaml:"vectors"`
 	Labels  string `yaml:"labels"`
