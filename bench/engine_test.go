@@ -21,6 +21,7 @@ import (
 	"annbench/bench/record"
 	"annbench/bench/sweepfile"
 	"annbench/indexes"
+	"annbench/indexes/external"
 	"annbench/indexes/vec"
 )
 
@@ -125,7 +126,7 @@ func lookupWithFar(name string) (*indexes.Family, error) {
 	if name == "far" {
 		return farFamily(), nil
 	}
-	return indexes.Lookup(name)
+	return external.Lookup(name, ".")
 }
 
 // farEngine is the server's end.

@@ -17,7 +17,7 @@ import (
 // the default settings of most.
 const (
 	checkRows    = 2000
-	checkDim     = 32
+	checkDim     = 64
 	checkQueries = 50
 	checkK       = 10
 )

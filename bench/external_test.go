@@ -1,0 +1,98 @@
+package bench
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"annbench/bench/record"
+	"annbench/internal/proctree"
+)
+
+// hostile is the program of a family that says hello and, when it is to build, does what fault says.
+const hostile = `read hello
+echo '{"protocol":1,"library":"x","version":"1"}'
+read build
+echo famous last words >&2
+%s
+`
+
+func hostileFamily(t *testing.T, name, fault string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range map[string]string{
+		"family.yaml": fmt.Sprintf("protocol: 1\nname: %s\nlibrary: x\nlicence: MIT\ndoc: For tests.\napproach: exact\nmetrics: [l2]\nsave: true\nrun: [sh, program.sh]\n", name),
+		"program.sh":  fmt.Sprintf(hostile, fault),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestHostilePrograms runs a sweep over external families each of which fails in another way: each ends as
+// one record a repetition, with the program's last words, and the sweep goes on to the last.
+func TestHostilePrograms(t *testing.T) {
+	left := filepath.Join(t.TempDir(), "pid")
+	faults := []struct {
+		name, does string
+		status     record.Status
+		says       string
+	}{
+		{"hangs", "sleep 1000", record.Timeout, "not done after 4s"},
+		{"garbles", "echo Segmentation fault", record.Failed, `no reply: "Segmentation fault"`},
+		{"leaves", "exit 0", record.Failed, "ended with exit code 0 when asked to build, without a reply"},
+		{"floods", "yes '{'", record.Failed, "what is no reply"},
+		{"bus", "kill -BUS $$", record.Failed, "ended by a signal (bus error)"},
+		{"forks", "setsid sh -c 'echo $$ > " + left + "; sleep 1000' & while [ ! -s " + left + " ]; do sleep 0.01; done; exit 0", record.Failed, "ended with exit code 0"},
+		{"eats", "head -c 10G /dev/zero | tail", record.OOM, "more than the limit"},
+	}
+	var families strings.Builder
+	for _, f := range faults {
+		fmt.Fprintf(&families, "- family: %s\n", hostileFamily(t, f.name, f.does))
+	}
+	families.WriteString("- family: flat\n")
+	s := testSweep(t, families.String())
+	s.Timeout, s.Memory, s.Repetitions = 4*time.Second, "300MiB", 1
+	r := testRun(t, testSet(t, 100, 8, 10), s)
+	if _, err := r.Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	records := readRecords(t, r.Out)
+	for _, f := range faults {
+		i := slices.IndexFunc(records, func(r record.Record) bool { return r.Cell.Family == f.name })
+		if i < 0 {
+			t.Errorf("%s left no record", f.name)
+			continue
+		}
+		got := records[i]
+		if got.Status != f.status || !strings.Contains(got.Error, f.says) || !strings.Contains(got.Error, "famous last words") {
+			t.Errorf("%s: %s: %s\nwant %s: %s", f.name, got.Status, got.Error, f.status, f.says)
+		}
+	}
+	if !slices.ContainsFunc(records, func(r record.Record) bool { return r.Cell.Family == "flat" && r.Status == record.OK }) {
+		t.Error("the family that works was not measured")
+	}
+	if n := len(records); n != 2*(len(faults)+1) { // for two values of k
+		t.Errorf("%d records", n)
+	}
+	text, err := os.ReadFile(left)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Sscan(string(text), &pid); err != nil {
+		t.Fatal(err)
+	}
+	if proctree.Alive(pid) {
+		t.Errorf("process %d, which a program started, still runs", pid)
+	}
+}
