@@ -90,6 +90,36 @@ func TestEveryPageIsLinked(t *testing.T) {
 	}
 }
 
+// TestArchitectureNamesEveryPackage looks for packages that the map of docs/design/architecture.md leaves out, and
+// for names on it that are no package. Packages for tests alone need no place on it.
+func TestArchitectureNamesEveryPackage(t *testing.T) {
+	text, err := os.ReadFile("docs/design/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := map[string]bool{}
+	for _, s := range sources(t) {
+		if !s.test && s.pkg != "" {
+			packages[s.pkg] = true
+		}
+	}
+	onMap := map[string]bool{}
+	for _, row := range regexp.MustCompile(`(?m)^\| (`+"`"+`[a-z/`+"`"+`, ]+) \|`).FindAllStringSubmatch(string(text), -1) {
+		for _, name := range strings.Split(row[1], ",") {
+			name = strings.Trim(name, " `")
+			if onMap[name] = true; !packages[name] && !strings.HasSuffix(name, "/") {
+				t.Errorf("the map has %s, which is no package", name)
+			}
+		}
+	}
+	for name := range packages {
+		forTests := name == "browsertest" || name == "configs" || strings.HasSuffix(name, "test") || strings.HasSuffix(name, "/fixture") || strings.Contains(name, "/internal/")
+		if !onMap[name] && !forTests {
+			t.Errorf("the map of docs/design/architecture.md has no %s", name)
+		}
+	}
+}
+
 // markdown reads every page of the repository, by its name from the root, with slashes.
 func markdown(t *testing.T) map[string]string {
 	t.Helper()
