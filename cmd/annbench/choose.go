@@ -1,13 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
 	"annbench/bench/metric"
 	"annbench/bench/record"
+	"annbench/internal/units"
 	"annbench/reports/interchange"
 	"annbench/reports/judge"
 	"annbench/reports/say"
@@ -16,14 +16,14 @@ import (
 type chooseCmd struct {
 	Results []string `arg:"" help:"Results folders." s3:"results"`
 
-	MinRecall *share     `help:"Least recall: 0.95 or 95%. Default: 0.95, where --min-map is not given." placeholder:"SHARE"`
-	MinMap    *share     `name:"min-map" help:"Least mAP." placeholder:"SHARE"`
-	MaxP99    *seconds   `name:"max-p99" help:"Time that 99 % of the queries stay within: 2ms." placeholder:"TIME"`
-	MaxMean   *seconds   `help:"Mean time of a query." placeholder:"TIME"`
-	MinQPS    *perSecond `name:"min-qps" help:"Queries a second on one thread: 10k." placeholder:"N"`
-	MaxMemory *bytesOf   `help:"Resident memory: 300MiB." placeholder:"SIZE"`
-	MaxFile   *bytesOf   `help:"Size of the saved index." placeholder:"SIZE"`
-	MaxBuild  *seconds   `help:"Time to build: 1m." placeholder:"TIME"`
+	MinRecall *units.Share     `help:"Least recall: 0.95 or 95%. Default: 0.95, where --min-map is not given." placeholder:"SHARE"`
+	MinMap    *units.Share     `name:"min-map" help:"Least mAP." placeholder:"SHARE"`
+	MaxP99    *units.Seconds   `name:"max-p99" help:"Time that 99 % of the queries stay within: 2ms." placeholder:"TIME"`
+	MaxMean   *units.Seconds   `help:"Mean time of a query." placeholder:"TIME"`
+	MinQPS    *units.PerSecond `name:"min-qps" help:"Queries a second on one thread: 10k." placeholder:"N"`
+	MaxMemory *units.Bytes     `help:"Resident memory: 300MiB." placeholder:"SIZE"`
+	MaxFile   *units.Bytes     `help:"Size of the saved index." placeholder:"SIZE"`
+	MaxBuild  *units.Seconds   `help:"Time to build: 1m." placeholder:"TIME"`
 
 	K      int    `help:"Number of answers, where the results have several." placeholder:"K"`
 	Metric string `help:"Metric, where the results have several." placeholder:"NAME"`
@@ -46,23 +46,25 @@ var errNothingFits = errors.New("nothing fits")
 
 func (c *chooseCmd) limits() []judge.Limit {
 	var out []judge.Limit
-	add := func(name string, bound *float64) {
-		if bound != nil {
-			out = append(out, judge.Limit{Name: name, Bound: *bound})
-		}
-	}
-	add(metric.Recall, (*float64)(c.MinRecall))
-	add(metric.MAP, (*float64)(c.MinMap))
+	limit(&out, metric.Recall, c.MinRecall)
+	limit(&out, metric.MAP, c.MinMap)
 	if len(out) == 0 {
 		out = append(out, judge.Limit{Name: metric.Recall, Bound: judge.Target})
 	}
-	add(metric.P99, (*float64)(c.MaxP99))
-	add(metric.Mean, (*float64)(c.MaxMean))
-	add(metric.QPS, (*float64)(c.MinQPS))
-	add(metric.Resident, (*float64)(c.MaxMemory))
-	add(metric.Serialized, (*float64)(c.MaxFile))
-	add(metric.Build, (*float64)(c.MaxBuild))
+	limit(&out, metric.P99, c.MaxP99)
+	limit(&out, metric.Mean, c.MaxMean)
+	limit(&out, metric.QPS, c.MinQPS)
+	limit(&out, metric.Resident, c.MaxMemory)
+	limit(&out, metric.Serialized, c.MaxFile)
+	limit(&out, metric.Build, c.MaxBuild)
 	return out
+}
+
+// limit adds a bound on what is called name; none where it was not given.
+func limit[Q ~int64 | ~float64](all *[]judge.Limit, name string, bound *Q) {
+	if bound != nil {
+		*all = append(*all, judge.Limit{Name: name, Bound: float64(*bound)})
+	}
 }
 
 func (c *chooseCmd) Run(s *surface) error {
@@ -76,11 +78,9 @@ func (c *chooseCmd) Run(s *surface) error {
 	}
 	p := r.Pick(t, c.limits())
 	if c.JSON {
-		b, err := json.MarshalIndent(interchange.PickSummary(p), "", "  ")
-		if err != nil {
+		if err := s.json(interchange.PickSummary(p)); err != nil {
 			return err
 		}
-		fmt.Fprintf(s.out, "%s\n", b)
 	} else {
 		fmt.Fprint(s.out, say.Pick(p))
 	}

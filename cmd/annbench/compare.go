@@ -1,23 +1,23 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
 	"annbench/bench/metric"
+	"annbench/internal/units"
 	"annbench/reports/interchange"
 	"annbench/reports/judge"
 	"annbench/reports/text"
 )
 
 type compareCmd struct {
-	A      string   `arg:"" help:"Results folder to compare with." s3:"results"`
-	B      string   `arg:"" help:"Results folder that is compared." s3:"results"`
-	Fail   []string `help:"Values whose getting worse is exit code 1, by their names in records.csv (qps, recall, build, ...); all: any of those shown, none: never." default:"all" placeholder:"VALUE"`
-	Margin share    `help:"Changes smaller than this are none, whatever the noise." default:"3%" placeholder:"SHARE"`
-	Format string   `help:"One of ${enum}." enum:"table,markdown,json" default:"table"`
+	A      string      `arg:"" help:"Results folder to compare with." s3:"results"`
+	B      string      `arg:"" help:"Results folder that is compared." s3:"results"`
+	Fail   []string    `help:"Values whose getting worse is exit code 1, by their names in records.csv (qps, recall, build, ...); all: any of those shown, none: never." default:"all" placeholder:"VALUE"`
+	Margin units.Share `help:"Changes smaller than this are none, whatever the noise." default:"3%" placeholder:"SHARE"`
+	Format string      `help:"One of ${enum}." enum:"table,markdown,json" default:"table"`
 }
 
 // Help is printed below the flags.
@@ -55,11 +55,9 @@ func (c *compareCmd) Run(s *surface) error {
 	p := judge.Compare(a, b, float64(c.Margin))
 	switch c.Format {
 	case "json":
-		text, err := json.MarshalIndent(interchange.Pairs(p), "", "  ")
-		if err != nil {
+		if err := s.json(interchange.Pairs(p)); err != nil {
 			return err
 		}
-		fmt.Fprintf(s.out, "%s\n", text)
 	default:
 		o := s.tableOptions()
 		if c.Format == "markdown" {

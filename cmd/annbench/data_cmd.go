@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -89,9 +88,7 @@ func (c *dataListCmd) Run(s *surface) error {
 		all = append(all, l)
 	}
 	if c.JSON {
-		enc := json.NewEncoder(s.out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(all)
+		return s.json(all)
 	}
 	t := tablewriter.NewTable(s.out)
 	t.Header("name", "what", "size", "terms", "hash", "there")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -38,9 +37,7 @@ func (c *devicesCmd) Run(s *surface) error {
 		return err
 	}
 	if c.JSON {
-		enc := json.NewEncoder(s.out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(survey)
+		return s.json(survey)
 	}
 	fmt.Fprintf(s.out, "%s, %s\n\n", survey.Runtime, survey.Library)
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)

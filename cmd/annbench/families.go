@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -72,9 +71,7 @@ func (c *familiesShowCmd) Run(s *surface) error {
 				f.Doc, f.Exact, f.Metrics, settings(f.Build), settings(f.Search), f.Missing,
 			})
 		}
-		enc := json.NewEncoder(s.out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(all)
+		return s.json(all)
 	}
 	for _, f := range families {
 		about := f.Library

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -103,9 +102,7 @@ func (c *familiesListCmd) Run(s *surface) error {
 		}
 	}
 	if c.JSON {
-		enc := json.NewEncoder(s.out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(rows)
+		return s.json(rows)
 	}
 	table := tablewriter.NewWriter(s.out)
 	table.Header("family", "library", "approach", "called from", "size", "state")

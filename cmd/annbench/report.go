@@ -9,6 +9,7 @@ import (
 
 	"annbench/bench/record"
 	"annbench/bench/store"
+	"annbench/internal/units"
 	"annbench/reports"
 	"annbench/reports/draw"
 	"annbench/reports/judge"
@@ -16,10 +17,10 @@ import (
 )
 
 type reportCmd struct {
-	Results []string `arg:"" help:"Results folders; several are shown together." s3:"results"`
-	Out     string   `help:"Folder for the files. Default: report/ in the first results folder." placeholder:"DIR" s3:"out"`
-	Format  string   `help:"Print the results in this format, and write no files: one of ${formats}." placeholder:"NAME"`
-	Recall  []share  `help:"Recalls to compare families at. Default: 0.80,0.90,0.95,0.99." placeholder:"SHARE"`
+	Results []string      `arg:"" help:"Results folders; several are shown together." s3:"results"`
+	Out     string        `help:"Folder for the files. Default: report/ in the first results folder." placeholder:"DIR" s3:"out"`
+	Format  string        `help:"Print the results in this format, and write no files: one of ${formats}." placeholder:"NAME"`
+	Recall  []units.Share `help:"Recalls to compare families at. Default: 0.80,0.90,0.95,0.99." placeholder:"SHARE"`
 }
 
 // Help is printed below the flags.
