@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/olekukonko/tablewriter"
@@ -59,47 +56,10 @@ type familiesListCmd struct {
 	JSON bool `help:"JSON instead of a table."`
 }
 
-// listedExternal is an external family as a program reads it.
-type listedExternal struct {
-	Name      string `json:"name"`
-	Library   string `json:"library"`
-	Approach  string `json:"approach"`
-	Caller    string `json:"caller,omitempty"`
-	Installed bool   `json:"installed"`
-	Bytes     int64  `json:"bytes,omitempty"`
-	Missing   string `json:"missing,omitempty"`
-}
-
 func (c *familiesListCmd) Run(s *surface) error {
-	installed, err := external.List()
+	rows, err := external.States()
 	if err != nil {
 		return err
-	}
-	all, err := external.All()
-	if err != nil {
-		return misuse(err)
-	}
-	rows := []listedExternal{}
-	known := map[string]bool{}
-	for _, f := range all {
-		family := f.Resolved()
-		row := listedExternal{Name: f.Name, Library: f.Library, Approach: f.Approach, Caller: f.Caller, Installed: family.Missing == "", Missing: family.Missing}
-		for _, one := range installed {
-			if one.Name == f.Name {
-				row.Bytes += one.Bytes
-			}
-		}
-		known[f.Name] = true
-		rows = append(rows, row)
-	}
-	for _, one := range installed { // of folders that are named by their paths, or are gone
-		if !known[one.Name] {
-			row := listedExternal{Name: one.Name, Library: one.Folder, Installed: one.Whole, Bytes: one.Bytes}
-			if !one.Whole {
-				row.Missing = "installing it was stopped"
-			}
-			rows = append(rows, row)
-		}
 	}
 	if c.JSON {
 		return s.json(rows)
@@ -184,26 +144,11 @@ type familiesSDKCmd struct {
 }
 
 func (c *familiesSDKCmd) Run(s *surface) error {
-	sdk, err := fs.Sub(families.FS, families.SDK)
+	paths, err := families.WriteSDK(c.Folder)
 	if err != nil {
 		return err
 	}
-	names, err := fs.ReadDir(sdk, ".")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(c.Folder, 0o755); err != nil {
-		return err
-	}
-	for _, e := range names {
-		text, err := fs.ReadFile(sdk, e.Name())
-		if err != nil {
-			return err
-		}
-		path := filepath.Join(c.Folder, e.Name())
-		if err := os.WriteFile(path, text, 0o644); err != nil {
-			return err
-		}
+	for _, path := range paths {
 		fmt.Fprintln(s.out, path)
 	}
 	return nil
