@@ -72,7 +72,7 @@ func (p *Pipeline) Collection(ctx context.Context, d *sweepfile.Data) (*collecti
 	if err != nil {
 		return nil, err
 	}
-	if b, ok := src.(*catalog.Boards); ok {
+	if b, ok := src.(catalog.Troubled); ok {
 		for _, line := range catalog.DescribeProblems(b.Problems()) {
 			p.say("%s", line)
 		}

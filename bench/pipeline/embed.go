@@ -365,7 +365,7 @@ func (e *embedJob) describe(r Embedded, spent embedder.Spent, part *record.Embed
 	if part.Of > 1 {
 		d.Shard = part
 	}
-	if b, ok := e.Source.(*catalog.Boards); ok && part.Index == 1 { // of the whole collection: told once
+	if b, ok := e.Source.(catalog.Troubled); ok && part.Index == 1 { // of the whole collection: told once
 		for _, p := range b.Problems() {
 			if p.Items > 0 {
 				d.Skipped = append(d.Skipped, record.Failure{ID: p.ID, Reason: string(p.Kind) + ": " + p.Reason})

@@ -46,7 +46,7 @@ func (i *images) open(s *surface, strict bool) (catalog.Source, error) {
 	if err != nil {
 		return nil, misuse(err)
 	}
-	if b, ok := src.(*catalog.Boards); ok {
+	if b, ok := src.(catalog.Troubled); ok {
 		if err := b.Problems(); strict && len(err) > 0 {
 			return nil, catalog.Strict(err)
 		}

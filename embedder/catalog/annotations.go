@@ -43,7 +43,12 @@ type Annotation struct {
 	ID string
 }
 
-// Problem is something in annotations or board images that is not as it should be. No problem ends
+// Troubled is a source that found problems when it was opened.
+type Troubled interface {
+	Problems() []Problem
+}
+
+// Problem is something in annotations, board images or folders that is not as it should be. No problem ends
 // the reading: what is left is used.
 type Problem struct {
 	Kind   ProblemKind
@@ -66,11 +71,21 @@ const (
 	ClippedBox    ProblemKind = "clipped box"    // reached out of the board, and was cut at its edge
 	MissingBoard  ProblemKind = "missing board"  // no image: its boxes are left out
 	CorruptImage  ProblemKind = "corrupt image"  // a file that cannot be decoded
+	RepeatedBox   ProblemKind = "repeated box"   // stands twice with one label: the second is left out
+
+	// Of folders of images.
+	OtherPicture  ProblemKind = "picture of another kind" // HEIC, AVIF, GIF, ...: left out
+	StrayFile     ProblemKind = "stray file"              // no picture, or in no category: left out
+	EmptyCategory ProblemKind = "empty category"          // a folder with files, of which none is an image
+	AlikeCategory ProblemKind = "category like another"   // the names differ in case alone
 )
 
 // ProblemKinds are all kinds, in the order in which they are told.
 func ProblemKinds() []ProblemKind {
-	return []ProblemKind{UnreadableRow, EmptyBox, ClippedBox, MissingBoard, CorruptImage}
+	return []ProblemKind{
+		UnreadableRow, EmptyBox, ClippedBox, RepeatedBox, MissingBoard, CorruptImage,
+		EmptyCategory, AlikeCategory, OtherPicture, StrayFile,
+	}
 }
 
 // DescribeProblems counts problems by their kind and names the first of each, in lines for people.
@@ -94,6 +109,10 @@ func DescribeProblems(problems []Problem) []string {
 			continue
 		}
 		line := words.Count(n, string(kind))
+		if kind == AlikeCategory || kind == OtherPicture { // the noun is not the last word
+			noun, rest, _ := strings.Cut(string(kind), " ")
+			line = words.Count(n, noun) + " " + rest
+		}
 		if items > 0 {
 			line += fmt.Sprintf(", %s left out", words.Count(items, "item"))
 		}
@@ -204,6 +223,12 @@ func (a *Annotations) row(r *rowReader, line int, text string) {
 		return
 	case off > clipTolerance:
 		problem(ClippedBox, 0, id, "the box of %s reaches out of the board by %.3g", id, off)
+	}
+	for _, b := range a.Boards[at].Boxes {
+		if b.Box == cut {
+			problem(RepeatedBox, 1, id, "the box of %s is that of %s, label and all", id, b.ID)
+			return
+		}
 	}
 	a.Boards[at].Boxes = append(a.Boards[at].Boxes, Annotation{Box: cut, ID: id})
 }

@@ -120,6 +120,9 @@ func boardFiles(dir string) (map[string]string, error) {
 // Open opens the collection at dir: boards with annotations where it has a file [BoardsFile], and
 // else a folder of images, as [OpenFolder] does.
 func Open(dir string) (Source, error) {
+	if _, second := splitLevel(dir); second {
+		return OpenFolder(dir)
+	}
 	tsv := filepath.Join(dir, BoardsFile)
 	switch _, err := os.Stat(tsv); {
 	case err == nil:

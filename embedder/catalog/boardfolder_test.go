@@ -194,7 +194,8 @@ func TestBoards(t *testing.T) {
 		row("one", .5, 0, .75, .5, "Pants"), // clipped
 		row("one", 0, 0, 0, 0, "Pants"),     // empty
 		row("gone", 0, 0, 1, 1, "Jewelry"),
-		row("gone", 0, 0, 1, 1, "Jewelry"),
+		row("gone", 0, 0, .5, 1, "Jewelry"),
+		row("two", .5, .5, .5, .5, "Shoes"), // stands twice
 		row("torn", 0, 0, 1, 1, "Watches"),
 		row("one", 0, .5, .5, .5, "Hats"),
 	)
@@ -220,7 +221,7 @@ func TestBoards(t *testing.T) {
 	for _, p := range b.Problems() {
 		kinds = append(kinds, fmt.Sprintf("%s %d", p.Kind, p.Items))
 	}
-	if got, want := strings.Join(kinds, ", "), "clipped box 0, empty box 1, missing board 2"; got != want {
+	if got, want := strings.Join(kinds, ", "), "clipped box 0, empty box 1, repeated box 1, missing board 2"; got != want {
 		t.Errorf("problems %s, want %s", got, want)
 	}
 	// The grey levels say which quarter a crop is.

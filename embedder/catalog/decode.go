@@ -66,7 +66,7 @@ func decode(data []byte) (image.Image, error) { return Decode(data, maxPixels) }
 // an error like any other: what is decoded here comes from anywhere.
 //
 // The standard decoders are called by name, not by image.Decode: what other packages register would
-// change which files a collection can read. A photograph that its EXIF says to turn is turned.
+// change which files a collection can read. A picture that its EXIF says to turn is turned.
 func Decode(data []byte, pixels int64) (img image.Image, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -89,6 +89,9 @@ func Decode(data []byte, pixels int64) (img image.Image, err error) {
 	case len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WEBP":
 		format, decodeConfig, decodeImage = "WebP", webp.DecodeConfig, webp.Decode
 	default:
+		if kind := kindOf(data[:min(len(data), sniffed)]); kind != "" {
+			return nil, fmt.Errorf("not a JPEG, PNG or WebP image: %s", advice(kind))
+		}
 		return nil, errors.New("not a JPEG, PNG or WebP image")
 	}
 
@@ -115,8 +118,11 @@ func Decode(data []byte, pixels int64) (img image.Image, err error) {
 	switch format {
 	case "JPEG":
 		img = turned(img, orientation(data))
+	case "PNG":
+		img = turned(img, tiffOrientation(pngEXIF(data)))
 	case "WebP":
 		fullRange(img)
+		img = turned(img, tiffOrientation(webpEXIF(data)))
 	}
 	return img, nil
 }

@@ -22,10 +22,11 @@ import (
 
 // Folder is a collection of image files, one folder a category. Open it with [OpenFolder].
 type Folder struct {
-	dir     string
-	files   []folderFile // sorted by ID
-	labels  []string
-	ignored int
+	dir      string
+	files    []folderFile // sorted by ID
+	labels   []string
+	ignored  int
+	problems []Problem
 }
 
 type folderFile struct {
@@ -35,7 +36,13 @@ type folderFile struct {
 
 // OpenFolder lists the images of dir, which lie in DIR/CATEGORY/x.jpg, .jpeg, .png or .webp, in
 // whatever case, at any depth below their category. It lists and does not read them: a file that holds no
-// image shows when its group is decoded.
+// image shows when its group is decoded. Only of a file of another name it looks at the first bytes: a JPEG,
+// PNG or WebP is an image whatever its name, and what else is there is a problem, see [Folder.Problems].
+//
+// Where dir has the splits of a collection (train, valid, test, ...) above the categories, taking them for
+// categories would be wrong without a sign: that is an error, which offers one split, or dir + "/*", the
+// last element being an asterisk. With that, categories are the folders of the second level, and items of one
+// category come from all folders of the first.
 //
 // Items are sorted by ID, byte by byte. The ID is the path below dir with slashes; in it (and in a
 // label) backslashes, bytes that are no UTF-8 and unprintable characters are written as Go escapes.
@@ -48,6 +55,87 @@ type folderFile struct {
 // It is an error when dir is missing, is no folder, cannot be listed in full, or has no image in any
 // category. One category alone is allowed.
 func OpenFolder(dir string) (*Folder, error) {
+	dir, second := splitLevel(dir)
+	entries, err := listFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	f := &Folder{dir: dir}
+	if !second {
+		if err := refuseSplits(dir, entries); err != nil {
+			return nil, err
+		}
+	}
+	loose := 0 // images outside of any category
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		info, err := os.Stat(path) // follows links
+		switch {
+		case err != nil && e.Type()&fs.ModeSymlink != 0:
+			f.ignored++ // a link to nowhere
+		case err != nil:
+			return nil, fmt.Errorf("opening image folder: %w", err)
+		case !info.IsDir():
+			loose += f.stray(path, e.Name())
+		case second:
+			inner, err := listFolder(path)
+			if err != nil {
+				return nil, err
+			}
+			for _, category := range inner {
+				path, rel := filepath.Join(path, category.Name()), e.Name()+"/"+category.Name()
+				info, err := os.Stat(path)
+				switch {
+				case err != nil && category.Type()&fs.ModeSymlink != 0:
+					f.ignored++
+				case err != nil:
+					return nil, fmt.Errorf("opening image folder: %w", err)
+				case !info.IsDir():
+					loose += f.stray(path, rel)
+				default:
+					if err := f.category(path, rel, category.Name(), info); err != nil {
+						return nil, err
+					}
+				}
+			}
+		default:
+			if err := f.category(path, e.Name(), e.Name(), info); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(f.files) == 0 {
+		found := ""
+		switch {
+		case loose > 0:
+			found = fmt.Sprintf(" (%d images lie in it without a category)", loose)
+		case len(f.problems) > 0:
+			found = fmt.Sprintf(" (%s)", f.problems[len(f.problems)-1])
+		}
+		return nil, fmt.Errorf("opening image folder: %s has no category folders with images%s: put images in %s",
+			dir, found, filepath.Join(dir, "CATEGORY", "x.jpg"))
+	}
+	slices.Sort(f.labels)
+	f.labels = slices.Compact(f.labels)
+	f.alike()
+	slices.SortFunc(f.files, func(a, b folderFile) int { return strings.Compare(a.ID, b.ID) })
+	return f, nil
+}
+
+// everySplit is the last element of a path that asks for the categories of the second level.
+const everySplit = "*"
+
+func splitLevel(dir string) (folder string, second bool) {
+	if filepath.Base(dir) == everySplit {
+		if _, err := os.Lstat(dir); err != nil { // a folder may be called so
+			return filepath.Dir(dir), true
+		}
+	}
+	return dir, false
+}
+
+// listFolder lists what is in dir, names that begin with a dot apart.
+func listFolder(dir string) ([]fs.DirEntry, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening image folder: %w", err)
@@ -59,47 +147,121 @@ func OpenFolder(dir string) (*Folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening image folder: %w", err)
 	}
+	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return hidden(e.Name()) }), nil
+}
 
-	f := &Folder{dir: dir}
-	loose := 0 // images outside of any category
+// splitNames are what collections call the parts that a model is trained and tested on.
+var splitNames = []string{"train", "training", "valid", "validation", "val", "dev", "test", "testing", "eval", "holdout"}
+
+// refuseSplits is an error where two folders or more in dir have the name of a split, and share the name of
+// a folder in them.
+func refuseSplits(dir string, entries []fs.DirEntry) error {
+	var splits []string
+	count := map[string]int{}
 	for _, e := range entries {
-		name := e.Name()
-		if hidden(name) {
+		if !slices.Contains(splitNames, strings.ToLower(e.Name())) {
 			continue
 		}
-		path := filepath.Join(dir, name)
-		info, err := os.Stat(path) // follows links
-		switch {
-		case err != nil && e.Type()&fs.ModeSymlink != 0:
-			f.ignored++ // a link to nowhere
-		case err != nil:
-			return nil, fmt.Errorf("opening image folder: %w", err)
-		case !info.IsDir():
-			f.ignored++
-			if imageName(name) {
-				loose++
-			}
-		default:
-			before := len(f.files)
-			if err := f.walk(path, name, printable(name), info, new([]fs.FileInfo)); err != nil {
-				return nil, fmt.Errorf("opening image folder: %w", err)
-			}
-			if len(f.files) > before {
-				f.labels = append(f.labels, printable(name))
+		inner, err := os.ReadDir(filepath.Join(dir, e.Name()))
+		if err != nil {
+			continue // a file, or what the walk will name
+		}
+		splits = append(splits, e.Name())
+		for _, c := range inner {
+			if !hidden(c.Name()) && (c.IsDir() || c.Type()&fs.ModeSymlink != 0) {
+				count[c.Name()]++
 			}
 		}
 	}
-	if len(f.files) == 0 {
-		found := ""
-		if loose > 0 {
-			found = fmt.Sprintf(" (%d images lie in it without a category)", loose)
+	var shared []string
+	for name, n := range count {
+		if n > 1 {
+			shared = append(shared, name)
 		}
-		return nil, fmt.Errorf("opening image folder: %s has no category folders with images%s: put images in %s",
-			dir, found, filepath.Join(dir, "CATEGORY", "x.jpg"))
 	}
-	slices.Sort(f.labels)
-	slices.SortFunc(f.files, func(a, b folderFile) int { return strings.Compare(a.ID, b.ID) })
-	return f, nil
+	if len(splits) < 2 || len(shared) == 0 {
+		return nil
+	}
+	slices.Sort(shared)
+	return fmt.Errorf("opening image folder: %s has the splits %s, not categories: below them are %s. Name one split (%s), or all of them with '%s'",
+		dir, strings.Join(splits, ", "), fewOf(shared), filepath.Join(dir, splits[0]), filepath.Join(dir, everySplit))
+}
+
+// fewOf names the first of a list.
+func fewOf(names []string) string {
+	const most = 4
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
+// category adds the images of a category's folder.
+func (f *Folder) category(path, rel, name string, info fs.FileInfo) error {
+	files, problems := len(f.files), len(f.problems)
+	if err := f.walk(path, rel, printable(name), info, new([]fs.FileInfo)); err != nil {
+		return fmt.Errorf("opening image folder: %w", err)
+	}
+	switch {
+	case len(f.files) > files:
+		f.labels = append(f.labels, printable(name))
+	case len(f.problems) > problems:
+		f.problems = append(f.problems, Problem{
+			Kind: EmptyCategory, Where: path,
+			Reason: fmt.Sprintf("none of its %d files is a JPEG, PNG or WebP: the category %s is missing", len(f.problems)-problems, printable(name)),
+		})
+	}
+	return nil
+}
+
+// stray notes a file that lies beside the categories, and is 1 where it is an image.
+func (f *Folder) stray(path, name string) (images int) {
+	f.ignored++
+	p := Problem{Kind: StrayFile, Where: path, ID: printable(name)}
+	switch kind := kindOfFile(path); {
+	case readable(kind) || imageName(name):
+		p.Reason, p.Items = "an image in no category: put it into a folder", 1
+		images = 1
+	case picture(kind):
+		p.Kind, p.Items = OtherPicture, 1
+		p.Reason = advice(kind) + ", and put it into a folder"
+	default:
+		p.Reason = advice(kind)
+	}
+	f.problems = append(f.problems, p)
+	return images
+}
+
+// other takes a file in a category that is not named as an image: as an image where it is one, and else as a
+// problem.
+func (f *Folder) other(path, rel, label string) {
+	kind := kindOfFile(path)
+	if readable(kind) {
+		f.files = append(f.files, folderFile{Item{ID: printable(rel), Label: label}, path})
+		return
+	}
+	f.ignored++
+	p := Problem{Kind: StrayFile, Where: path, Reason: advice(kind), ID: printable(rel)}
+	if picture(kind) {
+		p.Kind, p.Items = OtherPicture, 1
+	}
+	f.problems = append(f.problems, p)
+}
+
+// alike notes categories whose names differ in case alone.
+func (f *Folder) alike() {
+	first := map[string]string{}
+	for _, label := range f.labels {
+		folded := strings.ToLower(label)
+		if before, ok := first[folded]; ok {
+			f.problems = append(f.problems, Problem{
+				Kind: AlikeCategory, Where: filepath.Join(f.dir, label),
+				Reason: fmt.Sprintf("%q and %q count as two categories: rename one if they are the same", before, label),
+			})
+			continue
+		}
+		first[folded] = label
+	}
 }
 
 // walk adds the images below path, whose name below the collection's folder is rel.
@@ -147,6 +309,8 @@ func (f *Folder) walk(path, rel, label string, info fs.FileInfo, visited *[]fs.F
 			}
 		case mode.IsRegular() && imageName(name):
 			f.files = append(f.files, folderFile{Item{ID: printable(rel), Label: label}, path})
+		case mode.IsRegular():
+			f.other(path, rel, label)
 		default:
 			f.ignored++
 		}
@@ -169,7 +333,12 @@ func (f *Folder) Groups() int { return len(f.files) }
 // Items returns the one item of group g.
 func (f *Folder) Items(g int) []Item { return []Item{f.files[g].Item} }
 
-// Ignored counts what was found and not taken: files that are not named as images, files outside of
+// Problems are the files and categories that are not as they should be: pictures of other kinds, stray
+// files, categories without an image, categories that differ in case alone. What is named as an image and is
+// none is no problem here: its group has the error.
+func (f *Folder) Problems() []Problem { return slices.Clone(f.problems) }
+
+// Ignored counts what was found and not taken: files that are no images, files outside of
 // any category, links to nowhere that are not named as images, folders reached a second time. Hidden names are not counted.
 func (f *Folder) Ignored() int { return f.ignored }
 

@@ -22,6 +22,42 @@ func orientation(jpeg []byte) int {
 	return 1
 }
 
+// pngEXIF is what the eXIf chunk of a PNG holds (PNG, third edition, 11.3.4.4); nil where there is none.
+func pngEXIF(png []byte) []byte {
+	const signature, frame = 8, 12 // bytes; length, type and checksum around each chunk
+	for at := signature; at+frame <= len(png); {
+		size := int(binary.BigEndian.Uint32(png[at:]))
+		if size < 0 || size > len(png)-at-frame {
+			return nil
+		}
+		switch string(png[at+4 : at+8]) {
+		case "eXIf":
+			return png[at+8 : at+8+size]
+		case "IEND":
+			return nil
+		}
+		at += frame + size
+	}
+	return nil
+}
+
+// webpEXIF is what the EXIF chunk of a WebP holds (RFC 9649, 2.7.1.5); nil where there is none. Some writers
+// begin it as a JPEG's segment begins.
+func webpEXIF(webp []byte) []byte {
+	const header, frame = 12, 8
+	for at := header; at+frame <= len(webp); {
+		size := int(binary.LittleEndian.Uint32(webp[at+4:]))
+		if size < 0 || size > len(webp)-at-frame {
+			return nil
+		}
+		if string(webp[at:at+4]) == "EXIF" {
+			return bytes.TrimPrefix(webp[at+frame:at+frame+size], []byte("Exif\x00\x00"))
+		}
+		at += frame + size + size&1
+	}
+	return nil
+}
+
 // segments are those of a JPEG by their markers, up to the header of the first scan, or to what is none.
 func segments(jpeg []byte) iter.Seq2[byte, []byte] {
 	return func(yield func(byte, []byte) bool) {

@@ -71,11 +71,6 @@ type boxed interface {
 	Boxes(g int) []boards.Box
 }
 
-// troubled is a source that found problems when it was opened.
-type troubled interface {
-	Problems() []catalog.Problem
-}
-
 // Take decodes every item of a collection once, on every core, and surveys it. Items that cannot be
 // read are counted and are problems. The same seed gives the same samples. The error is that of ctx.
 func Take(ctx context.Context, src catalog.Source, o Options) (*Survey, error) {
@@ -88,7 +83,7 @@ func Take(ctx context.Context, src catalog.Source, o Options) (*Survey, error) {
 	s := &Survey{Name: src.Name(), Groups: src.Groups(), Items: src.Len(), Pixels: true}
 	withBoxes, isBoxed := src.(boxed)
 	s.Boxes = isBoxed
-	if t, ok := src.(troubled); ok {
+	if t, ok := src.(catalog.Troubled); ok {
 		s.Problems = t.Problems()
 	}
 
