@@ -62,9 +62,16 @@ func (p *Pipeline) Collection(ctx context.Context, d *sweepfile.Data) (*collecti
 	defer p.clear()
 	switch {
 	case d.Vectors != "":
-		return collection.OpenFiles(ctx, collection.Files{
+		c, err := collection.OpenFiles(ctx, collection.Files{
 			Vectors: d.Vectors, Labels: d.Labels, Queries: d.Queries, Neighbors: d.Neighbors, Columns: d.Columns,
 		}, cache, p.counting("reading "+filepath.Base(d.Vectors)))
+		if err != nil {
+			return nil, err
+		}
+		for _, note := range c.Meta.Notes {
+			p.say("%s", note)
+		}
+		return c, nil
 	case d.Synthetic != nil:
 		return dataset.OpenSynthetic(ctx, d.Synthetic.Of(d.Synthetic.N[0]), cache, p.counting("drawing vectors"))
 	}

@@ -19,6 +19,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+
+	"annbench/internal/plaintext"
 )
 
 // A File is written under a temporary name until [File.Commit] gives it its own.
@@ -98,7 +100,10 @@ func ReadJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(b, v); err != nil {
+	if b, err = plaintext.Strip(b); err == nil {
+		err = json.Unmarshal(b, v)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil

@@ -65,6 +65,8 @@ type Meta struct {
 	Word string `json:"word,omitempty"`
 	// Neighbors is how many neighbours the file gives for each query; 0 where it gives none.
 	Neighbors int `json:"neighbors,omitempty"`
+	// Notes are what the file's reader guessed or left out, a line each.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Collection is vectors, and what each stands for. Its methods may be called by many goroutines at
@@ -562,7 +564,7 @@ func (w *Writer) commit(embedding json.RawMessage) (*Meta, error) {
 	meta := &Meta{
 		Version: metaVersion, Rows: w.rows, Dim: w.dim, Thumbs: w.count,
 		Digest: w.digester.digest(w.rows, w.dim), Embedding: embedding,
-		Queries: w.given.Queries, Metric: w.given.Metric, Word: w.given.Word, Neighbors: w.given.Neighbors,
+		Queries: w.given.Queries, Metric: w.given.Metric, Word: w.given.Word, Neighbors: w.given.Neighbors, Notes: w.given.Notes,
 	}
 	if err := seal.WriteJSON(filepath.Join(w.tmp, metaFile), meta); err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ type Files struct {
 }
 
 // readersVersion is part of the key of what was read: a change makes files be read again.
-const readersVersion = 1
+const readersVersion = 2
 
 // OpenFiles opens the vectors that src names. What can be mapped is mapped as it stands. Everything
 // else is read once, row by row, into a collection below cacheDir, which is found there the next time
@@ -223,7 +223,14 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 	queries, near := f.Queries, f.Neighbors
 	queriesPath := first
 	if src.Queries != "" {
-		if queries, err = vecfile.Open(src.Queries, vecfile.Columns{}); err != nil {
+		var columns vecfile.Columns
+		if strings.EqualFold(filepath.Ext(src.Queries), filepath.Ext(first)) {
+			columns.Vectors = src.Columns.Vectors // the same tool wrote both
+		}
+		if queries, err = vecfile.Open(src.Queries, columns); err != nil && columns.Vectors != "" {
+			queries, err = vecfile.Open(src.Queries, vecfile.Columns{})
+		}
+		if err != nil {
 			return err
 		}
 		defer queries.Close()
@@ -277,6 +284,10 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 		return fmt.Errorf("%s has %d labels, there are %d vectors: it takes one each, an empty line for none", src.Labels, len(im.labels), base)
 	}
 	given.Metric, given.Word = f.Metric()
+	given.Notes = notes(first, f)
+	if src.Queries != "" {
+		given.Notes = append(given.Notes, notes(src.Queries, queries)...)
+	}
 	if near != nil {
 		if err := im.neighbors(near, base, given); err != nil {
 			return fmt.Errorf("%s: neighbours: %w", first, err)
@@ -286,6 +297,15 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 		return err
 	}
 	return nil
+}
+
+// notes are the notes of a file, with its name.
+func notes(path string, f *vecfile.File) []string {
+	var out []string
+	for _, n := range f.Notes {
+		out = append(out, filepath.Base(path)+": "+n)
+	}
+	return out
 }
 
 func (im *importer) part(p folderPart, columns vecfile.Columns, dim int) error {

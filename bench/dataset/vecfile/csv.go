@@ -1,7 +1,6 @@
 package vecfile
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -12,92 +11,52 @@ import (
 
 // csvRows are the vectors of a text file: a line each.
 type csvRows struct {
-	r           *csv.Reader
-	first       []string // a line that was read ahead; nil when there is none
-	numbers     []int    // fields that are the vector
-	names       []string // of the fields, for messages
-	labelAt     int      // -1 for none
+	t           *table
+	lines       *lines
+	numbers     []int // fields that are the vector
+	lists       bool  // numbers is one field of lists in brackets
+	dim         int
+	labelAt     int // -1 for none
 	idAt        int
 	labels, ids []string
 	interned    map[string]string
 	done        int
+	line        []float32
 }
 
-// openCSV reads text with a vector a line, its values separated by commas or tabs, or one field of
-// values in brackets. A first line that is not numbers names the fields. Fields that [Columns] or the
-// usual names say are labels and ids; without names, a last field of text is the label.
+// openCSV reads text with a vector a line: fields between commas, semicolons, tabs, bars or spaces, or one field
+// of values in brackets. A first line may name the fields; [Columns] or the usual names say which are
+// labels and ids. Fields of text that are neither are left out, and the file's notes name them. Word
+// vectors, as GloVe, word2vec and fastText write them, have the word as the id.
 func openCSV(in *input, columns Columns) (*File, error) {
-	r := csv.NewReader(io.NewSectionReader(in, 0, in.size))
-	r.ReuseRecord = true
-	head, err := in.bytes(0, min(in.size, 1<<16))
+	t, err := readTable(in)
 	if err != nil {
 		return nil, err
 	}
-	if i := strings.IndexByte(string(head), '\t'); i >= 0 && !strings.Contains(string(head[:i]), ",") {
-		r.Comma = '\t'
-	}
-	line, err := r.Read()
-	if errors.Is(err, io.EOF) {
-		return nil, errors.New("the file is empty")
-	}
-	if err != nil {
-		return nil, csvError(err)
-	}
-	c := &csvRows{r: r, labelAt: -1, idAt: -1, interned: map[string]string{}}
-	texts := 0
-	for _, field := range line {
-		if !isNumbers(field) {
-			texts++
-		}
-	}
-	headed := texts > 1 || texts == 1 && (len(line) == 1 || isNumbers(line[len(line)-1])) || columns != Columns{}
-	if headed && texts == 0 {
-		return nil, errors.New("line 1 has numbers, so the columns have no names that could be asked for")
-	}
-	if headed {
-		c.names = slices.Clone(line)
-		for i, n := range c.names {
-			c.names[i] = strings.TrimSpace(n)
-		}
-		if c.labelAt, err = named(c.names, columns.Labels, labelNames); err != nil {
-			return nil, err
-		}
-		if c.idAt, err = named(c.names, columns.IDs, idNames); err != nil {
-			return nil, err
-		}
-		if columns.Vectors != "" {
-			at, err := named(c.names, columns.Vectors, nil)
-			if err != nil {
-				return nil, err
-			}
-			c.numbers = []int{at}
-		}
-		if line, err = r.Read(); err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil, errors.New("the file has a line of names and nothing after it")
-			}
-			return nil, csvError(err)
-		}
-	} else if texts == 1 {
-		c.labelAt = len(line) - 1
-	}
-	c.first = line
-	if c.numbers == nil {
-		for i := range line {
-			if i != c.labelAt && i != c.idAt {
-				c.numbers = append(c.numbers, i)
-			}
-		}
-	}
-	values, err := c.values(line, nil)
+	c := &csvRows{t: t, labelAt: -1, idAt: -1, interned: map[string]string{}}
+	head, err := t.header(columns)
 	if err != nil {
 		return nil, err
 	}
-	if len(values) == 0 {
-		return nil, errors.New("line 1 has no numbers")
+	if err := c.roles(columns); err != nil {
+		return nil, err
 	}
-	f := &File{Dim: len(values), Count: -1, Rows: c}
-	f.expect = func() int { return int(float64(in.size) / float64(max(1, r.InputOffset())) * float64(c.done)) }
+	c.lines = t.open(io.NewSectionReader(in, t.start, in.size-t.start))
+	for range head {
+		if _, err := c.lines.next(); err != nil {
+			return nil, err
+		}
+	}
+	c.dim = len(c.numbers)
+	if c.lists {
+		inside, _ := bracketed(t.sample[0][c.numbers[0]])
+		c.dim = len(splitNumbers(inside))
+	}
+	if c.dim == 0 {
+		return nil, fmt.Errorf("line %d has no numbers", t.before+1+head)
+	}
+	f := &File{Dim: c.dim, Count: -1, Rows: c, Notes: t.notes}
+	f.expect = func() int { return int(float64(in.size) / float64(max(1, c.lines.in.n)) * float64(c.done)) }
 	if c.labelAt >= 0 {
 		f.Label = func(row int) string { return c.labels[row] }
 	}
@@ -107,107 +66,456 @@ func openCSV(in *input, columns Columns) (*File, error) {
 	return f, nil
 }
 
-func csvError(err error) error {
-	var at *csv.ParseError
-	if errors.As(err, &at) {
-		return fmt.Errorf("line %d, byte %d of it: %w", at.Line, at.Column, at.Err)
-	}
-	return err
+func (t *table) note(format string, args ...any) {
+	t.notes = append(t.notes, fmt.Sprintf(format, args...))
 }
 
-// bracketed is the inside of a list such as "[1, 2]".
-func bracketed(field string) (string, bool) {
-	field = strings.TrimSpace(field)
-	if len(field) >= 2 && (field[0] == '[' && field[len(field)-1] == ']' || field[0] == '(' && field[len(field)-1] == ')') {
-		return field[1 : len(field)-1], true
+// header takes the line of names off the sample, if there is one, and returns how many lines it takes in the file.
+func (t *table) header(columns Columns) (head int, err error) {
+	if t.names != nil { // from a comment
+		t.sample = t.sample[1:]
+		return 0, nil
 	}
-	return "", false
+	first, body := t.sample[0], t.sample[1:]
+	asked := columns != Columns{}
+	if len(body) == 0 {
+		texts := 0
+		for _, f := range first {
+			if !t.isNumbers(f) {
+				texts++
+			}
+		}
+		if texts == len(first) || asked && texts > 0 {
+			return 0, errors.New("the file has a line of names and nothing after it")
+		}
+	}
+	if len(first) == 2 && len(body) > 0 && t.sep != ',' && isWhole(first[0]) && isWhole(first[1]) {
+		if dim, _ := strconv.Atoi(first[1]); dim > 1 && len(body[0]) >= dim+1 {
+			t.count, _ = strconv.Atoi(first[0])
+			t.sample, t.width = body, dim+1
+			return 1, nil
+		}
+	}
+	headed, rowNames := false, false
+	switch {
+	case len(body) == 0:
+	case len(first) == t.width-1 && t.sep != ' ' || len(first) == t.width-1 && !t.isNumbers(first[len(first)-1]):
+		headed, rowNames = true, true // as R writes it
+	case len(first) != t.width:
+		return 0, fmt.Errorf("line %d has %d fields, line %d has %d", t.before+1, len(first), t.before+2, t.width)
+	default:
+		for i, f := range first {
+			numeric := t.isNumbers(body[0][i])
+			switch {
+			case !t.isNumbers(f) && (f != "" || i == 0) && numeric:
+				headed = true
+			case !numeric && (isOneOf(f, labelNames) || isOneOf(f, idNames) || isOneOf(f, tableIDs) || isOneOf(f, tableLabels)):
+				headed = true
+			case f == "" && i == 0 && body[0][0] != "":
+				headed = true
+			}
+		}
+		if !headed {
+			if headed, err = t.numbered(first, body); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if !headed {
+		if asked {
+			return 0, fmt.Errorf("line %d has numbers, so the columns have no names that could be asked for", t.before+1)
+		}
+		return 0, nil
+	}
+	t.names = slices.Clone(first)
+	if rowNames {
+		t.names = append([]string{""}, t.names...)
+	}
+	t.sample = body
+	return 1, nil
 }
 
-func isNumbers(field string) bool {
-	if inside, ok := bracketed(field); ok {
-		parts := splitNumbers(inside)
-		return len(parts) > 0 && isNumbers(parts[0])
-	}
-	_, err := strconv.ParseFloat(strings.TrimSpace(field), 64)
-	return err == nil
+func isWhole(s string) bool {
+	n, err := strconv.Atoi(s)
+	return err == nil && n > 0
 }
 
-func splitNumbers(s string) []string {
-	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' || r == ';' || r == '\t' || r == '\n' || r == '\r' })
+// numbered reports whether first is a line of names that are 0, 1, 2, ..., as pandas writes for columns without names.
+func (t *table) numbered(first []string, body [][]string) (bool, error) {
+	from, n := -1, 0
+	for i, f := range first {
+		if !t.isNumbers(body[0][i]) {
+			continue
+		}
+		v, err := strconv.Atoi(f)
+		if err != nil || n > 0 && v != from+n {
+			return false, nil
+		}
+		if n == 0 {
+			from = v
+		}
+		n++
+	}
+	if n < 2 || from != 0 && from != 1 {
+		return false, nil
+	}
+	whole, goesOn := true, len(body[0]) == len(first)
+	for _, line := range body {
+		for i, f := range line {
+			if _, err := strconv.Atoi(f); err != nil && i < len(first) && t.isNumbers(f) {
+				whole = false
+			}
+		}
+	}
+	for i, f := range body[0] {
+		if v, err := strconv.Atoi(f); err != nil || v != from+n+i {
+			goesOn = false
+		}
+	}
+	switch {
+	case goesOn: // 0, 1, 2 and then 3, 4, 5
+		return false, nil
+	case !whole && (from == 0 || n >= 4), whole && from == 0 && n >= 8:
+		t.note("line %d (%s, ...) names the columns", t.before+1, strings.Join(first[:min(3, len(first))], ", "))
+		return true, nil
+	case whole && from == 0:
+		return false, fmt.Errorf("line %d is %s: are these names of columns or a vector? Write names such as d0, d1, or remove the line", t.before+1, strings.Join(first, ", "))
+	}
+	return false, nil
+}
+
+// More names of text tables than the formats have in common.
+var (
+	tableLabels = []string{"class_name", "label_name", "category_name", "classes", "species"}
+	tableIDs    = []string{
+		"_id", "uuid", "image_id", "item_id", "product_id", "filename", "file_name", "file", "filepath", "file_path",
+		"path", "image_path", "img_path", "image", "img", "image_name", "url", "word", "token", "name", "key", "index", "unnamed:_0",
+	}
+)
+
+func isOneOf(name string, names []string) bool {
+	return slices.Contains(names, normalName(name))
+}
+
+// normalName is a name of a column as the tables of names have it.
+func normalName(name string) string {
+	return strings.NewReplacer(" ", "_", "-", "_", ".", "_").Replace(strings.ToLower(strings.TrimSpace(name)))
+}
+
+// usual finds the column that has the first of the names which is there.
+func (t *table) usual(asked string, names ...string) (int, error) {
+	if asked != "" {
+		return named(t.names, asked, nil)
+	}
+	for _, want := range names {
+		for i, have := range t.names {
+			if normalName(have) == want {
+				return i, nil
+			}
+		}
+	}
+	return -1, nil
+}
+
+// roles decides what each field is.
+func (c *csvRows) roles(columns Columns) (err error) {
+	t := c.t
+	kinds := make([]byte, t.width) // n numbers, l lists, t text, e empty
+	for i := range kinds {
+		kinds[i] = t.kind(i)
+	}
+	if t.names != nil {
+		points := slices.ContainsFunc(t.names, func(n string) bool { return normalName(n) == "z" })
+		labels := slices.Concat(labelNames, tableLabels)
+		if points { // x, y, z are dimensions
+			labels = slices.DeleteFunc(labels, func(n string) bool { return n == "y" })
+		}
+		if c.labelAt, err = t.usual(columns.Labels, labels...); err != nil {
+			return err
+		}
+		if c.idAt, err = t.usual(columns.IDs, slices.Concat(idNames, tableIDs)...); err != nil {
+			return err
+		}
+		if c.idAt < 0 && t.names[0] == "" {
+			c.idAt = 0
+		}
+		if c.idAt >= 0 && c.idAt == c.labelAt {
+			c.idAt = -1
+		}
+	} else {
+		c.textRoles(kinds)
+	}
+	if t.names != nil && columns.Vectors != "" {
+		at, err := named(t.names, columns.Vectors, nil)
+		if err != nil {
+			return err
+		}
+		c.numbers, c.lists = []int{at}, kinds[at] == 'l'
+		if kinds[at] == 't' {
+			return fmt.Errorf("column %q has %q, which is no vector", columns.Vectors, shorten(t.sample[0][at]))
+		}
+		return nil
+	}
+	var lists, rest []int
+	for i, k := range kinds {
+		if i == c.labelAt || i == c.idAt {
+			continue
+		}
+		if k == 'l' {
+			lists = append(lists, i)
+		}
+		rest = append(rest, i)
+	}
+	if len(lists) > 0 {
+		at := 0
+		if len(lists) > 1 {
+			have := make([]string, len(lists))
+			for i, l := range lists {
+				have[i] = c.called(l)
+			}
+			if at, err = named(have, "", vectorNames); err != nil {
+				return err
+			}
+			if at < 0 {
+				return fmt.Errorf("several columns are lists of numbers (%s): name one under columns: {vectors: ...}", quoteAll(have))
+			}
+		}
+		c.numbers, c.lists = []int{lists[at]}, true
+		rest = slices.DeleteFunc(rest, func(i int) bool { return i == lists[at] })
+		c.aside(rest)
+		return nil
+	}
+	var aside []int
+	for _, i := range rest {
+		name := ""
+		if t.names != nil {
+			name = t.names[i]
+		}
+		switch k := kinds[i]; {
+		case k == 'e' && (name == "" || t.names == nil):
+			if i != t.width-1 {
+				return fmt.Errorf("column %d is empty: a value is missing in each line", i+1)
+			}
+			t.note("the last column is empty and was left out: each line ends with a separator")
+		case k == 't' || k == 'e', name != "" && isOneOf(name, slices.Concat(idNames, tableIDs, tableLabels, labelNames)) && !pointName(name, t.names):
+			aside = append(aside, i)
+		default:
+			c.numbers = append(c.numbers, i)
+		}
+	}
+	c.series(&aside)
+	c.aside(aside)
+	if len(c.numbers) == 0 {
+		return fmt.Errorf("line %d has no numbers: fields are read between commas, semicolons, tabs, | and spaces", t.before+1)
+	}
+	return nil
+}
+
+// pointName reports whether name is y among x, y and z.
+func pointName(name string, names []string) bool {
+	return normalName(name) == "y" && slices.ContainsFunc(names, func(n string) bool { return normalName(n) == "z" })
+}
+
+// kind is what the sample has in field i.
+func (t *table) kind(i int) byte {
+	numbers, lists, texts := 0, 0, 0
+	for _, line := range t.sample {
+		if i >= len(line) || line[i] == "" {
+			continue
+		}
+		_, list := bracketed(line[i])
+		switch {
+		case list && t.isNumbers(line[i]):
+			lists++
+		case t.isNumber(line[i]), almostNumber.MatchString(line[i]):
+			numbers++ // or an error when it is read
+		default:
+			texts++
+		}
+	}
+	switch {
+	case lists > 0 && numbers == 0:
+		return 'l'
+	case numbers > 0:
+		return 'n'
+	case texts > 0:
+		return 't'
+	}
+	return 'e'
+}
+
+// textRoles finds labels and ids where no line names them: by what their texts look like.
+func (c *csvRows) textRoles(kinds []byte) {
+	t := c.t
+	if t.count >= 0 {
+		c.idAt = 0
+		return
+	}
+	var texts []int
+	for i, k := range kinds {
+		if k == 't' || i == 0 && t.sep == ' ' && k == 'n' && t.wordFirst() {
+			texts = append(texts, i)
+		}
+	}
+	distinct := func(at int) bool {
+		seen := map[string]bool{}
+		for _, line := range t.sample {
+			if at < len(line) {
+				seen[line[at]] = true
+			}
+		}
+		return len(seen) == len(t.sample)
+	}
+	last := len(kinds) - 1
+	for last > 0 && kinds[last] == 'e' {
+		last--
+	}
+	for _, at := range texts {
+		switch {
+		case at == last && c.labelAt < 0:
+			c.labelAt = at
+			t.note("the last column, which has text, is the label")
+		case c.idAt < 0 && distinct(at) && (t.sep == ' ' || len(t.sample) >= 8 || strings.ContainsAny(t.sample[0][at], "./")):
+			c.idAt = at
+			t.note("column %d, which has a text of its own in each line, is the id", at+1)
+		case c.labelAt < 0:
+			c.labelAt = at
+			t.note("column %d, which has text, is the label", at+1)
+		}
+	}
+}
+
+// wordFirst reports whether most lines begin with a word, where some words are numbers.
+func (t *table) wordFirst() bool {
+	words := 0
+	for _, line := range t.sample {
+		if !t.isNumber(line[0]) {
+			words++
+		}
+	}
+	return 2*words > len(t.sample)
+}
+
+// called is the name of a column, or its number.
+func (c *csvRows) called(i int) string {
+	if i < len(c.t.names) && c.t.names[i] != "" {
+		return c.t.names[i]
+	}
+	return strconv.Itoa(i + 1)
+}
+
+// series leaves out columns of numbers whose names are not like those of the others: where most are f0, f1, ...,
+// a "price" is no dimension.
+func (c *csvRows) series(aside *[]int) {
+	if c.t.names == nil {
+		return
+	}
+	stem := func(i int) string { return strings.TrimRight(c.t.names[i], "0123456789") }
+	counts := map[string]int{}
+	for _, i := range c.numbers {
+		if s := stem(i); s != c.t.names[i] {
+			counts[s]++
+		}
+	}
+	for s, n := range counts {
+		if n >= 2 && 3*n >= 2*len(c.numbers) && n < len(c.numbers) {
+			c.numbers = slices.DeleteFunc(c.numbers, func(i int) bool {
+				other := stem(i) != s || c.t.names[i] == s
+				if other {
+					*aside = append(*aside, i)
+				}
+				return other
+			})
+			return
+		}
+	}
+}
+
+// aside says which columns are left out.
+func (c *csvRows) aside(columns []int) {
+	if len(columns) == 0 {
+		return
+	}
+	slices.Sort(columns)
+	names := make([]string, len(columns))
+	for i, at := range columns {
+		names[i] = shorten(c.called(at))
+	}
+	word := "column"
+	if len(columns) > 1 {
+		word = "columns"
+	}
+	c.t.note("%s %s left out: neither vector, label nor id", word, quoteAll(names))
+}
+
+// fields reads the next line, with the same number of fields as those before.
+func (c *csvRows) fields() ([]string, error) {
+	line, err := c.lines.next()
+	if err != nil {
+		return nil, err
+	}
+	switch extra := len(line) - c.t.width; {
+	case extra == 0:
+		return line, nil
+	case extra > 0 && c.t.sep == ' ' && c.idAt == 0:
+		// A word may have spaces in it, as some of GloVe's do.
+		joined := append([]string{strings.Join(line[:extra+1], " ")}, line[extra+1:]...)
+		return joined, nil
+	case c.lists || c.t.bare:
+		return nil, fmt.Errorf("%s has %d fields, those before have %d", c.lines.place(), len(line), c.t.width)
+	default:
+		return nil, fmt.Errorf("%s has %d fields, those before have %d", c.lines.place(), len(line), c.t.width)
+	}
 }
 
 // values appends the numbers of a line to dst.
 func (c *csvRows) values(line []string, dst []float32) ([]float32, error) {
 	for _, at := range c.numbers {
-		if at >= len(line) {
-			n, _ := c.r.FieldPos(0)
-			return nil, fmt.Errorf("line %d has %d fields", n, len(line))
-		}
-		field := line[at]
-		parts := []string{strings.TrimSpace(field)}
-		if inside, ok := bracketed(field); ok {
+		parts := line[at : at+1]
+		if c.lists {
+			inside, ok := bracketed(line[at])
+			if !ok {
+				return nil, fmt.Errorf("%s: %q is no list in brackets", c.lines.place(), shorten(line[at]))
+			}
 			parts = splitNumbers(inside)
 		}
 		for _, p := range parts {
-			x, err := strconv.ParseFloat(p, 32)
+			x, err := c.t.number(p)
 			if err != nil {
-				n, column := c.r.FieldPos(at)
-				reason := "is not a number"
-				if errors.Is(err, strconv.ErrRange) {
-					reason = "is too large for a float32"
-				}
-				name := ""
-				if at < len(c.names) {
-					name = fmt.Sprintf(" (column %q)", c.names[at])
-				}
-				return nil, fmt.Errorf("line %d, byte %d of it: %q%s %s", n, column, shorten(p), name, reason)
+				return nil, fmt.Errorf("%s, column %s: %q %w", c.lines.place(), shorten(c.called(at)), shorten(p), err)
 			}
-			dst = append(dst, float32(x))
+			dst = append(dst, x)
 		}
 	}
 	return dst, nil
 }
 
-func shorten(s string) string {
-	if len(s) > 40 {
-		return s[:40] + "..."
-	}
-	return s
-}
-
 func (c *csvRows) Next(dst []float32) (int, error) {
-	n, used := 0, 0
-	dim := 0
-	for used+dim <= len(dst) {
-		line := c.first
-		c.first = nil
-		if line == nil {
-			var err error
-			if line, err = c.r.Read(); errors.Is(err, io.EOF) {
-				break
-			} else if err != nil {
-				return 0, csvError(err)
+	n := 0
+	for (n+1)*c.dim <= len(dst) {
+		line, err := c.fields()
+		if errors.Is(err, io.EOF) {
+			if c.t.count >= 0 && c.done != c.t.count {
+				return 0, fmt.Errorf("the first line says %d vectors, the file has %d: it is cut short or damaged", c.t.count, c.done)
 			}
+			break
 		}
-		got, err := c.values(line, dst[used:used:len(dst)])
 		if err != nil {
 			return 0, err
 		}
-		if dim == 0 {
-			dim = len(got)
+		if c.line, err = c.values(line, c.line[:0]); err != nil {
+			return 0, err
 		}
-		if len(got) != dim || len(got) > len(dst)-used {
-			at, _ := c.r.FieldPos(0)
-			return 0, fmt.Errorf("line %d has a vector of %d dimensions, those before have %d", at, len(got), dim)
+		if len(c.line) != c.dim {
+			return 0, fmt.Errorf("%s has a vector of %d dimensions, those before have %d", c.lines.place(), len(c.line), c.dim)
 		}
+		copy(dst[n*c.dim:], c.line)
 		if c.labelAt >= 0 {
-			c.labels = append(c.labels, c.text(line, c.labelAt))
+			c.labels = append(c.labels, intern(c.interned, strings.Clone(line[c.labelAt])))
 		}
 		if c.idAt >= 0 {
-			c.ids = append(c.ids, c.text(line, c.idAt))
+			c.ids = append(c.ids, strings.Clone(line[c.idAt]))
 		}
-		used += dim
 		n++
 		c.done++
 	}
@@ -215,16 +523,4 @@ func (c *csvRows) Next(dst []float32) (int, error) {
 		return 0, io.EOF
 	}
 	return n, nil
-}
-
-// text is a field of a line, kept: the line itself is memory that is used again.
-func (c *csvRows) text(line []string, at int) string {
-	if at >= len(line) {
-		return ""
-	}
-	s := strings.TrimSpace(line[at])
-	if at == c.labelAt {
-		return intern(c.interned, strings.Clone(s))
-	}
-	return strings.Clone(s)
 }

@@ -20,6 +20,9 @@ type File struct {
 	// Label and ID are those of a row that was read, counted from 0; nil if the file has none.
 	Label, ID func(row int) string
 
+	// Notes say what a reader guessed or left out, a line each for the user.
+	Notes []string
+
 	Queries   *File      // nil if the file has no queries of its own
 	Neighbors *Neighbors // of the queries; nil if the file has none
 

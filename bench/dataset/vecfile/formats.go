@@ -38,7 +38,7 @@ var Formats = []Format{
 	{"big-ann-benchmarks, uint8", []string{".u8bin"}, "", openBin(element{class: 'u', width: 1}), nil},
 	{"big-ann-benchmarks, int8", []string{".i8bin"}, "", openBin(element{class: 'i', width: 1}), nil},
 	{"big-ann-benchmarks, int32", []string{".ibin"}, "", openBin(element{class: 'i', width: 4}), nil},
-	{"comma- or tab-separated text", []string{".csv", ".tsv"}, "", openCSV, nil},
+	{"text: tables, and word vectors as GloVe and word2vec write them", []string{".csv", ".tsv", ".txt", ".vec"}, "", openCSV, nil},
 }
 
 // extensions lists those of the formats that are wanted, in their order.
@@ -69,8 +69,11 @@ func byExtension(path string) *Format {
 	return nil
 }
 
-// Named reports whether the name of a file says that vectors are in it.
-func Named(path string) bool { return byExtension(path) != nil }
+// Named reports whether the name of a file says that vectors are in it. A .txt may be anything, so it is not
+// taken for one that nobody named.
+func Named(path string) bool {
+	return byExtension(path) != nil && !strings.EqualFold(filepath.Ext(path), ".txt")
+}
 
 // begins reports whether head is the beginning of a file of the format.
 func (f *Format) begins(head []byte) bool {

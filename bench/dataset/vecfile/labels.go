@@ -7,12 +7,28 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+
+	"annbench/internal/plaintext"
 )
 
-// ReadLabels reads the labels in a text file, one a line, or in a .npy file of integers.
+// ReadLabels reads the labels in a text file, one a line, in a table (.csv or .tsv), or in a .npy file of integers
+// or texts.
 func ReadLabels(path string) ([]string, error) {
+	if ext := strings.ToLower(filepath.Ext(path)); ext == ".csv" || ext == ".tsv" {
+		in, err := openInput(path)
+		if err != nil {
+			return nil, err
+		}
+		defer in.Close()
+		labels, err := tableLabelsOf(in)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return labels, nil
+	}
 	if strings.EqualFold(filepath.Ext(path), ".npy") {
 		in, err := openInput(path)
 		if err != nil {
@@ -32,6 +48,64 @@ func ReadLabels(path string) ([]string, error) {
 		return nil
 	})
 	return labels, err
+}
+
+// tableLabelsOf reads the labels of a table: the column that a usual name says, the only one, the only one beside
+// ids, or the last.
+func tableLabelsOf(in *input) ([]string, error) {
+	t, err := readTable(in)
+	if err != nil {
+		return nil, err
+	}
+	head, at := 0, 0
+	first := t.sample[0]
+	switch {
+	case len(first) == 1 && t.width == 1:
+		if isOneOf(first[0], labelNames) || isOneOf(first[0], tableLabels) {
+			head = 1
+		}
+	default:
+		t.names = nil
+		names := len(first) == t.width && slices.ContainsFunc(first, func(n string) bool {
+			return isOneOf(n, labelNames) || isOneOf(n, tableLabels)
+		})
+		if !names && first[0] == "" { // pandas' index, and a column of any name
+			names = true
+		}
+		if names {
+			head, t.names = 1, slices.Clone(first)
+			if at, err = t.usual("", slices.Concat(labelNames, tableLabels)...); err != nil {
+				return nil, err
+			}
+		} else {
+			at = -1
+		}
+		if at < 0 && t.width == 2 {
+			at = 1
+		}
+		if at < 0 {
+			return nil, fmt.Errorf("which of its %d columns has the labels? Name it label in the first line", t.width)
+		}
+	}
+	l := t.open(io.NewSectionReader(in, t.start, in.size-t.start))
+	var labels []string
+	interned := map[string]string{}
+	for row := -head; ; row++ {
+		fields, err := l.next()
+		if errors.Is(err, io.EOF) {
+			return labels, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if row < 0 {
+			continue
+		}
+		if len(fields) != t.width {
+			return nil, fmt.Errorf("%s has %d fields, those before have %d", l.place(), len(fields), t.width)
+		}
+		labels = append(labels, intern(interned, strings.Clone(fields[at])))
+	}
 }
 
 // intLabels reads the labels in a .npy file of integers, one for each of count vectors; count below 0
@@ -94,7 +168,14 @@ func EachLine(path string, f func(line int, b []byte) error) error {
 	line := 0
 	for in.Scan() {
 		line++
-		if err := f(line, in.Bytes()); err != nil {
+		b := in.Bytes()
+		if line == 1 {
+			var err error
+			if b, err = plaintext.Strip(b); err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+		}
+		if err := f(line, b); err != nil {
 			return fmt.Errorf("%s:%d: %w", path, line, err)
 		}
 	}

@@ -270,7 +270,7 @@ func TestWrongFilesNameThePlace(t *testing.T) {
 		{"f.fbin", le(uint32(3), uint32(2), float32(1)), "ends too early"},
 		{"g.fbin", le(uint32(1), uint32(1), float32(1), float32(2)), "goes on for 4 bytes"},
 		{"h.npy", []byte("hello"), "not a .npy file"},
-		{"i.csv", []byte("1,2\n3,x\n"), `line 2, byte 3 of it: "x" is not a number`},
+		{"i.csv", []byte("1,2\n3,x\n"), `line 2, column 2: "x" is not a number`},
 		{"j.csv", []byte("1,2\n3\n"), "line 2"},
 		{"k.csv", []byte("1,1e300\n"), "too large for a float32"},
 		{"l.hdf5", []byte("hello"), "not an HDF5 file"},

@@ -1,0 +1,123 @@
+package vecfile
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestTextForms reads the same vectors, (1, 2), (3, 4) and (5, 6.5), from text of many hands.
+func TestTextForms(t *testing.T) {
+	ids, labels := []string{"x1", "x2", "x3"}, []string{"hat", "shoe", "hat"}
+	for _, c := range []struct {
+		name, text  string
+		ids, labels []string
+		note        string
+	}{
+		{"bom.csv", "\xef\xbb\xbf1,2\n3,4\n5,6.5\n", nil, nil, ""},
+		{"bom-id.csv", "\xef\xbb\xbfid,a,b\nx1,1,2\nx2,3,4\nx3,5,6.5\n", ids, nil, ""},
+		{"semicolons.csv", "1;2\n3;4\n5;6.5\n", nil, nil, ""},
+		{"decimal.csv", "1,0;2,0\n3,0;4,0\n5,0;6,5\n", nil, nil, "decimal commas"},
+		{"decimal-spaces.csv", "1,0 2,0\n3,0 4,0\n5,0 6,5\n", nil, nil, "decimal commas"},
+		{"decimal-quoted.csv", "\"1,0\",\"2,0\"\n\"3,0\",\"4,0\"\n\"5,0\",\"6,5\"\n", nil, nil, "decimal commas"},
+		{"bars.csv", "1|2\n3|4\n5|6.5\n", nil, nil, ""},
+		{"spaces.csv", " 1   2\n 3   4\n 5 6.5\n", nil, nil, ""},
+		{"tabs.csv", "1\t2\n3\t4\n5\t6.5\n", nil, nil, ""},
+		{"commas-spaces.csv", "1, 2\n3, 4\n5, 6.5\n", nil, nil, ""},
+		{"savetxt.txt", "1.000000000000000000e+00 2.000000000000000000e+00\n3.0e+00 4.0e+00\n5.0e+00 6.5e+00\n", nil, nil, ""},
+		{"savetxt-header.csv", "# a,b\n1,2\n3,4\n5,6.5\n", nil, nil, ""},
+		{"pandas.csv", ",0,1\nx1,1,2\nx2,3,4\nx3,5,6.5\n", ids, nil, ""},
+		{"pandas-names.csv", ",a,b,label\nx1,1,2,hat\nx2,3,4,shoe\nx3,5,6.5,hat\n", ids, labels, ""},
+		{"pandas-twice.csv", "Unnamed: 0,a,b\nx1,1,2\nx2,3,4\nx3,5,6.5\n", ids, nil, ""},
+		{"pandas-label.csv", "0,1,label\n1,2,hat\n3,4,shoe\n5,6.5,hat\n", nil, labels, ""},
+		{"pandas-noindex.csv", "0,1\n1,2\n3,4\n5,6.5\n", nil, nil, "names the columns"},
+		{"r.csv", "\"\",\"V1\",\"V2\"\n\"x1\",1,2\n\"x2\",3,4\n\"x3\",5,6.5\n", ids, nil, ""},
+		{"r-table.tsv", "V1\tV2\nx1\t1\t2\nx2\t3\t4\nx3\t5\t6.5\n", ids, nil, ""},
+		{"glove.txt", "x1 1 2\nx2 3 4\nx3 5 6.5\n", ids, nil, "is the id"},
+		{"word2vec.txt", "3 2\nx1 1 2\nx2 3 4\nx3 5 6.5\n", ids, nil, ""},
+		{"fasttext.vec", "3 2\nx1 1 2 \nx2 3 4 \nx3 5 6.5 \n", ids, nil, ""},
+		{"filename.csv", "filename,f0,f1\nx1,1,2\nx2,3,4\nx3,5,6.5\n", ids, nil, ""},
+		{"image-path.csv", "Image Path;f0;f1;class name\nx1;1;2;hat\nx2;3;4;shoe\nx3;5;6.5;hat\n", ids, labels, ""},
+		{"split.csv", "split,a,b,label,id\ntrain,1,2,hat,x1\ntest,3,4,shoe,x2\ntrain,5,6.5,hat,x3\n", ids, labels, `column "split" left out`},
+		{"price.csv", "id,price,f0,f1\nx1,99,1,2\nx2,98,3,4\nx3,97,5,6.5\n", ids, nil, `column "price" left out`},
+		{"two-ids.csv", "id,filename,a,b\nx1,1.jpg,1,2\nx2,2.jpg,3,4\nx3,3.jpg,5,6.5\n", ids, nil, `"filename" left out`},
+		{"label-first.csv", "hat,1,2\nshoe,3,4\nhat,5,6.5\n", nil, labels, "is the label"},
+		{"lists.csv", "id,split,embedding,label\nx1,a,\"[1, 2]\",hat\nx2,a,\"[3. 4.]\",shoe\nx3,b,\"[5,\n 6.5]\",hat\n", ids, labels, `"split" left out`},
+		{"lists.tsv", "id\tembedding\nx1\t[1, 2]\nx2\t[3, 4]\nx3\t[5, 6.5]\n", ids, nil, ""},
+		{"bare.txt", "[1, 2]\n[3, 4]\n[5, 6.5]\n", nil, nil, ""},
+		{"trailing.csv", "1,2,\n3,4,\n5,6.5,\n", nil, nil, "last column is empty"},
+		{"excel.csv", "sep=;\n1;2\n3;4\n5;6.5\n", nil, nil, ""},
+		{"blank.csv", "\n\n1,2\n\n3,4\n5,6.5\n\n", nil, nil, ""},
+		{"no-end.csv", "1,2\r\n3,4\r\n5,6.5", nil, nil, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), c.name)
+			if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			f := must[*File](t)(Open(path, Columns{}))
+			defer f.Close()
+			got := must[*content](t)(f.readAll())
+			if got.Dim != 2 || !slices.Equal(got.Data, []float32{1, 2, 3, 4, 5, 6.5}) {
+				t.Errorf("%d dimensions, %v", got.Dim, got.Data)
+			}
+			if !slices.Equal(got.ids, c.ids) || !slices.Equal(got.labels, c.labels) {
+				t.Errorf("ids %q, labels %q", got.ids, got.labels)
+			}
+			if notes := strings.Join(f.Notes, "\n"); !strings.Contains(notes, c.note) {
+				t.Errorf("notes %q, want %q", notes, c.note)
+			}
+		})
+	}
+}
+
+// TestTextIsRefused has text that cannot be read without a guess that may be wrong: one short line says why.
+func TestTextIsRefused(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"thousands.csv", "a;b\n1,234;2\n3,456;5\n", "decimal comma"},
+		{"thousands2.csv", "a;b\n\"1,234.5\";2\n3;5\n", `"1,234.5" is not a number`},
+		{"mixed.csv", "1,5;2\n3.5;4,5\n", "has a point"},
+		{"numbered.csv", "0,1\n5,6\n7,9\n", "names of columns or a vector"},
+		{"missing.csv", "1,2\n3,\n5,6\n", "a value is missing"},
+		{"na.csv", "a,b\n1,2\nNA,4\n", `"NA" is not a number`},
+		{"dots.csv", "id,v\na,\"[1 ... 2]\"\nb,\"[3 ... 4]\"\n", "shortens long arrays"},
+		{"short.txt", "4 2\na 1 2\nb 3 4\n", "says 4 vectors, the file has 2"},
+		{"utf16.csv", "\xff\xfe1\x00,\x002\x00\n\x00", "save it as UTF-8"},
+		{"binary.csv", "1,2\n\x00\x00\n", "zero byte"},
+		{"mac.csv", "1,2\r3,4\r", "carriage return"},
+		{"words.csv", "hello\nworld\n", "no numbers"},
+		{"ragged.csv", "1,2\n3,4\n5,6\n7\n", "line 4 has 1 fields"},
+		{"quote.csv", "id,a,b\n\"x,1,2\ny,3,4\n", "a quoted field does not end"},
+		{"empty.csv", "\xef\xbb\xbf\n\n", "empty"},
+	} {
+		path := filepath.Join(t.TempDir(), c.name)
+		if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := readAll(path)
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) || len(err.Error()) > len(path)+200 || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, want one short line with %q", c.name, err, c.want)
+		}
+	}
+}
+
+// TestLabelsOfTables reads labels from text.
+func TestLabelsOfTables(t *testing.T) {
+	want := []string{"hat", "shoe", "hat"}
+	for name, text := range map[string]string{
+		"a.txt": "hat\nshoe\nhat\n", "bom.txt": "\xef\xbb\xbfhat\nshoe\nhat\n", "b.csv": "hat\nshoe\nhat\n",
+		"c.csv": "label\nhat\nshoe\nhat\n", "pandas.csv": ",label\n0,hat\n1,shoe\n2,hat\n", "series.csv": ",0\n0,hat\n1,shoe\n2,hat\n",
+		"ids.csv": "filename;category\na.jpg;hat\nb.jpg;shoe\nc.jpg;hat\n", "two.tsv": "a.jpg\that\nb.jpg\tshoe\nc.jpg\that\n",
+		"bom.csv": "\xef\xbb\xbflabel,split\nhat,a\nshoe,a\nhat,b\n",
+	} {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ReadLabels(path); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
