@@ -90,6 +90,50 @@ func TestEveryPageIsLinked(t *testing.T) {
 	}
 }
 
+// TestNamedPagesExist looks for pages that help, messages, comments and sweep files name: docs/....md.
+func TestNamedPagesExist(t *testing.T) {
+	named := regexp.MustCompile(`\b(?:docs|configs)/[a-z/-]+\.md`)
+	n := 0
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		base := d.Name()
+		if d.IsDir() {
+			if name != "." && (name == "results" || base == "node_modules" || strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_")) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		switch filepath.Ext(base) {
+		case ".go", ".yaml", ".json", ".sh", ".py", ".md":
+		default:
+			if base != "Makefile" {
+				return nil
+			}
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			for _, page := range named.FindAllString(line, -1) {
+				n++
+				if _, err := os.Stat(page); err != nil {
+					t.Errorf("%s:%d: there is no %s", name, i+1, page)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n < 20 {
+		t.Errorf("only %d names of pages were found: they are written otherwise than this test reads them", n)
+	}
+}
+
 // TestArchitectureNamesEveryPackage looks for packages that the map of docs/design/architecture.md leaves out, and
 // for names on it that are no package. Packages for tests alone need no place on it.
 func TestArchitectureNamesEveryPackage(t *testing.T) {

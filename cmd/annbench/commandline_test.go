@@ -66,7 +66,7 @@ Flags of every command:
 		if len(leaf.Flags) > 0 {
 			usage += " [flags]"
 		}
-		fmt.Fprintf(&b, "```\n%s\n```\n\n", usage)
+		fmt.Fprintf(&b, "```text\n%s\n```\n\n", usage)
 		detail, examples, _ := strings.Cut(leaf.Detail, "Examples:")
 		if detail = strings.TrimSpace(detail); detail != "" {
 			fmt.Fprintf(&b, "%s\n\n", detail)

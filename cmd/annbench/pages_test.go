@@ -64,7 +64,7 @@ func pages(t *testing.T) map[string]string {
 	return out
 }
 
-// blocksOf are the shell blocks of a page. Commands in another kind of block, which nothing would run and
+// blocksOf are the shell blocks of a page. Commands in a block of no kind, which nothing would run and
 // nothing would miss, are errors.
 func blocksOf(page, text string) (blocks []block, wrong []error) {
 	var open *block
@@ -91,7 +91,7 @@ func blocksOf(page, text string) (blocks []block, wrong []error) {
 		switch {
 		case open != nil:
 			open.text += strings.TrimSpace(line) + "\n"
-		case fenced && kind != "go" && shellPattern.MatchString(line), !fenced && strings.HasPrefix(line, "    ") && shellPattern.MatchString(line):
+		case fenced && kind != "go" && kind != "text" && shellPattern.MatchString(line), !fenced && strings.HasPrefix(line, "    ") && shellPattern.MatchString(line):
 			wrong = append(wrong, fmt.Errorf("%s:%d: commands belong in a block that begins with ```sh: %s", page, i+1, strings.TrimSpace(line)))
 		case !fenced && markerPattern.MatchString(line):
 			notRun = markerPattern.FindStringSubmatch(line)[1]
