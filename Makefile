@@ -17,7 +17,7 @@ SHELL    := /bin/bash
 FUZZTIME ?= 1m
 TOOL     := go tool -modfile=tools/go.mod
 # The packages without cgo, where the race detector is affordable.
-PURE     := ./indexes/vec ./indexes/rpforest ./indexes/exact ./bench/... ./embedder/catalog/... ./reports/...
+PURE     := ./indexes/vec ./indexes/rpforest ./indexes/exact ./indexes/hnsw ./bench/... ./embedder/catalog/... ./reports/...
 
 # With the native parts: what `make deps` wrote down for the compiler and for the run, TAGS among it.
 NATIVE := . ./.deps/env.sh &&
@@ -97,7 +97,7 @@ bench: deps ## run the Go benchmarks, one thread a library
 	@$(NATIVE) $(SINGLE) go test -tags "$$TAGS" -run '^$$' -bench . ./bench/pipeline
 
 bench-forest: ## run the forest's benchmarks: kernels, exact search, builds, searches with recall
-	@CGO_ENABLED=0 GOMAXPROCS=2 go test -run '^$$' -bench . ./indexes/vec ./indexes/rpforest ./indexes/exact
+	@CGO_ENABLED=0 GOMAXPROCS=2 go test -run '^$$' -bench . ./indexes/vec ./indexes/rpforest ./indexes/exact ./indexes/hnsw
 
 check: check-format check-vet check-lint check-dead check-tidy check-arrows check-shell ## format, vet, staticcheck, unused functions, tidy, import arrows, shell syntax
 

@@ -34,7 +34,9 @@ var arrows = map[string][]string{
 	"internal/usage":      {},
 
 	"indexes/vec":      {},
-	"indexes/rpforest": {"indexes/vec"},
+	"indexes/mapfile":  {"internal/atomicfile"},
+	"indexes/rpforest": {"indexes/vec", "indexes/mapfile"},
+	"indexes/hnsw":     {"indexes/vec", "indexes/mapfile"},
 	"indexes/exact":    {"indexes/vec", "indexes/rpforest"},
 	"indexes/pgvector": {"indexes/vec"},
 	"indexes/weaviate": {"indexes/vec"},

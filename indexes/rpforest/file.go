@@ -1,35 +1,17 @@
 package rpforest
 
 import (
-	"bufio"
-	"encoding/binary"
-	"errors"
-	"fmt"
-	"hash/crc32"
-	"io"
 	"math"
-	"os"
 	"slices"
-	"unsafe"
 
+	"annbench/indexes/mapfile"
 	"annbench/indexes/vec"
-	"annbench/internal/atomicfile"
 )
 
-// A saved forest is one file, of little-endian numbers:
-//
-//	fileHeader, which begins with a magic that ends in the version
-//	sections, each from a multiple of sectionAlign bytes on; see Forest.sections
-//
-// The sections' lengths follow from the header. Three CRC-32C stand in the header: of the header before
-// it; of the sections that lead a search (structure); and of the others (content): codes and vectors.
-const (
-	fileMagic    = "rpforst3"
-	sectionAlign = 64
-)
+// file is the form of a saved forest; see Forest.sections for what is in it.
+var file = mapfile.Kind{Magic: "rpforst3", Noun: "a forest", Singular: "forest"}
 
 type fileHeader struct {
-	Magic    [8]byte
 	Metric   uint32 // place in vec.Metrics
 	Plain    uint32 // 1: no bounds
 	LeafSize uint64
@@ -45,10 +27,6 @@ type fileHeader struct {
 	Coarse   sketchHeader
 	Fine     sketchHeader // Dims 0: none
 	Front    sketchHeader // Dims 0: none
-
-	Structure uint32
-	Content   uint32
-	Header    uint32
 }
 
 type sketchHeader struct {
@@ -57,34 +35,8 @@ type sketchHeader struct {
 	Skew              float64
 }
 
-var (
-	castagnoli = crc32.MakeTable(crc32.Castagnoli)
-	headerSize = binary.Size(fileHeader{})
-)
-
-// section is one array of a forest in its file.
-type section struct {
-	size      int64 // bytes
-	structure bool  // it leads a search, or else is content
-	bytes     func() []byte
-	attach    func(b []byte)
-}
-
-func array[T any](s *[]T, n int64, structure bool) section {
-	return section{
-		size:      n * int64(unsafe.Sizeof(*new(T))),
-		structure: structure,
-		bytes: func() []byte {
-			return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(*s))), len(*s)*int(unsafe.Sizeof(*new(T))))
-		},
-		attach: func(b []byte) {
-			*s = unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), n)
-		},
-	}
-}
-
 // sections lists the arrays of a forest with header h, in the order of the file.
-func (f *Forest) sections(h *fileHeader, scales *[]float32) []section {
+func (f *Forest) sections(h *fileHeader, scales *[]float32) []mapfile.Section {
 	dim, pointDim := int64(h.Dim), int64(h.Dim)
 	metric := vec.Metrics[h.Metric]
 	if metric == vec.InnerProduct {
@@ -95,29 +47,29 @@ func (f *Forest) sections(h *fileHeader, scales *[]float32) []section {
 		rankScales = int64(h.Rows)
 	}
 	const structure, content = true, false
-	var list []section
+	var list []mapfile.Section
 	if h.Plain == 1 {
 		extras := int64(0)
 		if metric == vec.InnerProduct {
 			extras = int64(h.Cuts)
 		}
 		list = append(list,
-			array(&f.roots, int64(h.Trees), structure),
-			array(&f.offsets, int64(h.Cuts), structure),
-			array(&f.extras, extras, structure),
-			array(&f.children, int64(h.Cuts), structure),
-			array(&f.starts, int64(h.Leaves)+1, structure),
-			array(&f.normals.Data, int64(h.Cuts)*dim, structure),
-			array(&f.ids, int64(h.Rows*h.Trees), structure),
+			mapfile.Array(&f.roots, int64(h.Trees), structure),
+			mapfile.Array(&f.offsets, int64(h.Cuts), structure),
+			mapfile.Array(&f.extras, extras, structure),
+			mapfile.Array(&f.children, int64(h.Cuts), structure),
+			mapfile.Array(&f.starts, int64(h.Leaves)+1, structure),
+			mapfile.Array(&f.normals.Data, int64(h.Cuts)*dim, structure),
+			mapfile.Array(&f.ids, int64(h.Rows*h.Trees), structure),
 		)
 	}
 	if b := f.bounds; b != nil {
 		sketch := func(s *sketch, h sketchHeader) {
 			list = append(list,
-				array(&s.mean, pointDim, structure),
-				array(&s.axes.Data, int64(h.Axes)*pointDim, structure),
-				array(&s.shift, int64(h.Axes), structure),
-				array(&s.picks, int64(h.Picks), structure),
+				mapfile.Array(&s.mean, pointDim, structure),
+				mapfile.Array(&s.axes.Data, int64(h.Axes)*pointDim, structure),
+				mapfile.Array(&s.shift, int64(h.Axes), structure),
+				mapfile.Array(&s.picks, int64(h.Picks), structure),
 			)
 		}
 		centres := (int64(h.Leaves) + vec.CodeBlock - 1) / vec.CodeBlock
@@ -125,96 +77,35 @@ func (f *Forest) sections(h *fileHeader, scales *[]float32) []section {
 		sketch(b.coarse, h.Coarse)
 		if b.fine != nil {
 			sketch(b.fine, h.Fine)
-			list = append(list, array(&b.records, int64(h.Rows)*int64(h.Fine.Dims+recordTail), content))
+			list = append(list, mapfile.Array(&b.records, int64(h.Rows)*int64(h.Fine.Dims+recordTail), content))
 		}
 		if b.front != nil {
 			words := int64(len(vec.NewCodeSieve(1, b.front.dims).Words))
 			sketch(b.front, h.Front)
 			list = append(list,
-				array(&b.radii, int64(h.Leaves), structure),
-				array(&b.sieve.Errs, int64(h.Blocks), content),
-				array(&b.sieve.Words, int64(h.Blocks)*words, content),
+				mapfile.Array(&b.radii, int64(h.Leaves), structure),
+				mapfile.Array(&b.sieve.Errs, int64(h.Blocks), content),
+				mapfile.Array(&b.sieve.Words, int64(h.Blocks)*words, content),
 			)
 		}
 		list = append(list,
-			array(&b.leaves, int64(h.Leaves)+1, structure),
-			array(&b.sizes, int64(h.Leaves), structure),
-			array(&b.centres.Words, centres*words, structure),
-			array(&b.blocks.Words, int64(h.Blocks)*words, content),
+			mapfile.Array(&b.leaves, int64(h.Leaves)+1, structure),
+			mapfile.Array(&b.sizes, int64(h.Leaves), structure),
+			mapfile.Array(&b.centres.Words, centres*words, structure),
+			mapfile.Array(&b.blocks.Words, int64(h.Blocks)*words, content),
 		)
 	}
 	return append(list,
-		array(scales, rankScales, content),
-		array(&f.base.Data, int64(h.Rows)*dim, content),
+		mapfile.Array(scales, rankScales, content),
+		mapfile.Array(&f.base.Data, int64(h.Rows)*dim, content),
 	)
 }
 
 // Save writes the forest, its vectors included, to path. What stood there is replaced as a whole, or
 // stays.
-func (f *Forest) Save(path string) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("saving a forest: %s: %w", path, bare(err))
-		}
-	}()
-	if err := checkOrder(); err != nil {
-		return err
-	}
-	file, err := atomicfile.Create(path)
-	if err != nil {
-		return err
-	}
-	defer file.Abort()
-	h := f.header()
-	scales := f.ranker.Scales()
-	w := bufio.NewWriterSize(file, 1<<20)
-	if _, err := w.Write(make([]byte, headerSize)); err != nil {
-		return err
-	}
-	at := int64(headerSize)
-	for _, s := range f.sections(&h, &scales) {
-		gap := aligned(at) - at
-		if _, err := w.Write(make([]byte, gap)); err != nil {
-			return err
-		}
-		data := s.bytes()
-		if int64(len(data)) != s.size {
-			panic("rpforest: a section of another length than its header says")
-		}
-		h.add(s, data)
-		if _, err := w.Write(data); err != nil {
-			return err
-		}
-		at += gap + s.size
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if _, err := file.WriteAt(h.encode(), 0); err != nil {
-		return err
-	}
-	return file.Commit()
-}
-
-func aligned(at int64) int64 { return (at + sectionAlign - 1) / sectionAlign * sectionAlign }
-
-// add takes a section's bytes into its checksum.
-func (h *fileHeader) add(s section, data []byte) {
-	sum := &h.Content
-	if s.structure {
-		sum = &h.Structure
-	}
-	*sum = crc32.Update(*sum, castagnoli, data)
-}
-
-// encode returns h as it stands in the file, its own checksum included.
-func (h *fileHeader) encode() []byte {
-	b, err := binary.Append(nil, binary.LittleEndian, h)
-	if err != nil {
-		panic(err) // a struct of numbers
-	}
-	sum := crc32.Checksum(b[:len(b)-4], castagnoli)
-	return binary.LittleEndian.AppendUint32(b[:len(b)-4], sum)
+func (f *Forest) Save(path string) error {
+	h, scales := f.header(), f.ranker.Scales()
+	return file.Save(path, h, f.sections(&h, &scales))
 }
 
 func (f *Forest) header() fileHeader {
@@ -228,7 +119,6 @@ func (f *Forest) header() fileHeader {
 		Leaves:   uint64(len(f.starts) - 1),
 		Plain:    1,
 	}
-	copy(h.Magic[:], fileMagic)
 	for i, m := range vec.Metrics {
 		if m == f.metric {
 			h.Metric = uint32(i)
@@ -254,19 +144,6 @@ func (s *sketch) header() sketchHeader {
 	return sketchHeader{uint32(s.dims), uint32(s.axes.Rows), uint32(len(s.picks)), s.step, s.rest, s.skew}
 }
 
-var (
-	errForeign = errors.New("not a forest that this version saved")
-	errDamaged = errors.New("the file is damaged or cut short: build and save the forest again")
-)
-
-// checkOrder refuses machines whose numbers are not as in the file, which is mapped as it is.
-func checkOrder() error {
-	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
-		return errors.New("forests are saved for little-endian machines only")
-	}
-	return nil
-}
-
 // Load maps what Save wrote into memory, read-only, so that it takes milliseconds, and processes share
 // one copy. Where the system has no mapping it reads the file.
 //
@@ -274,130 +151,37 @@ func checkOrder() error {
 // checksums: a file that is foreign, cut short or damaged there is an error that names it. Codes and
 // vectors, the bulk of the file, are not read; damage to them gives wrong answers, and [Verify] finds
 // it. The file must stay as it is until Close; to replace it by rename, as Save does, is safe.
-func Load(path string) (_ *Forest, err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("loading a forest: %s: %w", path, bare(err))
+func Load(path string) (*Forest, error) {
+	var (
+		h      fileHeader
+		f      *Forest
+		scales []float32
+	)
+	unmap, err := file.Load(path, &h, func() ([]mapfile.Section, bool) {
+		if !h.possible() {
+			return nil, false
 		}
-	}()
-	file, err := os.Open(path)
+		f = h.empty()
+		return f.sections(&h, &scales), true
+	}, func() bool { return f.sound() })
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	h, size, err := readHeader(file)
-	if err != nil {
-		return nil, err
-	}
-	data, unmap, err := mapFile(file, size)
-	if err != nil {
-		return nil, err
-	}
-	f := h.empty()
 	f.unmap = unmap
-	var scales []float32
-	structure := uint32(0)
-	at := int64(headerSize)
-	for _, s := range f.sections(h, &scales) {
-		at = aligned(at)
-		if s.size > 0 {
-			part := data[at : at+s.size : at+s.size]
-			if s.structure {
-				structure = crc32.Update(structure, castagnoli, part)
-			}
-			s.attach(part)
-		}
-		at += s.size
-	}
 	f.ranker = vec.RestoreRanker(f.base, f.metric, scales)
-	if structure != h.Structure || !f.sound() {
-		return nil, errors.Join(errDamaged, f.Close())
-	}
 	return f, nil
 }
 
 // Verify reads a saved forest whole and compares it with its checksums. It maps nothing.
-func Verify(path string) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("verifying a forest: %s: %w", path, bare(err))
+func Verify(path string) error {
+	var h fileHeader
+	return file.Verify(path, &h, func() ([]mapfile.Section, bool) {
+		if !h.possible() {
+			return nil, false
 		}
-	}()
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	h, _, err := readHeader(file)
-	if err != nil {
-		return err
-	}
-	sums := fileHeader{}
-	var scales []float32
-	at := int64(headerSize)
-	buf := make([]byte, 1<<20)
-	for _, s := range h.empty().sections(h, &scales) {
-		at = aligned(at)
-		for end := at + s.size; at < end; {
-			part := buf[:min(int64(len(buf)), end-at)]
-			if _, err := file.ReadAt(part, at); err != nil {
-				return damaged(err)
-			}
-			sums.add(s, part)
-			at += int64(len(part))
-		}
-	}
-	if sums.Structure != h.Structure || sums.Content != h.Content {
-		return errDamaged
-	}
-	return nil
-}
-
-// readHeader reads and checks the header of a file, and the file's length.
-func readHeader(file *os.File) (*fileHeader, int64, error) {
-	if err := checkOrder(); err != nil {
-		return nil, 0, err
-	}
-	info, err := file.Stat()
-	if err != nil {
-		return nil, 0, err
-	}
-	b := make([]byte, headerSize)
-	if n, err := file.ReadAt(b, 0); err != nil {
-		if n >= len(fileMagic) && string(b[:len(fileMagic)]) == fileMagic {
-			return nil, 0, damaged(err)
-		}
-		if errors.Is(err, io.EOF) {
-			return nil, 0, errForeign
-		}
-		return nil, 0, err
-	}
-	h := new(fileHeader)
-	if _, err := binary.Decode(b, binary.LittleEndian, h); err != nil {
-		return nil, 0, err
-	}
-	if string(h.Magic[:]) != fileMagic {
-		return nil, 0, errForeign
-	}
-	if crc32.Checksum(b[:len(b)-4], castagnoli) != h.Header || !h.possible() {
-		return nil, 0, errDamaged
-	}
-	size := int64(headerSize)
-	for _, s := range h.empty().sections(h, new([]float32)) {
-		size = aligned(size) + s.size
-	}
-	if size != info.Size() {
-		return nil, 0, errDamaged
-	}
-	return h, size, nil
-}
-
-// damaged is err, or errDamaged where the file ended.
-func damaged(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errDamaged
-	}
-	return err
+		var scales []float32
+		return h.empty().sections(&h, &scales), true
+	})
 }
 
 // possible reports whether h can be a forest's, and its sizes are small enough to be multiplied.
@@ -517,17 +301,4 @@ func (b *bounds) sound() bool {
 		}
 	}
 	return true
-}
-
-// bare takes the operation and the file name off an error of package os: the caller names the file.
-func bare(err error) error {
-	var pathError *os.PathError
-	if errors.As(err, &pathError) {
-		return pathError.Err
-	}
-	var linkError *os.LinkError
-	if errors.As(err, &linkError) {
-		return linkError.Err
-	}
-	return err
 }

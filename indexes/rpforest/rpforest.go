@@ -192,7 +192,7 @@ func (f *Forest) Bytes() int64 {
 	scales := f.ranker.Scales()
 	total := -4 * int64(len(f.base.Data))
 	for _, s := range f.sections(&h, &scales) {
-		total += s.size
+		total += s.Size
 	}
 	return total
 }

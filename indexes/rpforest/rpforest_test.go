@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"annbench/indexes/mapfile"
 	"annbench/indexes/vec"
 )
 
@@ -201,13 +202,13 @@ func testRecall(t *testing.T, plain bool) {
 // same reports whether two forests would be saved as the same bytes.
 func same(a, b *Forest) bool {
 	h, g := a.header(), b.header()
-	if !bytes.Equal(h.encode(), g.encode()) {
+	if fmt.Sprint(h) != fmt.Sprint(g) { // a NaN is a NaN
 		return false
 	}
 	x, y := a.ranker.Scales(), b.ranker.Scales()
 	s, u := a.sections(&h, &x), b.sections(&g, &y)
 	for i := range s {
-		if !bytes.Equal(s[i].bytes(), u[i].bytes()) {
+		if !bytes.Equal(s[i].Bytes(), u[i].Bytes()) {
 			return false
 		}
 	}
@@ -454,23 +455,23 @@ func testLoadRefuses(t *testing.T, plain bool) {
 	}
 	refuse("a byte more", append(slices.Clone(good), 0))
 	refuse("a foreign file", bytes.Repeat([]byte("nothing of the kind "), 1000))
-	for at := range headerSize {
+	h := f.header()
+	for at := range int(file.HeaderSize(h)) {
 		damaged := slices.Clone(good)
 		damaged[at] ^= 0x10
 		refuse(fmt.Sprintf("byte %d of the header changed", at), damaged)
 	}
-	h := f.header()
 	scales := f.ranker.Scales()
-	at := int64(headerSize)
+	at := file.HeaderSize(h)
 	for i, s := range f.sections(&h, &scales) {
-		at = aligned(at)
-		for _, place := range []int64{0, s.size / 3, s.size - 1} {
-			if s.size == 0 {
+		at = mapfile.Aligned(at)
+		for _, place := range []int64{0, s.Size / 3, s.Size - 1} {
+			if s.Size == 0 {
 				continue
 			}
 			damaged := slices.Clone(good)
 			damaged[at+place] ^= 0xf0
-			if s.structure {
+			if s.Structure {
 				refuse(fmt.Sprintf("byte %d of section %d changed", place, i), damaged)
 				continue
 			}
@@ -484,20 +485,20 @@ func testLoadRefuses(t *testing.T, plain bool) {
 			}
 			searchAll(t, g, base)
 		}
-		at += s.size
+		at += s.Size
 	}
 	// Content that is garbage from end to end.
 	wrecked := slices.Clone(good)
 	rng := rand.New(rand.NewPCG(1, 1))
-	at = int64(headerSize)
+	at = file.HeaderSize(h)
 	for _, s := range f.sections(&h, &scales) {
-		at = aligned(at)
-		for i := range s.size {
-			if !s.structure {
+		at = mapfile.Aligned(at)
+		for i := range s.Size {
+			if !s.Structure {
 				wrecked[at+i] = byte(rng.IntN(256))
 			}
 		}
-		at += s.size
+		at += s.Size
 	}
 	write(wrecked)
 	g, err := Load(bad)

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package rpforest
+package mapfile
 
 import (
 	"io"
@@ -13,7 +13,7 @@ func mapFile(file *os.File, size int64) (data []byte, unmap func() error, err er
 	words := make([]uint64, (size+7)/8)
 	data = unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), size)
 	if _, err := io.ReadFull(io.NewSectionReader(file, 0, size), data); err != nil {
-		return nil, nil, damaged(err)
+		return nil, nil, err
 	}
 	return data, func() error { return nil }, nil
 }

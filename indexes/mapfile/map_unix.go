@@ -1,6 +1,6 @@
 //go:build unix
 
-package rpforest
+package mapfile
 
 import (
 	"os"
