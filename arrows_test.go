@@ -133,7 +133,7 @@ var testArrows = map[string][]string{
 }
 
 // forAll are the leaves that any package may import without a line of its own.
-var forAll = []string{"internal/atomicfile", "internal/plaintext", "internal/proctree", "internal/seal", "internal/units", "internal/usage", "internal/words"}
+var forAll = []string{"internal/atomicfile", "internal/filekind", "internal/plaintext", "internal/proctree", "internal/seal", "internal/units", "internal/usage", "internal/words"}
 
 // knowsAll are the packages that may import any other: the command alone.
 var knowsAll = []string{"cmd/annbench"}

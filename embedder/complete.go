@@ -3,6 +3,7 @@ package embedder
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"annbench/embedder/models"
@@ -91,6 +92,11 @@ func complete(given *models.Card, g graph) (*models.Card, error) {
 		}
 		e.Output = found[0].name
 	}
+	for _, name := range []string{e.Output, logitsOf(&card)} {
+		if name != "" && !slices.ContainsFunc(g.outputs, func(p port) bool { return p.name == name }) {
+			return given, fmt.Errorf("the card names an output %q, which the graph lacks: it has %s", name, list(g.outputs))
+		}
+	}
 	if e.Dim == 0 {
 		for _, out := range g.outputs {
 			if out.name == e.Output && len(out.dims) == 2 && out.dims[1] > 0 {
@@ -105,6 +111,14 @@ func complete(given *models.Card, g graph) (*models.Card, error) {
 		return given, err
 	}
 	return &card, nil
+}
+
+// logitsOf is the name of the output of a classifier; empty for other models.
+func logitsOf(card *models.Card) string {
+	if card.Logits == nil {
+		return ""
+	}
+	return card.Logits.Output
 }
 
 // theInput is the input of a name, or the only one, with four axes.

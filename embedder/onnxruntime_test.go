@@ -567,6 +567,21 @@ func TestCompleteWithoutRuntime(t *testing.T) {
 	}
 }
 
+// TestCaseM3: a card that names an output which the graph lacks.
+func TestCaseM3(t *testing.T) {
+	g := graph{[]port{{"x", "float32", []int64{-1, 3, 8, 8}}}, []port{{"embedding", "float32", []int64{-1, 8}}}}
+	for _, card := range []models.Card{
+		{Embedding: models.Embedding{Output: "pooled"}},
+		{Embedding: models.Embedding{Output: "pooled", Dim: 8}},
+		{Embedding: models.Embedding{Output: "embedding"}, Logits: &models.Logits{Output: "pooled"}},
+	} {
+		card.File, card.Input = "ok.onnx", models.Input{Fit: "cover", Resample: "bicubic-antialias", Channels: "RGB"}
+		if _, err := complete(&card, g); err == nil || !strings.Contains(err.Error(), `an output "pooled", which the graph lacks: it has "embedding"`) {
+			t.Errorf("%+v: %v", card.Embedding, err)
+		}
+	}
+}
+
 // Vectors that annbench normalises point where they did, and have length 1.
 func TestRuntimeNormalize(t *testing.T) {
 	s := openCPU(t, "testdata/net.json", false)

@@ -31,6 +31,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -158,7 +159,8 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 	defer stop()
 	s := &surface{quiet: c.Quiet}
 	s.storage = stagingOf(s, k.Args)
-	s.out, s.err = s.storage.Writer(stdout), s.storage.Writer(stderr)
+	results := &keptError{to: stdout}
+	s.out, s.err = s.storage.Writer(results), s.storage.Writer(stderr)
 	s.storage.Err = s.err
 	stderr = s.err
 	s.log = slog.New(slog.NewTextHandler(s.logWriter(), &slog.HandlerOptions{Level: level, ReplaceAttr: dropTime}))
@@ -168,6 +170,10 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 		err = k.Run(s)
 	}
 	err = s.storage.Finish(ctx, err)
+	if err == nil || told(err) {
+		// Results that nobody got: whatever they say, and whatever exit code goes with that, comes second.
+		err = cmp.Or(results.err, err)
+	}
 	s.clear()
 	if code := signalled(); code != 0 && !(s.served && err == nil) {
 		fmt.Fprintln(stderr, "annbench: interrupted; what was measured is kept, and the same command goes on from there")
@@ -185,6 +191,20 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "annbench: %v\n", err)
 	return exitFailed
+}
+
+// keptError is a writer that remembers the first error. Tables are printed by many calls, and none asks.
+type keptError struct {
+	to  io.Writer
+	err error
+}
+
+func (w *keptError) Write(b []byte) (int, error) {
+	n, err := w.to.Write(b)
+	if err != nil && w.err == nil && !errors.Is(err, syscall.EPIPE) { // `| head` has what it wants
+		w.err = fmt.Errorf("what was to be printed could not be: %w", err)
+	}
+	return n, err
 }
 
 // told reports whether err is about results that are there, and has been told already.

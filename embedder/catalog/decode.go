@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/image/webp"
+
+	"annbench/internal/filekind"
 )
 
 const (
@@ -89,7 +91,7 @@ func Decode(data []byte, pixels int64) (img image.Image, err error) {
 	case len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WEBP":
 		format, decodeConfig, decodeImage = "WebP", webp.DecodeConfig, webp.Decode
 	default:
-		if kind := kindOf(data[:min(len(data), sniffed)]); kind != "" {
+		if kind := filekind.Of(data); kind != "" {
 			return nil, fmt.Errorf("not a JPEG, PNG or WebP image: %s", advice(kind))
 		}
 		return nil, errors.New("not a JPEG, PNG or WebP image")

@@ -18,6 +18,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"unicode/utf8"
+
+	"annbench/internal/filekind"
 )
 
 // Folder is a collection of image files, one folder a category. Open it with [OpenFolder].
@@ -218,7 +220,7 @@ func (f *Folder) category(path, rel, name string, info fs.FileInfo) error {
 func (f *Folder) stray(path, name string) (images int) {
 	f.ignored++
 	p := Problem{Kind: StrayFile, Where: path, ID: printable(name)}
-	switch kind := kindOfFile(path); {
+	switch kind := filekind.OfFile(path); {
 	case readable(kind) || imageName(name):
 		p.Reason, p.Items = "an image in no category: put it into a folder", 1
 		images = 1
@@ -235,7 +237,7 @@ func (f *Folder) stray(path, name string) (images int) {
 // other takes a file in a category that is not named as an image: as an image where it is one, and else as a
 // problem.
 func (f *Folder) other(path, rel, label string) {
-	kind := kindOfFile(path)
+	kind := filekind.OfFile(path)
 	if readable(kind) {
 		f.files = append(f.files, folderFile{Item{ID: printable(rel), Label: label}, path})
 		return

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"annbench/internal/filekind"
 )
 
 // problemsOf are the problems of src by kind, as "kind: base name".
@@ -85,7 +87,7 @@ func TestKinds(t *testing.T) {
 	for name, want := range map[string]string{
 		"IMG_1.HEIC": "HEIC", "a.jfif": "JPEG", "anim.gif": "GIF", "ok0.jpg": "JPEG", "x.avif": "AVIF", "x.bmp": "BMP", "x.tiff": "TIFF",
 	} {
-		if got := kindOfFile(filepath.Join("testdata", "I1", name)); got != want {
+		if got := filekind.OfFile(filepath.Join("testdata", "I1", name)); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
@@ -93,7 +95,7 @@ func TestKinds(t *testing.T) {
 		"": "", "\x00\x01\x02": "", "%PDF-1.7": "PDF", "PK\x03\x04": "zip", "id,label\n": "text", "\ufeffä": "text", "<html>": "HTML", "<!DOCTYPE html>\n": "HTML",
 		"<svg xmlns=": "SVG", "version https://git-lfs.github.com/spec/v1\noid": "Git LFS pointer", "RIFF\x00\x00\x00\x00WAVE": "", "\x00\x00\x00\x18ftypmp42": "video",
 	} {
-		if got := kindOf([]byte(text)); got != want {
+		if got := filekind.Of([]byte(text)); got != want {
 			t.Errorf("%q is %q, want %q", text, got, want)
 		}
 	}

@@ -21,6 +21,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"annbench/internal/filekind"
 )
 
 // Card describes one ONNX model. In a file it is JSON or YAML; an unknown key is an error, except inside
@@ -143,6 +145,9 @@ func Open(path string) (*Card, error) {
 		if ext != ".onnx" {
 			return nil, fmt.Errorf("opening model %s: want a card (.json, .yaml) or an ONNX file (.onnx)", path)
 		}
+		if err := isModel(path); err != nil {
+			return nil, fmt.Errorf("opening model: %w", err)
+		}
 		stem := strings.TrimSuffix(path, ext)
 		at := slices.IndexFunc(cardTypes, func(t string) bool {
 			_, err := os.Stat(stem + t)
@@ -179,6 +184,9 @@ func Open(path string) (*Card, error) {
 			return nil, fmt.Errorf("opening model %s: the card beside it, %s, is that of %s", path, cardPath, card.File)
 		}
 	}
+	if err := isModel(onnxPath); err != nil {
+		return nil, fmt.Errorf("opening model %s: %w", cardPath, err)
+	}
 	digest, err := digestFile(onnxPath)
 	if err != nil {
 		return nil, fmt.Errorf("opening model %s: %w", cardPath, err)
@@ -192,6 +200,30 @@ func Open(path string) (*Card, error) {
 	}
 	card.Path = onnxPath
 	return card, nil
+}
+
+// isModel says what a file is that cannot be an ONNX model, and what to do about it. What is one, or damaged in
+// another way, shows when the runtime reads it.
+func isModel(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.Size() == 0 {
+		return fmt.Errorf("%s is empty: fetch the model again", path)
+	}
+	switch kind := filekind.OfFile(path); kind {
+	case "":
+		return nil
+	case "Git LFS pointer":
+		return fmt.Errorf("%s is a Git LFS pointer, not the model: run `git lfs pull` where it came from", path)
+	case "HTML":
+		return fmt.Errorf("%s is an HTML page, not a model: open it to see what the download was answered, and fetch the file itself", path)
+	case "zip":
+		return fmt.Errorf("%s is a zip archive (perhaps a PyTorch checkpoint), not an ONNX model: unpack it, or export the model to ONNX", path)
+	default:
+		return fmt.Errorf("%s is not an ONNX model: it begins like a file of kind %s", path, kind)
+	}
 }
 
 // wanted tells who has a model and no card what to write.
@@ -253,6 +285,8 @@ func (c *Card) check() error {
 		return fmt.Errorf(`"embedding": "dim" is %d; it is the number of components of a vector`, c.Embedding.Dim)
 	case c.Embedding.Normalized && c.Embedding.Normalize:
 		return errors.New(`"embedding": with "normalized", the model's vectors have length 1 already; "normalize" would bring them to it`)
+	case len(in.Mean) > 0 && slices.Max(in.Mean) > 1:
+		return fmt.Errorf(`"input": "mean" is %v, of components in 0..255: here they are in 0..1, so divide "mean" and "std" by 255`, in.Mean)
 	case in.Crop != 0 && !(in.Crop > 0 && in.Crop <= 1):
 		return fmt.Errorf(`"input": "crop" is %v; it is the part of each side that is kept, more than 0 and at most 1`, in.Crop)
 	case in.Crop != 0 && in.Crop != 1 && in.Fit != "cover":
