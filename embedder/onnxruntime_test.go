@@ -522,7 +522,7 @@ func TestRuntimeComplete(t *testing.T) {
 	}{
 		{"tiny", func(c *models.Card) { c.Embedding.Output = "" }, ""}, // the logits are named: one is left
 		{"tiny", func(c *models.Card) { c.Embedding.Output, c.Logits = "", nil }, `the model has 2 outputs of float32 with two axes, of which one has to be the vectors: it has "embedding", float32 [any 4]; "logits", float32 [any 3]; name one as "embedding": {"output"}`},
-		{"tiny", func(c *models.Card) { c.Embedding.Dim, c.Embedding.Output = 0, "features" }, `"embedding": {"dim"}`},
+		{"tiny", func(c *models.Card) { c.Embedding.Dim, c.Embedding.Output = 0, "features" }, `an output "features", which the graph lacks: it has "embedding"`},
 		{"net", func(c *models.Card) { c.Input.Type, c.Input.Mean = "", []float32{1, 1, 1} }, "belong to float32 inputs"},
 		{"net", func(c *models.Card) { c.Input.Layout, c.Input.Name = "", "pixels" }, `has an input "pixels"; it has "images"`},
 	} {
