@@ -43,6 +43,10 @@ const (
 	P99          = "latency_p99"    //
 	P999         = "latency_p999"   //
 	QPS          = "qps"            // queries answered in a second: see the cell's mode
+	CPU          = "cpu"            // processor time a query, all threads: median over the rounds
+	OnCPU        = "on_cpu"         // processor time over wall time of what was timed
+	Passes       = "passes"         // samples over queries
+	Samples      = "samples"        // searches that were timed
 	Overhead     = "overhead"       // what the harness itself adds to a latency: measured on an index that does nothing
 	CallFloor    = "call_floor"     // a search of an index of a few vectors by a program of its own: median
 	CallFloorCPU = "call_floor_cpu" // processor time of such a search, mean
@@ -97,6 +101,10 @@ var Table = []Info{
 	{P99, Seconds, true, "p99", "search time that 99 % of the queries stay within"},
 	{P999, Seconds, true, "p99.9", "search time that 99.9 % of the queries stay within"},
 	{QPS, PerSecond, false, "QPS", "queries a second: one after another on one thread, or as the cell's mode says"},
+	{CPU, Seconds, true, "CPU", "processor time a query, of all threads of the process that searches: median over the rounds; families that are servers have none"},
+	{OnCPU, Ratio, false, "on CPU", "share on the processor: processor time over wall time of what was timed; where it is low, the other times say more about what else ran than about the index"},
+	{Passes, Count, false, "passes", "how often each query was timed, on average"},
+	{Samples, Count, false, "samples", "searches that were timed"},
 	{Overhead, Seconds, true, "overhead", "what the harness itself adds to each latency, measured on an index that does nothing"},
 	{CallFloor, Seconds, true, "call floor", "median time of a search of an index of a few vectors: what the mere call costs, of families that are programs of their own"},
 	{CallFloorCPU, Seconds, true, "call floor CPU", "mean processor time of such a search"},

@@ -127,11 +127,29 @@ type Record struct {
 	// Confusion[a][b] counts the answers of category b to queries of category a, by places in the
 	// data set's labels.
 	Confusion [][]int `json:"confusion,omitempty"`
+	// Rounds are what the rounds of the repetition found, in which all settings are timed in turn; nil of
+	// the modes that have none. Group counts from 1 the settings that were loaded together, where not all
+	// fitted into memory; it is 0 where they did, and of the cells that took part in all groups.
+	Rounds *Rounds `json:"rounds,omitempty"`
+	Group  int     `json:"group,omitempty"`
 	// Answers are what the queries of the gallery were given, in the gallery's order: row numbers of
 	// the base, nearest first. Only repetition 0 has them.
 	Answers [][]int32 `json:"answers,omitempty"`
 
 	Env Env `json:"env"`
+}
+
+// Rounds are the figures of a cell, round by round: parallel slices, in the order of the rounds.
+type Rounds struct {
+	// At are the numbers of the rounds. What one repetition measured under one number was measured within
+	// seconds and in turn, so that it can be paired; no number stands for two rounds of a repetition, also
+	// where it was measured in several groups, runs or shards.
+	At []int `json:"at"`
+	// CPU is the processor time a query in seconds, of all threads of the process that searches. Absent of
+	// servers, whose searching is not this process's.
+	CPU  []float64 `json:"cpu,omitempty"`
+	Wall []float64 `json:"wall"` // seconds a query, by the clock on the wall
+	P50  []float64 `json:"p50"`  // median search time of the round, in seconds
 }
 
 // Key is what makes a record be there already when a sweep is run again: the cell, the repetition
