@@ -6,15 +6,17 @@
 # LISTEN=address:port    make serve: answer there; others can reach it, so it asks for a token
 # JOBS=n                 compile Faiss with n jobs (cores, or fewer where memory is short)
 # PHOTOS=dir             make train: photographs beside the drawn boards; scripts/train.sh lists the rest
+# EXTERNAL="annoy ..."  make test-external: these families
 # FUZZTIME=1m            fuzz each target for this long
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps env build report serve train test test-train test-pgvector test-slurm test-engines engines race fuzz bench bench-forest gpu-check fmt clean distclean \
+.PHONY: help deps env build report serve train test test-train test-pgvector test-slurm test-external test-engines engines race fuzz bench bench-forest gpu-check fmt clean distclean \
         check check-format check-vet check-lint check-dead check-tidy check-arrows check-shell check-measure
 
 SHELL    := /bin/bash
 FUZZTIME ?= 1m
+EXTERNAL ?= annoy nmslib-hnsw hnswlib scann usearch voyager rabitq
 TOOL     := go tool -modfile=tools/go.mod
 # The packages without cgo, where the race detector is affordable.
 PURE     := ./indexes/vec ./indexes/rpforest ./indexes/exact ./indexes/hnsw ./bench/... ./embedder/catalog/... ./reports/...
@@ -70,6 +72,10 @@ test-engines: deps engines test-pgvector ## run the tests of families in servers
 
 test-slurm: deps ## run a sweep on Debian's Slurm, on two nodes that are this machine; installs it, as root
 	@$(NATIVE) scripts/test-slurm.sh
+
+test-external: build ## install external families (EXTERNAL="annoy ..."; two are compiled, which takes minutes once) and test them
+	@$(NATIVE) bin/annbench families install $(EXTERNAL)
+	@$(NATIVE) bin/annbench families check $(EXTERNAL)
 
 test-pgvector: ## run the tests of the families in PostgreSQL: on PGlite (npm), or on ANNBENCH_TEST_PGVECTOR=host:port/database
 	@scripts/test-pgvector.sh

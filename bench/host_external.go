@@ -22,6 +22,8 @@ type externalHost struct {
 	queries vec.Matrix
 	in      indexes.BuildInput
 	known   map[int]floor // by k
+	shown   floor         // of the point that is measured
+	last    float64       // seconds, median of its searches; 0 where they were not timed one by one
 }
 
 // floor is what a search of next to nothing costs.
@@ -179,6 +181,7 @@ func (h *externalHost) before(_ indexes.Index, k int, _ time.Duration, values ma
 	if !ok { // a set whose queries are left out asks for one more
 		f, ok = h.known[k-1]
 	}
+	h.shown, h.last = f, 0
 	if ok && f.doubt == "" {
 		values[metric.CallFloor], values[metric.CallFloorCPU] = f.wall, f.cpu
 	}
@@ -206,10 +209,21 @@ func (h *externalHost) latency(ix indexes.Index, queries vec.Matrix, k int, warm
 		wall += b.Wall
 	}
 	t.qps = float64(passes*queries.Rows) / wall.Seconds()
+	h.last = metric.Median(t.samples)
 	return t, nil
 }
 
-func (h *externalHost) after(context.Context, indexes.Index) (string, error) { return "", nil }
+// after says so where the mere call is most of what was timed.
+func (h *externalHost) after(context.Context, indexes.Index) (string, error) {
+	if h.last > 0 && h.shown.wall > h.last/2 {
+		from := ""
+		if h.family.Caller != "" {
+			from = " from " + h.family.Caller
+		}
+		return fmt.Sprintf("more than half of the time of a query is the call of the library%s, and not the search: compare it with the call floor", from), nil
+	}
+	return "", nil
+}
 
 // timedAnswers is answerAll of an index that keeps its own clock.
 func timedAnswers(ix indexes.Timed, queries vec.Matrix, k int) (*answers, time.Duration, error) {

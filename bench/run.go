@@ -435,9 +435,18 @@ func memoryDoubts(v map[string]float64) (doubts []string) {
 	return doubts
 }
 
+// libraryOf names the library of f for people, with the language that calls it where that adds to every
+// search.
+func libraryOf(f *indexes.Family) string {
+	if f.Caller == "" {
+		return f.Library
+	}
+	return f.Library + ", called from " + f.Caller
+}
+
 func (c *coordinator) write(cell record.Cell, f *indexes.Family, rep int, seed uint64, fill func(*record.Record)) error {
 	r := record.Record{
-		Cell: cell, Library: f.Library, Exact: f.Exact, Approach: f.Approach, External: f.Folder != "", Caller: f.Caller, Rep: rep, Seed: seed,
+		Cell: cell, Library: libraryOf(f), Exact: f.Exact, Approach: f.Approach, External: f.Folder != "", Caller: f.Caller, Rep: rep, Seed: seed,
 		Engine: Engine, Time: time.Now().UTC(), Env: c.env,
 	}
 	fill(&r)

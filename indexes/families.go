@@ -2,6 +2,7 @@ package indexes
 
 import (
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -14,5 +15,18 @@ var families = sync.OnceValue(func() []*Family {
 	table := []*Family{flatFamily()}
 	table = append(table, faissFamilies()...)
 	table = append(table, coderFamily(), forestFamily(), weaviateFamily())
-	return append(table, pgvectorFamilies()...)
+	table = append(table, pgvectorFamilies()...)
+	for _, f := range table {
+		kind, _, _ := strings.Cut(f.Name, "-")
+		if f.Approach == "" {
+			f.Approach = approachOf[kind]
+		}
+	}
+	return table
 })
+
+// approachOf is the approach of a kind of index, which is what a family's name has before its first "-".
+var approachOf = map[string]string{
+	"flat": "exact", "exact": "exact", "ivfflat": "lists", "ivfpq": "quantised", "ivfpqfs": "quantised", "ivfrabitq": "quantised",
+	"hnsw": "graph", "nsg": "graph", "weaviate": "graph", "forest": "tree",
+}

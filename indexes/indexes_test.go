@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -263,6 +264,14 @@ func TestBytes(t *testing.T) {
 		}
 		if got := f.Bytes(1000, 10, p); got != c.want {
 			t.Errorf("%s %v: %d bytes, want %d", c.family, c.p, got, c.want)
+		}
+	}
+}
+
+func TestEveryFamilyHasAnApproach(t *testing.T) {
+	for _, f := range Families() {
+		if !slices.ContainsFunc(Approaches, func(a struct{ Name, Doc string }) bool { return a.Name == f.Approach }) {
+			t.Errorf("%s: no approach %q; the table approachOf goes by the name's beginning", f.Name, f.Approach)
 		}
 	}
 }
