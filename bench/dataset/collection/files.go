@@ -38,7 +38,7 @@ type Files struct {
 }
 
 // readersVersion is part of the key of what was read: a change makes files be read again.
-const readersVersion = 2
+const readersVersion = 3
 
 // OpenFiles opens the vectors that src names. What can be mapped is mapped as it stands. Everything
 // else is read once, row by row, into a collection below cacheDir, which is found there the next time
@@ -152,31 +152,75 @@ func identity(ctx context.Context, files []string, src Files) (string, error) {
 // folderPart is a file of vectors, all of one category.
 type folderPart struct{ path, label string }
 
-// folderParts lists CATEGORY/FILE below dir, in the order of the names.
+// folderParts lists the files of vectors below dir, in the order of their names: CATEGORY/FILE, or the parts of one table,
+// part-*.parquet.
 func folderParts(dir string) ([]folderPart, error) {
-	var parts []folderPart
+	var parts, top []folderPart
 	folders, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	for _, folder := range folders {
-		if !folder.IsDir() || strings.HasPrefix(folder.Name(), ".") {
+		if strings.HasPrefix(folder.Name(), ".") {
+			continue
+		}
+		if !folder.IsDir() {
+			if vecfile.Named(folder.Name()) && folder.Type().IsRegular() {
+				top = append(top, folderPart{filepath.Join(dir, folder.Name()), ""})
+			}
 			continue
 		}
 		files, err := os.ReadDir(filepath.Join(dir, folder.Name()))
 		if err != nil {
 			return nil, err
 		}
+		label := folder.Name()
+		if key, value, ok := strings.Cut(label, "="); ok && key != "" { // as Hive and Spark name folders
+			label = value
+		}
 		for _, file := range files {
 			if vecfile.Named(file.Name()) && file.Type().IsRegular() && !strings.HasPrefix(file.Name(), ".") {
-				parts = append(parts, folderPart{filepath.Join(dir, folder.Name(), file.Name()), folder.Name()})
+				parts = append(parts, folderPart{filepath.Join(dir, folder.Name(), file.Name()), label})
 			}
 		}
 	}
-	if len(parts) == 0 {
-		return nil, fmt.Errorf("%s is neither a complete collection (it has no %s) nor a folder of vectors, CATEGORY/FILE.npy", dir, metaFile)
+	switch {
+	case len(top) > 0 && len(parts) > 0:
+		return nil, fmt.Errorf("%s has files of vectors (%s) beside folders of them: is a folder a category? Move one of the two away, or name one file", dir, filepath.Base(top[0].path))
+	case len(top) > 0:
+		return top, samePart(dir, top)
+	case len(parts) == 0:
+		return nil, fmt.Errorf("%s is neither a complete collection (it has no %s) nor a folder of vectors, CATEGORY/FILE.npy or part-*.parquet", dir, metaFile)
 	}
 	return parts, nil
+}
+
+// samePart reports an error unless the files are parts of one table: of one format, and of one split.
+func samePart(dir string, files []folderPart) error {
+	stem := func(path string) string {
+		name := strings.ToLower(filepath.Base(path))
+		return strings.TrimRight(name[:len(name)-len(filepath.Ext(name))], "0123456789-_.of")
+	}
+	first := files[0].path
+	for _, f := range files[1:] {
+		if !strings.EqualFold(filepath.Ext(f.path), filepath.Ext(first)) || filepath.Ext(f.path) != ".parquet" && stem(f.path) != stem(first) || splitOf(f.path) != splitOf(first) {
+			return fmt.Errorf("%s: are %s and %s parts of one table? Name one of them, or give the parts of one a folder", dir, filepath.Base(first), filepath.Base(f.path))
+		}
+	}
+	return nil
+}
+
+// splitOf is the word of a name that says that a file is a part of the data: train, test.
+func splitOf(path string) string {
+	word := strings.ToLower(filepath.Base(path))
+	if i := strings.IndexAny(word, "-_.0123456789"); i >= 0 {
+		word = word[:i]
+	}
+	switch word {
+	case "train", "test", "val", "valid", "validation", "dev", "queries", "query", "base":
+		return word
+	}
+	return ""
 }
 
 // Copy appends all vectors of f to w, with row numbers as ids where f has none. name is what f is called in errors.

@@ -54,3 +54,46 @@ func TestCasesOfText(t *testing.T) {
 		})
 	}
 }
+
+// TestCasesOfOtherFormats has the cases P1, H1, H2 and H4.
+func TestCasesOfOtherFormats(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		says string // of the error; empty if 300 × 12 with 6 labels are read
+	}{
+		{"P1/lz4_b_polars.parquet", "compressed with LZ4"},
+		{"P1/lzv_normal_300_1.0_1.parquet", "compressed with LZ4"},
+		{"P1/lzv_uint8ish_300_2.0_0.parquet", "compressed with LZ4"},
+		{"H1/h5_bytes_labels.hdf5", ""},
+		{"H1/h5_features.hdf5", ""},
+		{"H1/npz_feat.npz", ""},
+		{"H2/h5_latest.hdf5", "h5repack -l CONTI"},
+		{"H2/h5_v110.hdf5", "h5repack -l CONTI"},
+		{"H4/h5_1d.hdf5", "one dimension: is it one vector of 3600 values, or 3600 ids"},
+		{"H4/npy_1d.npy", "one dimension: is it one vector"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := readAll(filepath.Join(cases, c.name))
+			if c.says != "" {
+				if err == nil || !strings.Contains(err.Error(), c.says) {
+					t.Fatalf("%v, want %q", err, c.says)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen := map[string]bool{}
+			for _, label := range got.labels {
+				seen[label] = true
+			}
+			if got.Rows != 300 || got.Dim != 12 || len(got.labels) != 300 || len(seen) != 6 || !seen["dress"] {
+				t.Errorf("%d × %d with labels %v", got.Rows, got.Dim, seen)
+			}
+		})
+	}
+	labels, err := ReadLabels(filepath.Join(cases, "H1/l_str.npy"))
+	if err != nil || len(labels) != 300 || labels[0] != "dress" {
+		t.Errorf("H1/l_str.npy: %d labels, %v", len(labels), err)
+	}
+}

@@ -193,6 +193,9 @@ var (
 	}
 )
 
+// arrayIDs are names of ids among arrays.
+var arrayIDs = []string{"filenames", "file_names", "image_ids", "image_names", "paths", "image_paths", "names", "words", "keys"}
+
 func isOneOf(name string, names []string) bool {
 	return slices.Contains(names, normalName(name))
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -25,6 +26,8 @@ const (
 	// vectors has a few hundred bytes.
 	hdf5MaxHeader = 1 << 20
 	hdf5MaxBlocks = 1 << 10
+	// hdf5Latest is about files of newer versions of HDF5.
+	hdf5Latest = "chunks that are indexed in the way of HDF5 1.10 and later, which is not read: write the file without libver='latest', or run `h5repack -l CONTI` on it"
 	// hdf5Ratio is how much deflate shrinks at most.
 	hdf5Ratio = 1032
 )
@@ -434,6 +437,12 @@ func hdf5Element(m hdf5Message) (element, error) {
 		if len(m.body) >= 20 && (bits&0x40) == 0 && m.body[13] == map[int]byte{2: 5, 4: 8, 8: 11}[e.width] {
 			e.class = 'f'
 		}
+	case 3: // a text of fixed length
+		e.class, e.big = 's', false
+	case 9: // of variable length; other things of variable length are no texts
+		if bits&15 == 1 && e.width == 16 {
+			e.class, e.big = 'v', false
+		}
 	case 8: // an enumeration, as h5py has truth values: one byte
 		if e.width == 1 {
 			e.class, e.big = 'u', false
@@ -449,6 +458,9 @@ func hdf5Element(m hdf5Message) (element, error) {
 func (f *hdf5File) layoutOf(d *hdf5Dataset, m hdf5Message) error {
 	r := &hdf5Fields{b: m.body}
 	version := r.uint(1)
+	if version == 5 {
+		return placed(m.at, "%s", hdf5Latest)
+	}
 	if version != 3 && version != 4 {
 		return placed(m.at, "version %d of a data layout; 3 and 4 are read", version)
 	}
@@ -477,7 +489,7 @@ func (f *hdf5File) layoutOf(d *hdf5Dataset, m hdf5Message) error {
 			return placed(m.at, "chunks of %d dimensions", int(n)-1)
 		}
 	case d.layout == 2:
-		return placed(m.at, "chunks that are indexed in the way of HDF5 1.10, which is not read: write the file without libver='latest', or run `h5repack -l CONTI` on it")
+		return placed(m.at, "%s", hdf5Latest)
 	default:
 		return placed(m.at, "data of layout %d (virtual data sets among them) are not read", d.layout)
 	}
@@ -877,8 +889,172 @@ func (f *hdf5File) heapText(b []byte) (string, bool) {
 	return "", false
 }
 
+// texts reads a data set of one dimension whose values are texts or whole numbers, count of them: labels or ids.
+func (f *hdf5File) texts(name string, d *hdf5Dataset, count int) ([]string, error) {
+	fail := func(format string, args ...any) ([]string, error) {
+		return nil, fmt.Errorf("data set %q: %w", name, fmt.Errorf(format, args...))
+	}
+	if len(d.dims) == 2 && d.dims[1] == 1 {
+		d.dims = d.dims[:1]
+		if len(d.chunk) == 3 {
+			d.chunk = []uint64{d.chunk[0], d.chunk[2]}
+		}
+	}
+	if len(d.dims) != 1 || d.dims[0] != uint64(count) {
+		return fail("dimensions %v; labels and ids are one for each of %d vectors", d.dims, count)
+	}
+	if d.elem.class != 's' && d.elem.class != 'v' {
+		if d.elem.class == 'f' || !d.elem.readable() {
+			return fail("labels and ids are texts or whole numbers")
+		}
+		rows, err := f.rowsOf(name, d)
+		if err != nil {
+			return nil, err
+		}
+		texts, err := rowLabels(rows.Integers, count)
+		if err != nil {
+			return fail("%w", err)
+		}
+		return texts, nil
+	}
+	width := d.elem.width
+	if width > 1<<16 {
+		return fail("texts of %d bytes", width)
+	}
+	var next func(n int) ([]byte, error) // at most n values, at least one
+	switch {
+	case d.layout == 1 && d.at >= 0:
+		r := &fixedRows{in: f.in, at: d.at, count: count, dim: width, elem: element{class: 'u', width: 1}}
+		if err := r.check(false); err != nil {
+			return fail("%w", err)
+		}
+		next = func(n int) ([]byte, error) {
+			n = min(n, r.count-r.done)
+			raw, err := r.read(n)
+			r.done += n
+			return raw, err
+		}
+	case d.layout == 2:
+		c, err := f.chunked(d, &fixedRows{in: f.in, count: count, dim: 1, elem: d.elem})
+		if err != nil {
+			return fail("%w", err)
+		}
+		next = func(n int) ([]byte, error) {
+			raw, n, err := c.ahead(n)
+			c.done += n
+			return raw, err
+		}
+	default:
+		return fail("nothing was ever written to it, or it is compact, which is not read")
+	}
+	texts := make([]string, 0, min(count, 1<<16))
+	interned := map[string]string{}
+	heap := &hdf5Heap{f: f}
+	for len(texts) < count {
+		raw, err := next(1 << 10)
+		if err != nil {
+			return fail("%w", err)
+		}
+		for ; len(raw) >= width; raw = raw[width:] {
+			var text string
+			if d.elem.class == 's' {
+				text = strings.TrimRight(string(raw[:width]), "\x00 ")
+			} else if text, err = heap.text(raw[:width]); err != nil {
+				return fail("value %d: %w", len(texts), err)
+			}
+			texts = append(texts, intern(interned, text))
+		}
+	}
+	return texts, nil
+}
+
+// hdf5Heap reads texts of variable length; it keeps the heap that was used last.
+type hdf5Heap struct {
+	f    *hdf5File
+	addr uint64
+	have map[uint64][]byte
+}
+
+// text is the text of which the place in a global heap stands in b, 16 bytes.
+func (h *hdf5Heap) text(b []byte) (string, error) {
+	length, addr, index := u(b, 4), u(b[4:], 8), u(b[12:], 4)
+	if length == 0 {
+		return "", nil
+	}
+	if h.have == nil || h.addr != addr {
+		head, err := h.f.read(addr, 16)
+		if err != nil {
+			return "", err
+		}
+		size := u(head[8:], 8)
+		if string(head[:4]) != "GCOL" || size < 16 || size > 1<<28 {
+			return "", placed(int64(addr), "texts should stand here")
+		}
+		raw, err := h.f.read(addr+16, int64(size)-16)
+		if err != nil {
+			return "", err
+		}
+		h.addr, h.have = addr, map[uint64][]byte{}
+		for r := (&hdf5Fields{b: raw}); len(r.b) >= 16; {
+			id := r.uint(2)
+			r.take(6)
+			n := r.uint(8)
+			if id == 0 || n > uint64(len(r.b)) {
+				break
+			}
+			h.have[id] = r.take(int(min((n+7)/8*8, uint64(len(r.b)))))[:n]
+		}
+	}
+	body, ok := h.have[index]
+	if !ok || length > uint64(len(body)) {
+		return "", placed(int64(addr), "a text that should stand here is missing")
+	}
+	return strings.TrimRight(string(body[:length]), "\x00"), nil
+}
+
+// What is looked at of groups within groups.
+const (
+	hdf5Depth = 6
+	hdf5Names = 1 << 12
+)
+
+// names lists what is in a group and in the groups within it, by path.
+func (f *hdf5File) names(links map[string]uint64, prefix string, depth int, seen map[uint64]bool, out map[string]uint64) error {
+	for _, name := range slices.Sorted(maps.Keys(links)) {
+		addr := links[name]
+		if seen[addr] || len(out) == hdf5Names {
+			continue
+		}
+		path := prefix + name
+		if depth == hdf5Depth {
+			out[path] = addr
+			continue
+		}
+		messages, err := f.object(addr)
+		if err != nil {
+			out[path] = addr // if it is asked for, the error is said then
+			continue
+		}
+		group := slices.ContainsFunc(messages, func(m hdf5Message) bool { return m.kind == 0x11 || m.kind == 0x02 || m.kind == 0x06 })
+		if !group {
+			out[path] = addr
+			continue
+		}
+		seen[addr] = true
+		within, err := f.links(messages)
+		if err != nil {
+			return fmt.Errorf("group %q: %w", path, err)
+		}
+		if err := f.names(within, path+"/", depth+1, seen, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // openHDF5 reads a file in ann-benchmarks' form: the data sets train, test and neighbors, and the
-// attribute distance. Test and neighbors may be missing.
+// attribute distance. Test and neighbors may be missing, and labels and ids be there. [Columns] may name
+// a data set within a group by its path.
 func openHDF5(in *input, columns Columns) (*File, error) {
 	f := &hdf5File{in: in}
 	root, err := f.root()
@@ -893,17 +1069,17 @@ func openHDF5(in *input, columns Columns) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for name := range links {
-		names = append(names, name)
+	all := map[string]uint64{}
+	if err := f.names(links, "", 0, map[uint64]bool{root: true}, all); err != nil {
+		return nil, err
 	}
-	slices.Sort(names)
-	open := func(asked string, candidates []string) (*File, string, error) {
-		i, err := named(names, asked, candidates)
+	names := slices.Sorted(maps.Keys(all))
+	find := func(asked string, candidates []string) (*hdf5Dataset, string, error) {
+		i, err := named(names, strings.Trim(asked, "/"), candidates)
 		if err != nil || i < 0 {
 			return nil, "", err
 		}
-		part, err := f.object(links[names[i]])
+		part, err := f.object(all[names[i]])
 		if err != nil {
 			return nil, "", err
 		}
@@ -914,8 +1090,18 @@ func openHDF5(in *input, columns Columns) (*File, error) {
 		if d == nil {
 			return nil, "", fmt.Errorf("%q is no data set", names[i])
 		}
-		rows, err := f.rowsOf(names[i], d)
-		return rows, names[i], err
+		return d, names[i], err
+	}
+	open := func(asked string, candidates []string) (*File, string, error) {
+		d, name, err := find(asked, candidates)
+		if err != nil || d == nil {
+			return nil, "", err
+		}
+		if len(d.dims) == 1 {
+			return nil, "", fmt.Errorf("data set %q: %w", name, oneDimension(int(min(d.dims[0], 1<<40))))
+		}
+		rows, err := f.rowsOf(name, d)
+		return rows, name, err
 	}
 	out, _, err := open(columns.Vectors, vectorNames)
 	if err != nil {
@@ -939,19 +1125,22 @@ func openHDF5(in *input, columns Columns) (*File, error) {
 			out.Neighbors = &Neighbors{near.Count, near.Dim, near.Integers}
 		}
 	}
-	labels, name, err := open(columns.Labels, labelNames)
-	if err != nil {
+	texts := func(asked string, candidates []string) (func(row int) string, error) {
+		d, name, err := find(asked, candidates)
+		if err != nil || d == nil {
+			return nil, err
+		}
+		all, err := f.texts(name, d, out.Count)
+		if err != nil {
+			return nil, err
+		}
+		return func(row int) string { return all[row] }, nil
+	}
+	if out.Label, err = texts(columns.Labels, slices.Concat(labelNames, tableLabels)); err != nil {
 		return nil, err
 	}
-	if labels != nil {
-		if labels.Integers == nil || labels.Dim != 1 || labels.Count != out.Count {
-			return nil, fmt.Errorf("data set %q: labels are integers, one for each of %d vectors", name, out.Count)
-		}
-		texts, err := rowLabels(labels.Integers, labels.Count)
-		if err != nil {
-			return nil, fmt.Errorf("data set %q: %w", name, err)
-		}
-		out.Label = func(row int) string { return texts[row] }
+	if out.ID, err = texts(columns.IDs, slices.Concat(idNames, arrayIDs)); err != nil {
+		return nil, err
 	}
 	out.word = f.attributes(messages)["distance"]
 	return out, nil

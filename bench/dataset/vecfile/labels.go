@@ -2,6 +2,7 @@ package vecfile
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -35,7 +36,7 @@ func ReadLabels(path string) ([]string, error) {
 			return nil, err
 		}
 		defer in.Close()
-		labels, err := intLabels(in, -1)
+		labels, err := arrayTexts(in, -1)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
@@ -108,20 +109,85 @@ func tableLabelsOf(in *input) ([]string, error) {
 	}
 }
 
-// intLabels reads the labels in a .npy file of integers, one for each of count vectors; count below 0
-// is any number.
-func intLabels(in *input, count int) ([]string, error) {
+// arrayTexts reads the labels or ids in a .npy file of integers or texts, one for each of count vectors; count
+// below 0 is any number.
+func arrayTexts(in *input, count int) ([]string, error) {
+	head, err := in.bytes(0, min(in.size, npyMaxHead))
+	if err != nil {
+		return nil, err
+	}
+	h, err := parseNPY(head)
+	if err != nil {
+		return nil, err
+	}
+	if len(h.shape) == 2 && h.shape[1] == 1 {
+		h.shape = h.shape[:1]
+	}
+	if len(h.shape) != 1 {
+		return nil, placed(10, "labels and ids have one dimension, these have shape %v", h.shape)
+	}
+	if count >= 0 && h.shape[0] != count {
+		return nil, fmt.Errorf("%d labels or ids for %d vectors", h.shape[0], count)
+	}
+	if h.shape[0] == 0 {
+		return nil, placed(10, "the array is empty")
+	}
+	if width, err := strconv.Atoi(strings.TrimLeft(h.descr, "<>|USa")); err == nil && len(h.descr) > 2 && strings.ContainsRune("USa", rune(h.descr[1])) {
+		return npyTexts(in, h, width)
+	}
 	r, h, err := npyRows(in)
 	if err != nil {
 		return nil, err
 	}
-	if r.elem.class == 'f' || r.dim != 1 {
-		return nil, placed(10, "labels are integers in one dimension, these are %s of shape %v", descrName(h.descr), h.shape)
-	}
-	if count >= 0 && r.count != count {
-		return nil, fmt.Errorf("%d labels for %d vectors", r.count, count)
+	if r.elem.class == 'f' {
+		return nil, placed(10, "labels and ids are integers or texts, these are %s", descrName(h.descr))
 	}
 	return rowLabels(r, r.count)
+}
+
+// npyTexts reads an array of texts of width characters, U, or bytes, S.
+func npyTexts(in *input, h npyHeader, width int) ([]string, error) {
+	unit := 1
+	if h.descr[1] == 'U' {
+		unit = 4
+	}
+	if width < 0 || width > 1<<16 {
+		return nil, placed(10, "texts of %d characters", width)
+	}
+	if width == 0 {
+		return make([]string, min(h.shape[0], int(in.size))), nil
+	}
+	r := &fixedRows{in: in, at: h.data, count: h.shape[0], dim: width * unit, elem: element{class: 'u', width: 1}}
+	if err := r.check(true); err != nil {
+		return nil, err
+	}
+	var order binary.ByteOrder = binary.LittleEndian
+	if h.descr[0] == '>' {
+		order = binary.BigEndian
+	}
+	texts := make([]string, 0, r.count)
+	interned := map[string]string{}
+	for r.done < r.count {
+		n := min(r.count-r.done, 1<<10)
+		raw, err := r.read(n)
+		if err != nil {
+			return nil, err
+		}
+		r.done += n
+		for i := range n {
+			b := raw[i*r.dim : (i+1)*r.dim]
+			text := string(b)
+			if unit == 4 {
+				runes := make([]rune, 0, width)
+				for j := range width {
+					runes = append(runes, rune(order.Uint32(b[4*j:])))
+				}
+				text = string(runes)
+			}
+			texts = append(texts, intern(interned, strings.TrimRight(text, "\x00")))
+		}
+	}
+	return texts, nil
 }
 
 func rowLabels(r Integers, count int) ([]string, error) {

@@ -54,6 +54,12 @@ func descrName(d string) string {
 	if name, ok := descrNames[d]; ok {
 		return name
 	}
+	switch {
+	case len(d) > 2 && (d[1] == 'U' || d[1] == 'S'):
+		return "texts"
+	case strings.HasSuffix(d, "O"):
+		return "Python objects"
+	}
 	return fmt.Sprintf("%q", d)
 }
 
@@ -292,11 +298,19 @@ func openArray(in *input, _ Columns) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(h.shape) == 1 {
+		return nil, placed(10, "%v", oneDimension(r.count))
+	}
 	f := plainFile(r, r)
 	if h.fortran && r.dim > 1 && r.count > 1 {
 		f.Rows, f.Integers = &columnRows{fixedRows: *r}, nil
 	}
 	return f, nil
+}
+
+// oneDimension is about an array of one dimension where vectors are needed.
+func oneDimension(n int) error {
+	return fmt.Errorf("an array of one dimension: is it one vector of %d values, or %d ids or labels? Vectors have two; in Python: array.reshape(1, -1)", n, n)
 }
 
 // npyRows lays out the values of a .npy file of one or two dimensions; one dimension is rows of one.
@@ -311,7 +325,7 @@ func npyRows(in *input) (*fixedRows, npyHeader, error) {
 	}
 	elem, ok := npyElement(h.descr)
 	if !ok {
-		return nil, h, placed(10, "the values are %s; numbers of 1 to 8 bytes are read", descrName(h.descr))
+		return nil, h, placed(10, "the values are %s, and numbers of 1 to 8 bytes are needed", descrName(h.descr))
 	}
 	r := &fixedRows{in: in, at: h.data, elem: elem, dim: 1}
 	switch len(h.shape) {

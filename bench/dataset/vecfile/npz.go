@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -73,20 +74,26 @@ func openArchive(in *input, columns Columns) (_ *File, err error) {
 		}
 		f.Neighbors = &Neighbors{near.Count, near.Dim, near.Integers}
 	}
-	at, err = named(names, columns.Labels, labelNames)
-	if err != nil {
-		return nil, err
-	}
-	if at >= 0 {
+	texts := func(asked string, candidates []string) (func(row int) string, error) {
+		at, err := named(names, asked, candidates)
+		if err != nil || at < 0 {
+			return nil, err
+		}
 		sub, err := part(at)
 		if err != nil {
 			return nil, err
 		}
-		labels, err := intLabels(sub, f.Count)
+		all, err := arrayTexts(sub, f.Count)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", z.File[at].Name, err)
 		}
-		f.Label = func(row int) string { return labels[row] }
+		return func(row int) string { return all[row] }, nil
+	}
+	if f.Label, err = texts(columns.Labels, slices.Concat(labelNames, tableLabels)); err != nil {
+		return nil, err
+	}
+	if f.ID, err = texts(columns.IDs, slices.Concat(idNames, arrayIDs)); err != nil {
+		return nil, err
 	}
 	return f, nil
 }

@@ -2,13 +2,20 @@ package vecfile
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/deprecated"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // maxDim bounds the dimensions of a vector that says of itself how long it is.
@@ -30,73 +37,92 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 	if footer := int64(uint32(le32(tail))); footer > in.size-12 {
 		return nil, placed(in.size-8, "the file says that its last %d bytes describe it, and has %d in all", footer, in.size)
 	}
-	file, err := parquet.OpenFile(in, in.size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(1<<20))
+	file, err := parquet.OpenFile(in, in.size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(1<<18))
 	if err != nil {
-		return nil, err
+		return nil, errParquet
 	}
-	p := &parquetRows{file: file, label: -1, id: -1, vector: -1, interned: map[string]string{}}
-	var names []string
-	var leaves []parquet.LeafColumn
+	p := &parquetRows{file: file, label: -1, id: -1, interned: map[string]string{}, unsigned: map[int]bool{}}
+	var names []string // of the columns
+	var leaves []parquetLeaf
+	// The library drops some types, that of halves for one, so they are taken from the file's own schema.
+	var elements []format.SchemaElement
+	for _, e := range file.Metadata().Schema {
+		if e.Type.Valid {
+			elements = append(elements, e)
+		}
+	}
 	for _, path := range file.Schema().Columns() {
-		leaf, ok := file.Schema().Lookup(path...)
-		if !ok {
-			continue
-		}
-		leaves = append(leaves, leaf)
-		names = append(names, path[0])
-	}
-	isVector := func(l parquet.LeafColumn) bool {
-		if l.MaxRepetitionLevel != 1 {
-			return false
-		}
-		switch l.Node.Type().Kind() {
-		case parquet.Float, parquet.Double, parquet.Int32, parquet.Int64:
-			return true
-		}
-		return false
-	}
-	var lists []string
-	for i, l := range leaves {
-		if isVector(l) {
-			lists = append(lists, names[i])
-		}
-	}
-	if len(lists) == 0 {
-		return nil, fmt.Errorf("no column is a list of numbers; it has %s", quoteAll(names))
-	}
-	at, err := named(lists, columns.Vectors, vectorNames)
-	if err != nil {
-		return nil, err
-	}
-	if at < 0 {
-		if len(lists) > 1 {
-			return nil, fmt.Errorf("several columns are lists of numbers (%s): name one under columns: {vectors: ...}", quoteAll(lists))
-		}
-		at = 0
-	}
-	labelAt, err := named(names, columns.Labels, labelNames)
-	if err != nil {
-		return nil, err
-	}
-	idAt, err := named(names, columns.IDs, idNames)
-	if err != nil {
-		return nil, err
-	}
-	for i, l := range leaves {
-		if names[i] == lists[at] && isVector(l) {
-			p.vector, p.defined = l.ColumnIndex, l.MaxDefinitionLevel
-		}
-		if l.MaxRepetitionLevel == 0 {
-			if i == labelAt {
-				p.label = l.ColumnIndex
+		if leaf, ok := file.Schema().Lookup(path...); ok {
+			if leaf.ColumnIndex >= len(elements) {
+				return nil, errParquet
 			}
-			if i == idAt {
-				p.id = l.ColumnIndex
-			}
+			l := leafOf(leaf, elements[leaf.ColumnIndex])
+			leaves = append(leaves, l)
+			p.unsigned[l.ColumnIndex] = l.unsigned
+			names = append(names, path[0])
 		}
 	}
-	p.groups = file.RowGroups()
-	p.buf = make([]parquet.Value, 1<<12)
+	labelAt, err := named(names, columns.Labels, slices.Concat(labelNames, tableLabels))
+	if err != nil {
+		return nil, err
+	}
+	idAt, err := named(names, columns.IDs, slices.Concat(idNames, tableIDs, []string{"__index_level_0__"}))
+	if err != nil {
+		return nil, err
+	}
+	var lists, wide, aside []int
+	for i, l := range leaves {
+		switch {
+		case l.MaxRepetitionLevel == 0 && i == labelAt:
+			p.label = l.ColumnIndex
+		case l.MaxRepetitionLevel == 0 && i == idAt && i != labelAt:
+			p.id = l.ColumnIndex
+		case l.number != nil && l.MaxRepetitionLevel == 1:
+			lists = append(lists, i)
+		case l.number != nil && l.MaxRepetitionLevel == 0 && len(l.Path) == 1 && !isOneOf(names[i], slices.Concat(idNames, tableIDs, labelNames, tableLabels)):
+			wide = append(wide, i)
+		default:
+			aside = append(aside, i)
+		}
+	}
+	p.classes = classNames(file, labelAt, names)
+	var vectors []int
+	switch {
+	case len(lists) > 0:
+		have := make([]string, len(lists))
+		for i, l := range lists {
+			have[i] = names[l]
+		}
+		at, err := named(have, columns.Vectors, vectorNames)
+		if err != nil {
+			return nil, err
+		}
+		if at < 0 && len(lists) > 1 {
+			return nil, fmt.Errorf("several columns are lists of numbers (%s): name one under columns: {vectors: ...}", quoteAll(have))
+		}
+		vectors = []int{lists[max(at, 0)]}
+		aside = append(aside, wide...)
+	case columns.Vectors != "":
+		return nil, fmt.Errorf("column %q is no list of numbers; it has %s", columns.Vectors, quoteAll(names))
+	case len(wide) > 1: // a column a dimension
+		called := make([]string, len(wide))
+		for i, l := range wide {
+			called[i] = names[l]
+		}
+		c := &csvRows{t: &table{names: names}, numbers: wide}
+		c.series(&aside)
+		vectors = c.numbers
+	default:
+		return nil, fmt.Errorf("no column is a list of numbers, and no columns of numbers are its dimensions; it has %s", quoteAll(names))
+	}
+	for _, i := range vectors {
+		p.vectors = append(p.vectors, &parquetColumn{leaf: leaves[i], name: names[i], file: file})
+	}
+	for _, at := range slices.Concat([]int{p.label, p.id}, indexesOf(p.vectors)) {
+		if err := checkCodec(file, at); err != nil {
+			return nil, err
+		}
+	}
 	// The first vector tells the dimension; it is put back.
 	first, err := p.row(nil)
 	if errors.Is(err, io.EOF) {
@@ -108,10 +134,21 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 	if len(first) == 0 {
 		return nil, errors.New("row 0: the list is empty")
 	}
-	p.first = first
+	p.first, p.dim = first, len(first)
 	f := &File{Dim: len(first), Count: -1, Rows: p, closers: []func() error{p.close}}
 	f.expect = func() int { return int(file.NumRows()) }
-	p.dim = len(first)
+	if len(vectors) > 1 {
+		f.Notes = append(f.Notes, fmt.Sprintf("%d columns are the dimensions, %q to %q", len(vectors), names[vectors[0]], names[vectors[len(vectors)-1]]))
+	}
+	if len(aside) > 0 {
+		var left []string
+		for _, i := range aside {
+			if !slices.Contains(left, names[i]) {
+				left = append(left, names[i])
+			}
+		}
+		f.Notes = append(f.Notes, quoteAll(left)+" left out: neither vector, label nor id")
+	}
 	if p.label >= 0 {
 		f.Label = func(row int) string { return p.labels[row] }
 	}
@@ -121,86 +158,264 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 	return f, nil
 }
 
-// damagedParquet turns a panic of the library into an error: damaged files make it run out of slices.
-func damagedParquet(err *error) {
-	if r := recover(); r != nil {
-		*err = fmt.Errorf("the file is damaged: its reader failed with %q", fmt.Sprint(r))
+// errParquet stands for whatever the library says of a file that it cannot decode: its words are about itself.
+var errParquet = errors.New("the file is damaged, or encoded in a way that is not read; in Python: pandas.read_parquet(path).to_parquet(new, compression='zstd')")
+
+// checkCodec refuses LZ4. parquet-go 0.32 decompresses it into memory of its own where a page does not shrink to a
+// third, and then goes on with other memory: zeros, or what was read before (its issue 608).
+func checkCodec(file *parquet.File, column int) error {
+	if column < 0 {
+		return nil
+	}
+	for _, g := range file.Metadata().RowGroups {
+		if column >= len(g.Columns) {
+			return errParquet
+		}
+		switch c := g.Columns[column].MetaData.Codec; c {
+		case format.Uncompressed, format.Snappy, format.Gzip, format.Brotli, format.Zstd:
+		default:
+			return fmt.Errorf("it is compressed with %s, which is not read; in Python: pandas.read_parquet(path).to_parquet(new, compression='zstd')", strings.ReplaceAll(c.String(), "_RAW", ""))
+		}
+	}
+	return nil
+}
+
+func indexesOf(columns []*parquetColumn) []int {
+	var out []int
+	for _, c := range columns {
+		out = append(out, c.leaf.ColumnIndex)
+	}
+	return out
+}
+
+// classNames are the names of the classes that the numbers of the label stand for, as Hugging Face datasets keeps
+// them beside the table; nil if there are none.
+func classNames(file *parquet.File, label int, names []string) []string {
+	text, ok := file.Lookup("huggingface")
+	if !ok || label < 0 {
+		return nil
+	}
+	var meta struct {
+		Info struct {
+			Features map[string]json.RawMessage `json:"features"`
+		} `json:"info"`
+	}
+	if json.Unmarshal([]byte(text), &meta) != nil {
+		return nil
+	}
+	var feature struct {
+		Names []string `json:"names"`
+	}
+	if json.Unmarshal(meta.Info.Features[names[label]], &feature) != nil {
+		return nil
+	}
+	return feature.Names
+}
+
+// parquetLeaf is a column of plain values.
+type parquetLeaf struct {
+	parquet.LeafColumn
+	unsigned bool
+	number   func(parquet.Value) float64       // nil if its values are no numbers
+	plain    func([]byte) (x float64, ok bool) // reads a number as statistics have it
+}
+
+func leafOf(l parquet.LeafColumn, e format.SchemaElement) parquetLeaf {
+	out := parquetLeaf{LeafColumn: l}
+	half, other := false, false
+	switch word := e.LogicalType.String(); {
+	case strings.HasPrefix(word, "INT("):
+		out.unsigned = strings.Contains(word, "false")
+	case word == "FLOAT16":
+		half = true
+	case word != "" && word != "UNKNOWN":
+		other = true // a date, a decimal, a text
+	case e.ConvertedType.Valid: // older writers
+		c := e.ConvertedType.V
+		out.unsigned = c >= deprecated.Uint8 && c <= deprecated.Uint64
+		other = !out.unsigned && (c < deprecated.Int8 || c > deprecated.Int64)
+	}
+	switch kind := l.Node.Type().Kind(); {
+	case other:
+	case kind == parquet.Float:
+		out.number = func(v parquet.Value) float64 { return float64(v.Float()) }
+		out.plain = plainValue(4, func(b []byte) float64 { return float64(math.Float32frombits(binary.LittleEndian.Uint32(b))) })
+	case kind == parquet.Double:
+		out.number = parquet.Value.Double
+		out.plain = plainValue(8, func(b []byte) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b)) })
+	case kind == parquet.Int32 && out.unsigned:
+		out.number = func(v parquet.Value) float64 { return float64(uint32(v.Int32())) }
+		out.plain = plainValue(4, func(b []byte) float64 { return float64(binary.LittleEndian.Uint32(b)) })
+	case kind == parquet.Int32:
+		out.number = func(v parquet.Value) float64 { return float64(v.Int32()) }
+		out.plain = plainValue(4, func(b []byte) float64 { return float64(int32(binary.LittleEndian.Uint32(b))) })
+	case kind == parquet.Int64 && out.unsigned:
+		out.number = func(v parquet.Value) float64 { return float64(uint64(v.Int64())) }
+		out.plain = plainValue(8, func(b []byte) float64 { return float64(binary.LittleEndian.Uint64(b)) })
+	case kind == parquet.Int64:
+		out.number = func(v parquet.Value) float64 { return float64(v.Int64()) }
+		out.plain = plainValue(8, func(b []byte) float64 { return float64(int64(binary.LittleEndian.Uint64(b))) })
+	case kind == parquet.FixedLenByteArray && half && l.Node.Type().Length() == 2:
+		out.number = func(v parquet.Value) float64 {
+			return float64(fromHalf(binary.LittleEndian.Uint16(v.ByteArray())))
+		}
+		out.plain = plainValue(2, func(b []byte) float64 { return float64(fromHalf(binary.LittleEndian.Uint16(b))) })
+	}
+	return out
+}
+
+func plainValue(width int, f func([]byte) float64) func([]byte) (float64, bool) {
+	return func(b []byte) (float64, bool) {
+		if len(b) != width {
+			return 0, false
+		}
+		x := f(b)
+		return x, x == x
 	}
 }
 
-// parquetRows reads the vectors of row group after row group.
+// damagedParquet turns a panic of the library into an error: damaged files make it run out of slices.
+func damagedParquet(err *error) {
+	if r := recover(); r != nil {
+		*err = errParquet
+	}
+}
+
+// parquetRows reads the vectors: a column of lists, or a column a dimension.
 type parquetRows struct {
-	file              *parquet.File
-	groups            []parquet.RowGroup
-	group             int
-	vector, label, id int // columns, -1 for none
-	defined           int // definition level of a number that is there
-	dim               int
+	file      *parquet.File
+	vectors   []*parquetColumn
+	label, id int // columns, -1 for none
+	group     int // of labels and ids, the next
+	dim       int
+
+	first    []float32
+	done     int
+	buf      []parquet.Value
+	labels   []string
+	ids      []string
+	classes  []string
+	unsigned map[int]bool // columns of whole numbers without a sign
+	interned map[string]string
+}
+
+func (p *parquetRows) close() error {
+	var errs []error
+	for _, c := range p.vectors {
+		errs = append(errs, c.close())
+	}
+	return errors.Join(errs...)
+}
+
+// parquetColumn reads the values of a column, row group after row group. What it read of a row group is compared with the
+// statistics that the file has of it: a codec or a reader that is wrong shows there.
+type parquetColumn struct {
+	leaf  parquetLeaf
+	name  string
+	file  *parquet.File
+	group int // the next
 
 	pages    parquet.Pages
 	page     parquet.Page
 	values   parquet.ValueReader
 	buf      []parquet.Value
 	have     []parquet.Value // read and not used yet
-	first    []float32
-	done     int
-	labels   []string
-	ids      []string
-	interned map[string]string
+	min, max float64         // of this row group
+	any, nan bool
 }
 
-func (p *parquetRows) close() error {
-	if p.pages != nil {
-		pages := p.pages
-		p.pages = nil
+func (c *parquetColumn) close() error {
+	if c.pages != nil {
+		pages := c.pages
+		c.pages = nil
 		return pages.Close()
 	}
 	return nil
 }
 
+// statistics compares what was read of the row group that ends with what the file says of it.
+func (c *parquetColumn) statistics() error {
+	defer func() { c.any, c.nan = false, false }()
+	if c.group == 0 || !c.any || c.nan {
+		return nil
+	}
+	s := &c.file.Metadata().RowGroups[c.group-1].Columns[c.leaf.ColumnIndex].MetaData.Statistics
+	low, ok := c.leaf.plain(s.MinValue)
+	high, also := c.leaf.plain(s.MaxValue)
+	if ok && also && (c.min != low || c.max != high) {
+		return fmt.Errorf("row group %d, column %q: the values read are %v to %v, and the file says that they are %v to %v: it is damaged, or encoded in a way that is not read", c.group-1, c.name, c.min, c.max, low, high)
+	}
+	return nil
+}
+
 // fill makes have not empty, or returns io.EOF.
-func (p *parquetRows) fill() error {
-	for len(p.have) == 0 {
-		if p.values != nil {
-			n, err := p.values.ReadValues(p.buf)
-			p.have = p.buf[:n]
+func (c *parquetColumn) fill() error {
+	groups := c.file.RowGroups()
+	for len(c.have) == 0 {
+		if c.values != nil {
+			if c.buf == nil {
+				c.buf = make([]parquet.Value, 1<<10)
+			}
+			n, err := c.values.ReadValues(c.buf)
+			c.have = c.buf[:n]
 			if err != nil && !errors.Is(err, io.EOF) {
-				return err
+				return errParquet
 			}
 			if n > 0 {
 				return nil
 			}
-			p.values = nil
-			parquet.Release(p.page)
+			c.values = nil
+			parquet.Release(c.page)
 		}
-		if p.pages == nil {
-			if p.group == len(p.groups) {
-				return io.EOF
-			}
-			g := p.groups[p.group]
-			p.group++
-			if err := p.texts(g); err != nil {
+		if c.pages == nil {
+			if err := c.statistics(); err != nil {
 				return err
 			}
-			p.pages = g.ColumnChunks()[p.vector].Pages()
+			if c.group == len(groups) {
+				return io.EOF
+			}
+			c.pages = groups[c.group].ColumnChunks()[c.leaf.ColumnIndex].Pages()
+			c.group++
 		}
-		page, err := p.pages.ReadPage()
+		page, err := c.pages.ReadPage()
 		if errors.Is(err, io.EOF) {
-			if err := p.close(); err != nil {
+			if err := c.close(); err != nil {
 				return err
 			}
 			continue
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("row group %d, column %q: %w", c.group-1, c.name, errParquet)
 		}
-		p.page, p.values = page, page.Values()
+		c.page, c.values = page, page.Values()
 	}
 	return nil
 }
 
+// next takes the next value.
+func (c *parquetColumn) next() (v parquet.Value, x float64) {
+	v = c.have[0]
+	c.have = c.have[1:]
+	if v.DefinitionLevel() < int(c.leaf.MaxDefinitionLevel) {
+		return v, 0
+	}
+	x = c.leaf.number(v)
+	switch {
+	case x != x:
+		c.nan = true
+	case !c.any:
+		c.min, c.max, c.any = x, x, true
+	default:
+		c.min, c.max = min(c.min, x), max(c.max, x)
+	}
+	return v, x
+}
+
 // texts reads labels and ids of a row group.
 func (p *parquetRows) texts(g parquet.RowGroup) error {
+	if p.buf == nil {
+		p.buf = make([]parquet.Value, 1<<10)
+	}
 	for _, part := range []struct {
 		column int
 		to     *[]string
@@ -217,23 +432,26 @@ func (p *parquetRows) texts(g parquet.RowGroup) error {
 					return nil
 				}
 				if err != nil {
-					return err
+					return errParquet
 				}
 				values := page.Values()
 				for {
-					n, err := values.ReadValues(p.buf)
+					n, rerr := values.ReadValues(p.buf)
 					for _, v := range p.buf[:n] {
-						s := parquetText(v)
+						s := parquetText(v, p.unsigned[part.column])
 						if part.intern {
+							if s, err = p.class(s); err != nil {
+								return err
+							}
 							s = intern(p.interned, s)
 						}
 						*part.to = append(*part.to, s)
 					}
-					if errors.Is(err, io.EOF) || n == 0 {
+					if errors.Is(rerr, io.EOF) || n == 0 {
 						break
 					}
-					if err != nil {
-						return err
+					if rerr != nil {
+						return errParquet
 					}
 				}
 				parquet.Release(page)
@@ -246,10 +464,31 @@ func (p *parquetRows) texts(g parquet.RowGroup) error {
 	return nil
 }
 
-func parquetText(v parquet.Value) string {
+// class is the label that s, a label or the number of a class, stands for.
+func (p *parquetRows) class(s string) (string, error) {
+	if p.classes == nil || s == "" {
+		return s, nil
+	}
+	n, err := strconv.Atoi(s)
+	switch {
+	case err != nil:
+		return s, nil
+	case n == -1: // no label
+		return "", nil
+	case n < 0 || n >= len(p.classes):
+		return "", fmt.Errorf("a label is class %d, and the file names %d classes", n, len(p.classes))
+	}
+	return p.classes[n], nil
+}
+
+func parquetText(v parquet.Value, unsigned bool) string {
 	switch {
 	case v.IsNull():
 		return ""
+	case unsigned && v.Kind() == parquet.Int32:
+		return strconv.FormatUint(uint64(uint32(v.Int32())), 10)
+	case unsigned && v.Kind() == parquet.Int64:
+		return strconv.FormatUint(uint64(v.Int64()), 10)
 	case v.Kind() == parquet.Int32 || v.Kind() == parquet.Int64:
 		return strconv.FormatInt(v.Int64(), 10)
 	case v.Kind() == parquet.ByteArray || v.Kind() == parquet.FixedLenByteArray:
@@ -260,35 +499,27 @@ func parquetText(v parquet.Value) string {
 
 // row appends the numbers of the next row to dst.
 func (p *parquetRows) row(dst []float32) ([]float32, error) {
+	if len(p.vectors) > 1 {
+		return p.wideRow(dst)
+	}
+	c := p.vectors[0]
 	begun := false
 	for {
-		if err := p.fill(); err != nil {
+		if err := c.fill(); err != nil {
 			if errors.Is(err, io.EOF) && begun {
 				p.done++
 				return dst, nil
 			}
 			return nil, err
 		}
-		v := p.have[0]
-		if v.RepetitionLevel() == 0 && begun {
+		if c.have[0].RepetitionLevel() == 0 && begun {
 			p.done++
 			return dst, nil
 		}
 		begun = true
-		p.have = p.have[1:]
-		if v.DefinitionLevel() < p.defined {
+		v, x := c.next()
+		if v.DefinitionLevel() < int(c.leaf.MaxDefinitionLevel) {
 			return nil, fmt.Errorf("row %d: the list is missing, empty, or has a missing number", p.done)
-		}
-		var x float64
-		switch v.Kind() {
-		case parquet.Float:
-			x = float64(v.Float())
-		case parquet.Double:
-			x = v.Double()
-		case parquet.Int32:
-			x = float64(v.Int32())
-		default:
-			x = float64(v.Int64())
 		}
 		y := float32(x)
 		if y-y != 0 && x-x == 0 { // finite, but not as a float32
@@ -302,6 +533,29 @@ func (p *parquetRows) row(dst []float32) ([]float32, error) {
 		}
 		dst = append(dst, y)
 	}
+}
+
+// wideRow appends a row of a table with a column a dimension.
+func (p *parquetRows) wideRow(dst []float32) ([]float32, error) {
+	for d, c := range p.vectors {
+		if err := c.fill(); err != nil {
+			if errors.Is(err, io.EOF) && d > 0 {
+				return nil, fmt.Errorf("column %q has only %d values", c.name, p.done)
+			}
+			return nil, err
+		}
+		v, x := c.next()
+		if v.DefinitionLevel() < int(c.leaf.MaxDefinitionLevel) {
+			return nil, fmt.Errorf("row %d, column %q: a value is missing", p.done, c.name)
+		}
+		y := float32(x)
+		if y-y != 0 && x-x == 0 {
+			return nil, errTooLarge(p.done, d)
+		}
+		dst = append(dst, y)
+	}
+	p.done++
+	return dst, nil
 }
 
 func (p *parquetRows) Next(dst []float32) (n int, err error) {
@@ -327,6 +581,12 @@ func (p *parquetRows) Next(dst []float32) (n int, err error) {
 	}
 	if n == 0 {
 		return 0, io.EOF
+	}
+	for p.group < p.vectors[0].group {
+		if err := p.texts(p.file.RowGroups()[p.group]); err != nil {
+			return 0, err
+		}
+		p.group++
 	}
 	for _, part := range []struct {
 		column int

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Writes the corpus: one small file for each writer of the field, and beside it NAME.want.npy, what must be read.
+
+    python3 -m venv venv && venv/bin/pip install numpy h5py pandas pyarrow polars datasets
+    cd testdata/foreign && ../../venv/bin/python make.py
+
+Files named refused-* cannot be read rightly, and must be refused.
+"""
+
+import os
+import struct
+
+import h5py
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+r = np.random.default_rng(18)
+X = (r.standard_normal((24, 6)) * 3).astype("f4")
+LABELS = np.array(["dress", "shoes", "bags"])[np.arange(24) % 3]
+IDS = np.array([f"item-{i}" for i in range(24)])
+os.makedirs("corpus", exist_ok=True)
+os.chdir("corpus")
+
+
+def want(name, a):
+    np.save(name + ".want.npy", np.ascontiguousarray(np.asarray(a).astype("<f4")))
+
+
+# NumPy
+np.save("c.npy", X); want("c.npy", X)
+np.save("fortran.npy", np.asfortranarray(X)); want("fortran.npy", X)
+for d in ["f2", "f8", ">f4", "u4", "i8"]:
+    a = (np.abs(X) * 4e8).astype(d) if d == "u4" else X.astype(d)
+    n = "big.npy" if d[0] == ">" else d + ".npy"
+    np.save(n, a); want(n, a)
+np.savez("labelled.npz", features=X, labels=LABELS, filenames=IDS); want("labelled.npz", X)
+np.savez_compressed("bytes.npz", x_train=X, y_train=LABELS.astype("S")); want("bytes.npz", X)
+np.save("refused-1d.npy", X.ravel()); np.save("refused-empty.npy", X[:0])
+
+# np.savetxt
+np.savetxt("savetxt.txt", X); want("savetxt.txt", X)
+np.savetxt("savetxt.csv", X, delimiter=",", header="a,b,c,d,e,f"); want("savetxt.csv", X)
+np.savetxt("savetxt.tsv", X, delimiter="\t", fmt="%.9g"); want("savetxt.tsv", X)
+
+# h5py
+for name, lib in [("old.h5", "earliest"), ("contiguous-latest.h5", "latest")]:
+    with h5py.File(name, "w", libver=lib) as h:
+        h.attrs["distance"] = "euclidean"
+        h["train"] = X; h["labels"] = LABELS.astype("S")
+    want(name, X)
+with h5py.File("strings.h5", "w") as h:
+    h["features"] = X; h.create_dataset("labels", data=list(LABELS), dtype=h5py.string_dtype()); h.create_dataset("ids", data=list(IDS), dtype=h5py.string_dtype())
+want("strings.h5", X)
+with h5py.File("packed-strings.h5", "w") as h:
+    h.create_dataset("vectors", data=X, chunks=(7, 4), compression="gzip", shuffle=True)
+    h.create_dataset("label", data=list(LABELS), dtype=h5py.string_dtype(), chunks=(10,), compression="gzip")
+want("packed-strings.h5", X)
+with h5py.File("group.h5", "w") as h:
+    g = h.create_group("split/a"); g["embeddings"] = X; g["labels"] = LABELS.astype("S")
+want("group.h5", X)
+with h5py.File("refused-latest.h5", "w", libver="latest") as h:
+    h.create_dataset("train", data=X, chunks=(7, 6))
+with h5py.File("v110.h5", "w", libver=("earliest", "v110")) as h:
+    h.create_dataset("train", data=X, chunks=(7, 6), maxshape=(None, 6))
+want("v110.h5", X)
+with h5py.File("refused-1d.h5", "w") as h:
+    h["train"] = X.ravel()
+with h5py.File("refused-empty.h5", "w") as h:
+    h["train"] = X[:0]
+
+# pandas
+wide = pd.DataFrame(X)
+wide.to_csv("pandas.csv"); want("pandas.csv", X)
+wide.to_csv("pandas-noindex.csv", index=False); want("pandas-noindex.csv", X)
+wide.add_prefix("f").assign(label=LABELS, split="train").to_csv("pandas-label.csv", sep=";", decimal=",", encoding="utf-8-sig"); want("pandas-label.csv", X)
+wide.columns = wide.columns.astype(str)
+wide.to_parquet("pandas-wide.parquet"); want("pandas-wide.parquet", X)
+long = pd.DataFrame({"id": IDS, "embedding": list(X), "label": pd.Categorical(LABELS), "price": np.arange(24.0)})
+long.to_parquet("pandas.parquet"); want("pandas.parquet", X)
+
+# pyarrow, with each codec and form of page
+for codec in ["none", "snappy", "gzip", "brotli", "zstd", "lz4"]:
+    for page in ["1.0", "2.0"]:
+        n = ("refused-" if codec == "lz4" else "") + f"arrow-{codec}-{page[0]}.parquet"
+        pq.write_table(pa.table({"emb": list(X), "label": LABELS}), n, compression=codec, data_page_version=page)
+        want(n, X)
+U = (np.arange(24 * 6, dtype="u8") * 29826161).astype("u4").reshape(24, 6)
+pq.write_table(pa.table({"emb": pa.array(list(U), pa.list_(pa.uint32()))}), "uint32.parquet"); want("uint32.parquet", U)
+H = X.astype("f2")
+pq.write_table(pa.table({"emb": pa.array(list(H), pa.list_(pa.float16()))}), "float16.parquet"); want("float16.parquet", H)
+pq.write_table(pa.table({"emb": pa.array(list(X), pa.list_(pa.float32(), 6))}), "fixed.parquet", row_group_size=7); want("fixed.parquet", X)
+
+# polars
+for codec in ["uncompressed", "snappy", "gzip", "brotli", "zstd", "lz4"]:
+    n = ("refused-" if codec == "lz4" else "") + f"polars-{codec}.parquet"
+    pl.DataFrame({"emb": X.astype("f8").tolist(), "label": LABELS}).with_columns(pl.col("label").cast(pl.Categorical)).write_parquet(n, compression=codec)
+    want(n, X)
+pl.DataFrame(X, schema=[f"d{i}" for i in range(6)]).write_csv("polars.csv"); want("polars.csv", X)
+
+# Hugging Face datasets
+import datasets
+features = datasets.Features({"embedding": datasets.Sequence(datasets.Value("float32")), "label": datasets.ClassLabel(names=["dress", "shoes", "bags"])})
+datasets.Dataset.from_dict({"embedding": X.tolist(), "label": [i % 3 for i in range(24)]}, features=features).to_parquet("huggingface.parquet"); want("huggingface.parquet", X)
+
+# A folder of parts, as Spark writes it
+os.makedirs("parts", exist_ok=True)
+for i in range(3):
+    pq.write_table(pa.table({"emb": list(X[8 * i:8 * i + 8]), "label": LABELS[8 * i:8 * i + 8]}), f"parts/part-{i:05d}.parquet")
+open("parts/_SUCCESS", "w").close()
+want("parts", X)
+
+# faiss and big-ann-benchmarks
+head = np.full((24, 1), 6, "<i4").view("u1").reshape(24, 4)
+np.hstack([head, X.view("u1").reshape(24, -1)]).tofile("faiss.fvecs"); want("faiss.fvecs", X)
+B = np.abs(X * 20).astype("u1")
+np.hstack([head, B]).tofile("faiss.bvecs"); want("faiss.bvecs", B)
+with open("big-ann.fbin", "wb") as f:
+    f.write(struct.pack("<II", 24, 6)); X.tofile(f)
+want("big-ann.fbin", X)
+with open("crop_nb_24.fbin", "wb") as f:  # a crop: fewer vectors than its first bytes say it was cut from
+    f.write(struct.pack("<II", 24, 6)); X.tofile(f)
+want("crop_nb_24.fbin", X)
+with open("refused-crop.fbin", "wb") as f:
+    f.write(struct.pack("<II", 1000, 6)); X.tofile(f)
+
+# Word vectors
+with open("glove.6d.txt", "w") as f:
+    f.writelines(f"{w} {' '.join('%.9g' % v for v in x)}\n" for w, x in zip(IDS, X))
+want("glove.6d.txt", X)
+with open("word2vec.vec", "w") as f:
+    f.write("24 6\n"); f.writelines(f"{w} {' '.join('%.9g' % v for v in x)} \n" for w, x in zip(IDS, X))
+want("word2vec.vec", X)
