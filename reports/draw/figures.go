@@ -77,24 +77,28 @@ func barsOf(in input, name string) *barFigure {
 	return f
 }
 
-// speeds makes the figure of queries a second at the target, by family.
+// speeds makes the figure of queries a second at the target, by family: of the settings that the verdict
+// compares, as they were measured.
 func speeds(in input) figure {
 	t := in.Focus
 	f := &barFigure{
-		Title: fmt.Sprintf("Queries a second at recall@%d %.2f", t.K, judge.Target), name: metric.QPS, ceiling: math.NaN(),
-		Rule: "Interpolated between the settings of each family, on one thread.",
+		Title: fmt.Sprintf("Queries a second at recall@%d %.2f or more", t.K, judge.Target), name: metric.QPS, ceiling: math.NaN(),
+		Rule: "The fastest setting of each family that comes up to it, as measured, on one thread.",
 	}
-	for _, m := range in.Match(t, judge.Target, metric.QPS) {
-		b := bar{family: m.Family.Name, value: m.Value, ok: m.Reached() && m.Value.Median > 0, instead: "not measured"}
-		switch {
-		case b.ok:
-			b.setting = say.Format(metric.Seconds, 1/m.Value.Median) + " a query"
-			if m.Reach == judge.Beyond && !m.Family.Exact {
-				b.setting += ", at recall " + say.Ratio(m.Recall)
+	for _, c := range in.Choose(t) {
+		b := bar{family: c.Family.Name, instead: "not measured"}
+		if c.Row != nil {
+			recall, _ := c.Row.Value(metric.Recall)
+			b.value, b.ok = c.Row.Value(judge.Speed)
+			switch {
+			case !c.Reached:
+				b.ok, b.instead = false, "out of reach: recall "+say.Ratio(recall.Median)+" at most"
+			case b.ok && b.value.Median > 0:
+				b.setting = say.Format(metric.Seconds, 1/b.value.Median) + " a query, recall " + say.Ratio(recall.Median)
+				b.title = fmt.Sprintf("%s\n%s\n%s\ncell %s", c.Family.Name, say.OrDash(say.Clean(c.Row.Cell.Settings())), say.Measured(metric.QPS, b.value, " queries a second"), c.Row.Cell.ID())
+			default:
+				b.ok = false
 			}
-			b.title = say.Describe(m, judge.Target)
-		case m.Reach == judge.Below:
-			b.instead = "out of reach: recall " + say.Ratio(m.Recall) + " at most"
 		}
 		f.bars = append(f.bars, b)
 	}
@@ -332,7 +336,7 @@ func points(in input) figure {
 		pf := pointFamily{Name: c.Family.Name}
 		for _, row := range c.Family.Rows {
 			recall, ok1 := row.Value(metric.Recall)
-			qps, ok2 := row.Value(metric.QPS)
+			qps, ok2 := row.Value(judge.Speed)
 			if !ok1 || !ok2 || qps.Median <= 0 {
 				continue
 			}

@@ -143,7 +143,7 @@ func JSON(w io.Writer, r *judge.Report) error {
 			continue
 		}
 		for _, target := range r.Targets {
-			for _, m := range r.Match(t, target, metric.QPS) {
+			for _, m := range r.Match(t, target, judge.Speed) {
 				j := jsonMatch{
 					Terms:  record.Cell{Dataset: t.Dataset, Metric: t.Metric, K: t.K, Threads: t.Threads, Mode: t.Mode},
 					Recall: target, Family: m.Family.Name, Reach: reachNames[m.Reach],

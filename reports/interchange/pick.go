@@ -43,7 +43,7 @@ func PickSummary(p judge.Pick) Pick {
 		}
 		out := &Candidate{
 			Cell: c.Row.Cell.ID(), Family: c.Row.Cell.Family, Build: c.Row.Cell.Build, Search: c.Row.Cell.Search,
-			QPS: c.Qps.Median, Tied: c.Tied, Values: map[string]float64{}, Worst: map[string]float64{}, Margins: map[string]float64{},
+			QPS: c.Speed.Median, Tied: c.Tied, Values: map[string]float64{}, Worst: map[string]float64{}, Margins: map[string]float64{},
 		}
 		for _, m := range c.Margins {
 			if m.OK {

@@ -6,10 +6,11 @@ import (
 	"annbench/bench/metric"
 )
 
-// Choice is the setting that speaks for its family: the fastest, by highest median QPS, of those whose
-// median recall is at least [Target]; where none reaches it, the one of highest median recall. Equal
-// QPS is decided by higher recall, equal recall by higher QPS, and both equal by the order of rows. A
-// setting without recall cannot be chosen; one without QPS comes after those that have it.
+// Choice is the setting that speaks for its family: of those whose recall is at least [Target], by the worse
+// end of its interval, the fastest; where none reaches it, the one of highest median recall. It is the
+// setting that [Report.Pick] takes of the family under that limit. Equal speed is decided by higher recall,
+// equal recall by higher speed, and both equal by the order of rows. A setting without recall cannot be
+// chosen; one without a speed comes after those that have it.
 type Choice struct {
 	Family  FamilyRows
 	Row     *Row // nil where no setting of the family has a recall
@@ -27,46 +28,86 @@ func (r *Report) Choose(t Terms) []Choice {
 
 func choose(f FamilyRows) Choice {
 	c := Choice{Family: f}
-	var recall, qps float64
+	if c.Row = fastestWithin(f, []Limit{{metric.Recall, Target}}); c.Row != nil {
+		c.Reached = true
+		return c
+	}
+	var recall, speed float64
 	for _, row := range f.Rows {
 		rec, ok := row.Value(metric.Recall)
 		if !ok {
 			continue
 		}
-		q := -1.0
-		if v, ok := row.Value(metric.QPS); ok {
-			q = v.Median
-		}
-		reached := rec.Median >= Target
-		var better bool
-		switch {
-		case c.Row == nil:
-			better = true
-		case reached != c.Reached:
-			better = reached
-		case reached:
-			better = cmp.Or(cmp.Compare(q, qps), cmp.Compare(rec.Median, recall)) > 0
-		default:
-			better = cmp.Or(cmp.Compare(rec.Median, recall), cmp.Compare(q, qps)) > 0
-		}
-		if better {
-			c.Row, c.Reached, recall, qps = row, reached, rec.Median, q
+		s := row.chosenBy()
+		if c.Row == nil || cmp.Or(cmp.Compare(rec.Median, recall), cmp.Compare(s, speed)) > 0 {
+			c.Row, recall, speed = row, rec.Median, s
 		}
 	}
 	return c
 }
 
-// FastestExact is the exact family's row of highest QPS, or nil.
+// chosenBy is the speed that the row is chosen by: that of its rounds of even number where there are enough,
+// as its speed against other families is judged by the others; -1 where it has none.
+func (r *Row) chosenBy() float64 {
+	if v, ok := r.Value(Speed); ok {
+		return v.half(0).Median
+	}
+	return -1
+}
+
+// fastestWithin is the fastest setting of a family that keeps all limits, or nil; see [Choice] for equal ones.
+func fastestWithin(f FamilyRows, limits []Limit) *Row {
+	var best *Row
+	var speed, recall float64
+	for _, row := range f.Rows {
+		if row.OK() == 0 || !row.keeps(limits) {
+			continue
+		}
+		s, rec := row.chosenBy(), 0.0
+		if v, ok := row.Value(metric.Recall); ok {
+			rec = v.Median
+		}
+		if best == nil || cmp.Or(cmp.Compare(s, speed), cmp.Compare(rec, recall)) > 0 {
+			best, speed, recall = row, s, rec
+		}
+	}
+	return best
+}
+
+func (r *Row) keeps(limits []Limit) bool {
+	for _, l := range limits {
+		if !MarginOf(r, l).Keeps() {
+			return false
+		}
+	}
+	return true
+}
+
+// FastestExact is the exact family's row of highest speed, or nil.
 func FastestExact(choices []Choice) *Row {
 	var best *Row
-	var qps float64
+	var speed float64
 	for _, c := range choices {
 		if c.Row == nil || !c.Family.Exact {
 			continue
 		}
-		if v, ok := c.Row.Value(metric.QPS); ok && (best == nil || v.Median > qps) {
-			best, qps = c.Row, v.Median
+		if v, ok := c.Row.Value(Speed); ok && (best == nil || v.Median > speed) {
+			best, speed = c.Row, v.Median
 		}
 	}
 	return best
+}
+
+// Speedup is the choice's speed against that of base: ok is false where there is no base, and where the choice
+// does not reach the recall, because a speed at another recall compares with nothing.
+func (c Choice) Speedup(base *Row) (d Difference, ok bool) {
+	if base == nil || !c.Reached {
+		return d, false
+	}
+	a, aok := c.Row.Value(Speed)
+	b, bok := base.Value(Speed)
+	if !aok || !bok || b.Median <= 0 {
+		return d, false
+	}
+	return a.Judged(b), true
 }

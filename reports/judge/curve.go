@@ -69,7 +69,7 @@ func (r *Report) Match(t Terms, target float64, name string) []Match {
 
 // MatchRows is [Report.Match] for one family, which may be a part of its rows.
 func (r *Report) MatchRows(f FamilyRows, t Terms, target float64, name string) Match {
-	info, _ := metric.Lookup(name)
+	info := lookup(name)
 	m := Match{Family: f}
 	var points []onCurve
 	reps := map[int]bool{}
@@ -119,9 +119,9 @@ func (r *Report) MatchRows(f FamilyRows, t Terms, target float64, name string) M
 		for _, p := range points {
 			for _, rep := range p.row.Reps {
 				recall, ok1 := rep.Values[metric.Recall]
-				cost, ok2 := rep.Values[name]
+				cost, ok2 := p.row.observe(rep, name)
 				if rep.Rep == n && rep.Status == record.OK && ok1 && ok2 {
-					one = append(one, onCurve{p.row, recall, cost})
+					one = append(one, onCurve{p.row, recall, cost.Value})
 				}
 			}
 		}
@@ -131,10 +131,10 @@ func (r *Report) MatchRows(f FamilyRows, t Terms, target float64, name string) M
 		}
 		// Where this build's fastest setting finds more, along gives that setting's.
 		if x, ok := along(one, target, edge); ok {
-			o := observation{n, metric.Observation{Value: x}}
+			o := observation{rep: n, Observation: metric.Observation{Value: x}}
 			// The spread over queries is that of the setting next to the target.
 			for _, rep := range m.Setting.Reps {
-				if near, ok := observe(rep, name); ok && rep.Rep == n && near.Value != 0 {
+				if near, ok := m.Setting.observe(rep, name); ok && rep.Rep == n && near.Value != 0 {
 					o.Spread = near.Spread / near.Value * x
 				}
 			}
@@ -142,7 +142,7 @@ func (r *Report) MatchRows(f FamilyRows, t Terms, target float64, name string) M
 		}
 	}
 	if len(samples) == 0 {
-		samples = []observation{{0, metric.Observation{Value: whole}}}
+		samples = []observation{{Observation: metric.Observation{Value: whole}}}
 	}
 	m.Value = summarize(name, samples)
 	return m

@@ -26,6 +26,7 @@ type Value struct {
 type observation struct {
 	rep int
 	metric.Observation
+	rounds map[int]float64 // of [Speed], by the number of the round; nil where there were none
 }
 
 // Difference is how one value compares with another: a factor where values are times, rates or bytes,
@@ -42,7 +43,7 @@ func summarize(name string, observed []observation) Value {
 	if len(observed) == 0 {
 		return Value{}
 	}
-	info, _ := metric.Lookup(name)
+	info := lookup(name)
 	v := Value{N: len(observed), Scale: metric.ScaleOf(info.Unit), observed: observed}
 	e := metric.EstimateOf(plain(observed), v.Scale)
 	v.Median, v.Lo, v.Hi, v.HasInterval = e.Median, e.Lo, e.Hi, e.OK
@@ -54,6 +55,15 @@ func summarize(name string, observed []observation) Value {
 		v.Lo, v.Hi = max(v.Lo, min(0, v.Median)), min(v.Hi, max(1, v.Median))
 	}
 	return v
+}
+
+// lookup is [metric.Lookup], which knows [Speed], too.
+func lookup(name string) metric.Info {
+	if name == Speed {
+		name = metric.QPS
+	}
+	info, _ := metric.Lookup(name)
+	return info
 }
 
 // isShare reports whether a ratio lies between 0 and 1 whatever happens, so that its interval does.
@@ -75,7 +85,7 @@ func observe(rec *record.Record, name string) (o observation, ok bool) {
 	if !ok || rec.Status != record.OK {
 		return observation{}, false
 	}
-	return observation{rec.Rep, metric.Observation{Value: x, Spread: rec.Spread[name]}}, true
+	return observation{rep: rec.Rep, Observation: metric.Observation{Value: x, Spread: rec.Spread[name]}}, true
 }
 
 // Against says how v differs from w: by a factor where they are times, rates or bytes, by an amount
@@ -96,7 +106,8 @@ func (v Value) Against(w Value) Difference {
 		var p, q []metric.Observation
 		for _, rep := range slices.Sorted(maps.Keys(x)) {
 			if o, ok := y[rep]; ok {
-				p, q = append(p, x[rep]), append(q, o)
+				s, t := inRounds(x[rep], o)
+				p, q = append(p, s), append(q, t)
 			}
 		}
 		if len(p) >= 2 {
@@ -107,13 +118,13 @@ func (v Value) Against(w Value) Difference {
 }
 
 // byRep is false where a repetition is there twice.
-func byRep(observed []observation) (map[int]metric.Observation, bool) {
-	out := map[int]metric.Observation{}
+func byRep(observed []observation) (map[int]observation, bool) {
+	out := map[int]observation{}
 	for _, o := range observed {
 		if _, twice := out[o.rep]; twice {
 			return nil, false
 		}
-		out[o.rep] = o.Observation
+		out[o.rep] = o
 	}
 	return out, true
 }

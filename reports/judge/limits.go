@@ -38,12 +38,13 @@ func (m Margin) Keeps() bool { return m.OK && m.Room >= 0 }
 // Candidate is a setting beside the limits.
 type Candidate struct {
 	Row     *Row
+	Family  FamilyRows
 	Margins []Margin // in the order of the limits
-	// Tied says that its speed cannot be told from the pick's.
+	// Tied says that its speed cannot be told from that of the fastest.
 	Tied bool
 	// Against is its speed against the pick's.
 	Against Difference
-	Qps     Value
+	Speed   Value // by the clock that decides
 	miss    float64
 }
 
@@ -51,9 +52,12 @@ type Candidate struct {
 type Pick struct {
 	Terms  Terms
 	Limits []Limit
-	// Best is the fastest setting that keeps every limit, nil where none does.
-	Best *Candidate
-	// Others are the fastest that keep every limit of the two next families.
+	// Fit are the settings that keep every limit, one a family, its fastest: the pick first, then by speed.
+	Fit []Candidate
+	// Best is the first of Fit, nil where there is none: the fastest, or what Reason says.
+	Best   *Candidate
+	Reason Reason
+	// Others are the next two of Fit.
 	Others []Candidate
 	// Nearest is the setting that breaks the limits least: set where Best is nil, and something was
 	// measured. It is judged by the sum of the logarithms of how many times too much it takes, of a
@@ -68,34 +72,54 @@ type Pick struct {
 	Settings int     // that were looked at
 }
 
+// Reason is why the best of a [Pick] is that.
+type Reason int
+
+// The reasons. Where several families cannot be told from the fastest, speed does not decide.
+const (
+	ByFastest     Reason = iota // it is the fastest
+	ByExactEnough               // exact search cannot be told from the fastest, and misses nothing
+	ByFrugal                    // of those that cannot be told apart it takes least of both memory and build time
+)
+
 // Pick chooses among the settings measured under terms t. A limit is kept only if the end of the
 // value's interval that is worse keeps it: so the choice will hold when it is measured again. Where a
 // value was measured once, the value itself decides, and Pick says so.
+//
+// Headline, tables, choose, serve and exports all go by it. A family with many settings has more chances to
+// have one that reads too fast: of five equal ones at 10 % noise the best reads 8 % too fast. So the setting of
+// a family is chosen by the rounds of even number and families are judged against each other by those of odd
+// number, where the records have rounds. (Fitting speed monotone in work within a family would do, too, but
+// gives a speed that no setting was measured at.)
 func (r *Report) Pick(t Terms, limits []Limit) Pick {
 	p := Pick{Terms: t, Limits: limits}
 	var fit, all []Candidate
 	for _, f := range r.FamiliesOf(t) {
 		for _, row := range f.Rows {
-			qps, ok := row.Value(metric.QPS)
-			if !ok || qps.Median <= 0 {
+			speed, ok := row.Value(Speed)
+			if !ok || speed.Median <= 0 {
 				continue
 			}
 			p.Settings++
-			c := Candidate{Row: row, Qps: qps}
-			keeps := true
+			c := Candidate{Row: row, Family: f, Speed: speed}
 			for _, l := range limits {
 				m := MarginOf(row, l)
 				c.Margins = append(c.Margins, m)
-				keeps = keeps && m.Keeps()
 				c.miss += m.miss()
 			}
 			all = append(all, c)
-			if keeps {
-				fit = append(fit, c)
+		}
+		if row := fastestWithin(f, limits); row != nil {
+			for _, c := range all {
+				if c.Row == row {
+					fit = append(fit, c)
+				}
 			}
 		}
 	}
-	faster := func(a, b Candidate) int { return cmp.Compare(b.Qps.Median, a.Qps.Median) }
+	faster := func(a, b Candidate) int {
+		return cmp.Compare(b.Speed.half(1).Median, a.Speed.half(1).Median)
+	}
 	if len(fit) == 0 {
 		slices.SortStableFunc(all, func(a, b Candidate) int { return cmp.Or(cmp.Compare(a.miss, b.miss), faster(a, b)) })
 		if len(all) > 0 {
@@ -104,21 +128,44 @@ func (r *Report) Pick(t Terms, limits []Limit) Pick {
 		return p
 	}
 	slices.SortStableFunc(fit, faster)
-	p.Best = &fit[0]
-	seen := map[string]bool{p.Best.Row.Cell.Family: true}
-	for _, c := range fit[1:] {
-		if seen[c.Row.Cell.Family] || len(p.Others) == 2 {
-			continue
+	tied := []*Candidate{&fit[0]}
+	for i := range fit[1:] {
+		c := &fit[i+1]
+		if d := fit[0].Speed.Judged(c.Speed); TieOf(d) == Tied && (d.OK || d.Difference == 1) {
+			c.Tied = true
+			tied = append(tied, c)
 		}
-		seen[c.Row.Cell.Family] = true
-		c.Against = c.Qps.Against(p.Best.Qps)
-		c.Tied = TieOf(c.Against) == Tied
-		p.Others = append(p.Others, c)
 	}
+	first := fit[0].Row
+	if len(tied) > 1 {
+		fit[0].Tied = true
+		if exact := slices.IndexFunc(tied, func(c *Candidate) bool { return c.Family.Exact }); exact >= 0 {
+			if slices.ContainsFunc(tied, func(c *Candidate) bool { return !c.Family.Exact }) {
+				p.Reason = ByExactEnough
+			}
+			first = tied[exact].Row
+		} else if row := frugal(tied); row != nil {
+			p.Reason, first = ByFrugal, row
+		}
+	}
+	slices.SortStableFunc(fit, func(a, b Candidate) int {
+		switch first {
+		case a.Row:
+			return -1
+		case b.Row:
+			return 1
+		}
+		return 0
+	})
+	p.Fit, p.Best = fit, &fit[0]
+	for i := range fit[1:] {
+		fit[i+1].Against = fit[i+1].Speed.Judged(p.Best.Speed)
+	}
+	p.Others = fit[1:min(3, len(fit))]
 	for _, m := range p.Best.Margins {
-		p.Once = p.Once || !m.Value.HasInterval
+		p.Once = p.Once || m.Value.N < 2
 	}
-	p.Once = p.Once || !p.Best.Qps.HasInterval
+	p.Once = p.Once || p.Best.Speed.N < 2
 	r.more(&p)
 	return p
 }
@@ -134,10 +181,31 @@ func (r *Report) more(p *Pick) {
 		if f.Name != p.Best.Row.Cell.Family {
 			continue
 		}
-		if m := r.MatchRows(f, p.Terms, p.MoreAt, metric.QPS); m.Reached() && m.Value.Median > 0 {
-			p.More = p.Best.Qps.Median / m.Value.Median
+		if m := r.MatchRows(f, p.Terms, p.MoreAt, Speed); m.Reached() && m.Value.Median > 0 {
+			p.More = p.Best.Speed.Median / m.Value.Median
 		}
 	}
+}
+
+// less is by how much a setting must take less of something to be worth naming: below that, sizes and
+// times of builds vary from run to run.
+const less = 0.95
+
+// frugal is the one that takes least of both memory and build time, nil where none does.
+func frugal(tied []*Candidate) *Row {
+	least := func(name string) (row *Row) {
+		low := math.Inf(1)
+		for _, c := range tied {
+			if v, ok := c.Row.Value(name); ok && v.Median < low*less {
+				low, row = v.Median, c.Row
+			}
+		}
+		return row
+	}
+	if row := least(metric.Resident); row == least(metric.Build) {
+		return row
+	}
+	return nil
 }
 
 // MarginOf says how a setting stands to a limit.

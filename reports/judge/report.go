@@ -51,6 +51,8 @@ type Report struct {
 	// Notes are doubts about the results as a whole: environments or data sets that are mixed, lines
 	// that were torn, records that were left out.
 	Notes []Note
+
+	clocks map[Terms]bool // those that the processor's clock decides
 }
 
 // Terms is what cells must share to be compared: everything in a cell but family and settings.
@@ -71,9 +73,11 @@ func TermsOf(c record.Cell) Terms {
 
 // Note is a doubt about the results as a whole.
 type Note struct {
-	Code NoteCode
-	Name string // of a folder, for Torn; what disturbed, in the records' own words, for Disturbed
-	N    int    // bytes, records, data sets, environments; of Disturbed how often beside Name it happened
+	Code  NoteCode
+	Name  string // of a folder, for Torn; what disturbed, in the records' own words, for Disturbed
+	N     int    // bytes, records, data sets, environments; of Disturbed how often beside Name it happened
+	Of    int
+	Share float64
 }
 
 // NoteCode says what a [Note] is about.
@@ -87,6 +91,8 @@ const (
 	SeveralDatasets                     // the results are of N data sets
 	Disturbed                           // timing was disturbed by Name, and N times by the like with other figures
 	SeveralEnvironments                 // the records come from N environments
+	ExactMisses                         // the exact family Name has a recall of Share, below 1
+	FewVectors                          // k is N, and data set Name has only Of vectors to search
 )
 
 // Datasets are the digests of the data sets of r.Terms, each once, in order.
@@ -128,6 +134,7 @@ type Row struct {
 	On string
 
 	values map[string]Value
+	clock  Clock // that decides under its terms
 }
 
 // OK is the number of repetitions that ended well.
@@ -181,7 +188,7 @@ func (r *Row) Value(name string) (v Value, ok bool) {
 	}
 	var xs []observation
 	for _, rep := range r.Reps {
-		if o, ok := observe(rep, name); ok {
+		if o, ok := r.observe(rep, name); ok {
 			xs = append(xs, o)
 		}
 	}
@@ -200,7 +207,7 @@ func (r *Row) ByLabel(name, label string) (v Value, ok bool) {
 		if !ok || rep.Status != record.OK {
 			continue
 		}
-		xs = append(xs, observation{rep.Rep, metric.Observation{Value: x}})
+		xs = append(xs, observation{rep: rep.Rep, Observation: metric.Observation{Value: x}})
 		l, ok1 := rep.ByLabel[name+"_lo"][label]
 		h, ok2 := rep.ByLabel[name+"_hi"][label]
 		if ok1 && ok2 {
@@ -311,6 +318,8 @@ func (r *Report) group() error {
 		r.Notes = append(r.Notes, Note{Code: Outdated, N: old})
 	}
 	r.order()
+	r.setClocks()
+	r.doubts()
 	r.environments()
 	r.focus()
 	return nil
@@ -592,3 +601,23 @@ func Portable(s string) string { return absolutePath.ReplaceAllString(s, "$1…/
 // The first group is what stands before a path, the second its last part. The parts of
 // a path hold no spaces here, as messages do not quote reliably.
 var absolutePath = regexp.MustCompile(`(^|[\s"'(\[=,;])(?:[A-Za-z]:\\(?:[^\s\\"':;,()]+\\)*|/(?:[^\s/"':;,()]+/)*)([^\s/\\"':;,()]+)`)
+
+// doubts notes what no results should have: exact search that misses what it defines, and more answers asked
+// for than there are vectors.
+func (r *Report) doubts() {
+	seen := map[Note]bool{}
+	add := func(n Note) {
+		if !seen[n] {
+			seen[n] = true
+			r.Notes = append(r.Notes, n)
+		}
+	}
+	for _, row := range r.Rows {
+		if v, ok := row.Value(metric.Recall); ok && row.Exact && v.Median < 1 {
+			add(Note{Code: ExactMisses, Name: row.Cell.Family, Share: v.Median})
+		}
+		if src := r.Source(row.Cell.Dataset); src != nil && src.Dataset.Base > 0 && row.Cell.K > src.Dataset.Base {
+			add(Note{Code: FewVectors, Name: src.Dataset.Name, N: row.Cell.K, Of: src.Dataset.Base})
+		}
+	}
+}

@@ -8,19 +8,25 @@ import (
 	"annbench/bench/metric"
 )
 
-// Verdict is which index to take under some terms: the family of most queries a second at one recall.
-// Families are compared at equal recall: see [Report.Match].
+// Verdict is which index to take under some terms: what [Report.Pick] takes where recall is [Target] or more.
 type Verdict struct {
 	Terms   Terms
 	Target  float64 // the recall
 	Outcome Outcome
-	// Fast are the families that come up to Target, the fastest first; see [Verdict.Answer].
+	// Clock is what speeds go by.
+	Clock Clock
+	// Fast are the settings that come up to Target, one a family, the answer first and the others by speed:
+	// Value is [Speed] as it was measured. See [Verdict.Answer].
 	Fast []Match
-	// Tied are those of Fast whose speed cannot be told from the answer's.
+	// Tied are those of Fast, without the answer, whose speed cannot be told from that of the fastest, where
+	// the answer is one of these.
 	Tied []Match
-	// Frugal is the family that takes least of both memory and build time among the answer and Tied,
-	// empty where none does.
-	Frugal string
+	// Reason is why the answer is what it is.
+	Reason Reason
+	// OnCPU is the share on the processor of what was timed, 0 where that was not measured; TooBusy says that
+	// it is below [Busy].
+	OnCPU   float64
+	TooBusy bool
 	// Choices are the settings that speak for the families under Terms.
 	Choices []Choice
 	// Highest is the choice of highest recall; nil where nothing has one.
@@ -65,6 +71,8 @@ type Wish struct {
 	Quantity string  // of LessOf, LeastOf
 	// Take is what to take; nil where nothing measured grants the wish, which only OtherRecall has.
 	Take *Match
+	// Same says that Take is the answer's own setting.
+	Same bool
 	// Amount and Own are how much of Quantity (of FastTail: of p99) Take and the answer take.
 	Amount, Own float64
 	// Against is the speed of Take against the answer's.
@@ -82,11 +90,26 @@ const (
 	FastTail                    // the slowest queries
 )
 
+// at is the candidate as a match that was measured, not interpolated.
+func (c Candidate) at() Match {
+	recall, _ := c.Row.Value(metric.Recall)
+	return Match{Family: c.Family, Reach: Beyond, Value: c.Speed, Recall: recall.Median, Setting: c.Row}
+}
+
 // Decide answers which index to take under the terms in focus, at recall [Target].
 func (r *Report) Decide() Verdict {
-	v := Verdict{Terms: r.Focus, Target: Target, Choices: r.Choose(r.Focus)}
-	matches := r.Match(v.Terms, v.Target, metric.QPS)
-	v.Fast = Fastest(matches)
+	v := Verdict{Terms: r.Focus, Target: Target, Clock: r.Clock(r.Focus), Choices: r.Choose(r.Focus)}
+	if share, ok := r.OnCPU(v.Terms); ok {
+		v.OnCPU, v.TooBusy = share, share < Busy
+	}
+	p := r.Pick(v.Terms, []Limit{{metric.Recall, v.Target}})
+	v.Reason = p.Reason
+	for i, c := range p.Fit {
+		v.Fast = append(v.Fast, c.at())
+		if i > 0 && c.Tied && p.Best.Tied {
+			v.Tied = append(v.Tied, c.at())
+		}
+	}
 	var high float64
 	for i, c := range v.Choices {
 		if c.Row == nil {
@@ -108,14 +131,7 @@ func (r *Report) Decide() Verdict {
 		v.Outcome = NoneReach
 		return v
 	}
-	best := v.Fast[0]
-	for _, m := range v.Fast[1:] {
-		if TieOf(best.Value.Against(m.Value)) == Tied {
-			v.Tied = append(v.Tied, m)
-		}
-	}
-	v.Frugal = frugal(append([]Match{best}, v.Tied...))
-	v.Wishes = r.wishes(&v, matches)
+	v.Wishes = r.wishes(&v)
 	return v
 }
 
@@ -132,29 +148,13 @@ func Fastest(matches []Match) []Match {
 	return out
 }
 
-// less is by how much a setting must take less of something to be worth naming: below that, sizes and
-// times of builds vary from run to run.
-const less = 0.95
-
-// frugal is the family that takes least of both memory and build time, empty where none does.
-func frugal(matches []Match) string {
-	least := func(name string) (family string) {
-		low := math.Inf(1)
-		for _, m := range matches {
-			if v, ok := m.Setting.Value(name); ok && v.Median < low*less {
-				low, family = v.Median, m.Family.Name
-			}
-		}
-		return family
-	}
-	if family := least(metric.Resident); family == least(metric.Build) {
-		return family
-	}
-	return ""
-}
+// worth reports whether taking less of something pays: gain is how many times less, d the speed against the
+// answer's. Nobody takes 12 % less memory for 30 times the time; half of it for up to four times the time, some
+// do. The bound is the square of the gain.
+func worth(gain float64, d Difference) bool { return d.Difference > 0 && 1/d.Difference <= gain*gain }
 
 // wishes are what other limits would cost, each against the answer at the target.
-func (r *Report) wishes(v *Verdict, matches []Match) []Wish {
+func (r *Report) wishes(v *Verdict) []Wish {
 	var out []Wish
 	best := v.Answer()
 	for _, target := range r.Targets {
@@ -162,17 +162,18 @@ func (r *Report) wishes(v *Verdict, matches []Match) []Wish {
 			continue
 		}
 		w := Wish{Kind: OtherRecall, Target: target}
-		if at := Fastest(r.Match(v.Terms, target, metric.QPS)); len(at) > 0 {
-			w.Take, w.Against = &at[0], at[0].Value.Against(best.Value)
-			if target < v.Target && w.Take.Setting == best.Setting && TieOf(w.Against) != Apart {
-				continue // the answer's own setting finds more already: nothing to gain
+		if p := r.Pick(v.Terms, []Limit{{metric.Recall, target}}); p.Best != nil {
+			take := p.Best.at()
+			w.Take, w.Against, w.Same = &take, take.Value.Judged(best.Value), take.Setting == best.Setting
+			if target < v.Target && (w.Same || w.Against.Difference <= 1 || TieOf(w.Against) == Tied) {
+				continue // the answer finds more already: nothing to gain
 			}
 		}
 		out = append(out, w)
 	}
-	out = append(out, thrift(best, matches, metric.Resident)...)
-	out = append(out, thrift(best, matches, metric.Build)...)
-	if w, ok := r.tail(v, matches); ok {
+	out = append(out, r.thrift(v, metric.Resident)...)
+	out = append(out, r.thrift(v, metric.Build)...)
+	if w, ok := tail(v); ok {
 		out = append(out, w)
 	}
 	return out
@@ -181,75 +182,78 @@ func (r *Report) wishes(v *Verdict, matches []Match) []Wish {
 // thrift names what takes little of a quantity among those that come up to the target: the fastest of
 // those within 5 % of the least; and the fastest of those that take at most half of what the answer
 // takes. Where something below the target takes much less still, it names that.
-func thrift(best *Match, matches []Match, name string) []Wish {
+func (r *Report) thrift(v *Verdict, name string) []Wish {
+	best := v.Answer()
 	own, ok := best.Setting.Value(name)
 	if !ok {
 		return nil
 	}
-	take := func(m *Match) float64 {
-		if v, ok := m.Setting.Value(name); ok && m.Value.Median > 0 {
+	take := func(row *Row) float64 {
+		if v, ok := row.Value(name); ok {
 			return v.Median
 		}
 		return math.Inf(1)
 	}
-	fastestWithin := func(bound float64) (found *Match) {
-		for i := range matches {
-			if m := &matches[i]; m.Reached() && take(m) <= bound && (found == nil || m.Value.Median > found.Value.Median) {
-				found = m
+	within := func(bound float64) (found *Candidate) {
+		p := r.Pick(v.Terms, []Limit{{metric.Recall, v.Target}})
+		for i := range p.Fit {
+			if c := &p.Fit[i]; take(c.Row) <= bound && (found == nil || c.Speed.Median > found.Speed.Median) {
+				found = c
 			}
 		}
 		return found
 	}
 	least, low := math.Inf(1), math.Inf(1)
+	for _, m := range v.Fast {
+		least = min(least, take(m.Setting))
+	}
 	var lowest *Match
-	for i := range matches {
-		switch m := &matches[i]; {
-		case m.Reached():
-			least = min(least, take(m))
-		case m.Reach == Below && take(m) < low:
-			low, lowest = take(m), m
+	for _, c := range v.Choices {
+		if c.Row == nil || c.Reached || take(c.Row) >= low {
+			continue
+		}
+		if speed, ok := c.Row.Value(Speed); ok && speed.Median > 0 {
+			recall, _ := c.Row.Value(metric.Recall)
+			low, lowest = take(c.Row), &Match{Family: c.Family, Reach: Below, Value: speed, Recall: recall.Median, Setting: c.Row}
 		}
 	}
 	var out []Wish
-	add := func(kind WishKind, m *Match) {
-		if !slices.ContainsFunc(out, func(o Wish) bool { return o.Take.Family.Name == m.Family.Name }) {
-			out = append(out, Wish{Kind: kind, Quantity: name, Take: m, Amount: take(m), Own: own.Median, Against: m.Value.Against(best.Value)})
+	add := func(kind WishKind, m Match) {
+		w := Wish{Kind: kind, Quantity: name, Take: &m, Amount: take(m.Setting), Own: own.Median, Against: m.Value.Judged(best.Value)}
+		known := slices.ContainsFunc(out, func(o Wish) bool { return o.Take.Family.Name == m.Family.Name })
+		if !known && worth(w.Own/w.Amount, w.Against) {
+			out = append(out, w)
 		}
 	}
 	for _, bound := range []float64{own.Median / 2, least / less} {
-		if m := fastestWithin(bound); m != nil && m.Family.Name != best.Family.Name && take(m) < own.Median*less {
-			add(LessOf, m)
+		if c := within(bound); c != nil && c.Family.Name != best.Family.Name && take(c.Row) < own.Median*less {
+			add(LessOf, c.at())
 		}
 	}
 	if lowest != nil && low < min(least, own.Median)/2 {
-		add(LeastOf, lowest)
+		add(LeastOf, *lowest)
 	}
 	return out
 }
 
-// tail names the family of shortest p99 at the target, where that is another than the answer.
-func (r *Report) tail(v *Verdict, matches []Match) (w Wish, ok bool) {
-	var own, first *Match
-	tails := r.Match(v.Terms, v.Target, metric.P99)
-	for i, m := range tails {
-		if !m.Reached() {
-			continue
-		}
-		if m.Family.Name == v.Answer().Family.Name {
-			own = &tails[i]
-		}
-		if first == nil || m.Value.Median < first.Value.Median {
-			first = &tails[i]
-		}
-	}
-	if own == nil || first == own || TieOf(own.Value.Against(first.Value)) != Apart {
+// tail names the setting of shortest p99 of those that come up to the target, where that is another family's
+// than the answer and its percentiles are worth something.
+func tail(v *Verdict) (w Wish, ok bool) {
+	best := v.Answer()
+	own, ok := best.Setting.Value(metric.P99)
+	if !ok || v.TooBusy {
 		return w, false
 	}
-	w = Wish{Kind: FastTail, Quantity: metric.P99, Take: first, Amount: first.Value.Median, Own: own.Value.Median}
-	for _, m := range matches {
-		if m.Family.Name == first.Family.Name && m.Reached() {
-			w.Against = m.Value.Against(v.Answer().Value)
+	low := own.Median
+	var first *Match
+	for i := range v.Fast {
+		if x, ok := v.Fast[i].Setting.Value(metric.P99); ok && x.Median < low && TieOf(own.Against(x)) == Apart {
+			low, first = x.Median, &v.Fast[i]
 		}
 	}
-	return w, w.Against.Difference > 0
+	if first == nil {
+		return w, false
+	}
+	w = Wish{Kind: FastTail, Quantity: metric.P99, Take: first, Amount: low, Own: own.Median, Against: first.Value.Judged(best.Value)}
+	return w, worth(w.Own/w.Amount, w.Against)
 }

@@ -71,7 +71,7 @@ func equalRecall(r *judge.Report, t judge.Terms, targets []float64) *Equal {
 	}
 	for _, target := range targets {
 		e.Heads = append(e.Heads, EqualHead{Title: "recall " + trimmed(target)})
-		matches := r.Match(t, target, metric.QPS)
+		matches := r.Match(t, target, judge.Speed)
 		fast := judge.Fastest(matches)
 		for i, m := range matches {
 			c := EqualCell{Row: m.Setting, Out: true}
@@ -93,7 +93,7 @@ func equalRecall(r *judge.Report, t judge.Terms, targets []float64) *Equal {
 				switch {
 				case m.Family.Name == fast[0].Family.Name:
 					c.Best = true
-				case judge.TieOf(d) == judge.Tied:
+				case judge.TieOf(d) == judge.Tied && d.OK:
 					c.Best, c.Small = true, "≈"
 				default:
 					c.Small = FactorText(d.Difference) + "×"
@@ -210,8 +210,8 @@ func equalBudget(r *judge.Report, t judge.Terms, name string) *Equal {
 			if len(rows[i]) == 0 {
 				continue
 			}
-			m := r.MatchRows(judge.FamilyRows{Name: f.Name, Library: f.Library, Exact: f.Exact, Rows: rows[i]}, t, judge.Target, metric.QPS)
-			top := r.MatchRows(judge.FamilyRows{Name: f.Name, Rows: rows[i]}, t, math.Inf(1), metric.QPS) // its highest recall
+			m := r.MatchRows(judge.FamilyRows{Name: f.Name, Library: f.Library, Exact: f.Exact, Rows: rows[i]}, t, judge.Target, judge.Speed)
+			top := r.MatchRows(judge.FamilyRows{Name: f.Name, Rows: rows[i]}, t, math.Inf(1), judge.Speed) // its highest recall
 			if m.Reach == judge.Lost {
 				continue
 			}

@@ -29,6 +29,10 @@ func noteText(r *judge.Report, n judge.Note) string {
 		return Plural(n.N, "record is", "records are") + " of an older version of annbench and left out"
 	case judge.SeveralDatasets:
 		return fmt.Sprintf("these results are of %d data sets (%s): numbers compare within one of them only", n.N, strings.Join(datasetNames(r), ", "))
+	case judge.ExactMisses:
+		return fmt.Sprintf("WARNING: exact search (%s) scores recall %s, below 1: float32 cannot tell these distances apart, or two distances are in use; read no recall here as more exact than that", Clean(n.Name), Ratio(n.Share))
+	case judge.FewVectors:
+		return fmt.Sprintf("%d answers were asked for where %s has %s: queries get fewer", n.N, Clean(n.Name), Plural(n.Of, "vector", "vectors"))
 	case judge.Disturbed:
 		s := "timing was disturbed: " + n.Name
 		if n.N > 0 {
@@ -55,10 +59,14 @@ func datasetNames(r *judge.Report) []string {
 // RowNotes are the doubts about one row: the warnings of its records, and what differs between its
 // repetitions although it should not.
 func RowNotes(r *judge.Row) []string {
-	if r.Environments < 2 {
-		return r.Warnings
+	out := slices.Clone(r.Warnings)
+	if x, ok := r.Skewed(); ok {
+		out = append(out, fmt.Sprintf("its mean search time is %s times its median: a few searches took very long, so mean and QPS are the machine's as much as the index's", FactorText(x)))
 	}
-	return append(slices.Clone(r.Warnings), fmt.Sprintf("its repetitions come from %d different environments", r.Environments))
+	if r.Environments < 2 {
+		return out
+	}
+	return append(out, fmt.Sprintf("its repetitions come from %d different environments", r.Environments))
 }
 
 // Failure is "oom (3 repetitions): the worker was ended".

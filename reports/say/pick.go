@@ -91,8 +91,15 @@ func Pick(p judge.Pick) string {
 	}
 	say("%s", strings.TrimRight(YAML(*p.Best), "\n"))
 	say("")
-	say("The fastest of %s that keep %s (%s):", Plural(p.Settings, "setting", "settings"), under, Terms(p.Terms))
-	say("  %s, %s each", Measured(metric.QPS, p.Best.Qps, " queries a second"), Format(metric.Seconds, 1/p.Best.Qps.Median))
+	lead := "The fastest"
+	switch p.Reason {
+	case judge.ByExactEnough:
+		lead = "Exact search is enough here: it cannot be told from the fastest"
+	case judge.ByFrugal:
+		lead = "As fast as the fastest within the noise, and of least memory and build time"
+	}
+	say("%s of %s that keep %s (%s):", lead, Plural(p.Settings, "setting", "settings"), under, Terms(p.Terms))
+	say("  %s, %s each", Measured(metric.QPS, p.Best.Speed, " queries a second"), Format(metric.Seconds, 1/p.Best.Speed.Median))
 	for _, m := range p.Best.Margins {
 		say("  %s", Margin(m))
 	}
@@ -108,10 +115,10 @@ func Pick(p judge.Pick) string {
 			lead = "Then"
 		}
 		s := factor(c.Against) + " as fast"
-		if c.Tied {
+		if c.Tied && p.Best.Tied && c.Against.OK {
 			s = "as fast within the noise"
 		}
-		say("%s: %s, %s queries a second, %s", lead, candidateName(c), Significant(c.Qps.Median), s)
+		say("%s: %s, %s queries a second, %s", lead, candidateName(c), Significant(c.Speed.Median), s)
 	}
 	switch {
 	case p.MoreAt == 0:

@@ -47,10 +47,10 @@ func TestPick(t *testing.T) {
 		nearest string
 		says    []string
 	}{
-		{"recall alone", []judge.Limit{{Name: metric.Recall, Bound: .95}}, "a ef=20", "", []string{
-			"family: a\nbuild: {M: 16}\nsearch: {ef: 20}\n", "recall 0.960; the limit is 0.95, 0.010 to spare",
-			"Runner-up: b M=16 n=4, 7,000 queries a second, as fast within the noise", "Then: flat",
-			"One percent more of recall (0.970) would take",
+		{"recall alone", []judge.Limit{{Name: metric.Recall, Bound: .95}}, "b n=4", "", []string{ // as fast as a within the noise, and of less memory and build time
+			"family: b\nbuild: {M: 16}\nsearch: {n: 4}\n", "recall 0.955; the limit is 0.95, 0.005 to spare",
+			"Runner-up: a M=16 ef=20, 7,000 queries a second, as fast within the noise", "Then: flat", "of least memory and build time",
+			"One percent more of recall (0.965) would take",
 		}},
 		{"memory", []judge.Limit{{Name: metric.Recall, Bound: .95}, {Name: metric.Resident, Bound: 120e6}}, "b n=4", "", []string{"resident 100 MiB", "Runner-up: flat"}},
 		{"the slowest queries", []judge.Limit{{Name: metric.Recall, Bound: .95}, {Name: metric.Resident, Bound: 120e6}, {Name: metric.P99, Bound: .002}}, "", "a ef=20", []string{"nothing fits", "nearest is a M=16 ef=20", "resident 134 MiB", "17 % too much"}}, // b takes 1.5 times the time, a 1.17 times the memory,
@@ -86,7 +86,7 @@ func TestPick(t *testing.T) {
 			}
 			q, _ := row.Value(metric.QPS)
 			best, _ := p.Best.Row.Value(metric.QPS)
-			if keeps && q.Median > best.Median {
+			if keeps && q.Median > best.Median && judge.TieOf(q.Against(best)) != judge.Tied {
 				t.Errorf("%s: %s %s keeps the limits and is faster", c.name, row.Cell.Family, row.Cell.Settings())
 			}
 		}

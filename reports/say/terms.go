@@ -5,14 +5,13 @@ import (
 	"slices"
 	"strings"
 
-	"annbench/bench/metric"
 	"annbench/bench/record"
 	"annbench/reports/judge"
 )
 
 // ChoiceRule is said wherever a choice is shown.
 func ChoiceRule(k int) string {
-	return fmt.Sprintf("one setting a family: the fastest (highest median QPS) whose recall@%d is at least %.2f; where none reaches it, the one of highest recall", k, judge.Target)
+	return fmt.Sprintf("one setting a family: the fastest whose recall@%d is at least %.2f by the worse end of its interval; where none reaches it, the one of highest recall", k, judge.Target)
 }
 
 // Terms is terms in words, without the data set: "cosine, k = 10, built with 1 thread, one query
@@ -75,17 +74,11 @@ func Repetitions(row *judge.Row) string {
 	return fmt.Sprint(row.OK())
 }
 
-// Speedup is how many times the queries a second of base the choice has: absent where there is no
-// base, and where the choice does not reach the recall, because a speed at another recall compares
-// with nothing.
+// Speedup is [judge.Choice.Speedup] in words.
 func Speedup(c judge.Choice, base *judge.Row) string {
-	if base == nil || !c.Reached {
+	d, ok := c.Speedup(base)
+	if !ok {
 		return Missing
 	}
-	a, aok := c.Row.Value(metric.QPS)
-	b, bok := base.Value(metric.QPS)
-	if !aok || !bok || b.Median <= 0 {
-		return Missing
-	}
-	return times(a.Median, b.Median)
+	return times(d.Difference, 1)
 }

@@ -13,6 +13,7 @@ import (
 
 // Answer is a verdict in words: which index to take, how sure that is, and what other wishes cost.
 type Answer struct {
+	Lead     string // what stands before the family: "exact search is enough here"; mostly empty
 	Family   string // or what is to be said where there is none
 	Setting  string // of the family; empty where it has none or there is no answer
 	Tied     string // the families that cannot be told from it in speed, joined; may be empty
@@ -65,7 +66,10 @@ func Verdict(r *judge.Report, v judge.Verdict) Answer {
 	case judge.Answered:
 		best := v.Answer()
 		a.Family, a.Setting, a.Tied = best.Family.Name, Clean(best.Setting.Cell.Settings()), And(names(v.Tied))
-		why(speedOf(v), runnerUp(v), costs(best.Setting, t), below(v.Choices))
+		why(speedOf(v), runnerUp(v), costs(v), clockOf(v), below(v.Choices))
+		if v.Reason == judge.ByExactEnough {
+			a.Lead = "exact search is enough here"
+		}
 		a.Sure = sure(r, v)
 		for _, w := range v.Wishes {
 			a.Wishes = append(a.Wishes, wish(v, w))
@@ -82,15 +86,17 @@ func names(matches []judge.Match) []string {
 	return out
 }
 
-// speedOf says how fast the answer is, and what that is against exact search.
+// speedOf says how fast the answer is, as it was measured, and what that is against exact search.
 func speedOf(v judge.Verdict) string {
 	best, fast := v.Answer(), v.Fast
-	s := fmt.Sprintf("At that recall it answers %s", Measured(metric.QPS, best.Value, " queries a second"))
+	s := fmt.Sprintf("Measured at recall %s, it answers %s", Ratio(best.Recall), Measured(metric.QPS, best.Value, " queries a second"))
 	if v.Terms.Mode == record.Latency {
 		s += fmt.Sprintf(", one at a time on one thread: %s each", Format(metric.Seconds, 1/best.Value.Median))
 	}
 	base := v.Exact()
 	switch {
+	case v.Reason == judge.ByExactEnough:
+		return s + ". Exact search is enough here: none of these measurements shows an approximate index to be faster, and exact search misses nothing."
 	case best.Family.Exact && len(fast) > 1 && slices.ContainsFunc(fast, func(m judge.Match) bool { return !m.Family.Exact }):
 		return s + ". This is exact search: of the approximate indexes that come up to the target, none is faster here, so there is nothing to gain from one."
 	case best.Family.Exact:
@@ -98,17 +104,32 @@ func speedOf(v judge.Verdict) string {
 	case base == nil:
 		s += ". No exact search was measured beside it."
 	default:
-		d := best.Value.Against(base.Value)
+		d := best.Value.Judged(base.Value)
 		s += fmt.Sprintf(". That is %s as fast as exact search (%s, %s)", factor(d), base.Family.Name, Significant(base.Value.Median))
-		if judge.TieOf(d) == judge.Tied {
+		if judge.TieOf(d) == judge.Tied && d.OK {
 			s += ", but these measurements do not show that leaving exact search pays: the interval holds 1"
 		}
 		s += "."
 	}
-	if best.Reach == judge.Beyond && !best.Family.Exact {
-		s += fmt.Sprintf(" Its fastest setting finds %s, so a recall of %.2f has no price of its own here.", Ratio(best.Recall), judge.Target)
-	}
 	return s
+}
+
+// clockOf says which clock decides, and why; and whether percentiles are worth something.
+func clockOf(v judge.Verdict) string {
+	s := "Speeds go by the clock on the wall: these records have no processor time."
+	if v.Terms.Mode != record.Latency {
+		s = ""
+	}
+	if v.Clock == judge.Processor {
+		s = "Speeds go by processor time, of servers by the clock on the wall: what else runs on the machine takes wall time from one setting and not from another, but hardly any processor time."
+	}
+	switch {
+	case v.TooBusy:
+		s += fmt.Sprintf(" The machine was too busy for percentiles: searches were on the processor for %s of the time only (less than %s), so p50, p99 and wall-clock QPS say more about the machine than about an index.", Percent(v.OnCPU), Percent(judge.Busy))
+	case v.OnCPU > 0:
+		s += fmt.Sprintf(" Searches were on the processor for %s of the time.", Percent(v.OnCPU))
+	}
+	return strings.TrimSpace(s)
 }
 
 // runnerUp says who is next and whether the difference is more than noise.
@@ -118,23 +139,17 @@ func runnerUp(v judge.Verdict) string {
 		return "No other family comes up to the target."
 	}
 	a, b := fast[0], fast[1]
-	d := a.Value.Against(b.Value)
+	d := a.Value.Judged(b.Value)
 	s := fmt.Sprintf("Runner-up: %s, %s queries a second", strings.TrimSpace(b.Family.Name+" "+Clean(b.Setting.Cell.Settings())), Significant(b.Value.Median))
-	switch judge.TieOf(d) {
-	case judge.Unknown:
+	switch {
+	case v.Reason == judge.ByExactEnough:
+		return fmt.Sprintf("%s. These measurements cannot tell %s from %s in speed.", s, a.Family.Name, And(names(same)))
+	case len(same) > 0:
+		return fmt.Sprintf("%s. These measurements cannot tell %s from %s in speed: memory and build time decide. %s", s, a.Family.Name, And(names(same)), beside(v))
+	case judge.TieOf(d) == judge.Unknown:
 		return fmt.Sprintf("%s; %s is %s as fast by %s each, a difference that another run could turn round. Measure at least three repetitions before relying on it.", s, a.Family.Name, factor(d), Plural(min(a.Value.N, b.Value.N), "measurement", "measurements"))
-	case judge.Tied:
-		s += "."
-	default:
-		s += fmt.Sprintf("; %s is %s as fast, more than the noise.", a.Family.Name, factor(d))
 	}
-	switch len(same) {
-	case 0:
-		return s
-	case 1:
-		return s + fmt.Sprintf(" These measurements cannot tell %s from %s in speed: let memory and build time decide. %s", a.Family.Name, same[0].Family.Name, beside(v))
-	}
-	return s + fmt.Sprintf(" These measurements cannot tell %s from %s in speed: let memory and build time decide. %s", a.Family.Name, And(names(same)), beside(v))
+	return s + fmt.Sprintf("; %s is %s as fast, more than the noise.", a.Family.Name, factor(d))
 }
 
 // beside puts memory and build time of tied families side by side.
@@ -154,13 +169,17 @@ func beside(v judge.Verdict) string {
 		parts = append(parts, m.Family.Name+" takes "+And(words))
 	}
 	s := strings.Join(parts, "; ") + "."
-	if v.Frugal != "" {
-		s += fmt.Sprintf(" Of both, %s takes least: take it, unless more repetitions tell them apart.", v.Frugal)
+	switch v.Reason {
+	case judge.ByFrugal:
+		s += fmt.Sprintf(" Of both, %s takes least, so it is the answer, unless more repetitions tell them apart.", v.Fast[0].Family.Name)
+	case judge.ByFastest:
+		s += fmt.Sprintf(" None takes least of both, so the fastest by its median, %s, is the answer.", v.Fast[0].Family.Name)
 	}
 	return s
 }
 
-func costs(row *judge.Row, t judge.Terms) string {
+func costs(v judge.Verdict) string {
+	row, t := v.Answer().Setting, v.Terms
 	var parts []string
 	if x, ok := row.Value(metric.Resident); ok {
 		parts = append(parts, Quantity(metric.Resident, x.Median)+" of memory")
@@ -168,13 +187,12 @@ func costs(row *judge.Row, t judge.Terms) string {
 	if x, ok := row.Value(metric.Build); ok {
 		parts = append(parts, Quantity(metric.Build, x.Median)+" to build")
 	}
-	if x, ok := row.Value(metric.P99); ok {
+	if x, ok := row.Value(metric.P99); ok && !v.TooBusy {
 		parts = append(parts, "99 % of queries within "+Quantity(metric.P99, x.Median))
 	}
 	s := ""
 	if len(parts) > 0 {
-		recall, _ := row.Value(metric.Recall)
-		s = fmt.Sprintf("The setting to use, measured at recall %s, takes %s.", Ratio(recall.Median), And(parts))
+		s = fmt.Sprintf("It takes %s.", And(parts))
 	}
 	if m, ok := row.Value(metric.MAP); ok {
 		s += fmt.Sprintf(" Its mAP@%d is %s", t.K, Ratio(m.Median))
@@ -230,7 +248,7 @@ func sure(r *judge.Report, v judge.Verdict) []string {
 	case n < judge.Enough:
 		out = append(out, fmt.Sprintf("Each setting was measured %s: nothing here says how much of a difference is noise. Repeat the sweep with repetitions: 6.", [...]string{"once", "once", "twice"}[n]))
 	case len(fast) > 1:
-		d := fast[0].Value.Against(fast[1].Value)
+		d := fast[0].Value.Judged(fast[1].Value)
 		s := fmt.Sprintf("It rests on %s, each with a build of its own, taking turns with the others'.", Plural(n, "repetition", "repetitions"))
 		if d.OK && d.Detectable > 1 && d.Detectable < 100 {
 			s += fmt.Sprintf(" With this noise, a difference in speed of %s would have been found four times in five; smaller ones may hide.", Percent(d.Detectable-1))
@@ -271,8 +289,8 @@ func wish(v judge.Verdict, w judge.Wish) Wish {
 		out.If = fmt.Sprintf("recall %.2f %s", w.Target, word)
 		if w.Take == nil {
 			out.Cost = "no setting measured finds so much"
-		} else {
-			out.Gain = Significant(w.Take.Value.Median) + " queries a second"
+		} else if out.Gain = Significant(w.Take.Value.Median) + " queries a second"; w.Same {
+			out.Cost = "the answer itself finds that much"
 		}
 	case judge.LessOf, judge.LeastOf:
 		out.If, out.Gain = map[string]string{metric.Resident: "memory is short", metric.Build: "the index is rebuilt often"}[w.Quantity], instead
@@ -289,7 +307,7 @@ func wish(v judge.Verdict, w judge.Wish) Wish {
 // against says what a speed is against the answer's.
 func against(d judge.Difference) string {
 	switch {
-	case judge.TieOf(d) == judge.Tied:
+	case judge.TieOf(d) == judge.Tied && d.OK:
 		return "as fast, within the noise"
 	case d.Difference >= 1:
 		return factor(d) + " as fast"

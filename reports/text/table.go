@@ -67,6 +67,9 @@ func Table(w io.Writer, r *judge.Report, o Options) error {
 func (t *tabler) verdict() {
 	v := say.Verdict(t.r, t.r.Decide())
 	answer := strings.TrimSpace(v.Family + " " + v.Setting)
+	if v.Lead != "" {
+		answer = v.Lead + ": " + answer
+	}
 	if v.Tied != "" {
 		answer += ", tied with " + v.Tied
 	}

@@ -1,0 +1,199 @@
+package judge
+
+import (
+	"math"
+	"slices"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+)
+
+// Speed is what families are ranked by: queries a second by the clock that decides ([Report.Clock]). It
+// is no quantity of package metric's table, as it is measured by one clock or the other; [Row.Value] and
+// [Report.Match] take it as a name.
+const Speed = "speed"
+
+// Clock is what searches are timed by.
+type Clock string
+
+// The clocks.
+const (
+	// Wall is the clock on the wall: [metric.QPS].
+	Wall Clock = "wall"
+	// Processor is the processor time of the process that searches, the inverse of [metric.CPU]; of families
+	// that are servers, whose processor time nobody here reads, the clock on the wall.
+	Processor Clock = "cpu"
+)
+
+// Clock is the clock that decides under terms t: the processor's where every setting that was measured has
+// its time, or is a server's; else the wall's, as times by different clocks do not compare.
+func (r *Report) Clock(t Terms) Clock {
+	if r.clocks[t] {
+		return Processor
+	}
+	return Wall
+}
+
+// remote reports whether a record is of a family that is a server: it has the time of the way there.
+func remote(rec *record.Record) bool {
+	_, ok := rec.Values[metric.Wire]
+	return ok
+}
+
+// setClocks decides by which clock each of r.Terms goes.
+func (r *Report) setClocks() {
+	r.clocks = map[Terms]bool{}
+	lacks := map[Terms]bool{}
+	for _, row := range r.Rows {
+		t := TermsOf(row.Cell)
+		for _, rep := range row.Reps {
+			if rep.Status != record.OK || remote(rep) {
+				continue
+			}
+			if rep.Values[metric.CPU] > 0 {
+				r.clocks[t] = true
+			} else {
+				lacks[t] = true
+			}
+		}
+	}
+	for t := range lacks {
+		delete(r.clocks, t)
+	}
+	for _, row := range r.Rows {
+		row.clock = r.Clock(TermsOf(row.Cell))
+	}
+}
+
+// Busy is the share on the processor below which the machine was too busy for percentiles: what is then
+// slow in a search is, more often than not, another program. At a share of 0.7 the clock on the wall shows
+// 1.4 times the time that the search took.
+const Busy = 0.7
+
+// OnCPU is the share on the processor of what was timed under terms t: the median over its settings; ok is
+// false where no record has it.
+func (r *Report) OnCPU(t Terms) (share float64, ok bool) {
+	var all []float64
+	for _, row := range r.Rows {
+		if v, ok := row.Value(metric.OnCPU); ok && TermsOf(row.Cell) == t && !remote(row.Reps[0]) {
+			all = append(all, v.Median)
+		}
+	}
+	if len(all) == 0 {
+		return 0, false
+	}
+	return metric.Median(all), true
+}
+
+// observe is what a record of the row says of the quantity called name, or of [Speed].
+func (r *Row) observe(rec *record.Record, name string) (o observation, ok bool) {
+	if name != Speed {
+		return observe(rec, name)
+	}
+	if r.clock != Processor || remote(rec) {
+		o, ok = observe(rec, metric.QPS)
+		if ok && rec.Rounds != nil {
+			o.rounds = inverse(rec.Rounds.At, rec.Rounds.Wall)
+		}
+		return o, ok
+	}
+	o, ok = observe(rec, metric.CPU)
+	if !ok || o.Value <= 0 {
+		return observation{}, false
+	}
+	o.Spread /= o.Value * o.Value
+	o.Value = 1 / o.Value
+	if rec.Rounds != nil {
+		o.rounds = inverse(rec.Rounds.At, rec.Rounds.CPU)
+	}
+	return o, true
+}
+
+// inverse are queries a second by the number of the round.
+func inverse(at []int, seconds []float64) map[int]float64 {
+	if len(at) != len(seconds) {
+		return nil
+	}
+	out := make(map[int]float64, len(at))
+	for i, s := range seconds {
+		if s > 0 {
+			out[at[i]] = 1 / s
+		}
+	}
+	return out
+}
+
+// minRounds is how many rounds a repetition must have for its halves to be looked at apart.
+const minRounds = 6
+
+// half leaves of every repetition's rounds those of even number, or of odd: what a setting is chosen by must
+// not be what its speed is judged by, since the best of several noisy settings reads too fast. A value
+// without enough rounds stays whole.
+func (v Value) half(parity int) Value {
+	for _, o := range v.observed {
+		if len(o.rounds) < minRounds {
+			return v
+		}
+	}
+	w := v
+	w.observed = slices.Clone(v.observed)
+	var medians []float64
+	for i := range w.observed {
+		o := &w.observed[i]
+		part, values := map[int]float64{}, []float64(nil)
+		for at, x := range o.rounds {
+			if at%2 == parity {
+				part[at] = x
+				values = append(values, x)
+			}
+		}
+		if len(values) == 0 {
+			return v
+		}
+		slices.Sort(values)
+		o.rounds, o.Value = part, metric.Median(values)
+		medians = append(medians, o.Value)
+	}
+	if len(medians) > 0 {
+		w.Median = metric.Median(medians)
+	}
+	return w
+}
+
+// Judged is v against w by the rounds that chose neither: see [Report.Pick].
+func (v Value) Judged(w Value) Difference { return v.half(1).Against(w.half(1)) }
+
+// inRounds pairs two observations of one repetition by the rounds that both took part in: the values keep
+// their middle and differ by the median factor of these rounds, as what disturbs one round disturbs all of it.
+func inRounds(a, b observation) (x, y metric.Observation) {
+	x, y = a.Observation, b.Observation
+	var factors []float64
+	for at, s := range a.rounds {
+		if t, ok := b.rounds[at]; ok && s > 0 && t > 0 {
+			factors = append(factors, math.Log(s/t))
+		}
+	}
+	if len(factors) < 3 || x.Value <= 0 || y.Value <= 0 {
+		return x, y
+	}
+	slices.Sort(factors)
+	middle, by := math.Sqrt(x.Value*y.Value), math.Exp(metric.Median(factors)/2)
+	x.Spread, y.Spread = x.Spread/x.Value*middle*by, y.Spread/y.Value*middle/by
+	x.Value, y.Value = middle*by, middle/by
+	return x, y
+}
+
+// skewed is how many times its median a mean must be for a doubt: a few searches that took very long then
+// make the mean, and it is of the machine rather than of the index.
+const skewed = 2
+
+// Skewed is how many times the median search time the mean is; ok is true where that is a doubt about the row.
+func (r *Row) Skewed() (times float64, ok bool) {
+	mean, ok1 := r.Value(metric.Mean)
+	p50, ok2 := r.Value(metric.P50)
+	if !ok1 || !ok2 || p50.Median <= 0 {
+		return 0, false
+	}
+	times = mean.Median / p50.Median
+	return times, times >= skewed
+}
