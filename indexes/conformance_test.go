@@ -36,10 +36,12 @@ type traits struct {
 // settings a recall@10 of usualFloor, on 3,000 clustered vectors.
 var conformance = map[string]traits{
 	"flat":          {floor: 1, repeatable: true},
+	"exact":         {floor: 1, repeatable: true},
 	"flat-faiss":    {floor: 1, repeatable: true},
 	"ivfflat-faiss": {generous: Params{"nlist": 16, "nprobe": 16}, floor: 0.99, repeatable: true},
 	"ivfpq-faiss":   {generous: Params{"nlist": 4, "m": 8, "nprobe": 4}, floor: 0.5, repeatable: true, estimates: true},
 	"hnsw-faiss":    {generous: Params{"M": 16, "efConstruction": 100, "efSearch": 200}, floor: 0.95, repeatable: true},
+	"hnsw":          {generous: Params{"M": 16, "efConstruction": 100, "ef": 200, "codes": true}, floor: 0.95, repeatable: true},
 	// A search of hnsw-coder enters its graph at a random node, so nothing of it can be repeated; and
 	// its recall is what it is.
 	"hnsw-coder": {generous: Params{"fetch": 100}, floor: 0.01},

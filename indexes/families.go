@@ -12,9 +12,9 @@ func Families() []*Family { return slices.Clone(families()) }
 
 // families makes the table once, so that a family is one pointer.
 var families = sync.OnceValue(func() []*Family {
-	table := []*Family{flatFamily()}
+	table := []*Family{flatFamily(), exactFamily()}
 	table = append(table, faissFamilies()...)
-	table = append(table, coderFamily(), forestFamily(), weaviateFamily())
+	table = append(table, hnswFamily(), coderFamily(), forestFamily(), weaviateFamily())
 	table = append(table, pgvectorFamilies()...)
 	for _, f := range table {
 		kind, _, _ := strings.Cut(f.Name, "-")

@@ -200,7 +200,7 @@ func TestFamilies(t *testing.T) {
 	if _, err := Lookup("hnsw-code"); err == nil || !strings.Contains(err.Error(), `did you mean "hnsw-coder"?`) {
 		t.Errorf("a misspelt name: %v", err)
 	}
-	if _, err := Lookup("linear"); err == nil || !strings.Contains(err.Error(), "known are flat, flat-faiss") {
+	if _, err := Lookup("linear"); err == nil || !strings.Contains(err.Error(), "known are flat, exact, flat-faiss") {
 		t.Errorf("an unknown name: %v", err)
 	}
 }
