@@ -243,3 +243,35 @@ func headings(text string) []string {
 	}
 	return anchors
 }
+
+// TestFaultsHaveTests holds the list of faults to the tests that inject them.
+func TestFaultsHaveTests(t *testing.T) {
+	text, err := os.ReadFile("docs/reference/faults.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile("(?m)^\\|.*\\| `(Test[A-Za-z0-9]+)` \\|$").FindAllStringSubmatch(string(text), -1)
+	if len(rows) < 30 {
+		t.Errorf("the list has %d faults with a test", len(rows))
+	}
+	defined := map[string]bool{}
+	pattern := regexp.MustCompile(`(?m)^func (Test[A-Za-z0-9]+)\(`)
+	err = filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(name)
+		for _, m := range pattern.FindAllSubmatch(source, -1) {
+			defined[string(m[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows {
+		if !defined[row[1]] {
+			t.Errorf("the list names %s, which is no test", row[1])
+		}
+	}
+}

@@ -100,8 +100,28 @@ var errFailedCells = errors.New("some cells failed")
 var errIncomplete = errors.New("something is missing")
 
 func main() {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_AS, &limit) == nil {
+		if err := enoughAddresses(uint64(limit.Cur)); err != nil {
+			fmt.Fprintf(os.Stderr, "annbench: %v\n", err)
+			os.Exit(exitFailed)
+		}
+	}
 	embedder.UseTurboJPEG()
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// leastAddresses is how much address space a process must be allowed, in bytes. The Go runtime and OpenBLAS
+// reserve about 1.5 GB before they use any; a limit below that ends in the runtime's own words. Files are
+// mapped on top.
+const leastAddresses = 4 << 30
+
+// enoughAddresses says what is wrong with a limit of address space (ulimit -v), in bytes.
+func enoughAddresses(limit uint64) error {
+	if limit >= leastAddresses {
+		return nil
+	}
+	return fmt.Errorf("the address space of this process is limited to %d MiB (ulimit -v); annbench maps files and needs at least %d MiB: raise the limit, and bound memory by `memory:` in the sweep file instead", limit>>20, uint64(leastAddresses)>>20)
 }
 
 // run is main with its surroundings as arguments; it returns the exit code.
