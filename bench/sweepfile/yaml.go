@@ -1,6 +1,7 @@
 package sweepfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,10 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"annbench/bench/dataset/vecfile"
 	"annbench/indexes"
 	"annbench/indexes/external"
+	"annbench/internal/plaintext"
 	"annbench/internal/units"
-	"annbench/internal/words"
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
@@ -25,6 +27,8 @@ type file struct {
 	path string
 	text []byte
 	root *ast.File
+
+	anchors map[string]ast.Node // by name
 }
 
 // An Error is something wrong at a place in a file. Its text is one message: place, reason and
@@ -73,16 +77,25 @@ func (r Reader) Read(path string) (*Sweep, error) {
 // Parse reads a sweep from text as Read does. path is the file's name in errors, and relative paths start at its
 // folder.
 func (r Reader) Parse(path string, text []byte) (*Sweep, error) {
+	text, err := plaintext.Strip(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if vecfile.Named(path) || bytes.IndexByte(text, 0) >= 0 {
+		return nil, fmt.Errorf("%s is no sweep file, which is YAML; to measure on the vectors in it use --data %s", path, path)
+	}
 	src := &file{path: path, text: text}
-	var err error
 	if src.root, err = parse(text); err != nil {
 		return nil, src.decodeError(err)
+	}
+	if err := src.checkShape(); err != nil {
+		return nil, err
 	}
 	if err := src.checkTimes(); err != nil {
 		return nil, err
 	}
 	s := &Sweep{}
-	if err := decode(text, s); err != nil {
+	if err := decode(src.root, s); err != nil {
 		return nil, src.decodeError(err)
 	}
 	s.file = src // after decoding, which clears everything that the file does not mention
@@ -127,9 +140,19 @@ func parse(text []byte) (file *ast.File, err error) {
 	return parser.ParseBytes(text, 0)
 }
 
-func decode(text []byte, s *Sweep) (err error) {
+func decode(root *ast.File, s *Sweep) (err error) {
 	defer unreadable(&err)
-	return yaml.UnmarshalWithOptions(text, s, yaml.Strict(), yaml.CustomUnmarshaler(func(d *time.Duration, text []byte) (err error) {
+	for _, d := range root.Docs {
+		if d.Body == nil || d.Body.Type() == ast.NullType || d.Body.Type() == ast.CommentType {
+			continue
+		}
+		return decodeNode(d.Body, s)
+	}
+	return nil
+}
+
+func decodeNode(n ast.Node, s *Sweep) error {
+	return yaml.NodeToValue(n, s, yaml.Strict(), yaml.CustomUnmarshaler(func(d *time.Duration, text []byte) (err error) {
 		var word string
 		if err := yaml.Unmarshal(text, &word); err != nil {
 			return err
@@ -197,12 +220,15 @@ func first(n ast.Node) ast.Node {
 	return n
 }
 
+// maxShown is the longest line that is shown below an error, in bytes.
+const maxShown = 160
+
 func (src *file) errorAt(t *token.Token, reason string) error {
 	e := &Error{Path: src.path, Line: 1, Column: 1, Reason: reason}
 	if t != nil {
 		e.Line, e.Column = t.Position.Line, t.Position.Column
 	}
-	if lines := strings.Split(string(src.text), "\n"); e.Line <= len(lines) {
+	if lines := strings.Split(string(src.text), "\n"); e.Line <= len(lines) && len(lines[e.Line-1]) <= maxShown {
 		// Tabs would shift the mark.
 		e.Text = strings.ReplaceAll(strings.TrimRight(lines[e.Line-1], "\r"), "\t", " ")
 	}
@@ -221,16 +247,10 @@ func (src *file) decodeError(err error) error {
 	if errors.As(err, &mistyped) && t != nil {
 		reason = fmt.Sprintf("%q is not %s", t.Value, kindName(mistyped.DstType))
 	}
-	var unknown *yaml.UnknownFieldError
-	if errors.As(err, &unknown) && t != nil {
-		known := yamlKeys(reflect.TypeFor[Sweep]())
-		reason = fmt.Sprintf("unknown key %q", t.Value)
-		if near := words.Nearest(t.Value, known); near != "" {
-			reason += fmt.Sprintf("; did you mean %q?", near)
-		} else {
-			reason += "; docs/reference/sweep-files.md lists them all"
-		}
+	if strings.Contains(reason, "cannot unmarshal") || strings.Contains(reason, "was used where") {
+		reason = "a value of another form is needed here; docs/reference/sweep-files.md has each key"
 	}
+	reason, _, _ = strings.Cut(reason, "\n")
 	return src.errorAt(t, reason)
 }
 
@@ -241,6 +261,10 @@ func kindName(t reflect.Type) string {
 		return "a time like 300ms or 10m"
 	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64:
 		return "a whole number"
+	case t.Kind() == reflect.Float64:
+		return "a number"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
 	case t.Kind() == reflect.String:
 		return "a text"
 	case t.Kind() == reflect.Struct || t.Kind() == reflect.Map:
