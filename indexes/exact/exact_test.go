@@ -179,6 +179,9 @@ func TestSaveAndLoad(t *testing.T) {
 			if err := Verify(path); err != nil {
 				t.Error(err)
 			}
+			if got, want := x.Bytes(), EstimateBytes(base.Rows, dim, Options{}); got < want*8/10 || got > want*13/10 {
+				t.Errorf("%d bytes, %d estimated", got, want)
+			}
 			search := func(y *Index) (all []vec.Neighbor) {
 				for i := range queries.Rows {
 					var err error

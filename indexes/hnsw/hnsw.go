@@ -125,7 +125,7 @@ func check(base vec.Matrix, metric vec.Metric, o Options) error {
 		return fmt.Errorf("nothing to build from: %d vectors of %d dimensions", base.Rows, base.Dim)
 	}
 	if o.M < 0 || o.M == 1 || o.M > 1024 {
-		return fmt.Errorf("M = %d: it must be between 2 and 1024", o.M)
+		return fmt.Errorf("with M = %d: it must be between 2 and 1024", o.M)
 	}
 	if o.EfConstruction < 0 {
 		return fmt.Errorf("efConstruction = %d: it cannot be negative", o.EfConstruction)

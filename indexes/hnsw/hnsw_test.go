@@ -575,6 +575,7 @@ func BenchmarkSearch(b *testing.B) {
 						b.Fatal(err)
 					}
 				}
+				b.ReportMetric(float64(s.Work().Compared), "compared")
 				b.ReportMetric(recall(b, x, queries, 10, ef, nil), "recall")
 			})
 		}
