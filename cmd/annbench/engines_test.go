@@ -131,11 +131,10 @@ func kill(t *testing.T, n *engines.Node) {
 	if err := syscall.Kill(n.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	for range 200 {
+	for begun := time.Now(); time.Since(begun) < hang; time.Sleep(10 * time.Millisecond) {
 		if !n.Alive() {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatalf("process %d does not die", n.PID)
 }
@@ -183,12 +182,11 @@ func TestEnginesUpThatFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		var s *engines.State
-		for range 400 { // until a node or two have been started
+		for begun := time.Now(); time.Since(begun) < hang; time.Sleep(10 * time.Millisecond) { // until a node or two have been started
 			if all, _ := states(); len(all) > 0 && running(all[0]) > 0 {
 				s = all[0]
 				break
 			}
-			time.Sleep(10 * time.Millisecond)
 		}
 		if s == nil {
 			t.Fatal("nothing was started")
@@ -454,7 +452,7 @@ func TestNodeLostInMidSearch(t *testing.T) {
 				// Weaviate answers without a third of the vectors, and says nothing of it: the check must.
 				t.Errorf("without replicas %d of %d searches fail, recall of the rest %v, and the check passes", failed, len(late), recall)
 			}
-			ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), hang)
 			defer cancel()
 			t.Logf("removing the collection: %v", f.Remote.Drop(ctx, s.Address, "annbench_lost"))
 		})

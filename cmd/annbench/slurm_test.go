@@ -422,29 +422,27 @@ func (s *slurm) state(t *testing.T, job string) string {
 func (s *slurm) stop(t *testing.T) {
 	if queue, err := exec.Command("squeue", "--noheader", "--format=%i").Output(); err == nil && len(queue) > 0 {
 		_ = exec.Command("scancel", "--user", strconv.Itoa(os.Getuid())).Run()
-		for range 100 {
+		for begun := time.Now(); time.Since(begun) < hang; time.Sleep(100 * time.Millisecond) {
 			if queue, err = exec.Command("squeue", "--noheader", "--format=%i").Output(); err != nil || len(queue) == 0 {
 				break
 			}
-			time.Sleep(100 * time.Millisecond)
 		}
 	}
 	for _, d := range slices.Backward(s.daemons) {
 		_ = d.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-d.ended:
-		case <-time.After(20 * time.Second):
+		case <-time.After(hang):
 			t.Errorf("%s did not end when asked to", filepath.Base(d.Path))
 			_ = syscall.Kill(-d.Process.Pid, syscall.SIGKILL)
 			<-d.ended
 		}
 	}
 	var left map[int]string
-	for range 50 { // the last ones may be on their way out
+	for begun := time.Now(); time.Since(begun) < hang; time.Sleep(100 * time.Millisecond) { // the last ones may be on their way out
 		if left = s.processes(); len(left) == 0 {
 			break
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 	for pid, what := range left {
 		t.Errorf("process %d is left: %s", pid, what)
