@@ -1,6 +1,8 @@
 # annbench: `make report` and `make test` are all that a fresh machine needs; `make help` lists the rest.
 #
 # FAISS_PREFIX=dir       use this Faiss (with its C API) instead of building one
+# FAISS_OPT_LEVEL=level  compile Faiss for generic, avx2 or avx512 (the best that the processor has)
+# FAISS_FROM=debian      build Debian's Faiss 1.7.3, not 1.12.0 out of a crate
 # ONNXRUNTIME_LIB=file   use this libonnxruntime instead of fetching one
 # IMAGES=dir             report on these images instead of drawn ones
 # LISTEN=address:port    make serve: answer there; others can reach it, so it asks for a token
@@ -26,7 +28,7 @@ NATIVE := . ./.deps/env.sh &&
 # One thread a library: a benchmark compares kernels, not schedulers.
 SINGLE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-export FAISS_PREFIX ONNXRUNTIME_LIB JOBS
+export FAISS_PREFIX FAISS_OPT_LEVEL FAISS_FROM ONNXRUNTIME_LIB JOBS
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

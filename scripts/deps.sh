@@ -8,6 +8,12 @@
 # A part is made under .deps/tmp and renamed into place with its marker (.ready) inside, so what
 # stands in .deps/PART is whole. The marker holds the recipe: another recipe makes the part again.
 # FAISS_PREFIX and ONNXRUNTIME_LIB name libraries that are there already; nothing is made for them.
+#
+# Faiss is 1.12.0, whose sources, with the C API, are in the crate faiss-sys 0.7.0: cargo fetches it, and
+# nothing of it is built as Rust. Where cargo is not to be had, Debian's 1.7.3 is built in its place, which
+# lacks the families that came later. FAISS_FROM=crate or FAISS_FROM=debian asks for one of them and takes
+# no other. FAISS_OPT_LEVEL is the instruction set (generic, avx2 or avx512): by default the best that this
+# processor has.
 # Everything meant for people goes to standard error.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -19,7 +25,9 @@ machine=$(uname -m)
 faiss_prefix=${FAISS_PREFIX:-}
 onnx_lib=${ONNXRUNTIME_LIB:-}
 onnx_version=1.27.0
-faiss_tested=1.7.3 # the release that every Faiss figure in this repository was measured with
+crate_version=0.7.0 faiss_version=1.12.0
+crate_sha=c4a8fa67f7070bb81f41dc71c98813b3e40a66bedab12d6c2ac2af50f0837a7e
+debian_version=1.7.3 # that of Debian 12 and Ubuntu 24.04, which annbench is tested with
 
 say() { printf 'deps: %s\n' "$*" >&2; }
 fail() { say "$@"; exit 1; }
@@ -43,6 +51,7 @@ interrupted() {
 progress() { sed -n 's/^\[ *\([0-9]*%\)\].*/\1, /p' "$1" | sort -n | tail -n 1; }
 
 # step PART DOING COMMAND...: COMMAND in a process group of its own, its output at the end of PART's log.
+# Its failure ends this script, or is returned where optional=1.
 step() {
   local part=$1 doing=$2 log=$deps/log/$1.log begun=$SECONDS told=$SECONDS status=0
   shift 2
@@ -67,6 +76,7 @@ step() {
   if [ "$status" != 0 ]; then
     say "$part: $doing failed (exit status $status). $log ends:"
     awk '/^== / { n = 0; next } { line[n++] = $0 } END { for (i = n > 15 ? n - 15 : 0; i < n; i++) print "  | " line[i] }' "$log" >&2
+    [ -z "${optional:-}" ] || return "$status"
     say "Nothing half-made was kept. Mend what the log names, then run \`make deps\` again."
     case $part in
       system) say "Or install the packages yourself, by these names or your system's own." ;;
@@ -140,16 +150,74 @@ else
   onnx_from="ONNX Runtime $onnx_version"
 fi
 
-# Debian's own build has no AVX2, and its Flat search is 3.9 times slower for it.
-faiss_flags= faiss_simd=portable
-if [ "$machine" = x86_64 ] && [ "$(grep -m 1 '^flags' /proc/cpuinfo 2>/dev/null | grep -owE 'avx2|fma|f16c|popcnt' | sort -u | wc -l)" = 4 ]; then
-  faiss_flags="-mavx2 -mfma -mf16c -mpopcnt" faiss_simd=AVX2
+# has FLAG...: whether this processor has all of them.
+has() {
+  local flags flag
+  flags=" $(sed -n 's/^flags[^:]*: *//p' /proc/cpuinfo 2>/dev/null | head -n 1) "
+  for flag; do case $flags in *" $flag "*) ;; *) return 1 ;; esac; done
+}
+
+# The instruction set that Faiss is compiled for: one, the best that is here, by the names and flags of
+# Faiss's own build. Without AVX2 Flat search is 3.9 times slower.
+best=generic
+if [ "$machine" = x86_64 ] && has avx2 fma f16c popcnt; then
+  best=avx2
+  if has avx512f avx512cd avx512vl avx512dq avx512bw; then best=avx512; fi
 fi
-faiss_recipe="faiss 2 $machine $faiss_simd"
+faiss_level=${FAISS_OPT_LEVEL:-$best}
+case $faiss_level in
+  generic) faiss_flags= ;;
+  avx2) faiss_flags="-mavx2 -mfma -mf16c -mpopcnt" ;;
+  avx512) faiss_flags="-mavx2 -mfma -mf16c -mpopcnt -mavx512f -mavx512cd -mavx512vl -mavx512dq -mavx512bw" ;;
+  *) fail "FAISS_OPT_LEVEL=$faiss_level is not one of generic, avx2 and avx512; leave it empty for the best that this processor has, $best." ;;
+esac
+case $faiss_level/$best in
+  "$best/$best" | generic/* | avx2/avx512) ;;
+  *) fail "FAISS_OPT_LEVEL=$faiss_level: this processor has no more than $best." ;;
+esac
+case ${FAISS_FROM:-} in
+  '' | crate | debian) ;;
+  *) fail "FAISS_FROM=$FAISS_FROM is neither crate (Faiss $faiss_version) nor debian ($debian_version); leave it empty for the crate, or Debian's where there is no cargo." ;;
+esac
+crate_recipe="faiss $faiss_version 1 $machine $faiss_level"
+debian_recipe="faiss debian 3 $machine $faiss_level"
+
+# old_cargo VERSION: whether that cargo is older than 1.70, the first that needs no git to read the index of
+# crates. Debian counts the versions below 1 as 0.66 and so on.
+old_cargo() {
+  local major minor
+  IFS=. read -r major minor _ <<<"$1"
+  [ "${major:-0}" -lt 1 ] || { [ "$major" = 1 ] && [ "${minor:-0}" -lt 70 ]; }
+}
+
+# find_cargo sets cargo to "here", to the package that has it, or to nothing, with the reason in no_cargo.
+find_cargo() {
+  local package version
+  cargo= no_cargo=
+  if command -v cargo >/dev/null; then
+    version=$(cd / && cargo --version 2>/dev/null | awk '{ print $2 }')
+    if [ -n "$version" ] && ! old_cargo "$version"; then cargo=here; else no_cargo="the cargo that is installed (${version:-broken}) is older than 1.70"; fi
+    return
+  fi
+  for package in cargo-web cargo; do
+    version=$(LC_ALL=C apt-cache policy "$package" 2>/dev/null | sed -n 's/^ *Candidate: *\([0-9]*:\)\{0,1\}//p')
+    case $version in '' | '(none)') continue ;; esac
+    old_cargo "$version" || { cargo=$package; return; }
+  done
+  no_cargo="this system has no package of cargo 1.70 or newer"
+}
 onnx_recipe="onnxruntime $onnx_version $system $machine"
 
 make_faiss= make_onnx=
-[ -n "$faiss_prefix" ] || ready faiss "$faiss_recipe" || make_faiss=1
+want_faiss() {
+  [ -z "$faiss_prefix" ] || return 1
+  case ${FAISS_FROM:-} in
+    debian) ! ready faiss "$debian_recipe" ;;
+    crate) ! ready faiss "$crate_recipe" ;;
+    *) ! ready faiss "$crate_recipe" && ! { ready faiss "$debian_recipe" && find_cargo && [ -z "$cargo" ]; } ;;
+  esac
+}
+! want_faiss || make_faiss=1
 [ "$onnx_lib" != "$top/$deps/onnxruntime/lib/libonnxruntime.$library" ] || ready onnxruntime "$onnx_recipe" || make_onnx=1
 
 mkdir -p "$deps/log"
@@ -157,7 +225,7 @@ if command -v flock >/dev/null; then
   exec 9>"$deps/lock"
   flock -n 9 || { say "another \`make deps\` is at work here; waiting for it"; flock 9; }
   # The other one may have made what was missing.
-  [ -z "$make_faiss" ] || ! ready faiss "$faiss_recipe" || make_faiss=
+  want_faiss || make_faiss=
   [ -z "$make_onnx" ] || ! ready onnxruntime "$onnx_recipe" || make_onnx=
 fi
 # From here on .deps/tmp is this run's own. The folder in it has a new name each time, for the
@@ -174,13 +242,60 @@ missing=()
 want_command() { command -v "$1" >/dev/null || missing+=("$2"); }
 want_package() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] || missing+=("$1"); }
 
+# become_root sets sudo to what runs a command as root, or ends with what to do by hand.
+become_root() {
+  sudo=
+  [ "$(id -u)" != 0 ] || return 0
+  local by_hand="these packages are missing: ${missing[*]}. As root: \`apt-get install --no-install-recommends ${missing[*]}\`; then run \`make deps\` again."
+  command -v sudo >/dev/null || fail "$by_hand"
+  sudo -n true 2>/dev/null || { [ -t 0 ] && say "sudo asks for your password, to install: ${missing[*]}" && sudo -v; } || fail "$by_hand"
+  sudo="sudo -n"
+}
+
+listed=
+update_lists() {
+  # A stale or foreign source list may fail to update without harm; the install then says what is wrong.
+  $sudo apt-get -o DPkg::Lock::Timeout=300 update || echo "apt-get update failed; trying with the lists that are here"
+}
+install_packages() {
+  [ -n "$listed" ] || update_lists
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}"
+}
+# install_missing installs what the want_ functions found missing.
+install_missing() {
+  [ ${#missing[@]} -gt 0 ] || return 0
+  command -v apt-get >/dev/null ||
+    fail "these are missing: ${missing[*]} (Debian's names). Install them, then run \`make deps\` again."
+  become_root
+  step system "installing ${missing[*]}" install_packages
+  listed=1 missing=()
+}
+
+: >"$deps/log/system.log"
 want_command g++ g++
 [ -n "$faiss_prefix" ] || ! command -v dpkg-query >/dev/null || want_package libopenblas-dev
 if [ -n "$make_faiss" ]; then
-  command -v apt-get >/dev/null ||
-    fail "Faiss is built from Debian's source package, and there is no apt-get here. Install Faiss with its C API (cmake -DFAISS_ENABLE_C_API=ON -DBUILD_SHARED_LIBS=ON), then run \`make FAISS_PREFIX=/where/it/is TARGET\`."
+  command -v apt-get >/dev/null || command -v cargo >/dev/null ||
+    fail "Faiss is built from a crate, and there is neither cargo nor apt-get here. Install cargo; or Faiss with its C API (cmake -DFAISS_ENABLE_C_API=ON -DBUILD_SHARED_LIBS=ON), then run \`make FAISS_PREFIX=/where/it/is TARGET\`."
   want_command cmake cmake
-  want_command dpkg-source dpkg-dev
+  if [ "${FAISS_FROM:-}" = debian ]; then
+    cargo=
+  else
+    if ! command -v cargo >/dev/null && [ -z "$(apt-cache policy cargo 2>/dev/null)" ]; then
+      missing+=(cargo) # for the message of become_root
+      become_root
+      unset 'missing[-1]'
+      step system "reading the lists of packages" update_lists
+      listed=1
+    fi
+    find_cargo
+    case $cargo in
+      here) ;;
+      '') [ -z "${FAISS_FROM:-}" ] || fail "FAISS_FROM=crate: $no_cargo. Install cargo 1.70 or newer, or leave FAISS_FROM empty." ;;
+      *) missing+=("$cargo" ca-certificates) ;;
+    esac
+  fi
+  [ -n "$cargo" ] || want_command dpkg-source dpkg-dev
 fi
 [ -z "$make_onnx" ] || want_command npm npm
 
@@ -188,25 +303,7 @@ fi
 if command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then
   want_package libturbojpeg0-dev
 fi
-
-install_packages() {
-  # A stale or foreign source list may fail to update without harm; the install then says what is wrong.
-  $sudo apt-get -o DPkg::Lock::Timeout=300 update || echo "apt-get update failed; trying with the lists that are here"
-  $sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}"
-}
-if [ ${#missing[@]} -gt 0 ]; then
-  sudo=
-  if ! command -v apt-get >/dev/null; then
-    fail "these are missing: ${missing[*]} (Debian's names). Install them, then run \`make deps\` again."
-  elif [ "$(id -u)" != 0 ]; then
-    by_hand="these packages are missing: ${missing[*]}. As root: \`apt-get install --no-install-recommends ${missing[*]}\`; then run \`make deps\` again."
-    command -v sudo >/dev/null || fail "$by_hand"
-    sudo -n true 2>/dev/null || { [ -t 0 ] && say "sudo asks for your password, to install: ${missing[*]}" && sudo -v; } || fail "$by_hand"
-    sudo="sudo -n"
-  fi
-  : >"$deps/log/system.log"
-  step system "installing ${missing[*]}" install_packages
-fi
+install_missing
 
 # ---- Faiss
 
@@ -241,7 +338,41 @@ fetch_faiss() {
   mv faiss-*/ source
 }
 
+# fetch_crate has cargo bring the crate by the machine's own settings of registries, but into a home of its
+# own, and checks it.
+fetch_crate() {
+  local dir=$top/$tmp/faiss home=${CARGO_HOME:-$HOME/.cargo} file got
+  mkdir -p "$dir/crate" "$dir/cargo"
+  for file in config config.toml; do
+    [ ! -f "$home/$file" ] || cp "$home/$file" "$dir/cargo/"
+  done
+  cd "$dir/crate"
+  cat >Cargo.toml <<TOML
+[package]
+name = "annbench-deps"
+version = "0.0.0"
+edition = "2021"
+[lib]
+path = "lib.rs"
+[dependencies]
+faiss-sys = "=$crate_version"
+TOML
+  : >lib.rs
+  CARGO_HOME=$dir/cargo cargo fetch || return 1
+  file=$(find "$dir/cargo/registry/cache" -name "faiss-sys-$crate_version.crate" | head -n 1)
+  got=$(sha256sum "${file:-nothing}")
+  got=${got%% *}
+  [ "$got" = "$crate_sha" ] || { echo "faiss-sys-$crate_version.crate has SHA-256 $got, not $crate_sha: not the file that was published"; return 1; }
+  # Unpacked here once more: the checksum is that of the archive, not of cargo's folder.
+  tar -xzf "$file" -C "$dir"
+  mv "$dir/faiss-sys-$crate_version/faiss" "$dir/source"
+}
+
 configure_faiss() {
+  if [ -n "$cargo" ]; then
+    cmake -S scripts/faiss -B "$tmp/faiss/build" "-DSOURCE=$top/$tmp/faiss/source" "-DSIMD_FLAGS=$faiss_flags"
+    return
+  fi
   cmake -S "$tmp/faiss/source" -B "$tmp/faiss/build" \
     -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=ON -DBUILD_TESTING=OFF \
     -DFAISS_ENABLE_C_API=ON -DFAISS_ENABLE_GPU=OFF -DFAISS_ENABLE_PYTHON=OFF \
@@ -265,13 +396,15 @@ compile_faiss() {
 # cannot be loaded must not be called ready.
 install_faiss() {
   local dir=$tmp/faiss stage=$tmp/faiss/stage
-  mkdir -p "$stage/lib" "$stage/include/faiss"
-  cp "$dir/build/faiss/libfaiss.so" "$dir/build/c_api/libfaiss_c.so" "$stage/lib/"
+  mkdir -p "$stage/lib" "$stage/include"
+  find "$dir/build" -name 'libfaiss*.so' -exec cp {} "$stage/lib/" \;
+  # The headers of C++ too, for annbench's shim, and for the version, which stands there only.
+  cp -R "$dir/source/faiss" "$stage/include/faiss"
   cp -R "$dir/source/c_api" "$stage/include/faiss/c_api"
+  rm -rf "$stage/include/faiss/gpu" "$stage/include/faiss/python" "$stage/include/faiss/cppcontrib" "$stage/include/faiss/c_api/gpu"
   find "$stage/include" -type f ! -name '*.h' -delete
-  rm -rf "$stage/include/faiss/c_api/gpu"
-  # The version stands in the C++ headers only.
-  cp "$dir/source/faiss/Index.h" "$dir/source/faiss/MetricType.h" "$stage/include/faiss/"
+  find "$stage/include" -type d -empty -delete
+  cp "$dir/source/LICENSE" "$stage/"
   cat >"$dir/check.c" <<'C'
 #include <faiss/c_api/Index_c.h>
 #include <faiss/c_api/index_factory_c.h>
@@ -293,17 +426,36 @@ C
 
 if [ -n "$make_faiss" ]; then
   : >"$deps/log/faiss.log"
-  say "Faiss: about two minutes on two cores, once"
-  step faiss "fetching Debian's source package" fetch_faiss
-  version=$(sed -n 's/^Version: *//p' "$tmp"/faiss/faiss_*.dsc | head -n 1)
-  case $version in
-    "$faiss_tested"*) ;;
-    *) say "note: this system's Faiss is $version; annbench was measured with $faiss_tested" ;;
-  esac
-  step faiss "configuring" configure_faiss
-  step faiss "compiling $version ($faiss_simd)" compile_faiss
-  step faiss "trying it" install_faiss
-  publish faiss "$tmp/faiss/stage" "$faiss_recipe" "$version"
+  faiss_recipe=$crate_recipe version=$faiss_version
+  if [ -n "$cargo" ] && ! optional=$([ "${FAISS_FROM:-}" = crate ] || echo 1) step faiss "fetching the crate faiss-sys $crate_version" fetch_crate; then
+    cargo= no_cargo="the crate could not be fetched"
+  fi
+  if [ -z "$cargo" ]; then
+    faiss_recipe=$debian_recipe
+    [ "${FAISS_FROM:-}" = debian ] ||
+      say "note: $no_cargo, so Faiss $faiss_version cannot be built; taking Debian's $debian_version, which lacks the families ivfrabitq-faiss and others that came later"
+  fi
+  if [ -z "$cargo" ] && ready faiss "$debian_recipe"; then
+    say "Faiss: the one of Debian is here already"
+  else
+    if [ -z "$cargo" ]; then
+      want_command dpkg-source dpkg-dev
+      install_missing
+      say "Faiss: about two minutes on two cores, once"
+      step faiss "fetching Debian's source package" fetch_faiss
+      version=$(sed -n 's/^Version: *//p' "$tmp"/faiss/faiss_*.dsc | head -n 1)
+      case $version in
+        "$debian_version"*) ;;
+        *) say "note: this system's Faiss is $version; annbench is tested with $debian_version and $faiss_version" ;;
+      esac
+    else
+      say "Faiss $faiss_version: about two and a half minutes on two cores, once"
+    fi
+    step faiss "configuring" configure_faiss
+    step faiss "compiling $version ($faiss_level)" compile_faiss
+    step faiss "trying it" install_faiss
+    publish faiss "$tmp/faiss/stage" "$faiss_recipe" "$version"
+  fi
 fi
 
 # ---- ONNX Runtime
@@ -359,7 +511,7 @@ cmp -s "$tmp/env.sh" "$deps/env.sh" || mv "$tmp/env.sh" "$deps/env.sh"
 if [ -n "$faiss_prefix" ]; then
   faiss_from="Faiss from $faiss_prefix"
 else
-  faiss_from="Faiss $(sed -n 2p "$deps/faiss/.ready") ($faiss_simd)"
+  faiss_from="Faiss $(sed -n 2p "$deps/faiss/.ready") ($faiss_level)"
 fi
 say "ready: $faiss_from, $onnx_from, JPEG by $jpeg"
 [ "${1:-}" != env ] || cat "$deps/env.sh"
