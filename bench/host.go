@@ -120,7 +120,7 @@ func (h *localHost) load(_ context.Context, path string, in indexes.BuildInput, 
 	}
 	if after, ok := ownMemory(path); ok && known {
 		r.Values[metric.Resident] = float64(after - before)
-		r.Values[metric.Vectors] = float64(h.family.VectorBytes(h.rows, h.dim))
+		r.Values[metric.Vectors] = float64(h.family.VectorBytes(h.rows, h.dim, in.Params))
 	}
 	return ix, nil
 }

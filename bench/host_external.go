@@ -113,7 +113,7 @@ func (h *externalHost) load(ctx context.Context, path string, in indexes.BuildIn
 	}
 	if held, ok := x.Held(); ok {
 		r.Values[metric.Resident] = float64(held)
-		r.Values[metric.Vectors] = float64(h.family.VectorBytes(h.base.Rows, h.base.Dim))
+		r.Values[metric.Vectors] = float64(h.family.VectorBytes(h.base.Rows, h.base.Dim, in.Params))
 	}
 	for _, p := range h.points {
 		if _, ok := h.known[p.K]; ok {

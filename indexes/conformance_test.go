@@ -35,13 +35,18 @@ type traits struct {
 // conformance has a row for each family of which more can be asked than of usual: at its default
 // settings a recall@10 of usualFloor, on 3,000 clustered vectors.
 var conformance = map[string]traits{
-	"flat":          {floor: 1, repeatable: true},
-	"exact":         {floor: 1, repeatable: true},
-	"flat-faiss":    {floor: 1, repeatable: true},
-	"ivfflat-faiss": {generous: Params{"nlist": 16, "nprobe": 16}, floor: 0.99, repeatable: true},
-	"ivfpq-faiss":   {generous: Params{"nlist": 4, "m": 8, "nprobe": 4}, floor: 0.5, repeatable: true, estimates: true},
-	"hnsw-faiss":    {generous: Params{"M": 16, "efConstruction": 100, "efSearch": 200}, floor: 0.95, repeatable: true},
-	"hnsw":          {generous: Params{"M": 16, "efConstruction": 100, "ef": 200, "codes": true}, floor: 0.95, repeatable: true},
+	"flat":            {floor: 1, repeatable: true},
+	"flat-faiss":      {floor: 1, repeatable: true},
+	"ivfflat-faiss":   {generous: Params{"nlist": 16, "nprobe": 16}, floor: 0.99, repeatable: true},
+	"ivfpq-faiss":     {generous: Params{"nlist": 4, "m": 8, "nprobe": 4}, floor: 0.5, repeatable: true, estimates: true},
+	"ivfpqfs-faiss":   {generous: Params{"nlist": 4, "m": 8, "nprobe": 4, "k_factor": 30}, floor: 0.95, repeatable: true},
+	"ivfsq-faiss":     {generous: Params{"nlist": 4, "nprobe": 4}, floor: 0.95, repeatable: true, estimates: true},
+	"ivfrabitq-faiss": {generous: Params{"nlist": 4, "nprobe": 4, "k_factor": 20}, floor: 0.95, repeatable: true},
+	"hnswsq-faiss":    {generous: Params{"M": 16, "efConstruction": 100, "efSearch": 200}, floor: 0.9, repeatable: true, estimates: true},
+	"faiss":           {generous: Params{"factory": "IVF4,PQ8x4fs,RFlat", "nprobe": 4, "k_factor_rf": 30}, floor: 0.95, repeatable: true},
+	"hnsw-faiss":      {generous: Params{"M": 16, "efConstruction": 100, "efSearch": 200}, floor: 0.95, repeatable: true},
+	"exact":           {floor: 1, repeatable: true},
+	"hnsw":            {generous: Params{"M": 16, "efConstruction": 100, "ef": 200, "codes": true}, floor: 0.95, repeatable: true},
 	// A search of hnsw-coder enters its graph at a random node, so nothing of it can be repeated; and
 	// its recall is what it is.
 	"hnsw-coder": {generous: Params{"fetch": 100}, floor: 0.01},
@@ -209,6 +214,8 @@ func (c *conforming) params(n int) Params {
 			p["lists"] = min(n, 8)
 		case "m":
 			p["m"] = 8
+		case "factory":
+			p["factory"] = fmt.Sprintf("IVF%d,PQ8x4fs,RFlat", min(n, 8))
 		}
 	}
 	return p
@@ -437,6 +444,9 @@ func (c *conforming) testDegenerate(t *testing.T) {
 			if m := find(c.Build, "m"); m != nil && base.Dim == 1 {
 				p["m"] = int(m.Min)
 			}
+			if p["factory"] != nil && base.Dim == 1 {
+				p["factory"] = "IVF8,PQ1x4fs,RFlat"
+			}
 			if _, err := c.Check(c.input(base, p)); err != nil && c.Fits != nil && base.Dim == 1 {
 				t.Skip(err) // the family says that it cannot
 			}
@@ -664,7 +674,7 @@ func (c *conforming) testTune(t *testing.T) {
 		}
 	}
 	for _, param := range c.Search {
-		values := []any{param.Min, param.Default, 2 * param.Min, 37}
+		values := []any{param.Min, param.Default, 2 * param.Min, min(37, param.Max)}
 		if param.Kind == Word {
 			values = values[:0]
 			for _, word := range param.Words {

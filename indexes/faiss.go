@@ -2,8 +2,8 @@
 
 package indexes
 
-// Everything but two things goes through the module go-faiss, which does not reach them: the number of
-// threads, and the version. OpenMP keeps the number of threads, and Faiss its last error, for each
+// Everything that the C API can do goes through the module go-faiss, but for the number of threads; what it
+// cannot do is in faissshim.cc. OpenMP keeps the number of threads, and Faiss its last error, for each
 // operating-system thread, so a goroutine is locked to one around the setting, the call and its error.
 // A search by a direct call to the C API, into buffers that are used again, was 1.01 to 1.05 times
 // faster than that at 5 µs a query: not worth a second binding.
@@ -20,6 +20,9 @@ package indexes
 
 const char *annbench_faiss_version(void);
 const char *annbench_faiss_options(void);
+int annbench_faiss_shim(void);
+char *annbench_faiss_settings(void *index, char **names);
+char *annbench_faiss_set(void *index, const char *name, double value);
 
 // OpenMP and OpenBLAS come with Faiss and not with this program, so their setters are looked up and not
 // linked: a Faiss with another runtime or another BLAS still works, on the threads that it chooses.
@@ -50,6 +53,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -66,6 +71,52 @@ func TrimHeap() { C.annbench_trim() }
 
 // faissMissing is why this build lacks the families of Faiss; it is empty where it has them.
 const faissMissing = ""
+
+// faissLacks is why the Faiss of this build lacks a family; it is empty where it has it.
+func faissLacks(family string) string {
+	var need string
+	switch family {
+	case "ivfrabitq-faiss":
+		need = "RaBitQ"
+	case "faiss":
+		need = "settings"
+	default:
+		return ""
+	}
+	if C.annbench_faiss_shim() != 0 {
+		return ""
+	}
+	have := C.GoString(C.annbench_faiss_version())
+	if have == "" {
+		have = "of unknown version"
+	}
+	if need == "RaBitQ" {
+		return "RaBitQ came with Faiss 1.11; this one is " + have
+	}
+	return "it wants Faiss 1.11 or later, installed with its C++ headers; this one is " + have
+}
+
+// faissTakes is Faiss's own reason why it does not take a description for vectors of dim dimensions.
+// [parseFactory] must have taken it.
+func faissTakes(text string, dim int) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	index, err := faiss.IndexFactory(dim, text, faiss.MetricL2)
+	if err != nil {
+		return faissReason(err)
+	}
+	index.Delete()
+	return nil
+}
+
+// faissPlace is what Faiss puts before its reason: the function, with all of its template arguments, and
+// the line of its sources, and the condition that failed.
+var faissPlace = regexp.MustCompile(`^(?s)Error in .* at [^ ]+:[0-9]+: (Error: '[^']*' failed: )?`)
+
+// faissReason is an error of Faiss without the place in its sources.
+func faissReason(err error) error {
+	return fmt.Errorf("Faiss says: %s", strings.TrimSpace(faissPlace.ReplaceAllString(err.Error(), "")))
+}
 
 // FaissVersion is the version of the Faiss in this build and what it was compiled for ("1.7.3 AVX2"),
 // or "" where there is none. The version is left out where Faiss was installed without its C++
@@ -87,7 +138,8 @@ type faissIndex struct {
 	index  *faiss.IndexImpl // nil once closed
 	units  sync.Pool        // of *[]float32, of dim values: the query scaled to length 1, under cosine
 
-	estimates bool // the distances are those of product quantisation
+	factory   *factory
+	estimates bool // the distances are not those of the vectors as they were given
 }
 
 // faissAddBlock is how many vectors are added at a time to inverted lists, so that a build can be
@@ -122,14 +174,14 @@ func openFaiss(ctx context.Context, f *Family, in BuildInput) (_ Index, err erro
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	omp, blas := max(1, in.Threads), 1
-	if f.Name == "ivfflat-faiss" { // k-means over whole vectors is a matrix product
+	if slices.Contains([]string{"ivfflat-faiss", "ivfsq-faiss", "ivfrabitq-faiss"}, f.Name) { // k-means over whole vectors is a matrix product
 		omp, blas = blas, omp
 	}
 	setFaissThreads(omp, blas)
 
-	index, err := faiss.IndexFactory(v.Dim, faissRecipe(f, params), faissMetric(in.Metric))
+	index, err := faiss.IndexFactory(v.Dim, faissRecipe(f.Name, v.Dim, params), faissMetric(in.Metric))
 	if err != nil {
-		return nil, fail(err)
+		return nil, fail(faissReason(err))
 	}
 	x := newFaissIndex(f, in.Metric, params, index)
 	defer func() {
@@ -138,8 +190,8 @@ func openFaiss(ctx context.Context, f *Family, in BuildInput) (_ Index, err erro
 			x.Close()
 		}
 	}()
-	if faissHas(f.Build, "efConstruction") {
-		if err := x.set(Params{"efConstruction": params["efConstruction"]}); err != nil {
+	if ef, ok := params["efConstruction"].(int); ok && ef > 0 {
+		if err := x.set(Params{"efConstruction": ef}); err != nil {
 			return nil, err
 		}
 	}
@@ -158,6 +210,11 @@ func openFaiss(ctx context.Context, f *Family, in BuildInput) (_ Index, err erro
 	}
 	if err := x.check(); err != nil {
 		return nil, err
+	}
+	if f.Name == "faiss" {
+		if err := x.agrees(); err != nil {
+			return nil, err
+		}
 	}
 	if err := x.set(faissOnly(f.Search, params)); err != nil {
 		return nil, err
@@ -185,21 +242,6 @@ func faissMetric(m vec.Metric) int {
 	return faiss.MetricInnerProduct
 }
 
-// faissRecipe is the description that Faiss's factory takes. "np" is "no polysemous training".
-func faissRecipe(f *Family, p Params) string {
-	switch f.Name {
-	case "flat-faiss":
-		return "Flat"
-	case "ivfflat-faiss":
-		return fmt.Sprintf("IVF%d,Flat", p.Int("nlist"))
-	case "ivfpq-faiss":
-		return fmt.Sprintf("IVF%d,PQ%dx%dnp", p.Int("nlist"), p.Int("m"), p.Int("nbits"))
-	case "hnsw-faiss":
-		return fmt.Sprintf("HNSW%d", p.Int("M"))
-	}
-	panic("indexes: no Faiss recipe for " + f.Name)
-}
-
 // newFaissIndex takes index over. params holds the build settings, and may hold more.
 func newFaissIndex(f *Family, m vec.Metric, params Params, index *faiss.IndexImpl) *faissIndex {
 	x := &faissIndex{
@@ -209,14 +251,12 @@ func newFaissIndex(f *Family, m vec.Metric, params Params, index *faiss.IndexImp
 		n:      int(index.Ntotal()),
 		build:  faissOnly(f.Build, params),
 		index:  index,
-
-		estimates: faissHas(f.Build, "nbits"),
 	}
+	x.factory = mustFactory(f.Name, x.n, x.dim, params)
+	x.estimates = !x.factory.exact
 	x.units.New = func() any { return new(make([]float32, x.dim)) }
 	return x
 }
-
-func faissHas(params []Param, name string) bool { return find(params, name) != nil }
 
 // faissOnly returns the settings of p that are among params.
 func faissOnly(params []Param, p Params) Params {
@@ -232,7 +272,7 @@ func faissOnly(params []Param, p Params) Params {
 // train trains on rows of v's vectors, at equal steps.
 func (x *faissIndex) train(v vec.Matrix, rows int) error {
 	if rows == v.Rows && x.metric != vec.Cosine {
-		return x.index.Train(v.Data)
+		return trained(x.index.Train(v.Data))
 	}
 	s, free, err := faissBuffer(rows, v.Dim)
 	if err != nil {
@@ -247,12 +287,19 @@ func (x *faissIndex) train(v vec.Matrix, rows int) error {
 			copy(s.Row(i), row)
 		}
 	}
-	return x.index.Train(s.Data)
+	return trained(x.index.Train(s.Data))
+}
+
+func trained(err error) error {
+	if err != nil {
+		return faissReason(err)
+	}
+	return nil
 }
 
 func (x *faissIndex) add(ctx context.Context, v vec.Matrix) error {
 	block := v.Rows
-	if faissHas(x.family.Build, "nlist") {
+	if x.factory.lists {
 		block = min(block, faissAddBlock)
 	}
 	var s vec.Matrix
@@ -276,7 +323,7 @@ func (x *faissIndex) add(ctx context.Context, v vec.Matrix) error {
 			part = s.Slice(0, part.Rows)
 		}
 		if err := x.index.Add(part.Data); err != nil {
-			return err
+			return faissReason(err)
 		}
 	}
 	x.n = v.Rows
@@ -331,9 +378,45 @@ func (x *faissIndex) check() error {
 	return nil
 }
 
-// set hands settings to Faiss, in order of their names.
+// set hands settings to Faiss, in order of their names: those that the index has.
 func (x *faissIndex) set(p Params) error {
-	if len(p) == 0 {
+	names := make([]string, 0, len(p))
+	for name := range p {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		value := p.Int(name)
+		switch {
+		case name == "k_factor" && x.family.Name != "faiss":
+			if x.factory.refined == "" {
+				continue // nothing to compare again with
+			}
+			name = "k_factor_rf"
+		case name == "efConstruction":
+		case !slices.Contains(x.factory.settings, name):
+			continue // [fitsFactory] has seen to it that the value is 0
+		case x.family.Name == "faiss" && value == 0:
+			value = factoryDefaults[name]
+		}
+		if name == "nprobe" { // above nlist, the fast scan of 1.12 gives the worst answers under ip
+			value = min(value, max(1, x.factory.nlist))
+		}
+		if err := x.setOne(name, value); err != nil {
+			return fmt.Errorf("setting %s=%d: %w", name, value, faissReason(err))
+		}
+	}
+	return nil
+}
+
+func (x *faissIndex) setOne(name string, value int) error {
+	if C.annbench_faiss_shim() != 0 {
+		text := C.CString(name)
+		defer C.free(unsafe.Pointer(text))
+		if message := C.annbench_faiss_set(x.pointer(), text, C.double(value)); message != nil {
+			defer C.free(unsafe.Pointer(message))
+			return errors.New(C.GoString(message))
+		}
 		return nil
 	}
 	runtime.LockOSThread()
@@ -343,17 +426,41 @@ func (x *faissIndex) set(p Params) error {
 		return err
 	}
 	defer space.Delete()
-	names := make([]string, 0, len(p))
-	for name := range p {
-		names = append(names, name)
+	return space.SetIndexParameter(x.index, name, float64(value))
+}
+
+// agrees reports search settings that the description is said to have, and Faiss's index has not: of a
+// Faiss whose factory has changed.
+func (x *faissIndex) agrees() error {
+	has, err := x.listed()
+	if err != nil {
+		return faissReason(err)
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		if err := space.SetIndexParameter(x.index, name, float64(p.Int(name))); err != nil {
-			return fmt.Errorf("setting %s=%d: %w", name, p.Int(name), err)
+	for _, name := range x.factory.settings {
+		if !slices.Contains(has, name) {
+			return fmt.Errorf("%q has no setting %s in this Faiss; it has %s", x.factory.text, name, strings.Join(has, ", "))
 		}
 	}
 	return nil
+}
+
+// listed are the search settings that the index has, as Faiss lists them, in order.
+func (x *faissIndex) listed() ([]string, error) {
+	var names *C.char
+	if message := C.annbench_faiss_settings(x.pointer(), &names); message != nil {
+		defer C.free(unsafe.Pointer(message))
+		return nil, errors.New(C.GoString(message))
+	}
+	defer C.free(unsafe.Pointer(names))
+	list := strings.Fields(C.GoString(names))
+	slices.Sort(list)
+	return list, nil
+}
+
+// pointer is the C API's pointer to the index, for the shim. go-faiss keeps it to itself, in the one field
+// of the type behind its interface; its version is pinned, and TestFaissSettings would see another.
+func (x *faissIndex) pointer() unsafe.Pointer {
+	return reflect.ValueOf(x.index.Index).Elem().Field(0).UnsafePointer()
 }
 
 // Tune implements [Tuner].
@@ -450,7 +557,7 @@ func (x *faissIndex) search(omp, blas int, q []float32, k int) ([]float32, []int
 	setFaissThreads(omp, blas)
 	distances, labels, err := x.index.Search(q, int64(k))
 	if err != nil {
-		return nil, nil, fmt.Errorf("searching %s: %w", x.family.Name, err)
+		return nil, nil, fmt.Errorf("searching %s: %w", x.family.Name, faissReason(err))
 	}
 	return distances, labels, nil
 }

@@ -110,6 +110,9 @@ type Family struct {
 
 	Batch bool // its indexes are BatchSearchers
 	Codes bool // it keeps codes in place of the vectors
+	// Coded says whether an index with these build settings keeps codes in place of the vectors, where
+	// that depends on them. It may be nil.
+	Coded func(build Params) bool
 
 	// Effective changes search settings, in place, into those that the index makes of them when k of
 	// n vectors are asked for: an efSearch below k, say, is k. p holds the build settings too, which
@@ -152,18 +155,21 @@ func (f *Family) Reference() string {
 type Kind int
 
 // The kinds of settings. In [Params] an Int is an int, a Float a float64, a Bool a bool, a Word a
-// string.
+// string, and so is a Text.
 const (
 	Int Kind = iota
 	Float
 	Bool
 	Word // one of a list
+	Text // what Param.Check takes
 )
 
-func (k Kind) String() string { return [...]string{"integer", "number", "true or false", "word"}[k] }
+func (k Kind) String() string {
+	return [...]string{"integer", "number", "true or false", "word", "text"}[k]
+}
 
 func (k Kind) noun() string {
-	return [...]string{"a whole number", "a number", "true or false", "a word"}[k]
+	return [...]string{"a whole number", "a number", "true or false", "a word", "a text"}[k]
 }
 
 // Param is one setting of a family: the only place where its name, default, range and meaning stand.
@@ -172,17 +178,21 @@ type Param struct {
 	Kind     Kind
 	Default  any      // of the type that Kind says
 	Min, Max float64  // inclusive; of an Int or a Float
-	Words    []string // that a Word may be
+	Words    []string // that a Word may be; examples of a Text
 	Doc      string
+	// Check reports what is wrong with the value of a Text, and what would be right.
+	Check func(text string) error
 }
 
-// Range says what values p takes, for people: "1 to 64", "hnsw or flat"; "" for a Bool.
+// Range says what values p takes, for people: "1 to 64", "hnsw or flat", "such as HNSW32"; "" for a Bool.
 func (p *Param) Range() string {
 	switch p.Kind {
 	case Int, Float:
 		return fmt.Sprintf("%v to %v", p.Min, p.Max)
 	case Word:
 		return either(p.Words)
+	case Text:
+		return "such as " + either(p.Words)
 	}
 	return ""
 }
@@ -283,10 +293,10 @@ func (f *Family) Effectively(n, k int, build, search Params) Params {
 	return out
 }
 
-// VectorBytes is what the vectors as they were given take up in an index of n of dim dimensions: 0
-// where it keeps codes only.
-func (f *Family) VectorBytes(n, dim int) int64 {
-	if f.Codes {
+// VectorBytes is what the vectors as they were given take up in an index of n of dim dimensions with the
+// build settings build: 0 where it keeps codes only.
+func (f *Family) VectorBytes(n, dim int, build Params) int64 {
+	if f.Codes || f.Coded != nil && f.Coded(build) {
 		return 0
 	}
 	return 4 * int64(n) * int64(dim)
@@ -334,6 +344,16 @@ func (p *Param) convert(v any) (any, error) {
 			}
 		}
 		return nil, fmt.Errorf("%s must be %s, not %v", p.Name, either(p.Words), v)
+	}
+	if p.Kind == Text {
+		text, ok := v.(string)
+		if !ok {
+			return nil, fmt.Errorf("%s must be %s, not %v", p.Name, p.Kind.noun(), v)
+		}
+		if err := p.Check(text); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.Name, err)
+		}
+		return text, nil
 	}
 	x, ok := number(v)
 	if !ok {

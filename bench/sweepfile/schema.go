@@ -112,13 +112,17 @@ func settingsSchema(family, part string, params []indexes.Param) *jsonschema.Sch
 	s := &jsonschema.Schema{Type: "object", AdditionalProperties: jsonschema.FalseSchema, Properties: jsonschema.NewProperties()}
 	s.Description = fmt.Sprintf("The %s settings of %s.", part, family)
 	for _, p := range params {
-		one := &jsonschema.Schema{Type: map[indexes.Kind]string{indexes.Int: "integer", indexes.Float: "number", indexes.Bool: "boolean", indexes.Word: "string"}[p.Kind]}
+		one := &jsonschema.Schema{Type: map[indexes.Kind]string{indexes.Int: "integer", indexes.Float: "number", indexes.Bool: "boolean", indexes.Word: "string", indexes.Text: "string"}[p.Kind]}
 		switch p.Kind {
 		case indexes.Int, indexes.Float:
 			one.Minimum, one.Maximum = limit(p.Min), limit(p.Max)
 		case indexes.Word:
 			for _, w := range p.Words {
 				one.Enum = append(one.Enum, w)
+			}
+		case indexes.Text:
+			for _, w := range p.Words {
+				one.Examples = append(one.Examples, w)
 			}
 		}
 		many := manyOf(one)

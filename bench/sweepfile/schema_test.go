@@ -76,7 +76,7 @@ func TestSchemaHasEveryKeyAndSetting(t *testing.T) {
 			Default     any
 			AnyOf       []struct {
 				Minimum, Maximum *float64
-				Enum             []string
+				Enum, Examples   []string
 			}
 		}
 	}
@@ -115,6 +115,12 @@ func TestSchemaHasEveryKeyAndSetting(t *testing.T) {
 				if p.Kind == indexes.Word {
 					if !slices.Equal(got.AnyOf[0].Enum, p.Words) {
 						t.Errorf("%s %s: words %q, want %q", f.Name, p.Name, got.AnyOf[0].Enum, p.Words)
+					}
+					continue
+				}
+				if p.Kind == indexes.Text {
+					if !slices.Equal(got.AnyOf[0].Examples, p.Words) || len(p.Words) == 0 {
+						t.Errorf("%s %s: examples %q, want %q", f.Name, p.Name, got.AnyOf[0].Examples, p.Words)
 					}
 					continue
 				}
