@@ -880,7 +880,7 @@ func factoryBuilds(t *testing.T, x *factory) {
 	if f.Missing != "" || x.bytes(600, 16) > 20e6 || x.nlist > 600 {
 		return
 	}
-	if build, _ := x.work(600, 16); build > 3e9 {
+	if build, _ := x.work(600, 16); build > 2e8 {
 		return
 	}
 	for _, metric := range []vec.Metric{vec.L2, vec.InnerProduct} {
