@@ -372,7 +372,7 @@ func parseCode(s string, lists bool) (*code, error) {
 		}
 		parts, entries := c.parts, 1<<nbits
 		c.size = func(int) float64 { return float64((parts*nbits + 7) / 8) }
-		if nbits == 8 && m[3] == "" {
+		if nbits == 8 {
 			c.settings = []string{"ht"}
 		}
 		c.lists = func(nlist, _ int) float64 { // the table under l2, unless it is over 2 GiB

@@ -125,7 +125,7 @@ func FuzzFactory(f *testing.F) {
 	for _, text := range factoryExamples {
 		f.Add(text)
 	}
-	for _, text := range []string{"IVF4(IVF4,Flat),PQ4", "IMI2x4,PQ8", "MinMax,SQ8", "IVF10,PQ8+8", "LSQ2x4fs_32_Nrq2x4", "IVF5,PRQ2x2x4fsr", "L2norm,RR8,Pad20,Flat"} {
+	for _, text := range []string{"IVF4(IVF4,Flat),PQ4np", "IMI2x4,PQ8np", "MinMax,SQ8", "IVF10,PQ8+8", "LSQ2x4fs_32_Nrq2x4", "IVF5,PRQ2x2x4fsr", "L2norm,RR8,Pad20,Flat"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
