@@ -48,7 +48,6 @@ func TestFactoryRefuses(t *testing.T) {
 		"IVF256,Flat,Refine(HNSW8)":  "not one code for each vector",
 		"IVF256(":                    "Faiss has no",
 		"IVF256)Flat(":               "Faiss has no",
-		"IVF4096_NSG,Flat":           "links of NSG are missing",
 		"\x00\xff":                   "Faiss has no",
 		strings.Repeat("PCA64,", 99): "letters are more than",
 		"IVF4(IVF4(IVF4(IVF4(IVF4(IVF4(Flat),Flat),Flat),Flat),Flat),Flat": "Faiss has no",
