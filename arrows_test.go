@@ -105,7 +105,7 @@ var arrows = map[string][]string{
 	// The indexes that were measured, behind a page; the command puts the model in.
 	"serve": {
 		"indexes", "indexes/vec", "bench/dataset", "bench/dataset/collection", "bench/metric", "bench/record",
-		"embedder/catalog", "embedder/catalog/boards", "reports/draw",
+		"embedder/catalog", "embedder/catalog/boards", "reports/draw", "reports/judge",
 	},
 
 	// A browser for tests.

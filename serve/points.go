@@ -17,6 +17,7 @@ import (
 	"annbench/indexes/vec"
 	"annbench/internal/atomicfile"
 	"annbench/reports/draw"
+	judging "annbench/reports/judge"
 )
 
 // Point is an index with its settings, as it was measured.
@@ -57,7 +58,11 @@ type PointOptions struct {
 // it. A family that this build lacks gives a point that says so.
 func OpenPoints(ctx context.Context, r *record.Results, lib *Library, o PointOptions) ([]*Point, error) {
 	var points []*Point
-	for _, rec := range choosePoints(r.Records, lib.metric, orElse(o.PerFamily, 3)) {
+	rep, err := judging.Of(r)
+	if err != nil {
+		return nil, err
+	}
+	for _, rec := range choosePoints(rep, lib.metric, orElse(o.PerFamily, 3)) {
 		points = append(points, &Point{
 			ID: rec.Cell.ID(), Cell: rec.Cell, Library: rec.Library, Exact: rec.Exact, Values: rec.Values,
 		})
@@ -92,48 +97,46 @@ func ClosePoints(points []*Point) error {
 	return errors.Join(errs...)
 }
 
-// choosePoints picks the settings that are served, family after family in the order of the records.
-func choosePoints(records []record.Record, m vec.Metric, each int) []*record.Record {
-	byFamily := map[string][]*record.Record{}
-	var families []string
-	k := 0
-	for i := range records {
-		if c := records[i].Cell; c.Metric == string(m) && c.Mode == record.Latency {
-			k = max(k, c.K)
+// choosePoints picks the settings that are served, family after family in the order of the report: what
+// [judging.Report.Choose] takes, which is what page, table and choose name, then the one of highest recall, then
+// the fastest.
+func choosePoints(r *judging.Report, m vec.Metric, each int) []*record.Record {
+	var terms judging.Terms
+	for _, t := range r.Terms {
+		if t.Metric == string(m) && t.Mode == record.Latency && t.K > terms.K {
+			terms = t
 		}
-	}
-	for i := range records {
-		r := &records[i]
-		c := r.Cell
-		if r.Rep != 0 || r.Status != record.OK || c.Metric != string(m) || c.Mode != record.Latency || c.K != k {
-			continue
-		}
-		if byFamily[c.Family] == nil {
-			families = append(families, c.Family)
-		}
-		byFamily[c.Family] = append(byFamily[c.Family], r)
 	}
 	var out []*record.Record
-	for _, f := range families {
-		all := byFamily[f]
-		var picked []*record.Record
-		pick := func(better func(a, b *record.Record) bool, from []*record.Record) {
-			var best *record.Record
-			for _, r := range from {
-				if best == nil || better(r, best) {
-					best = r
-				}
-			}
-			if best != nil && !slices.Contains(picked, best) {
-				picked = append(picked, best)
+	for _, c := range r.Choose(terms) {
+		var picked []*judging.Row
+		add := func(row *judging.Row) {
+			if row != nil && !slices.Contains(picked, row) && len(picked) < each {
+				picked = append(picked, row)
 			}
 		}
-		faster := func(a, b *record.Record) bool { return a.Values[metric.Mean] < b.Values[metric.Mean] }
-		finer := func(a, b *record.Record) bool { return a.Values[metric.Recall] > b.Values[metric.Recall] }
-		pick(faster, slices.DeleteFunc(slices.Clone(all), func(r *record.Record) bool { return r.Values[metric.Recall] < 0.95 }))
-		pick(finer, all)
-		pick(faster, all)
-		out = append(out, picked[:min(each, len(picked))]...)
+		most := func(name string) (best *judging.Row) {
+			high := 0.0
+			for _, row := range c.Family.Rows {
+				if v, ok := row.Value(name); ok && (best == nil || v.Median > high) {
+					best, high = row, v.Median
+				}
+			}
+			return best
+		}
+		if c.Reached {
+			add(c.Row)
+		}
+		add(most(metric.Recall))
+		add(most(judging.Speed))
+		for _, row := range picked {
+			for _, rep := range row.Reps {
+				if rep.Status == record.OK {
+					out = append(out, rep)
+					break
+				}
+			}
+		}
 	}
 	return out
 }

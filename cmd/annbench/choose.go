@@ -72,6 +72,9 @@ func (c *chooseCmd) Run(s *surface) error {
 	if err != nil {
 		return err
 	}
+	if sets := r.Datasets(); len(sets) > 1 {
+		return misuse(fmt.Errorf("these results are of %d data sets (%s): name those of one, as numbers compare within one only", len(sets), say.Title(r)))
+	}
 	t, err := pickTerms(r, c.K, c.Metric)
 	if err != nil {
 		return misuse(err)
@@ -82,6 +85,9 @@ func (c *chooseCmd) Run(s *surface) error {
 			return err
 		}
 	} else {
+		for _, n := range say.Notes(r) {
+			fmt.Fprintln(s.err, "note: "+n)
+		}
 		fmt.Fprint(s.out, say.Pick(p))
 	}
 	if p.Best == nil {

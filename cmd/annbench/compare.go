@@ -17,6 +17,7 @@ type compareCmd struct {
 	B      string      `arg:"" help:"Results folder that is compared." s3:"results"`
 	Fail   []string    `help:"Values whose getting worse is exit code 1, by their names in records.csv (qps, recall, build, ...); all: any of those shown, none: never." default:"all" placeholder:"VALUE"`
 	Margin units.Share `help:"Changes smaller than this are none, whatever the noise." default:"3%" placeholder:"SHARE"`
+	Power  float64     `name:"power-limit" help:"Factor of speed that the comparison must be able to find; where the noise hides it in more than 5 % of the cells and nothing got worse, the exit code is 3: cannot tell." default:"1.5" placeholder:"FACTOR"`
 	Format string      `help:"One of ${enum}." enum:"table,markdown,json" default:"table"`
 }
 
@@ -24,7 +25,7 @@ type compareCmd struct {
 func (compareCmd) Help() string {
 	return `Puts the cells of two results side by side, each value with the interval of its change and a verdict:
 faster, slower, or the same within noise. Where environments differ, it says in what.
-Exit code 1 where something got worse: for CI.
+Exit code 1 where something got worse, 3 where the noise would hide that (--power-limit): for CI.
 
 Examples:
   annbench compare results/before results/after
@@ -33,6 +34,9 @@ Examples:
 
 // errWorse has been told already.
 var errWorse = errors.New("something got worse")
+
+// errCannotTell has been told already.
+var errCannotTell = errors.New("cannot tell")
 
 func (c *compareCmd) Run(s *surface) error {
 	names := c.Fail
@@ -44,6 +48,9 @@ func (c *compareCmd) Run(s *surface) error {
 			return misuse(fmt.Errorf("--fail: there is no value %q", n))
 		}
 	}
+	if !(c.Power > 1) {
+		return misuse(errors.New("--power-limit must be a factor above 1: 1.5"))
+	}
 	a, err := judge.Load(c.A)
 	if err != nil {
 		return err
@@ -53,9 +60,10 @@ func (c *compareCmd) Run(s *surface) error {
 		return err
 	}
 	p := judge.Compare(a, b, float64(c.Margin))
+	power := p.Power(c.Power)
 	switch c.Format {
 	case "json":
-		if err := s.json(interchange.Pairs(p)); err != nil {
+		if err := s.json(interchange.Pairs(p, power)); err != nil {
 			return err
 		}
 	default:
@@ -63,7 +71,7 @@ func (c *compareCmd) Run(s *surface) error {
 		if c.Format == "markdown" {
 			o.Format = text.Markdown
 		}
-		if err := text.Pairs(s.out, p, o); err != nil {
+		if err := text.Pairs(s.out, p, power, o); err != nil {
 			return err
 		}
 	}
@@ -72,6 +80,9 @@ func (c *compareCmd) Run(s *surface) error {
 	}
 	if strings.Join(c.Fail, "") != "none" && p.Worse(names...) {
 		return errWorse
+	}
+	if strings.Join(c.Fail, "") != "none" && power.CannotTell() {
+		return errCannotTell
 	}
 	return nil
 }

@@ -27,7 +27,7 @@
 //	annbench families                      the index families and their settings
 //
 // Exit codes: 0 all done; 1 something could not be measured or done; 2 misuse: a wrong flag, or a
-// sweep file that is wrong; 130 and 143 when interrupted, with all that was measured on the disk.
+// sweep file that is wrong; 3 a comparison that cannot tell; 130 and 143 when interrupted, with all that was measured on the disk.
 package main
 
 import (
@@ -55,6 +55,7 @@ import (
 const (
 	exitFailed = 1
 	exitMisuse = 2
+	exitUnsure = 3
 )
 
 // cli is the command line.
@@ -203,6 +204,8 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return 0
+	case errors.Is(err, errCannotTell):
+		return exitUnsure
 	case told(err):
 		return exitFailed
 	case errors.As(err, &wrong), usage.Is(err):
@@ -229,7 +232,7 @@ func (w *keptError) Write(b []byte) (int, error) {
 
 // told reports whether err is about results that are there, and has been told already.
 func told(err error) bool {
-	return errors.Is(err, errFailedCells) || errors.Is(err, errIncomplete) || errors.Is(err, errNothingFits) || errors.Is(err, errWorse)
+	return errors.Is(err, errFailedCells) || errors.Is(err, errIncomplete) || errors.Is(err, errNothingFits) || errors.Is(err, errWorse) || errors.Is(err, errCannotTell)
 }
 
 // interruptible gives a context that ends with SIGINT or SIGTERM, and a function that tells the exit

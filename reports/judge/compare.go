@@ -18,10 +18,12 @@ const (
 	Worse  Change = "worse"
 	Same   Change = "same within noise"
 	Unsure Change = "measured once"
+	// Unseen is the same within noise, where the noise hides a difference of the limit of [Power].
+	Unseen Change = "cannot tell"
 )
 
 // comparedValues are what two results are compared by.
-var comparedValues = []string{metric.QPS, metric.P99, metric.Recall, metric.MAP, metric.Build, metric.Resident}
+var comparedValues = []string{Speed, metric.P99, metric.Recall, metric.MAP, metric.Build, metric.Resident}
 
 // DefaultMargin is the margin of [Compare] if none is given: as a factor, and a tenth of it as an amount of a ratio.
 const DefaultMargin = 0.03
@@ -90,6 +92,12 @@ func Compare(a, b *Report, margin float64) *Pairs {
 		delete(rows, key(row.Cell))
 		pair := Pair{ID: row.Cell.ID(), Cell: row.Cell}
 		for _, name := range comparedValues {
+			if name == Speed {
+				name = metric.QPS
+				if row.byProcessor() && other.byProcessor() {
+					name = metric.CPU
+				}
+			}
 			x, ok1 := row.Value(name)
 			y, ok2 := other.Value(name)
 			if ok1 && ok2 {
@@ -141,12 +149,73 @@ func (p *Pairs) OtherData() bool {
 	return !slices.Equal(slices.Sorted(slices.Values(p.A.Datasets())), slices.Sorted(slices.Values(p.B.Datasets())))
 }
 
+// byProcessor reports whether the row has a processor time that decides.
+func (r *Row) byProcessor() bool {
+	_, ok := r.Value(metric.CPU)
+	return ok && r.clock == Processor && !remote(r.Reps[0])
+}
+
 // Worse reports whether any of the quantities called names, or any at all where none is named, is
-// worse in the second results.
+// worse in the second results. [metric.QPS] stands for [metric.CPU], too, where that decides.
 func (p *Pairs) Worse(names ...string) bool {
 	return slices.ContainsFunc(p.Cells, func(c Pair) bool {
 		return slices.ContainsFunc(c.Changes, func(ch PairChange) bool {
-			return ch.Change == Worse && (len(names) == 0 || slices.Contains(names, ch.Name))
+			return ch.Change == Worse && (len(names) == 0 || slices.Contains(names, ch.Name) || ch.Name == metric.CPU && slices.Contains(names, metric.QPS))
 		})
 	})
+}
+
+// DefaultPower is the limit of [Pairs.Power] if none is given.
+const DefaultPower = 1.5
+
+// Power is what differences a comparison would have found.
+type Power struct {
+	Limit float64 // a factor of speed that should be found
+	Rows  int     // cells whose speeds were compared
+	// Blind are those of Rows in which a factor of Limit would not have been found in four of five runs, or whose
+	// speed was measured too rarely for an interval, and which show no difference.
+	Blind int
+	// Median and Most are the factors that would have been found in the median row and in 95 % of the rows; 0
+	// where no row has an interval. A row without one finds nothing: its factor is infinite.
+	Median, Most float64
+}
+
+// blindShare is the share of rows that may be [Power.Blind] before the comparison as a whole cannot tell.
+const blindShare = 0.05
+
+// CannotTell reports whether the comparison says too little: "the same" then means nothing.
+func (w Power) CannotTell() bool { return float64(w.Blind) > blindShare*float64(w.Rows) }
+
+// Power says what factor of speed the comparison would have found, and marks as [Unseen] what is the same only
+// because the noise hides a factor of limit.
+func (p *Pairs) Power(limit float64) Power {
+	w := Power{Limit: limit}
+	var found []float64
+	for i := range p.Cells {
+		for j := range p.Cells[i].Changes {
+			c := &p.Cells[i].Changes[j]
+			if c.Name != metric.QPS && c.Name != metric.CPU {
+				continue
+			}
+			w.Rows++
+			by := math.Inf(1)
+			if c.Difference.OK && c.Difference.Detectable > 0 {
+				by = c.Difference.Detectable
+			}
+			found = append(found, by)
+			if by > limit && (c.Change == Same || c.Change == Unseen) {
+				w.Blind++
+				c.Change = Unseen
+			} else if c.Change == Unsure {
+				w.Blind++
+			}
+		}
+	}
+	if len(found) == 0 {
+		return w
+	}
+	slices.Sort(found)
+	w.Median = found[len(found)/2]
+	w.Most = found[min(len(found)-1, int(math.Ceil(0.95*float64(len(found))))-1)]
+	return w
 }

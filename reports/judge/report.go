@@ -239,15 +239,21 @@ func Load(dirs ...string) (*Report, error) {
 	if len(dirs) == 0 {
 		return nil, errors.New("reading results: no folder was named")
 	}
-	r := &Report{Targets: Targets}
+	var all []*record.Results
 	for _, dir := range dirs {
 		src, err := record.Open(dir)
 		if err != nil {
 			return nil, fmt.Errorf("reading results: %w", err)
 		}
 		makePortable(src)
-		r.Sources = append(r.Sources, src)
+		all = append(all, src)
 	}
+	return Of(all...)
+}
+
+// Of is [Load] of results that are open already: at least one; their messages stay as they are.
+func Of(results ...*record.Results) (*Report, error) {
+	r := &Report{Targets: Targets, Sources: results}
 	if err := r.group(); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package say
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -94,4 +95,22 @@ func ChangeWord(c judge.PairChange) string {
 		return "higher"
 	}
 	return "lower"
+}
+
+// Power says what a comparison would have found.
+func Power(w judge.Power) string {
+	by := func(x float64) string {
+		if math.IsInf(x, 0) || x > 1000 {
+			return "nothing, however large"
+		}
+		return "a factor of " + FactorText(x)
+	}
+	if w.Rows == 0 {
+		return ""
+	}
+	s := fmt.Sprintf("With this noise, the comparison would have found %s in speed in the median cell and %s in 95 %% of the cells.", by(w.Median), by(w.Most))
+	if w.CannotTell() {
+		s += fmt.Sprintf(" It cannot tell: in %d of %s a factor of %s would stay hidden. Measure more repetitions, or on a machine that does less.", w.Blind, Plural(w.Rows, "cell", "cells"), FactorText(w.Limit))
+	}
+	return s
 }

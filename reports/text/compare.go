@@ -12,8 +12,8 @@ import (
 	"annbench/reports/say"
 )
 
-// Pairs writes the comparison as a table.
-func Pairs(w io.Writer, p *judge.Pairs, o Options) error {
+// Pairs writes the comparison as a table, with what it would have found.
+func Pairs(w io.Writer, p *judge.Pairs, power judge.Power, o Options) error {
 	var b bytes.Buffer
 	t := tabler{o: o, w: &b}
 	nameA, nameB := judge.NameOf(p.A), judge.NameOf(p.B)
@@ -76,7 +76,10 @@ func Pairs(w io.Writer, p *judge.Pairs, o Options) error {
 	if err := flush(); err != nil {
 		return err
 	}
-	t.paragraph(fmt.Sprintf("%s: %d better, %d worse, %d the same within noise, %d measured once.", say.Plural(len(p.Cells), "cell", "cells"), count[judge.Better], count[judge.Worse], count[judge.Same], count[judge.Unsure]))
+	t.paragraph(fmt.Sprintf("%s: %d better, %d worse, %d the same within noise, %d measured once, %d hidden by noise.", say.Plural(len(p.Cells), "cell", "cells"), count[judge.Better], count[judge.Worse], count[judge.Same], count[judge.Unsure], count[judge.Unseen]))
+	if s := say.Power(power); s != "" {
+		t.paragraph(s)
+	}
 	for _, side := range []struct {
 		name  string
 		cells []*judge.Row

@@ -66,7 +66,7 @@ func TestCompare(t *testing.T) {
 		t.Error("results are worse than themselves")
 	}
 	var b bytes.Buffer
-	if err := Pairs(&b, p, Options{}); err != nil {
+	if err := Pairs(&b, p, p.Power(judge.DefaultPower), Options{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"environments differ", "processor: one against two", "slower", "faster", "larger", "higher", "same within noise"} {
@@ -74,11 +74,48 @@ func TestCompare(t *testing.T) {
 			t.Errorf("the table does not say %q:\n%s", want, b.String())
 		}
 	}
-	if text, err := json.Marshal(interchange.Pairs(p)); err != nil || !json.Valid(text) {
+	if text, err := json.Marshal(interchange.Pairs(p, p.Power(judge.DefaultPower))); err != nil || !json.Valid(text) {
 		t.Errorf("JSON: %v", err)
+	}
+	if w := p.Power(judge.DefaultPower); w.CannotTell() || w.Rows != 3 || w.Most <= 1 || w.Most > 1.1 {
+		t.Errorf("noise of 1 %%: %+v", w)
 	}
 	other := fixture.Load(t, judge.Load, fixture.Results(t, fixture.Cell("d", "", 0, .9, 1)))
 	if p := judge.Compare(before, other, judge.DefaultMargin); len(p.Cells) != 0 || len(p.OnlyA) != 3 || len(p.OnlyB) != 1 {
 		t.Errorf("cells in common: %d, only in one: %d and %d", len(p.Cells), len(p.OnlyA), len(p.OnlyB))
+	}
+}
+
+// A comparison in which noise hides a factor of 1.5 says so, and does not call that the same.
+func TestCompareCannotTell(t *testing.T) {
+	noisy := func(times ...float64) *judge.Report {
+		var all []record.Record
+		for rep, x := range times {
+			all = append(all, fixture.Cell("a", "", rep, .9, 1000*x))
+		}
+		return fixture.Load(t, judge.Load, fixture.Results(t, all...))
+	}
+	for _, c := range []struct {
+		name string
+		a, b *judge.Report
+		want bool
+	}{
+		{"quiet", noisy(1, 1.01, .99, 1.02), noisy(1.01, .98, 1, 1), false},
+		{"noisy", noisy(.3, 1, 2, 1.1), noisy(1, .4, 3, .9), true},
+		{"measured once", noisy(1), noisy(1.2), true},
+		{"noisy, and much worse", noisy(1, 1.2, .8, 1.1), noisy(.1, .12, .08, .11), false},
+	} {
+		p := judge.Compare(c.a, c.b, judge.DefaultMargin)
+		w := p.Power(judge.DefaultPower)
+		var b bytes.Buffer
+		if err := Pairs(&b, p, w, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if w.CannotTell() != c.want || strings.Contains(b.String(), "It cannot tell") != c.want {
+			t.Errorf("%s: %+v\n%s", c.name, w, b.String())
+		}
+		if _, err := json.Marshal(interchange.Pairs(p, w)); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
 	}
 }
