@@ -23,6 +23,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"annbench/internal/filekind"
+	"annbench/internal/plaintext"
 )
 
 // Card describes one ONNX model. In a file it is JSON or YAML; an unknown key is an error, except inside
@@ -161,6 +162,9 @@ func Open(path string) (*Card, error) {
 	text, err := os.ReadFile(cardPath)
 	if err != nil {
 		return nil, fmt.Errorf("opening model: %w", err)
+	}
+	if text, err = plaintext.Strip(text); err != nil {
+		return nil, fmt.Errorf("reading model card %s: %w", cardPath, err)
 	}
 	if filepath.Ext(cardPath) != ".json" {
 		if text, err = fromYAML(text); err != nil {

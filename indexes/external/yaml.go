@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
+	"annbench/internal/plaintext"
 	"annbench/internal/words"
 )
 
@@ -41,6 +42,10 @@ type source struct {
 // readYAML decodes text into to, strictly: a key that to does not have is an error.
 func readYAML(path string, text []byte, to any) (src *source, err error) {
 	src = &source{path: path, text: text}
+	if text, err = plaintext.Strip(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	src.text = text
 	defer func() { // the library panics on some damaged files
 		if r := recover(); r != nil {
 			err = src.at(nil, "this is not YAML that can be read: look for tags (!), anchors (&) and values that are missing")
