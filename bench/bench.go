@@ -6,11 +6,11 @@
 //
 // Each build of an index costs two processes or more, one after the other. The first maps the vectors,
 // builds under the clock and saves the index. The second starts with nothing, loads the saved
-// index, answers every query once, reads its own memory, and then times and scores every search
-// setting. So memory is that of a server that loaded the index, free of what the build left behind,
+// index, answers every query once, reads its own memory, waits for its turns in the rounds that time the
+// settings of all builds of a repetition (rounds.go), and scores. So memory is that of a server that loaded the index, free of what the build left behind,
 // and what is timed is what would be served. Searches by several threads at once have a process for
 // each number of threads, which loads the same file.
 package bench
 
 // Engine is the version of the way of measuring. Records of another version are measured again.
-const Engine = "2"
+const Engine = "3"

@@ -74,3 +74,13 @@ func cpuQuota(path string) (cores float64, ok bool) {
 	}
 	return quota / period, true
 }
+
+// memoryQuota reads a control group's memory.max, in bytes; ok is false where it sets no limit.
+func memoryQuota(path string) (limit int64, ok bool) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, false
+	}
+	limit, err = strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	return limit, err == nil && limit > 0
+}

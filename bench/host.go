@@ -25,11 +25,11 @@ type host interface {
 	load(ctx context.Context, path string, in indexes.BuildInput, warm func(indexes.Index) error, r *reply) (indexes.Index, error)
 	// before measures, before ix is searched for k, what a call costs beside the search, into values.
 	before(ix indexes.Index, k int, atLeast time.Duration, values map[string]float64) error
-	// latency times one search after another; see [timeSearches].
-	latency(ix indexes.Index, queries vec.Matrix, k int, warm, atLeast time.Duration) (timing, error)
-	// after says, once the searches are over, why the figures are in doubt, or "". Its error is that they
+	// block times one search after another, of count queries from first on; see [timeBlock].
+	block(ix indexes.Index, queries vec.Matrix, first, count, k int, b *block) error
+	// after says, once the searches are over and found what it did, why the figures are in doubt, or "". Its error is that they
 	// are worth nothing.
-	after(ctx context.Context, ix indexes.Index) (doubt string, err error)
+	after(ctx context.Context, ix indexes.Index, found map[string]float64) (doubt string, err error)
 }
 
 // hostOf is the host of the indexes of f.
@@ -77,16 +77,8 @@ func timedLoad(f *indexes.Family, path string, in indexes.BuildInput, warm func(
 	return ix, nil
 }
 
-// ownClock times searches with the clock of this process.
-type ownClock struct{}
-
-func (ownClock) latency(ix indexes.Index, queries vec.Matrix, k int, warm, atLeast time.Duration) (timing, error) {
-	return timeSearches(ix, queries, k, warm, atLeast)
-}
-
 // localHost is this process.
 type localHost struct {
-	ownClock
 	family    *indexes.Family
 	rows, dim int // of the base
 }
@@ -125,13 +117,18 @@ func (h *localHost) load(_ context.Context, path string, in indexes.BuildInput, 
 	return ix, nil
 }
 
+func (h *localHost) block(ix indexes.Index, queries vec.Matrix, first, count, k int, b *block) error {
+	return timeBlock(ix, queries, first, count, k, true, b)
+}
+
 func (h *localHost) before(indexes.Index, int, time.Duration, map[string]float64) error { return nil }
 
-func (h *localHost) after(context.Context, indexes.Index) (string, error) { return "", nil }
+func (h *localHost) after(context.Context, indexes.Index, map[string]float64) (string, error) {
+	return "", nil
+}
 
 // remoteHost is an engine. What this process holds is nothing to judge it by.
 type remoteHost struct {
-	ownClock
 	family *indexes.Family
 	server Server
 	rest   int64 // bytes that the engine's processes held before the build; 0 if not known
@@ -189,6 +186,11 @@ func (h *remoteHost) load(ctx context.Context, path string, in indexes.BuildInpu
 	return ix, nil
 }
 
+// block has no processor time: that of this process is the way to the engine.
+func (h *remoteHost) block(ix indexes.Index, queries vec.Matrix, first, count, k int, b *block) error {
+	return timeBlock(ix, queries, first, count, k, false, b)
+}
+
 // before times the way to the engine and back.
 func (h *remoteHost) before(ix indexes.Index, k int, atLeast time.Duration, values map[string]float64) error {
 	x, err := h.remote(ix)
@@ -198,7 +200,7 @@ func (h *remoteHost) before(ix indexes.Index, k int, atLeast time.Duration, valu
 	return wire(x, k, atLeast, values)
 }
 
-func (h *remoteHost) after(ctx context.Context, ix indexes.Index) (string, error) {
+func (h *remoteHost) after(ctx context.Context, ix indexes.Index, _ map[string]float64) (string, error) {
 	x, err := h.remote(ix)
 	if err != nil {
 		return "", err

@@ -22,8 +22,7 @@ type externalHost struct {
 	queries vec.Matrix
 	in      indexes.BuildInput
 	known   map[int]floor // by k
-	shown   floor         // of the point that is measured
-	last    float64       // seconds, median of its searches; 0 where they were not timed one by one
+	asked   indexes.Block // the last one
 }
 
 // floor is what a search of next to nothing costs.
@@ -181,41 +180,37 @@ func (h *externalHost) before(_ indexes.Index, k int, _ time.Duration, values ma
 	if !ok { // a set whose queries are left out asks for one more
 		f, ok = h.known[k-1]
 	}
-	h.shown, h.last = f, 0
 	if ok && f.doubt == "" {
 		values[metric.CallFloor], values[metric.CallFloorCPU] = f.wall, f.cpu
 	}
 	return nil
 }
 
-// latency asks all queries again and again, in one block each time.
-func (h *externalHost) latency(ix indexes.Index, queries vec.Matrix, k int, warm, atLeast time.Duration) (timing, error) {
+// block has the program keep the clocks. What goes beyond the last query is a second call.
+func (h *externalHost) block(ix indexes.Index, queries vec.Matrix, first, count, k int, b *block) error {
 	x, err := h.timed(ix)
 	if err != nil {
-		return timing{}, err
+		return err
 	}
-	passes := int(atLeast/max(warm, time.Microsecond)) + 1
-	passes = max(1, min(passes, most/queries.Rows))
-	t := timing{samples: make([]float64, 0, passes*queries.Rows), queries: queries.Rows}
-	var b indexes.Block
-	var wall time.Duration
-	for range passes {
-		if err := x.SearchTimed(&b, queries, 0, queries.Rows, k, false); err != nil {
-			return t, err
+	b.times, b.wall, b.cpu = b.times[:0], 0, 0
+	for count > 0 {
+		now := min(count, queries.Rows-first)
+		if err := x.SearchTimed(&h.asked, queries, first, now, k, false); err != nil {
+			return err
 		}
-		for _, s := range b.Times {
-			t.samples = append(t.samples, s.Seconds())
+		for _, t := range h.asked.Times {
+			b.times = append(b.times, t.Seconds())
 		}
-		wall += b.Wall
+		b.wall += h.asked.Wall.Seconds()
+		b.cpu += h.asked.CPU.Seconds()
+		first, count = 0, count-now
 	}
-	t.qps = float64(passes*queries.Rows) / wall.Seconds()
-	h.last = metric.Median(t.samples)
-	return t, nil
+	return nil
 }
 
 // after says so where the mere call is most of what was timed.
-func (h *externalHost) after(context.Context, indexes.Index) (string, error) {
-	if h.last > 0 && h.shown.wall > h.last/2 {
+func (h *externalHost) after(_ context.Context, _ indexes.Index, found map[string]float64) (string, error) {
+	if floor, p50 := found[metric.CallFloor], found[metric.P50]; p50 > 0 && floor > p50/2 {
 		from := ""
 		if h.family.Caller != "" {
 			from = " from " + h.family.Caller

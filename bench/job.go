@@ -12,44 +12,57 @@ import (
 	"annbench/bench/record"
 )
 
-// job builds and measures, and leaves a record for every cell of j. The error is ctx's, or about
-// writing records.
-func (c *coordinator) job(ctx context.Context, j Job) error {
-	index, err := filepath.Abs(filepath.Join(c.scratch, "index"))
+// begin builds j, measures what is not measured in rounds, and starts the worker of what is: nil where
+// nothing is. It leaves a record for every cell that failed. leave, which may be nil, is to be called when
+// all is measured: it keeps the index, or removes it. The error is ctx's, or about writing records.
+func (c *coordinator) begin(ctx context.Context, j Job, number int) (e *entrant, leave func() error, err error) {
+	// No name is the beginning of another: files beside an index have its name and more.
+	c.built++
+	index, err := filepath.Abs(filepath.Join(c.scratch, fmt.Sprintf("index-%06d", c.built)))
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer removeIndex(index)
 	limit, err := c.Sweep.MemoryLimit()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	u := &underway{coordinator: c, job: j, cells: j.Cells(c.set.Digest), shared: map[string]float64{}}
+	u := &underway{coordinator: c, job: j, cells: j.Cells(c.set.Digest), shared: map[string]float64{}, blocks: map[int]time.Duration{}}
 	u.written = make([]bool, len(u.cells))
 	o := order{
 		Do: doBuild, Set: c.Run.Set, Metric: j.Metric, Threads: j.Threads, MaxK: c.maxK(),
 		Family: j.Family.Reference(), Build: j.Build, Points: j.Points, Seed: j.Seed, Index: index,
 	}
-	kept := false
 	if j.Family.Remote != nil {
 		o.Server, o.Name = j.Server, newName()
 		u.server = j.Family.Remote.Engine + " at " + j.Server.Address
-		defer func() {
-			if kept {
-				return
-			}
+	}
+	built := false
+	leave = func() (err error) {
+		kept := false
+		if e != nil && e.child != nil { // also where rounds were broken off
+			e.child.hangUp()
+			<-e.ended
+		}
+		if built && c.KeepIndexes && j.Rep == 0 && !j.Family.Unsaved && ctx.Err() == nil {
+			err = c.keepIndex(ctx, index, u.cells[0])
+			kept = err == nil
+		}
+		if j.Family.Remote != nil && !kept {
 			if err := j.Server.drop(ctx, j.Family, o.Name); err != nil {
 				c.Log.Warn("could not remove the index from the engine", "engine", j.Family.Remote.Engine, "address", j.Server.Address, "name", o.Name, "reason", err)
 			}
-		}()
+		}
+		removeIndex(index)
+		return err
 	}
 	p := &process{command: c.Worker, timeout: c.Sweep.Timeout, memory: limit, log: c.Log}
 	c.report(describe(j))
 	if !j.Family.Unsaved { // else it is built in the process that is searched
 		if err := p.run(ctx, o, func(r reply) { u.note(r, u.shared) }); err != nil {
-			return u.failed(ctx, err, 0, len(u.cells))
+			return nil, leave, u.failed(ctx, err, 0, len(u.cells))
 		}
 	}
+	built = true
 
 	o.Before = u.before
 	o.Do, o.Measure, o.Duration = doSearch, c.Sweep.Measure, c.Sweep.Duration
@@ -58,9 +71,9 @@ func (c *coordinator) job(ctx context.Context, j Job) error {
 	}
 	keep, err := c.keepAt(u.cells, j.Rep)
 	if err != nil {
-		return err
+		return nil, leave, err
 	}
-	for from := 0; from < len(j.Points); {
+	for from := j.timed(); from < len(j.Points); {
 		to := from + 1
 		for to < len(j.Points) && j.Points[to].Workers == j.Points[from].Workers {
 			to++
@@ -73,20 +86,21 @@ func (c *coordinator) job(ctx context.Context, j Job) error {
 		u.from, u.since = from, time.Now()
 		err := p.run(ctx, o, func(r reply) { u.note(r, own) })
 		if u.err != nil {
-			return u.err
+			return nil, leave, u.err
 		}
 		if err := u.failed(ctx, err, from, to); err != nil {
-			return err
+			return nil, leave, err
 		}
 		from = to
 	}
-	c.report(describe(j))
-	if c.KeepIndexes && j.Rep == 0 && !j.Family.Unsaved {
-		err := c.keepIndex(ctx, index, u.cells[0])
-		kept = err == nil
-		return err
+	if n := j.timed(); n > 0 {
+		o.Keep = nil
+		if keep != nil {
+			o.Keep = keep[:n]
+		}
+		e, err = u.enter(ctx, p, o, number)
 	}
-	return nil
+	return e, leave, err
 }
 
 // underway is a job that is being done.
@@ -97,13 +111,15 @@ type underway struct {
 	written  []bool             // by cell
 	shared   map[string]float64 // values of all cells of the build
 	warnings []string
-	server   string    // the engine, for people
-	version  string    // of the library, where the family is a program of its own
-	runtime  string    // what calls it
-	before   int64     // bytes that its processes held before the build
-	from     int       // place among cells of the first point of the process that runs
-	since    time.Time // when the cell that is being measured began
-	err      error     // the first of writing a record
+	server   string                // the engine, for people
+	version  string                // of the library, where the family is a program of its own
+	runtime  string                // what calls it
+	before   int64                 // bytes that its processes held before the build
+	from     int                   // place among cells of the first point of the process that runs
+	since    time.Time             // when the cell that is being measured began
+	group    int                   // see [record.Record.Group]
+	blocks   map[int]time.Duration // that rounds took, by cell
+	err      error                 // the first of writing a record
 }
 
 // note takes a reply of a worker: what it says of the build or of a loaded index goes to shared, what
@@ -125,14 +141,22 @@ func (u *underway) note(r reply, shared map[string]float64) {
 	if *r.Cell < 0 || i >= len(u.cells) || u.written[i] || u.err != nil {
 		return
 	}
+	if r.Failed != "" {
+		u.err = u.fail(i, &processError{status: record.Failed, reason: r.Failed})
+		return
+	}
 	u.written[i] = true
-	u.spent[u.cells[i]] = time.Since(u.since)
+	u.spent[u.cells[i]] = time.Since(u.since) + u.blocks[i]
 	u.since = time.Now()
 	u.err = u.write(u.cells[i], u.job.Family, u.job.Rep, u.job.Seed, func(rec *record.Record) {
 		rec.Status, rec.Server, rec.Version, rec.Runtime = record.OK, u.server, u.version, u.runtime
 		rec.Values = maps.Clone(shared)
 		maps.Copy(rec.Values, r.Values)
 		rec.Spread, rec.ByLabel, rec.Confusion, rec.ByDecile = r.Spread, r.ByLabel, r.Confusion, r.ByDecile
+		rec.Rounds = r.Rounds
+		if rec.Rounds != nil {
+			rec.Group = u.group
+		}
 		rec.Warnings = slices.Concat(u.warnings, r.Warnings, memoryDoubts(rec.Values))
 		if u.job.Rep == 0 && rec.Cell.Mode == record.Latency {
 			rec.Answers = r.Answers
@@ -158,15 +182,23 @@ func (u *underway) failed(ctx context.Context, err error, from, to int) error {
 		if u.written[i] {
 			continue
 		}
-		u.written[i] = true
-		cell := u.cells[i]
-		if err := u.write(cell, u.job.Family, u.job.Rep, u.job.Seed, func(rec *record.Record) {
-			rec.Status, rec.Error, rec.Server = failure.status, failure.Error(), u.server
-		}); err != nil {
+		if err := u.fail(i, failure); err != nil {
 			return err
 		}
-		u.Log.Warn("cell "+string(failure.status), "family", u.job.Family.Name, "settings", cell.Settings(), "reason", failure.reason)
 	}
+	return nil
+}
+
+// fail leaves a record of the i-th cell.
+func (u *underway) fail(i int, failure *processError) error {
+	u.written[i] = true
+	cell := u.cells[i]
+	if err := u.write(cell, u.job.Family, u.job.Rep, u.job.Seed, func(rec *record.Record) {
+		rec.Status, rec.Error, rec.Server = failure.status, failure.Error(), u.server
+	}); err != nil {
+		return err
+	}
+	u.Log.Warn("cell "+string(failure.status), "family", u.job.Family.Name, "settings", cell.Settings(), "reason", failure.reason)
 	return nil
 }
 

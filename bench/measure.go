@@ -2,11 +2,11 @@ package bench
 
 import (
 	"fmt"
-	"runtime"
 	"slices"
 	"time"
 
 	"annbench/bench/metric"
+	"annbench/bench/record"
 	"annbench/indexes"
 	"annbench/indexes/vec"
 )
@@ -43,11 +43,51 @@ func (a *answers) all() [][]int32 {
 // most bounds the samples that are kept of one cell, 8 bytes each.
 const most = 4_000_000
 
-// timing is what the clock said about one cell.
+// block is what the clocks said of a block of searches. Its slice is used again.
+type block struct {
+	times     []float64 // seconds of each search
+	wall, cpu float64   // seconds of all of them; cpu is of all threads, 0 where nobody knows it
+}
+
+// timing is what the clocks said about one cell, block after block.
 type timing struct {
-	samples []float64 // seconds of each search, pass after pass over all queries
-	queries int
-	qps     float64
+	samples []float64 // seconds of each search
+	sum     []float64 // of the samples, by query
+	count   []int     // likewise
+	first   []float64 // the first sample of each query
+	rounds  []round
+	wall    float64 // seconds of all blocks
+	cpu     float64
+}
+
+// round is what a timing has of one round.
+type round struct {
+	at   int // its number
+	from int // place of its first sample
+	cpu  float64
+}
+
+func newTiming(queries int) *timing {
+	return &timing{sum: make([]float64, queries), count: make([]int, queries), first: make([]float64, queries)}
+}
+
+// add takes the figures of b, of the queries from first on, in the round numbered at.
+func (t *timing) add(b *block, at, first int) {
+	if n := len(t.rounds); n == 0 || t.rounds[n-1].at != at {
+		t.rounds = append(t.rounds, round{at: at, from: len(t.samples)})
+	}
+	t.rounds[len(t.rounds)-1].cpu += b.cpu
+	t.wall += b.wall
+	t.cpu += b.cpu
+	for i, s := range b.times {
+		q := (first + i) % len(t.sum)
+		if t.count[q] == 0 {
+			t.first[q] = s
+		}
+		t.sum[q] += s
+		t.count[q]++
+	}
+	t.samples = append(t.samples, b.times...)
 }
 
 // answerAll asks every query once and keeps the answers. It is what a cell is scored by, and the
@@ -69,72 +109,82 @@ func answerAll(ix indexes.Index, queries vec.Matrix, k int) (*answers, time.Dura
 	return got, time.Since(start), nil
 }
 
-// timeSearches asks all queries again and again, one at a time on this goroutine: first with a clock
-// around every search, then with one around each whole pass, each for at least atLeast and at least
-// one pass. warm is how long a pass is expected to take.
+// timeBlock asks count queries from first on, one at a time on this goroutine, beginning again after the
+// last one, with a clock around every search and, where withCPU, the processor's around them all.
 //
 // Nothing is allocated between the first reading of a clock and the last but what the index
 // allocates itself.
-func timeSearches(ix indexes.Index, queries vec.Matrix, k int, warm, atLeast time.Duration) (timing, error) {
-	passes := int(atLeast/max(warm, time.Microsecond)) + 1
-	passes = max(1, min(passes, most/queries.Rows))
-	t := timing{samples: make([]float64, 0, passes*queries.Rows), queries: queries.Rows}
+func timeBlock(ix indexes.Index, queries vec.Matrix, first, count, k int, withCPU bool, b *block) error {
+	b.times = slices.Grow(b.times[:0], count)
+	b.cpu = 0
 	found := make([]vec.Neighbor, 0, k)
 	var err error
-
-	runtime.GC()
-	for range passes {
-		for q := range queries.Rows {
-			row := queries.Row(q)
-			start := time.Now()
-			found, err = ix.Search(found[:0], row, k)
-			took := time.Since(start)
-			if err != nil {
-				return t, err
-			}
-			t.samples = append(t.samples, took.Seconds())
-		}
+	var cpu float64
+	if withCPU {
+		cpu = processorTime()
 	}
-
-	runtime.GC()
-	start := time.Now()
-	for range passes {
-		for q := range queries.Rows {
-			if found, err = ix.Search(found[:0], queries.Row(q), k); err != nil {
-				return t, err
-			}
+	begun := time.Now()
+	for i := range count {
+		row := queries.Row((first + i) % queries.Rows)
+		start := time.Now()
+		found, err = ix.Search(found[:0], row, k)
+		took := time.Since(start)
+		if err != nil {
+			return fmt.Errorf("searching for query %d: %w", (first+i)%queries.Rows, err)
 		}
+		b.times = append(b.times, took.Seconds())
 	}
-	t.qps = float64(passes*queries.Rows) / time.Since(start).Seconds()
-	return t, nil
+	b.wall = time.Since(begun).Seconds()
+	if withCPU {
+		b.cpu = processorTime() - cpu
+	}
+	return nil
 }
 
-// first are the times of the first pass, a query each.
-func (t *timing) first() []float64 { return t.samples[:min(t.queries, len(t.samples))] }
-
-// values names what t says, with the standard errors over the queries.
-func (t *timing) values() (values, spread map[string]float64) {
+// values names what t says, with the standard errors over the queries; that of the processor time is over
+// the rounds, each of which has other queries than the one before.
+func (t *timing) values() (values, spread map[string]float64, rounds *record.Rounds) {
 	if len(t.samples) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
-	byQuery := make([]float64, t.queries)
-	for i, s := range t.samples {
-		byQuery[i%t.queries] += s
-	}
-	passes := float64(len(t.samples) / t.queries)
-	for i := range byQuery {
-		byQuery[i] /= passes
+	var byQuery []float64
+	for q, n := range t.count {
+		if n > 0 {
+			byQuery = append(byQuery, t.sum[q]/float64(n))
+		}
 	}
 	sorted := slices.Sorted(slices.Values(t.samples))
 	mean := metric.Average(t.samples)
-	values = map[string]float64{metric.Mean: mean, metric.QPS: t.qps}
+	values = map[string]float64{
+		metric.Mean: mean, metric.QPS: 1 / mean,
+		metric.Samples: float64(len(t.samples)), metric.Passes: float64(len(t.samples)) / float64(len(t.count)),
+	}
 	spread = map[string]float64{metric.Mean: metric.StandardError(byQuery)}
-	spread[metric.QPS] = t.qps * spread[metric.Mean] / mean
+	spread[metric.QPS] = spread[metric.Mean] / (mean * mean)
 	for _, at := range percentiles {
 		values[at.name] = metric.Percentile(sorted, at.share)
-		spread[at.name] = metric.PercentileError(sorted, at.share, t.queries)
+		spread[at.name] = metric.PercentileError(sorted, at.share, len(byQuery))
 	}
-	return values, spread
+	rounds = &record.Rounds{}
+	for i, r := range t.rounds {
+		to := len(t.samples)
+		if i+1 < len(t.rounds) {
+			to = t.rounds[i+1].from
+		}
+		own := t.samples[r.from:to]
+		rounds.At = append(rounds.At, r.at)
+		rounds.Wall = append(rounds.Wall, metric.Average(own))
+		rounds.P50 = append(rounds.P50, metric.Median(own))
+		if t.cpu > 0 {
+			rounds.CPU = append(rounds.CPU, r.cpu/float64(len(own)))
+		}
+	}
+	if t.cpu > 0 {
+		values[metric.CPU] = metric.Median(rounds.CPU)
+		spread[metric.CPU] = metric.StandardError(rounds.CPU)
+		values[metric.OnCPU] = t.cpu / t.wall
+	}
+	return values, spread, rounds
 }
 
 // percentiles are those of latencies that are kept.
@@ -159,15 +209,14 @@ func (nothing) Close() error { return nil }
 // overhead is what the harness adds to each latency: the median over passes of the mean latency of an
 // index that does nothing, in seconds.
 func overhead(queries vec.Matrix) (float64, error) {
-	// A pass of at least 1,000 searches, so that a reading of the clock is not all there is to it.
-	passes := max(1, 1000/queries.Rows)
 	var means []float64
+	var b block
 	for range 20 {
-		t, err := timeSearches(nothing{}, queries, 1, time.Millisecond, time.Duration(passes)*time.Millisecond-1)
-		if err != nil {
+		// At least 1,000 searches, so that a reading of the clock is not all there is to it.
+		if err := timeBlock(nothing{}, queries, 0, max(1000, queries.Rows), 1, false, &b); err != nil {
 			return 0, err
 		}
-		means = append(means, metric.Average(t.samples))
+		means = append(means, metric.Average(b.times))
 	}
 	return metric.Median(means), nil
 }

@@ -244,10 +244,13 @@ func (c *child) watch() {
 			killGroup(c.pid)
 			return
 		case <-deadline.C:
-			c.over <- &processError{status: record.Timeout, reason: fmt.Sprintf("not done after %v", limit)}
+			c.over <- &processError{status: record.Timeout, reason: fmt.Sprintf("not done after %v", c.timeout)}
 			killGroup(c.pid)
 			return
 		case <-look:
+			if limit <= 0 && c.timeout > 0 {
+				continue // it waits
+			}
 			if held := proctree.Held(c.pid); held > c.memory {
 				c.over <- &processError{status: record.OOM, reason: fmt.Sprintf("held %d MiB, more than the limit of %d MiB", held>>20, c.memory>>20)}
 				killGroup(c.pid)

@@ -48,16 +48,18 @@ type Run struct {
 
 	Log      *slog.Logger
 	Progress func(Progress) // may be nil
-	// Between, where not nil, is called after each build whose records are on the disk, while nothing is
-	// timed.
+	// Between, where not nil, is called after each group of builds whose records are on the disk, while
+	// nothing is timed.
 	Between func()
+
+	room int64 // bytes that indexes which wait may take up together; 0 is what the machine has
 }
 
 // Progress is how far a run is.
 type Progress struct {
-	What        string // what is being done, for people
-	Done, Total int    // cells, those of earlier runs left out
-	Left        time.Duration
+	What        string        // what is being done, for people
+	Done, Total int           // cells, those of earlier runs left out
+	Left        time.Duration // about; 0 while it is not known to a factor of two
 }
 
 // Summary is how a run ended.
@@ -131,6 +133,10 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 	c := &coordinator{
 		Run: r, set: set, sum: &sum, env: env, gallery: r.galleryQueries(set), done: r.doneKeys(present),
 		lease: held, warned: map[vec.Metric][]string{}, first: firsts(present), spent: map[record.Cell]time.Duration{},
+		rounds: numbered(present), room: r.room,
+	}
+	if c.room == 0 {
+		c.room = room()
 	}
 	if c.records, err = record.Append(path); err != nil {
 		return sum, err
@@ -251,7 +257,10 @@ type coordinator struct {
 	spent   map[record.Cell]time.Duration
 
 	total, finished int
-	began           time.Time
+	built           int         // builds begun, which names their files
+	rounds          map[int]int // the next round's number, by repetition
+	left            remaining
+	room            int64 // bytes that indexes which wait may take up together
 }
 
 func (c *coordinator) run(ctx context.Context, plan *Plan) error {
@@ -285,19 +294,26 @@ func (c *coordinator) run(ctx context.Context, plan *Plan) error {
 	}
 	// A collection while a child is being timed would disturb it; there is little to collect.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	c.began = time.Now()
-	for _, job := range jobs {
-		if c.Sweep.Prune && job.Rep > 0 {
-			c.prune(&job)
-			if len(job.Points) == 0 {
-				continue
+	for len(jobs) > 0 {
+		n := slices.IndexFunc(jobs, func(j Job) bool { return j.Rep != jobs[0].Rep })
+		if n < 0 {
+			n = len(jobs)
+		}
+		var now []Job
+		for _, job := range jobs[:n] {
+			if c.Sweep.Prune && job.Rep > 0 {
+				c.prune(&job)
+			}
+			if len(job.Points) > 0 {
+				now = append(now, job)
 			}
 		}
-		if err := c.job(ctx, job); err != nil {
-			return err
+		jobs = jobs[n:]
+		if len(now) == 0 {
+			continue
 		}
-		if c.Between != nil {
-			c.Between()
+		if err := c.repetition(ctx, now); err != nil {
+			return err
 		}
 	}
 	c.report("done")
@@ -309,8 +325,8 @@ func (c *coordinator) report(what string) {
 		return
 	}
 	p := Progress{What: what, Done: c.finished, Total: c.total}
-	if c.finished > 0 {
-		p.Left = time.Duration(float64(time.Since(c.began)) / float64(c.finished) * float64(c.total-c.finished))
+	if !c.left.at.IsZero() && c.finished < c.total {
+		p.Left = max(0, c.left.total-time.Since(c.left.at))
 	}
 	c.Progress(p)
 }

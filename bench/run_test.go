@@ -274,9 +274,10 @@ func TestTwoRunsInOneFolder(t *testing.T) {
 // An index that answers from a list, to see what the timed loop itself costs.
 func TestTimedLoopAllocatesNothing(t *testing.T) {
 	ix, queries := listIndex{}, testMatrix(64, 4)
+	var b block
 	allocs := func(passes int) float64 {
 		return testing.AllocsPerRun(5, func() {
-			if _, err := timeSearches(ix, queries, 3, time.Duration(int(time.Millisecond)/passes), time.Millisecond-1); err != nil {
+			if err := timeBlock(ix, queries, 0, passes*queries.Rows, 3, true, &b); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"time"
 
 	"annbench/bench/dataset"
 	"annbench/bench/dataset/collection"
@@ -84,10 +83,11 @@ func checkAllocations(context.Context, []string) (Finding, error) {
 // allocationsOf counts those of a timing of so many passes: the least of several, as the runtime has
 // some of its own.
 func allocationsOf(ix indexes.Index, queries vec.Matrix, passes int) (least float64, err error) {
+	var b block
 	for i := range 5 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		if _, err := timeSearches(ix, queries, 10, time.Second/time.Duration(passes), time.Second-1); err != nil {
+		if err := timeBlock(ix, queries, 0, passes*queries.Rows, 10, true, &b); err != nil {
 			return 0, err
 		}
 		runtime.ReadMemStats(&after)

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -66,6 +67,13 @@ const (
 type reply struct {
 	Progress float64 `json:"progress,omitempty"` // share of the work that is done
 
+	// Of a worker that takes part in rounds. Ready are the seconds that each of its points took to answer
+	// all queries; it says that turns can come. Wall are the seconds of the block that was just timed.
+	// Failed says why one point, that of Cell, takes part no more, while the others do.
+	Ready  []float64 `json:"ready,omitempty"`
+	Wall   float64   `json:"wall,omitempty"`
+	Failed string    `json:"failed,omitempty"`
+
 	Warnings []string           `json:"warnings,omitempty"`
 	Values   map[string]float64 `json:"values,omitempty"`
 
@@ -76,6 +84,7 @@ type reply struct {
 	Confusion [][]int                       `json:"confusion,omitempty"`
 	Answers   [][]int32                     `json:"answers,omitempty"`
 	ByDecile  map[string][]float64          `json:"by_decile,omitempty"`
+	Rounds    *record.Rounds                `json:"rounds,omitempty"`
 
 	Difficulty *record.Difficulty `json:"difficulty,omitempty"`
 
@@ -104,7 +113,7 @@ func Work(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err := dec.Decode(&o); err != nil {
 		return fmt.Errorf("reading the order of a worker process: %w", err)
 	}
-	w := &worker{order: o, out: json.NewEncoder(out)}
+	w := &worker{order: o, in: dec, out: json.NewEncoder(out)}
 	if err := w.do(ctx); err != nil {
 		return w.out.Encode(reply{Error: err.Error(), Disk: isDiskError(err, o.Server.Address == "")})
 	}
@@ -113,6 +122,7 @@ func Work(ctx context.Context, in io.Reader, out io.Writer) error {
 
 type worker struct {
 	order
+	in  *json.Decoder // what comes after the order; see [turn]
 	out *json.Encoder
 	set *dataset.Set
 }
@@ -171,8 +181,8 @@ func (w *worker) given(truth *dataset.Truth) error {
 	return w.out.Encode(reply{Warnings: warnings})
 }
 
-// input is what the index is built from, checked.
-func (w *worker) input() (*indexes.Family, indexes.BuildInput, error) {
+// checked is what the index is built from, checked.
+func (w *worker) checked() (*indexes.Family, indexes.BuildInput, error) {
 	family, err := lookup(w.Family)
 	if err != nil {
 		return nil, indexes.BuildInput{}, err
@@ -195,7 +205,7 @@ func (w *worker) input() (*indexes.Family, indexes.BuildInput, error) {
 }
 
 func (w *worker) build(ctx context.Context) error {
-	family, in, err := w.input()
+	family, in, err := w.checked()
 	if err != nil {
 		return err
 	}
@@ -273,7 +283,7 @@ func (w *worker) search(ctx context.Context) error {
 	in := indexes.BuildInput{Metric: w.Metric, Params: params, Threads: w.Threads, Seed: w.Seed, Scratch: filepath.Dir(w.Index)}
 	if family.Folder != "" {
 		// Its program may want the vectors, and its indexes may have to be built here.
-		if _, in, err = w.input(); err != nil {
+		if _, in, err = w.checked(); err != nil {
 			return err
 		}
 	}
@@ -298,7 +308,7 @@ func (w *worker) search(ctx context.Context) error {
 	}
 	defer truth.Close()
 	tuned := ""
-	for i, p := range w.Points {
+	tune := func(p Point) error {
 		settings, err := family.Settings(family.Search, p.Search)
 		if err != nil {
 			return err
@@ -309,88 +319,198 @@ func (w *worker) search(ctx context.Context) error {
 			}
 			tuned = settings.String()
 		}
-		stem := ""
-		if i < len(w.Keep) {
-			stem = w.Keep[i]
-		}
-		r, err := w.point(ctx, host, ix, truth, p, stem)
-		if err != nil {
+		return nil
+	}
+	if w.Points[0].Mode == record.Latency {
+		return w.rounds(ctx, host, ix, truth, tune)
+	}
+	for i, p := range w.Points {
+		if err := tune(p); err != nil {
 			return err
 		}
-		r.Cell = &i
-		if err := w.out.Encode(r); err != nil {
+		m := outcome{cost: map[string]float64{}}
+		if err := host.before(ix, w.asks(p), w.Measure, m.cost); err != nil {
+			return err
+		}
+		if err := w.load(ix, p, &m); err != nil {
+			return err
+		}
+		if err := w.score(ctx, host, ix, truth, i, &m); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// point measures one operating point, and keeps the answers at stem where it is not empty. Scoring
-// comes after the clock has stopped.
-func (w *worker) point(ctx context.Context, host host, ix indexes.Index, truth *dataset.Truth, p Point, stem string) (reply, error) {
-	queries := w.set.Queries
-	ask := p.K
+// outcome is what is known of a point when it comes to scoring.
+type outcome struct {
+	got            *answers
+	timing         *timing            // of latency
+	cost           map[string]float64 // what a call costs beside the search
+	values, spread map[string]float64
+	rounds         *record.Rounds
+	warnings       []string
+	failed         bool
+}
+
+// asks is how many answers p asks for.
+func (w *worker) asks(p Point) int {
 	if w.set.LeaveOneOut {
-		ask++ // itself, which is left out below
+		return p.K + 1 // itself, which is left out of what is scored
 	}
-	var (
-		seconds        []float64
-		got            *answers
-		values, spread map[string]float64
-		warnings       []string
-		err            error
-	)
-	cost := map[string]float64{}
-	if err := host.before(ix, ask, w.Measure, cost); err != nil {
-		return reply{}, err
-	}
-	if timed, ok := ix.(indexes.Timed); ok && p.Mode == record.Batch {
-		var qps float64
-		got, qps, err = timedBatches(timed, queries, ask, w.Duration)
-		values = map[string]float64{metric.QPS: qps}
-	} else if p.Mode == record.Batch {
-		batch, ok := ix.(indexes.BatchSearcher)
-		if !ok {
-			return reply{}, errors.New("the index has no batch search")
+	return p.K
+}
+
+// turn is what a worker in rounds reads on its standard input while it waits: a block to time, or that
+// there are no more, and it has to score.
+type turn struct {
+	Block  *blockTurn `json:"block,omitempty"`
+	Finish bool       `json:"finish,omitempty"`
+}
+
+type blockTurn struct {
+	Point int `json:"point"` // place in [order.Points]
+	Round int `json:"round"` // its number
+	First int `json:"first"` // query
+	Count int `json:"count"`
+}
+
+// lead are how many queries are asked before those of a block, untimed, so that what the others of the
+// round put into the caches is not paid for by the first that are timed.
+const lead = 5
+
+// rounds answers all queries once with every point, and then times blocks as it is told. A worker that
+// waits does nothing: it also collects no garbage, which Go else does every two minutes.
+func (w *worker) rounds(ctx context.Context, host host, ix indexes.Index, truth *dataset.Truth, tune func(Point) error) error {
+	queries := w.set.Queries
+	points, ready := make([]outcome, len(w.Points)), make([]float64, len(w.Points))
+	// The others can go on where one setting cannot, unless nothing can be written any more.
+	fail := func(i int, err error) error {
+		if isDiskError(err, w.Server.Address == "") {
+			return err
 		}
-		var qps float64
-		got, qps, err = batches(batch, queries, ask, w.Duration)
-		values = map[string]float64{metric.QPS: qps}
-	} else {
+		points[i].failed = true
+		return w.out.Encode(reply{Cell: &i, Failed: err.Error()})
+	}
+	for i, p := range w.Points {
+		m := &points[i]
+		m.cost, m.timing = map[string]float64{}, newTiming(queries.Rows)
+		err := tune(p)
+		if err == nil {
+			err = host.before(ix, w.asks(p), w.Measure, m.cost)
+		}
 		var warm time.Duration
-		if got, warm, err = answerAll(ix, queries, ask); err != nil {
-			return reply{}, err
+		if err == nil {
+			m.got, warm, err = answerAll(ix, queries, w.asks(p))
 		}
-		switch p.Mode {
-		case record.Latency:
-			var t timing
-			t, err = host.latency(ix, queries, ask, warm, w.Measure)
-			values, spread = t.values()
-			seconds = t.first()
-		case record.Throughput:
-			var qps float64
-			qps, err = closedLoop(ix, queries, ask, p.Workers, w.Duration)
-			values = map[string]float64{metric.QPS: qps}
-		case record.OpenLoop:
-			values, warnings, err = openLoop(ix, queries, ask, p.Workers, p.Rate, w.Duration, w.Seed)
-		default:
-			err = fmt.Errorf("no mode %q", p.Mode)
+		if err != nil {
+			if err := fail(i, err); err != nil {
+				return err
+			}
+			continue
+		}
+		ready[i] = max(warm, 1).Seconds()
+	}
+	if err := w.out.Encode(reply{Ready: ready}); err != nil {
+		return err
+	}
+	var b block
+	for {
+		percent := debug.SetGCPercent(-1)
+		var t turn
+		err := w.in.Decode(&t)
+		debug.SetGCPercent(percent)
+		switch {
+		case err != nil:
+			return fmt.Errorf("waiting for a turn: %w", err)
+		case t.Finish:
+			for i := range points {
+				m := &points[i]
+				if m.failed {
+					continue
+				}
+				m.values, m.spread, m.rounds = m.timing.values()
+				if err := w.score(ctx, host, ix, truth, i, m); err != nil {
+					return err
+				}
+			}
+			return nil
+		case t.Block == nil || t.Block.Point < 0 || t.Block.Point >= len(points) || t.Block.First < 0 || t.Block.First >= queries.Rows || t.Block.Count < 1:
+			return errors.New("a turn that is neither a block nor the end")
+		}
+		i := t.Block.Point
+		p, m := w.Points[i], &points[i]
+		n := min(lead, queries.Rows)
+		if err = tune(p); err == nil {
+			err = host.block(ix, queries, (t.Block.First+queries.Rows-n)%queries.Rows, n, w.asks(p), &b)
+		}
+		if err == nil {
+			err = host.block(ix, queries, t.Block.First, t.Block.Count, w.asks(p), &b)
+		}
+		if err != nil {
+			if err := fail(i, err); err != nil {
+				return err
+			}
+			continue
+		}
+		m.timing.add(&b, t.Block.Round, t.Block.First)
+		if err := w.out.Encode(reply{Wall: b.wall}); err != nil {
+			return err
 		}
 	}
-	if err != nil {
-		return reply{}, err
+}
+
+// load measures p in a mode that has more than one query in flight.
+func (w *worker) load(ix indexes.Index, p Point, m *outcome) (err error) {
+	queries, ask := w.set.Queries, w.asks(p)
+	var qps float64
+	if p.Mode == record.Batch {
+		if timed, ok := ix.(indexes.Timed); ok {
+			m.got, qps, err = timedBatches(timed, queries, ask, w.Duration)
+		} else if batch, ok := ix.(indexes.BatchSearcher); ok {
+			m.got, qps, err = batches(batch, queries, ask, w.Duration)
+		} else {
+			err = errors.New("the index has no batch search")
+		}
+		m.values = map[string]float64{metric.QPS: qps}
+		return err
 	}
-	doubt, err := host.after(ctx, ix)
+	if m.got, _, err = answerAll(ix, queries, ask); err != nil {
+		return err
+	}
+	switch p.Mode {
+	case record.Throughput:
+		qps, err = closedLoop(ix, queries, ask, p.Workers, w.Duration)
+		m.values = map[string]float64{metric.QPS: qps}
+	case record.OpenLoop:
+		m.values, m.warnings, err = openLoop(ix, queries, ask, p.Workers, p.Rate, w.Duration, w.Seed)
+	default:
+		err = fmt.Errorf("no mode %q", p.Mode)
+	}
+	return err
+}
+
+// score scores what was answered at the i-th point once the clocks have stopped, keeps the answers where
+// they are wanted, and replies.
+func (w *worker) score(ctx context.Context, host host, ix indexes.Index, truth *dataset.Truth, i int, m *outcome) error {
+	p, queries := w.Points[i], w.set.Queries
+	found := maps.Clone(m.cost)
+	maps.Copy(found, m.values)
+	doubt, err := host.after(ctx, ix, found)
 	if err != nil {
-		return reply{}, err
+		return err
 	}
 	if doubt != "" {
-		warnings = append(warnings, doubt)
+		m.warnings = append(m.warnings, doubt)
 	}
-	all := leaveOut(w.set, got.all(), p.K)
-	if stem != "" {
-		if err := w.keep(stem, p.K, all, seconds); err != nil {
-			return reply{}, fmt.Errorf("keeping the answers: %w", err)
+	all := leaveOut(w.set, m.got.all(), p.K)
+	if i < len(w.Keep) {
+		var seconds []float64
+		if m.timing != nil {
+			seconds = m.timing.first
+		}
+		if err := w.keep(w.Keep[i], p.K, all, seconds); err != nil {
+			return fmt.Errorf("keeping the answers: %w", err)
 		}
 	}
 	ids, distances := truth.All()
@@ -401,17 +521,18 @@ func (w *worker) point(ctx context.Context, host host, ix indexes.Index, truth *
 		Self: selves(w.set), Difficulty: queryLIDs(w.set, truth),
 	})
 	if err != nil {
-		return reply{}, fmt.Errorf("scoring: %w", err)
+		return fmt.Errorf("scoring: %w", err)
 	}
-	maps.Copy(scores.Values, values)
-	maps.Copy(scores.Values, cost)
-	maps.Copy(scores.Spread, spread)
+	maps.Copy(scores.Values, m.values)
+	maps.Copy(scores.Values, m.cost)
+	maps.Copy(scores.Spread, m.spread)
 	r := reply{
-		Values: scores.Values, Spread: scores.Spread, Warnings: append(warnings, scores.Warnings...),
+		Cell: &i, Rounds: m.rounds,
+		Values: scores.Values, Spread: scores.Spread, Warnings: append(m.warnings, scores.Warnings...),
 		ByLabel: scores.ByLabel, Confusion: scores.Confusion, ByDecile: scores.ByDecile,
 	}
 	for _, q := range w.Gallery {
 		r.Answers = append(r.Answers, all[q])
 	}
-	return r, nil
+	return w.out.Encode(r)
 }
