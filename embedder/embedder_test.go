@@ -372,8 +372,9 @@ func TestTakeDevice(t *testing.T) {
 	if err != nil || s.device != CPU || fmt.Sprint(s.refusals) != "[{cuda no driver} {webgpu running the model: no kernel image}]" || !broken.closed {
 		t.Errorf("%v, took %s after %v; closed: %v", err, s.device, s.refusals, broken.closed)
 	}
-	if n := strings.Count(log.String(), "device refused"); n != 2 || !strings.Contains(log.String(), "no driver") {
-		t.Errorf("log: %s", &log)
+	// One line says it all, and is no warning: a machine without a GPU is as it should be.
+	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, `level=INFO`) || !strings.Contains(text, `refused="cuda: no driver; webgpu: running the model: no kernel image"`) {
+		t.Errorf("log: %s", text)
 	}
 
 	nothing := open(map[Device]string{CUDA: "no driver", WebGPU: "no adapter"}, nil)

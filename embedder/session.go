@@ -206,23 +206,33 @@ func (s *Session) take(open openEngineFunc, devices []Device, options DeviceOpti
 		if err == nil {
 			s.engine, s.setup, s.device = e, setup, d
 			if log != nil {
-				log.Info("device taken", "device", d, "model", s.card.Name, "precision", setup.precision, "runtime", s.runtime)
+				attributes := []any{"device", d, "model", s.card.Name, "precision", setup.precision, "runtime", s.runtime}
+				if len(s.refusals) > 0 {
+					attributes = append(attributes, "refused", strings.Join(s.refused(true), "; "))
+				}
+				log.Info("device taken", attributes...)
 			}
 			return nil
 		}
 		s.refusals = append(s.refusals, Refusal{Device: d, Reason: err.Error()})
-		if log != nil {
-			log.Warn("device refused", "device", d, "reason", Brief(err.Error()))
-		}
 	}
 	if len(devices) == 1 {
 		return fmt.Errorf("device %s cannot be had: %s", devices[0], s.refusals[0].Reason)
 	}
+	return fmt.Errorf("none of the devices %s can be had: %s", join(devices), strings.Join(s.refused(false), "; "))
+}
+
+// refused are the devices that were refused, each with its reason; brief as [Brief] has them.
+func (s *Session) refused(brief bool) []string {
 	reasons := make([]string, len(s.refusals))
 	for i, r := range s.refusals {
-		reasons[i] = fmt.Sprintf("%s: %s", r.Device, r.Reason)
+		reason := r.Reason
+		if brief {
+			reason = Brief(reason)
+		}
+		reasons[i] = fmt.Sprintf("%s: %s", r.Device, reason)
 	}
-	return fmt.Errorf("none of the devices %s can be had: %s", join(devices), strings.Join(reasons, "; "))
+	return reasons
 }
 
 // try runs one black picture.
