@@ -35,7 +35,7 @@ func Coverage(trials int, n Noise, seed uint64) float64 {
 					values[q] = n.Truth + shift + effects[q]
 				}
 			}
-			observed[i] = Observation{Average(values), StandardError(values)}
+			observed[i] = Observation{Value: Average(values), Spread: StandardError(values)}
 		}
 		if e := EstimateOf(observed, n.Scale); e.Lo <= n.Truth && n.Truth <= e.Hi {
 			held++

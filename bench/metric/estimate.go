@@ -2,6 +2,7 @@ package metric
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
@@ -12,6 +13,10 @@ type Observation struct {
 	Value float64
 	// Spread is the standard error of Value over the queries, 0 where there is none: a build time.
 	Spread float64
+	// Rounds are what the rounds of the repetition found, one for each number in At, which ascend; nil
+	// where there are none. See [Compare].
+	At     []int
+	Rounds []float64
 }
 
 // Scale says how values of a kind differ: by so much, or by such a factor.
@@ -101,6 +106,12 @@ const power = 0.8
 // Welch's (Biometrika 34, 1947). Both have asked the same queries: how the two differ from query to
 // query is not known here, so their spreads count as if independent, which is on the safe side. An
 // empty a or b panics.
+//
+// Where all pairs have rounds in common, two at least, the difference of a repetition is the mean of the
+// differences of its rounds, a fifth of them trimmed at each end (a burst of another program falls on one
+// block and not on the next), with Tukey's and McLaughlin's error of a trimmed mean (Sankhya A 1963). Each
+// round asks other queries, so that this error is that of the queries, too; it takes the place of the
+// spreads, and makes an interval of one repetition, which then says nothing of builds.
 func Compare(a, b []Observation, scale Scale, paired bool) Comparison {
 	x, y := onScale(a, scale), onScale(b, scale)
 	if x.scale != y.scale {
@@ -113,7 +124,12 @@ func Compare(a, b []Observation, scale Scale, paired bool) Comparison {
 	var mean float64
 	var err deviation
 	ok := false
-	if paired && len(a) == len(b) {
+	if rounds, found := roundDifferences(a, b, x.scale); paired && found {
+		mean, err, ok = rounds.moments()
+		if len(a) == 1 {
+			err.queriesDF = rounds.df
+		}
+	} else if paired && len(a) == len(b) {
 		d := scaled{scale: x.scale, values: make([]float64, len(a)), spread2: x.spread2 + y.spread2}
 		for i := range d.values {
 			d.values[i] = x.values[i] - y.values[i]
@@ -168,11 +184,119 @@ func (s scaled) back(x float64) float64 {
 	return x
 }
 
+// roundScaled are differences by repetition that come from rounds.
+type roundScaled struct {
+	scaled
+	df float64 // degrees of freedom of the error within a repetition, on average
+}
+
+// roundDifferences pairs a[i] with b[i] round by round; ok is false where a pair has not two rounds in
+// common, or values that the scale does not allow.
+func roundDifferences(a, b []Observation, scale Scale) (d roundScaled, ok bool) {
+	if len(a) != len(b) || len(a) == 0 {
+		return d, false
+	}
+	d.scale = scale
+	n := float64(len(a))
+	var byRep [][]float64
+	for i := range a {
+		own, ok := inCommon(a[i], b[i], scale)
+		if !ok {
+			return d, false
+		}
+		byRep = append(byRep, own)
+		mean, _, df := trimmed(own)
+		d.values = append(d.values, mean)
+		d.df += df / n
+	}
+	// Repetitions ask the same queries in the same rounds: what the queries do shows in the means over
+	// repetitions of each round, from which the moment of each repetition has gone as far as it can.
+	even := true
+	for _, own := range byRep {
+		even = even && len(own) == len(byRep[0])
+	}
+	if even {
+		byRound := make([]float64, len(byRep[0]))
+		for r := range byRound {
+			for _, own := range byRep {
+				byRound[r] += own[r] / n
+			}
+		}
+		_, d.spread2, _ = trimmed(byRound)
+		if n > 1 {
+			// What is left of the blocks' own chance in these means: the repetitions account for it.
+			var chance float64
+			for _, own := range byRep {
+				rest := make([]float64, len(own))
+				for r := range rest {
+					rest[r] = own[r] - byRound[r]
+				}
+				_, err2, _ := trimmed(rest)
+				chance += err2 / n
+			}
+			d.spread2 = max(0, d.spread2-chance/(n-1))
+		}
+		return d, true
+	}
+	for _, own := range byRep {
+		_, err2, _ := trimmed(own)
+		d.spread2 += err2 / n
+	}
+	return d, true
+}
+
+// inCommon are the differences of the rounds that both have.
+func inCommon(a, b Observation, scale Scale) (d []float64, ok bool) {
+	if len(a.At) != len(a.Rounds) || len(b.At) != len(b.Rounds) {
+		return nil, false
+	}
+	for i, j := 0, 0; i < len(a.At) && j < len(b.At); {
+		switch {
+		case a.At[i] < b.At[j]:
+			i++
+			continue
+		case a.At[i] > b.At[j]:
+			j++
+			continue
+		}
+		x, y := a.Rounds[i], b.Rounds[j]
+		if scale == Logarithmic {
+			if x <= 0 || y <= 0 {
+				return nil, false
+			}
+			x, y = math.Log(x), math.Log(y)
+		}
+		d = append(d, x-y)
+		i++
+		j++
+	}
+	return d, len(d) >= 2
+}
+
+// trimShare of values are left out at each end of a [trimmed] mean.
+const trimShare = 0.2
+
+// trimmed is the trimmed mean of values, two at least, its squared error, and the degrees of freedom of that.
+func trimmed(values []float64) (mean, err2, df float64) {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	g := int(trimShare * float64(n))
+	mean = Average(sorted[g : n-g])
+	for i := range g { // winsorised
+		sorted[i], sorted[n-1-i] = sorted[g], sorted[n-1-g]
+	}
+	h := float64(n - 2*g)
+	err2 = stat.Variance(sorted, nil) * float64(n-1) / (h * (h - 1))
+	return mean, err2, h - 1
+}
+
 // deviation is the standard error of a mean in its two parts.
 type deviation struct {
 	reps    float64 // squared, of the repetitions
 	df      float64 // its degrees of freedom
 	queries float64 // squared, of the queries
+	// queriesDF are its degrees of freedom; 0 is many.
+	queriesDF float64
 }
 
 // times is how far the quantile p lies from the mean.
@@ -180,6 +304,9 @@ func (d deviation) times(p float64) float64 {
 	t, z := 0.0, quantile(p, math.Inf(1))
 	if d.reps > 0 {
 		t = quantile(p, d.df)
+	}
+	if d.queriesDF > 0 {
+		z = quantile(p, d.queriesDF)
 	}
 	return math.Sqrt(t*t*d.reps + z*z*d.queries)
 }

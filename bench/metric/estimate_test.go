@@ -20,7 +20,7 @@ func TestEstimateByHand(t *testing.T) {
 		t.Errorf("%+v, want e^(1 ± %v)", e, half)
 	}
 	// Equal repetitions leave the spread over queries, with the normal 1.959964.
-	e = EstimateOf([]Observation{{0.9, 0.01}, {0.9, 0.01}}, Linear)
+	e = EstimateOf([]Observation{{Value: 0.9, Spread: 0.01}, {Value: 0.9, Spread: 0.01}}, Linear)
 	if math.Abs(e.Hi-0.9-0.01959964) > 1e-6 || math.Abs(0.9-e.Lo-0.01959964) > 1e-6 {
 		t.Errorf("%+v, want .9 ± .0196", e)
 	}

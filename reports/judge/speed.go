@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"maps"
 	"math"
 	"slices"
 
@@ -167,6 +168,8 @@ func (v Value) Judged(w Value) Difference { return v.half(1).Against(w.half(1)) 
 // their middle and differ by the median factor of these rounds, as what disturbs one round disturbs all of it.
 func inRounds(a, b observation) (x, y metric.Observation) {
 	x, y = a.Observation, b.Observation
+	x.At, x.Rounds = numbered(a.rounds)
+	y.At, y.Rounds = numbered(b.rounds)
 	var factors []float64
 	for at, s := range a.rounds {
 		if t, ok := b.rounds[at]; ok && s > 0 && t > 0 {
@@ -181,6 +184,14 @@ func inRounds(a, b observation) (x, y metric.Observation) {
 	x.Spread, y.Spread = x.Spread/x.Value*middle*by, y.Spread/y.Value*middle/by
 	x.Value, y.Value = middle*by, middle/by
 	return x, y
+}
+
+// numbered lists rounds in their order.
+func numbered(rounds map[int]float64) (at []int, values []float64) {
+	for _, n := range slices.Sorted(maps.Keys(rounds)) {
+		at, values = append(at, n), append(values, rounds[n])
+	}
+	return at, values
 }
 
 // skewed is how many times its median a mean must be for a doubt: a few searches that took very long then
