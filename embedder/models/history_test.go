@@ -33,7 +33,7 @@ func TestParseHistory(t *testing.T) {
 
 func TestHistoryBesideCard(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, "m.onnx", "model")
+	write(t, dir, "m.onnx", "\x08model")
 	c, err := Open(write(t, dir, "m.json", card()))
 	if err != nil {
 		t.Fatal(err)

@@ -14,9 +14,9 @@ import (
 	"testing"
 )
 
-// card is one that passes, of a model whose bytes are "model".
+// card is one that passes, of a model whose bytes are "\x08model".
 func card() string {
-	sum := sha256.Sum256([]byte("model"))
+	sum := sha256.Sum256([]byte("\x08model"))
 	return fmt.Sprintf(`{
   "name": "m", "file": "m.onnx", "sha256": "%s", "doc": "d", "licence": "CC0",
   "input": {"name": "images", "layout": "NCHW", "type": "float32", "height": 4, "width": 6,
@@ -38,7 +38,7 @@ func write(t *testing.T, dir, name, text string) string {
 
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
-	json, onnx := write(t, dir, "m.json", card()), write(t, dir, "m.onnx", "model")
+	json, onnx := write(t, dir, "m.json", card()), write(t, dir, "m.onnx", "\x08model")
 	for _, path := range []string{json, onnx} {
 		c, err := Open(path)
 		if err != nil {
@@ -48,7 +48,7 @@ func TestOpen(t *testing.T) {
 			c.Input.Components() != 72 || c.Input.Mean[2] != 0.3 || len(c.Classes) != 2 {
 			t.Errorf("%s: %+v", path, c)
 		}
-		if data, err := c.ONNX(); err != nil || string(data) != "model" {
+		if data, err := c.ONNX(); err != nil || string(data) != "\x08model" {
 			t.Errorf("%s: bytes %q, %v", path, data, err)
 		}
 	}
@@ -66,18 +66,18 @@ func TestOpen(t *testing.T) {
 func TestOpenErrors(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "m.json", card())
-	write(t, dir, "changed.onnx", "other")
+	write(t, dir, "changed.onnx", "\x08other")
 	write(t, dir, "changed.json", strings.Replace(card(), "m.onnx", "changed.onnx", 1))
-	write(t, dir, "alone.onnx", "model")
-	write(t, dir, "text.txt", "model")
-	write(t, dir, "other.onnx", "model")
+	write(t, dir, "alone.onnx", "\x08model")
+	write(t, dir, "text.txt", "\x08model")
+	write(t, dir, "other.onnx", "\x08model")
 	write(t, dir, "other.json", card())
 	write(t, dir, "broken.json", "{\n\"name\": \"x\",\n?")
 	for _, test := range []struct{ file, want string }{
 		{"none.json", "no such file"},
 		{"none.onnx", "no such file"},
 		{"m.json", "m.onnx: no such file"},
-		{"changed.json", "its SHA-256 is d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa"},
+		{"changed.json", "its SHA-256 is e755363c358cfa3552b929af84a15d538bc302ab97b61026ac8da691f1a5deb6"},
 		{"alone.onnx", `its card ` + filepath.Join(dir, "alone.json") + ` (or .yaml) is missing; write one with "file", "input" {"fit", "resample"`},
 		{"text.txt", "want a card (.json, .yaml) or an ONNX file (.onnx)"},
 		{"other.onnx", "is that of m.onnx"},
@@ -141,7 +141,7 @@ func TestParseErrors(t *testing.T) {
 // A card may be YAML, and leave to the graph what it says.
 func TestOpenYAML(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, "clip.onnx", "model")
+	write(t, dir, "clip.onnx", "\x08model")
 	path := write(t, dir, "clip.yaml", `# a comment
 file: clip.onnx
 input: {fit: cover, resample: bicubic-antialias, crop: 0.875, mean: [0.5, 0.4, 0.3], std: [1, 2, 3]}
@@ -152,7 +152,7 @@ embedding: {normalize: true}
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.Name != "clip" || c.SHA256 != digestBytes([]byte("model")) || c.Input.Channels != "RGB" || c.Input.Crop != .875 || c.Input.Mean[1] != .4 || !c.Embedding.UnitLength() {
+		if c.Name != "clip" || c.SHA256 != digestBytes([]byte("\x08model")) || c.Input.Channels != "RGB" || c.Input.Crop != .875 || c.Input.Mean[1] != .4 || !c.Embedding.UnitLength() {
 			t.Errorf("%+v", c)
 		}
 		if got := strings.Join(c.Missing(), ", "); got != `"input": "name", "input": "layout", "input": "type", "input": "height" and "width", "embedding": "output", "embedding": "dim"` {
