@@ -261,7 +261,11 @@ func (f *barFigure) Draw(s Surface, width float64) {
 				}
 				s.Line([]XY{{lo, y + 26.5}, {hi, y + 26.5}}, w, under, false)
 				s.Line([]XY{{lo, y + 23.5}, {lo, y + 29.5}}, w, under, false)
-				s.Line([]XY{{hi, y + 23.5}, {hi, y + 29.5}}, w, under, false)
+				if x(b.value.Hi) > length { // it goes on beyond the axis: an arrow, no cap
+					s.Line([]XY{{hi - 5, y + 22.5}, {hi, y + 26.5}, {hi - 5, y + 30.5}}, w, under, false)
+				} else {
+					s.Line([]XY{{hi, y + 23.5}, {hi, y + 29.5}}, w, under, false)
+				}
 			}
 			end = max(end, hi)
 		}

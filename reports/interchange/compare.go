@@ -26,9 +26,9 @@ func Pairs(p *judge.Pairs, power judge.Power) any {
 		Compared []jsonChange `json:"compared"`
 	}
 	out := struct {
-		A     string     `json:"a"`
-		B     string     `json:"b"`
-		Notes []string   `json:"notes,omitempty"`
+		A     string   `json:"a"`
+		B     string   `json:"b"`
+		Notes []string `json:"notes,omitempty"`
 		Power struct {
 			Limit      float64 `json:"limit"`
 			Cells      int     `json:"cells"`

@@ -78,7 +78,7 @@ type Reason int
 // The reasons. Where several families cannot be told from the fastest, speed does not decide.
 const (
 	ByFastest     Reason = iota // it is the fastest
-	ByExactEnough               // exact search cannot be told from the fastest, and misses nothing
+	ByExactEnough               // exact search cannot be told from the fastest, and misses nothing; of several, see ByFrugal
 	ByFrugal                    // of those that cannot be told apart it takes least of both memory and build time
 )
 
@@ -139,11 +139,17 @@ func (r *Report) Pick(t Terms, limits []Limit) Pick {
 	first := fit[0].Row
 	if len(tied) > 1 {
 		fit[0].Tied = true
-		if exact := slices.IndexFunc(tied, func(c *Candidate) bool { return c.Family.Exact }); exact >= 0 {
-			if slices.ContainsFunc(tied, func(c *Candidate) bool { return !c.Family.Exact }) {
-				p.Reason = ByExactEnough
+		var exact []*Candidate
+		for _, c := range tied {
+			if c.Family.Exact {
+				exact = append(exact, c)
 			}
-			first = tied[exact].Row
+		}
+		if len(exact) > 0 && len(exact) < len(tied) {
+			p.Reason, first = ByExactEnough, exact[0].Row
+			if row := frugal(exact); row != nil {
+				first = row
+			}
 		} else if row := frugal(tied); row != nil {
 			p.Reason, first = ByFrugal, row
 		}

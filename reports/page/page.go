@@ -6,6 +6,7 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -45,6 +46,9 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"plural": say.Plural,
 	"inc":    func(n int) int { return n + 1 },
 }).Parse(pageHTML))
+
+// fewQueries is how many queries a category must have for its mAP to be shown with an interval.
+const fewQueries = 5
 
 // File is the name of a page in its folder.
 const File = "index.html"
@@ -416,7 +420,20 @@ func (d *pageData) labels(choices []judge.Choice) {
 		d.LabelsWhy = "The results hold no values by category: the data set has no labels, so nobody can say which answers were right."
 		return
 	}
-	slices.Sort(labels)
+	// What brings mAP down stands first: the lowest in the middle of the families.
+	middle := map[string]float64{}
+	for _, l := range labels {
+		var all []float64
+		for _, c := range shownChoices {
+			if v, ok := c.Row.ByLabel(metric.MAP, l); ok {
+				all = append(all, v.Median)
+			}
+		}
+		middle[l] = metric.Median(all)
+	}
+	slices.SortFunc(labels, func(a, b string) int {
+		return cmp.Or(cmp.Compare(middle[a], middle[b]), cmp.Compare(a, b))
+	})
 	if len(labels) > maxPageItems {
 		t.Left = len(labels) - maxPageItems
 		labels = labels[:maxPageItems]
@@ -448,7 +465,7 @@ func (d *pageData) labels(choices []judge.Choice) {
 				shown: shown{say.Ratio(v.Median), sortKey(v.Median), fmt.Sprintf("%s, %s: mAP@%d %s", c.Family.Name, l, d.K, say.Measured(metric.MAP, v, ""))},
 				Heat:  strconv.FormatFloat(heat, 'f', 0, 64),
 			})
-			if v.HasInterval {
+			if v.HasInterval && queries[l] >= fewQueries {
 				row.Cells[len(row.Cells)-1].Spread = "±" + strings.TrimPrefix(strconv.FormatFloat((v.Hi-v.Lo)/2, 'f', 2, 64), "0")
 			}
 		}

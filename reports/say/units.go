@@ -172,13 +172,17 @@ func times(a, b float64) string {
 	return strconv.FormatFloat(x, 'f', 1, 64) + "×"
 }
 
-// Spread writes the half width of v's interval in percent of its median: "±3%". It is an en dash
-// where there is no interval.
+// Spread writes the half width of v's interval in percent of its median: "±3%"; of a quantity that differs by
+// factors, from 25 % on, the factor by which it is at most more or less: "×÷1.8". It is an en dash where there is
+// no interval.
 func Spread(v judge.Value) string {
 	if !v.HasInterval || v.Median == 0 {
 		return Missing
 	}
 	p := 100 * max(v.Hi-v.Median, v.Median-v.Lo) / math.Abs(v.Median)
+	if p >= 25 && v.Scale == metric.Logarithmic && v.Lo > 0 {
+		return "×÷" + FactorText(max(v.Hi/v.Median, v.Median/v.Lo))
+	}
 	if p < 9.5 && p >= 0.05 {
 		return "±" + strconv.FormatFloat(p, 'f', 1, 64) + "%"
 	}

@@ -70,6 +70,9 @@ func Verdict(r *judge.Report, v judge.Verdict) Answer {
 		if v.Reason == judge.ByExactEnough {
 			a.Lead = "exact search is enough here"
 		}
+		if v.TooBusy {
+			a.Question = strings.TrimSuffix(a.Question, ":") + " (the machine was too busy for percentiles):"
+		}
 		a.Sure = sure(r, v)
 		for _, w := range v.Wishes {
 			a.Wishes = append(a.Wishes, wish(v, w))
@@ -251,7 +254,7 @@ func sure(r *judge.Report, v judge.Verdict) []string {
 		d := fast[0].Value.Judged(fast[1].Value)
 		s := fmt.Sprintf("It rests on %s, each with a build of its own, taking turns with the others'.", Plural(n, "repetition", "repetitions"))
 		if d.OK && d.Detectable > 1 && d.Detectable < 100 {
-			s += fmt.Sprintf(" With this noise, a difference in speed of %s would have been found four times in five; smaller ones may hide.", Percent(d.Detectable-1))
+			s += fmt.Sprintf(" With this noise, a difference in speed of a factor of %s would have been found four times in five; smaller ones may hide.", FactorText(d.Detectable))
 		}
 		out = append(out, s)
 	default:
