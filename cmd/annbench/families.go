@@ -7,6 +7,7 @@ import (
 	"annbench/indexes"
 	"annbench/indexes/external"
 	"annbench/indexes/vec"
+	"annbench/internal/words"
 )
 
 type familiesCmd struct {
@@ -97,7 +98,7 @@ func (c *familiesShowCmd) Run(s *surface) error {
 			}
 			fmt.Fprintf(s.out, "  %s\n", how)
 		}
-		fmt.Fprintln(s.out, wrap(f.Doc, "  ", 96))
+		fmt.Fprintln(s.out, words.Wrap(f.Doc, "  ", 96))
 		for _, part := range []struct {
 			name   string
 			params []indexes.Param
@@ -107,7 +108,7 @@ func (c *familiesShowCmd) Run(s *surface) error {
 				if r := p.Range(); r != "" {
 					fmt.Fprintf(s.out, ", %s", r)
 				}
-				fmt.Fprintf(s.out, "\n%s\n", wrap(p.Doc, strings.Repeat(" ", 25), 96))
+				fmt.Fprintf(s.out, "\n%s\n", words.Wrap(p.Doc, strings.Repeat(" ", 25), 96))
 			}
 		}
 		fmt.Fprintln(s.out)
@@ -134,20 +135,4 @@ func (c *familiesShowCmd) families() ([]*indexes.Family, error) {
 		all = append(all, f.Resolved())
 	}
 	return all, err
-}
-
-// wrap breaks text into lines of at most width letters, each with indent before it.
-func wrap(text, indent string, width int) string {
-	var lines []string
-	line := indent
-	for _, word := range strings.Fields(text) {
-		if len(line) > len(indent) && len(line)+1+len(word) > width {
-			lines, line = append(lines, line), indent
-		}
-		if len(line) > len(indent) {
-			line += " "
-		}
-		line += word
-	}
-	return strings.Join(append(lines, line), "\n")
 }
