@@ -38,6 +38,12 @@ func openCSV(in *input, columns Columns) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	switch n := len(t.sample[0]); {
+	case n < t.width, n > t.width && t.sep != ' ':
+		return nil, fmt.Errorf("line %d has %d fields, those after it have %d", t.before+1+head, n, t.width)
+	case t.names != nil && len(t.names) != t.width:
+		return nil, fmt.Errorf("line %d names %d fields, those after it have %d", t.before+1, len(t.names), t.width)
+	}
 	if err := c.roles(columns); err != nil {
 		return nil, err
 	}

@@ -292,7 +292,7 @@ func (t *table) separate(text string) error {
 	if err != nil {
 		return err
 	}
-	t.sample, t.width = sample, len(sample[len(sample)-1])
+	t.sample, t.width = sample, len(sample[min(1, len(sample)-1)])
 	return nil
 }
 

@@ -89,6 +89,9 @@ func TestTextIsRefused(t *testing.T) {
 		{"mac.csv", "1,2\r3,4\r", "carriage return"},
 		{"words.csv", "hello\nworld\n", "no numbers"},
 		{"ragged.csv", "1,2\n3,4\n5,6\n7\n", "line 4 has 1 fields"},
+		{"ragged2.csv", "1,2,3\n4\n5,6\n7,8,9\n", "line 1 has 3 fields"},
+		{"ragged3.csv", "1\n4,5\n5,6,7\n7,8,9,1\n", "fields"},
+		{"ragged4.csv", "# a,b\n1,2\n4\n5,6,7\n", "fields"},
 		{"quote.csv", "id,a,b\n\"x,1,2\ny,3,4\n", "a quoted field does not end"},
 		{"empty.csv", "\xef\xbb\xbf\n\n", "empty"},
 	} {
