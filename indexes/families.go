@@ -28,5 +28,6 @@ var families = sync.OnceValue(func() []*Family {
 // approachOf is the approach of a kind of index, which is what a family's name has before its first "-".
 var approachOf = map[string]string{
 	"flat": "exact", "exact": "exact", "ivfflat": "lists", "ivfpq": "quantised", "ivfpqfs": "quantised", "ivfrabitq": "quantised",
-	"hnsw": "graph", "nsg": "graph", "weaviate": "graph", "forest": "tree",
+	"ivfsq": "quantised", "faiss": "quantised", // what a description makes may be any; most people describe codes
+	"hnsw": "graph", "hnswsq": "graph", "nsg": "graph", "weaviate": "graph", "forest": "tree",
 }
