@@ -349,5 +349,3 @@ func (p *Plan) without(digest string, done func(c record.Cell, rep int) bool) (j
 	}
 	return jobs, cells
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -115,7 +115,7 @@ var faissPlace = regexp.MustCompile(`^(?s)Error in .* at [^ ]+:[0-9]+: (Error: '
 
 // faissReason is an error of Faiss without the place in its sources.
 func faissReason(err error) error {
-	return fmt.Errorf("Faiss says: %s", strings.TrimSpace(faissPlace.ReplaceAllString(err.Error(), "")))
+	return fmt.Errorf("the reason of Faiss: %s", strings.TrimSpace(faissPlace.ReplaceAllString(err.Error(), "")))
 }
 
 // FaissVersion is the version of the Faiss in this build and what it was compiled for ("1.7.3 AVX2"),

@@ -946,7 +946,7 @@ func TestFaissSettings(t *testing.T) {
 // TestFaissReasons: what Faiss itself says reaches the user without the place in its sources.
 func TestFaissReasons(t *testing.T) {
 	err := faissTakes("IVF8,SQ9", 16)
-	if err == nil || err.Error() != "Faiss says: could not parse code description SQ9 in IVF8,SQ9" {
+	if err == nil || err.Error() != "the reason of Faiss: could not parse code description SQ9 in IVF8,SQ9" {
 		t.Errorf("%v", err)
 	}
 }

@@ -122,7 +122,7 @@ type factoryParser struct {
 }
 
 func (p factoryParser) unknown(text string) error {
-	return fmt.Errorf("Faiss has no %q; near to the whole is %q", clip(text), nearFactory(p.whole))
+	return fmt.Errorf("no %q in Faiss; near to the whole is %q", clip(text), nearFactory(p.whole))
 }
 
 // index reads a whole description, as index_factory_sub does.

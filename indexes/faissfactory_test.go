@@ -46,11 +46,11 @@ func TestFactoryRefuses(t *testing.T) {
 		"IDMap,Flat":                 "leave IDMap out",
 		"Flat,IDMap2":                "leave IDMap out",
 		"IVF256,Flat,Refine(HNSW8)":  "not one code for each vector",
-		"IVF256(":                    "Faiss has no",
-		"IVF256)Flat(":               "Faiss has no",
-		"\x00\xff":                   "Faiss has no",
+		"IVF256(":                    " in Faiss; near",
+		"IVF256)Flat(":               " in Faiss; near",
+		"\x00\xff":                   " in Faiss; near",
 		strings.Repeat("PCA64,", 99): "letters are more than",
-		"IVF4(IVF4(IVF4(IVF4(IVF4(IVF4(Flat),Flat),Flat),Flat),Flat),Flat": "Faiss has no",
+		"IVF4(IVF4(IVF4(IVF4(IVF4(IVF4(Flat),Flat),Flat),Flat),Flat),Flat": " in Faiss; near",
 	} {
 		_, err := parseFactory(text)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {

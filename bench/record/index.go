@@ -66,7 +66,7 @@ func checkIndex(ctx context.Context, path string, d Dataset) error {
 	}
 	for suffix, sum := range label.Files {
 		if sums[suffix] != sum {
-			return fmt.Errorf("%s has changed since it was written: its SHA-256 is %.12s..., not %.12s...", path+suffix, sums[suffix], sum)
+			return fmt.Errorf("%s has changed since it was written: its SHA-256 begins with %.12s, not %.12s", path+suffix, sums[suffix], sum)
 		}
 	}
 	return nil

@@ -468,10 +468,31 @@ func encode(v any) string {
 func guessApproach(name string) string {
 	name = strings.ToLower(name)
 	for _, a := range []struct{ word, approach string }{
-		{"hnsw", "graph"}, {"nsg", "graph"}, {"graph", "graph"}, {"descent", "graph"}, {"vamana", "graph"}, {"diskann", "graph"},
-		{"voyager", "graph"}, {"glass", "graph"}, {"ngt", "graph"}, {"usearch", "graph"}, {"flatnav", "graph"}, {"nmslib", "graph"},
-		{"annoy", "tree"}, {"tree", "tree"}, {"mrpt", "tree"}, {"flann", "tree"}, {"lsh", "hash"}, {"puffinn", "hash"}, {"falconn", "hash"},
-		{"brute", "exact"}, {"flat", "exact"}, {"pq", "quantised"}, {"rabitq", "quantised"}, {"scann", "quantised"}, {"lorann", "quantised"},
+		{"hnsw", "graph"},
+		{"nsg", "graph"},
+		{"graph", "graph"},
+		{"descent", "graph"},
+		{"vamana", "graph"},
+		{"diskann", "graph"},
+		{"voyager", "graph"},
+		{"glass", "graph"},
+		{"ngt", "graph"},
+		{"usearch", "graph"},
+		{"flatnav", "graph"},
+		{"nmslib", "graph"},
+		{"annoy", "tree"},
+		{"tree", "tree"},
+		{"mrpt", "tree"},
+		{"flann", "tree"},
+		{"lsh", "hash"},
+		{"puffinn", "hash"},
+		{"falconn", "hash"},
+		{"brute", "exact"},
+		{"flat", "exact"},
+		{"pq", "quantised"},
+		{"rabitq", "quantised"},
+		{"scann", "quantised"},
+		{"lorann", "quantised"},
 	} {
 		if strings.Contains(name, a.word) {
 			return a.approach

@@ -66,7 +66,7 @@ func Verify(ctx context.Context, dir string, sums map[string]string) error {
 			return err
 		}
 		if sum != sums[name] {
-			return fmt.Errorf("%s has changed since it was written: its SHA-256 is %.12s..., not %.12s...", path, sum, sums[name])
+			return fmt.Errorf("%s has changed since it was written: its SHA-256 begins with %.12s, not %.12s", path, sum, sums[name])
 		}
 	}
 	return nil
@@ -118,7 +118,7 @@ func ReadJSON(path string, v any) (sealed bool, err error) {
 			return false, fmt.Errorf("%s: %w", path, err)
 		}
 		if sum != *own.Sum {
-			return false, fmt.Errorf("%s has changed since it was written: its SHA-256 is %.12s..., not %.12s...", path, sum, *own.Sum)
+			return false, fmt.Errorf("%s has changed since it was written: its SHA-256 begins with %.12s, not %.12s", path, sum, *own.Sum)
 		}
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
