@@ -20,6 +20,8 @@ var library struct {
 	path string // empty: none yet
 }
 
+func builtWithCgo() error { return nil }
+
 // openRuntime opens ONNX Runtime's library, once a process, and returns its name and version.
 func openRuntime(path string) (string, error) {
 	if path == "" {

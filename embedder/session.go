@@ -400,6 +400,16 @@ func (s *Session) Run(pictures []image.Image) (vectors, logits vec.Matrix, err e
 // LibraryVariable is the environment variable that names ONNX Runtime's library.
 const LibraryVariable = "ONNXRUNTIME_LIB"
 
+// CanRun says why this program can run no model: it was built without cgo, or the library is not there, as
+// [FindLibrary] says. It opens nothing.
+func CanRun() error {
+	if err := builtWithCgo(); err != nil {
+		return err
+	}
+	_, err := FindLibrary()
+	return err
+}
+
 // FindLibrary returns the path of ONNX Runtime's library: what the environment variable
 // ONNXRUNTIME_LIB says, or .deps/onnxruntime/lib/libonnxruntime.so (.dylib on macOS) in annbench's
 // repository, where "make deps" puts it and where the working directory or the program lies. It does

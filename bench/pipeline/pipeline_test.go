@@ -63,7 +63,7 @@ func images(t *testing.T) string {
 // TestImagesToResults goes the whole way as a program that is not the command, twice: the second time finds
 // everything there.
 func TestImagesToResults(t *testing.T) {
-	if _, err := embedder.FindLibrary(); err != nil {
+	if err := embedder.CanRun(); err != nil {
 		t.Skip(err)
 	}
 	sweep := testSweep(t, "name: colours\ndata: {images: "+images(t)+"}\nqueries: 6\nk: 3\nrepetitions: 1\nmeasure: 1ms\nfamilies: [{family: flat}]\n")
