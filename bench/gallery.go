@@ -10,6 +10,7 @@ import (
 	"annbench/bench/dataset"
 	"annbench/bench/dataset/collection"
 	"annbench/bench/record"
+	"annbench/internal/atomicfile"
 )
 
 // shown is how many of a query's exact neighbours the gallery has.
@@ -88,7 +89,7 @@ func (c *coordinator) writeGallery(ctx context.Context) error {
 			return err
 		}
 	}
-	return record.WriteJSON(filepath.Join(c.Out, record.GalleryFile), g)
+	return atomicfile.WriteJSON(filepath.Join(c.Out, record.GalleryFile), g)
 }
 
 // picks chooses the queries to show, by the exact neighbours under the sweep's first metric and the
@@ -141,5 +142,5 @@ func (c *coordinator) galleryItem(item collection.Item, row int) (record.Item, e
 	if old, err := os.ReadFile(path); err == nil && string(old) == string(jpeg) {
 		return out, nil
 	}
-	return out, record.WriteFile(path, jpeg)
+	return out, atomicfile.Write(path, jpeg)
 }

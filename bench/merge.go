@@ -180,7 +180,7 @@ func writeMerged(ctx context.Context, out string, all []*record.Results, ordered
 	}
 	for _, r := range all {
 		if r.Map != nil {
-			if err := record.WriteJSON(filepath.Join(out, record.MapFile), r.Map); err != nil {
+			if err := atomicfile.WriteJSON(filepath.Join(out, record.MapFile), r.Map); err != nil {
 				return err
 			}
 			break
@@ -192,17 +192,17 @@ func writeMerged(ctx context.Context, out string, all []*record.Results, ordered
 		}
 	}
 	if len(plans) > 0 {
-		if err := record.WriteJSON(filepath.Join(out, record.PlanFile), plans); err != nil {
+		if err := atomicfile.WriteJSON(filepath.Join(out, record.PlanFile), plans); err != nil {
 			return err
 		}
 	}
-	if err := record.WriteJSON(filepath.Join(out, record.DatasetFile), dataset); err != nil {
+	if err := atomicfile.WriteJSON(filepath.Join(out, record.DatasetFile), dataset); err != nil {
 		return err
 	}
 	if err := held.Held(); err != nil {
 		return fmt.Errorf("%s: %w", out, err)
 	}
-	return record.WriteFile(filepath.Join(out, record.RecordsFile), lines)
+	return atomicfile.Write(filepath.Join(out, record.RecordsFile), lines)
 }
 
 // bring has what was kept of a record in out as well: its answers, and its index.
@@ -304,7 +304,7 @@ func mergeGalleries(out string, all []*record.Results) error {
 			if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 				return err
 			}
-			if err := record.WriteFile(to, picture); err != nil {
+			if err := atomicfile.Write(to, picture); err != nil {
 				return err
 			}
 		}
@@ -312,7 +312,7 @@ func mergeGalleries(out string, all []*record.Results) error {
 	if g == nil {
 		return nil
 	}
-	return record.WriteJSON(filepath.Join(out, record.GalleryFile), g)
+	return atomicfile.WriteJSON(filepath.Join(out, record.GalleryFile), g)
 }
 
 // difference names what keeps numbers of two environments from being compared, or nothing.

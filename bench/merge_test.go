@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"annbench/bench/record"
+	"annbench/internal/atomicfile"
 )
 
 func TestShardsMakeTheWhole(t *testing.T) {
@@ -84,7 +85,7 @@ func folder(t *testing.T, digest string, change func(*record.Record)) string {
 	if err := w.Write(&r); err != nil {
 		t.Fatal(err)
 	}
-	if err := record.WriteJSON(filepath.Join(dir, record.DatasetFile), record.Dataset{Digest: digest}); err != nil {
+	if err := atomicfile.WriteJSON(filepath.Join(dir, record.DatasetFile), record.Dataset{Digest: digest}); err != nil {
 		t.Fatal(err)
 	}
 	return dir

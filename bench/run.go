@@ -124,10 +124,10 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 	}
 	plan = plan.Part(r.Shard)
 	// Both stand there before anything is measured: what is killed early can be merged, and told to lack.
-	if err := record.WriteJSON(filepath.Join(r.Out, record.PlanFile), []record.Planned{r.planned(set.Digest, plan)}); err != nil {
+	if err := atomicfile.WriteJSON(filepath.Join(r.Out, record.PlanFile), []record.Planned{r.planned(set.Digest, plan)}); err != nil {
 		return sum, err
 	}
-	if err := record.WriteJSON(filepath.Join(r.Out, record.DatasetFile), r.Dataset); err != nil {
+	if err := atomicfile.WriteJSON(filepath.Join(r.Out, record.DatasetFile), r.Dataset); err != nil {
 		return sum, err
 	}
 	c := &coordinator{
@@ -155,7 +155,7 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 		return sum, err // the folder is another's now
 	}
 	// What was measured can be looked at, however the run ended.
-	if e := record.WriteJSON(filepath.Join(r.Out, record.DatasetFile), r.Dataset); e != nil {
+	if e := atomicfile.WriteJSON(filepath.Join(r.Out, record.DatasetFile), r.Dataset); e != nil {
 		return sum, errors.Join(err, e)
 	}
 	if e := c.writeGallery(context.WithoutCancel(ctx)); e != nil {
@@ -206,7 +206,7 @@ func (r *Run) describe(set *dataset.Set) {
 	d := &r.Dataset
 	// The difficulty takes seconds to find, so a run that goes on takes it from before.
 	var before record.Dataset
-	if record.ReadJSON(filepath.Join(r.Out, record.DatasetFile), &before) == nil && before.Digest == set.Digest {
+	if atomicfile.ReadJSON(filepath.Join(r.Out, record.DatasetFile), &before) == nil && before.Digest == set.Digest {
 		d.Difficulty = before.Difficulty
 	}
 	d.Digest, d.Base, d.Queries, d.Dim = set.Digest, set.Base.Rows, set.Queries.Rows, set.Base.Dim

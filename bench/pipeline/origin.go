@@ -10,7 +10,6 @@ import (
 
 	"annbench/bench/dataset"
 	"annbench/bench/dataset/collection"
-	"annbench/bench/record"
 	"annbench/bench/sweepfile"
 	"annbench/embedder/catalog"
 	"annbench/internal/atomicfile"
@@ -50,7 +49,7 @@ func keepOrigin(d *sweepfile.Data, out string) error {
 
 // ReadOrigin is empty where the folder has none, or none that can be read: pictures are then shown small.
 func ReadOrigin(dir string) (o Origin) {
-	if record.ReadJSON(filepath.Join(dir, originFile), &o) != nil {
+	if atomicfile.ReadJSON(filepath.Join(dir, originFile), &o) != nil {
 		return Origin{}
 	}
 	return o
@@ -113,7 +112,7 @@ func (p *Pipeline) Pictures(digest string, o Origin) *collection.Collection {
 	}
 	for _, dir := range dirs {
 		var meta collection.Meta
-		if record.ReadJSON(filepath.Join(dir, "meta.json"), &meta) != nil || meta.Digest != digest || meta.Thumbs == 0 {
+		if atomicfile.ReadJSON(filepath.Join(dir, "meta.json"), &meta) != nil || meta.Digest != digest || meta.Thumbs == 0 {
 			continue
 		}
 		if c, err := collection.OpenFolder(dir); err == nil {

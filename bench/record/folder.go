@@ -47,11 +47,11 @@ func Open(dir string) (*Results, error) {
 		}
 		return nil, err
 	}
-	if err := ReadJSON(filepath.Join(dir, DatasetFile), &r.Dataset); err != nil {
+	if err := atomicfile.ReadJSON(filepath.Join(dir, DatasetFile), &r.Dataset); err != nil {
 		return nil, err
 	}
 	var g Gallery
-	switch err := ReadJSON(filepath.Join(dir, GalleryFile), &g); {
+	switch err := atomicfile.ReadJSON(filepath.Join(dir, GalleryFile), &g); {
 	case err == nil:
 		r.Gallery = &g
 	case !errors.Is(err, fs.ErrNotExist):
@@ -67,7 +67,7 @@ func Open(dir string) (*Results, error) {
 func OpenMap(dir string) (*Map, error) {
 	path := filepath.Join(dir, MapFile)
 	m := &Map{}
-	switch err := ReadJSON(path, m); {
+	switch err := atomicfile.ReadJSON(path, m); {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
@@ -109,24 +109,6 @@ func Read(path string) (records []Record, torn int64, err error) {
 		records = append(records, *r)
 	}
 }
-
-// ReadJSON reads the JSON file at path into v.
-func ReadJSON(path string, v any) error {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
-}
-
-// WriteJSON is [atomicfile.WriteJSON].
-func WriteJSON(path string, v any) error { return atomicfile.WriteJSON(path, v) }
-
-// WriteFile is [atomicfile.Write].
-func WriteFile(path string, b []byte) error { return atomicfile.Write(path, b) }
 
 // Writer appends records to a records file.
 type Writer struct {

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"annbench/internal/atomicfile"
 )
 
 func TestMap(t *testing.T) {
@@ -17,7 +19,7 @@ func TestMap(t *testing.T) {
 		Digest: "d", Rows: 9, Metric: "l2", Seed: 3, ID: []string{"a", "b"}, Label: []int{0, -1}, Labels: []string{"hat"},
 		Methods: []Projection{{Name: "PCA", Note: "n", X: []float64{1, 2}, Y: []float64{3, 4}, Kept: .5}},
 	}
-	if err := WriteJSON(filepath.Join(dir, MapFile), want); err != nil {
+	if err := atomicfile.WriteJSON(filepath.Join(dir, MapFile), want); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := OpenMap(dir); err != nil || !reflect.DeepEqual(got, want) {

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+
+	"annbench/internal/atomicfile"
 )
 
 // PlanFile is where a run notes what it set out to measure, before it measures: so that of results one
@@ -29,7 +31,7 @@ type Planned struct {
 func OpenPlans(dir string) ([]Planned, error) {
 	var plans []Planned
 	path := filepath.Join(dir, PlanFile)
-	switch err := ReadJSON(path, &plans); {
+	switch err := atomicfile.ReadJSON(path, &plans); {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:

@@ -16,6 +16,7 @@ import (
 
 	"annbench/bench/metric"
 	"annbench/bench/record"
+	"annbench/internal/atomicfile"
 	"annbench/reports/internal/fixture"
 	"annbench/reports/judge"
 	"annbench/reports/say"
@@ -128,7 +129,7 @@ func TestBenchstat(t *testing.T) {
 	var files []string
 	for name, records := range map[string][]record.Record{"1fast": fast, "2slow": slow} {
 		path := filepath.Join(dir, name)
-		if err := record.WriteFile(path, []byte(printed(t, fixture.Load(t, judge.Load, fixture.Results(t, records...)), "gobench"))); err != nil {
+		if err := atomicfile.Write(path, []byte(printed(t, fixture.Load(t, judge.Load, fixture.Results(t, records...)), "gobench"))); err != nil {
 			t.Fatal(err)
 		}
 		files = append(files, path)

@@ -13,6 +13,7 @@ import (
 
 	"annbench/bench/metric"
 	"annbench/bench/record"
+	"annbench/internal/atomicfile"
 )
 
 // results writes a folder in which the write-up's four, and working indexes beside them, have values
@@ -21,7 +22,7 @@ func results(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	ds := record.Dataset{Name: "boards", Digest: "d", Base: 50000, Queries: 1000, Dim: 512, Labels: []record.LabelCount{{Label: "Hats", Base: 1, Queries: 500}, {Label: "Shoes", Base: 1, Queries: 500}}}
-	if err := record.WriteJSON(filepath.Join(dir, record.DatasetFile), ds); err != nil {
+	if err := atomicfile.WriteJSON(filepath.Join(dir, record.DatasetFile), ds); err != nil {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer

@@ -13,6 +13,7 @@ import (
 
 	"annbench/bench/metric"
 	"annbench/bench/record"
+	"annbench/internal/atomicfile"
 	"annbench/reports/judge"
 )
 
@@ -27,7 +28,7 @@ func results(t *testing.T, sizes ...int) string {
 			t.Fatal(err)
 		}
 		digest := fmt.Sprint("d", n)
-		if err := record.WriteJSON(filepath.Join(folder, record.DatasetFile), record.Dataset{Name: "drawn", Digest: digest, Base: n, Queries: 10, Dim: 8}); err != nil {
+		if err := atomicfile.WriteJSON(filepath.Join(folder, record.DatasetFile), record.Dataset{Name: "drawn", Digest: digest, Base: n, Queries: 10, Dim: 8}); err != nil {
 			t.Fatal(err)
 		}
 		var b bytes.Buffer
