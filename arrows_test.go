@@ -62,15 +62,16 @@ var arrows = map[string][]string{
 	"bench/store/staging":   {"bench/sweepfile", "bench/lease", "bench/record", "bench/store", "internal/usage"},
 	// Files of other tools, what is stored of them, and what a sweep runs on.
 	"bench/dataset/vecfile":    {"indexes/vec"},
-	"bench/dataset/collection": {"indexes/vec", "bench/dataset/vecfile"},
-	"bench/dataset":            {"indexes/vec", "bench/dataset/vecfile", "bench/dataset/collection"},
+	"bench/dataset/attributes": {"bench/dataset/vecfile"},
+	"bench/dataset/collection": {"indexes/vec", "bench/dataset/vecfile", "bench/dataset/attributes"},
+	"bench/dataset":            {"indexes/vec", "bench/dataset/vecfile", "bench/dataset/attributes", "bench/dataset/collection"},
 	// What a sweep file says, and what comes of it.
 	"bench/sweepfile": {"indexes", "indexes/vec", "indexes/external", "bench/dataset", "bench/dataset/vecfile", "bench/record"},
-	"bench":           {"indexes", "indexes/vec", "indexes/external", "bench/sweepfile", "bench/dataset", "bench/dataset/vecfile", "bench/dataset/collection", "bench/lease", "bench/metric", "bench/record"},
+	"bench":           {"indexes", "indexes/vec", "indexes/external", "bench/sweepfile", "bench/dataset", "bench/dataset/vecfile", "bench/dataset/attributes", "bench/dataset/collection", "bench/lease", "bench/metric", "bench/record"},
 
 	// The whole way from images or vectors to results, for programs.
 	"bench/pipeline": {
-		"bench", "bench/sweepfile", "bench/dataset", "bench/dataset/collection", "bench/project", "bench/record", "embedder", "embedder/catalog", "embedder/models",
+		"bench", "bench/sweepfile", "bench/dataset", "bench/dataset/attributes", "bench/dataset/collection", "bench/project", "bench/record", "embedder", "embedder/catalog", "embedder/models",
 		"indexes", "indexes/vec", "internal/atomicfile", "internal/usage", "internal/words",
 	},
 
