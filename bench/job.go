@@ -43,7 +43,7 @@ func (c *coordinator) begin(ctx context.Context, j Job, number int) (e *entrant,
 			e.child.hangUp()
 			<-e.ended
 		}
-		if built && c.KeepIndexes && j.Rep == 0 && !j.Family.Unsaved && ctx.Err() == nil {
+		if built && c.KeepIndexes && j.Rep == 0 && !j.open && !j.Family.Unsaved && ctx.Err() == nil {
 			err = c.keepIndex(ctx, index, u.cells[0])
 			kept = err == nil
 		}
@@ -56,6 +56,9 @@ func (c *coordinator) begin(ctx context.Context, j Job, number int) (e *entrant,
 		return err
 	}
 	p := &process{command: c.Worker, timeout: c.Sweep.Timeout, memory: limit, log: c.Log}
+	if j.open {
+		p.timeout = j.limit
+	}
 	c.report(describe(j))
 	if !j.Family.Unsaved { // else it is built in the process that is searched
 		if err := p.run(ctx, o, func(r reply) { u.note(r, u.shared) }); err != nil {

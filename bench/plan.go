@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"annbench/bench/record"
 	"annbench/bench/sweepfile"
@@ -36,6 +37,11 @@ type Job struct {
 	Server  Server // of families with an engine
 
 	part int // number of the build within a repetition, by which shards divide the work
+
+	// Of a [Session]. open says that its one point is what it is built with, and that those that are measured come
+	// one by one; limit is its timeout.
+	open  bool
+	limit time.Duration
 }
 
 // Point is one measurement of a built index.

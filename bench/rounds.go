@@ -123,24 +123,37 @@ type entrant struct {
 	points  int
 	out     bool // it takes part no more
 
-	each  []float64 // seconds of a search, by point, as far as is known
-	wall  []float64 // seconds timed so far
-	asked []int     // searches timed so far
+	each  []float64      // seconds of a search, by point, as far as is known
+	wall  []float64      // seconds timed so far
+	asked []int          // searches timed so far
+	took  []map[int]took // likewise, by round
+}
+
+// took is what a round took of a point.
+type took struct {
+	wall, cpu float64 // seconds
+	asked     int
 }
 
 // enter starts the worker of the points of u in rounds, and returns when it waits for its first turn. An
 // entrant that is out has records of its failure.
 func (u *underway) enter(ctx context.Context, p *process, o order, number int) (*entrant, error) {
 	n := u.job.timed()
+	if u.job.open {
+		n, o.Do = 0, doTry
+	}
 	e := &entrant{
 		underway: u, number: number, points: n, own: map[string]float64{}, replies: make(chan reply, 2*n+64), ended: make(chan struct{}),
-		each: make([]float64, n), wall: make([]float64, n), asked: make([]int, n),
+		each: make([]float64, n), wall: make([]float64, n), asked: make([]int, n), took: make([]map[int]took, n),
 	}
 	for name, v := range u.shared {
 		e.own[name] = v // load time and memory are those of each process
 	}
 	u.from, u.group = 0, number
-	o.Points, o.Threads = u.job.Points[:n], 1
+	o.Points, o.Threads = u.job.Points[:u.job.timed()], 1
+	if u.job.open {
+		e.points = 1 // what it was built with has a record if it cannot be loaded
+	}
 	begun := time.Now()
 	var err error
 	if e.child, err = p.start(ctx, o, func(r reply) {
@@ -150,7 +163,7 @@ func (u *underway) enter(ctx context.Context, p *process, o order, number int) (
 		}
 	}); err != nil {
 		e.out = true
-		return e, u.failed(ctx, err, 0, n)
+		return e, u.failed(ctx, err, 0, e.points)
 	}
 	go func() {
 		e.died = e.child.wait()
@@ -161,9 +174,12 @@ func (u *underway) enter(ctx context.Context, p *process, o order, number int) (
 		if !ok {
 			return e, e.leave(ctx)
 		}
-		if len(r.Ready) == n {
+		if r.Waits && len(r.Ready) == n {
 			for i, s := range r.Ready {
 				e.each[i] = s / float64(u.set.Queries.Rows)
+			}
+			if u.job.open {
+				e.points, u.cells, u.written = 0, nil, nil
 			}
 			break
 		}
@@ -233,6 +249,11 @@ func (e *entrant) block(ctx context.Context, t blockTurn) error {
 	}
 	e.wall[t.Point] += r.Wall
 	e.asked[t.Point] += t.Count
+	if e.took[t.Point] == nil {
+		e.took[t.Point] = map[int]took{}
+	}
+	own := e.took[t.Point][t.Round]
+	e.took[t.Point][t.Round] = took{own.wall + r.Wall, own.cpu + r.CPU, own.asked + t.Count}
 	e.each[t.Point] = e.wall[t.Point] / float64(e.asked[t.Point])
 	e.blocks[t.Point] += time.Since(begun)
 	return nil

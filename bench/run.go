@@ -84,69 +84,23 @@ func (s *Summary) Failed() int {
 // when all that was measured is on the disk.
 func (r *Run) Do(ctx context.Context) (Summary, error) {
 	sum := Summary{Measured: map[record.Status]int{}}
-	if err := os.MkdirAll(r.Out, 0o755); err != nil {
-		return sum, err
-	}
-	held, err := lock(ctx, r.Out, r.Log)
+	c, err := r.open(ctx, &sum)
 	if err != nil {
 		return sum, err
 	}
-	defer held.Release()
-	removeScratch(r.Out)
-	set, err := dataset.OpenSet(r.Set)
-	if err != nil {
-		return sum, err
-	}
-	defer set.Close()
-	r.describe(set)
-	path := filepath.Join(r.Out, record.RecordsFile)
-	present, _, err := record.Read(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return sum, err
-	}
-	for _, p := range present {
-		if p.Cell.Dataset != set.Digest {
-			return sum, fmt.Errorf("%s holds results for another data set: name another folder with --out, or move this one away", r.Out)
-		}
-	}
-	env := environment()
-	most := r.Sweep.Threads
-	for _, a := range askings(r.Sweep, env.Cores) {
-		most = max(most, a.Workers)
-	}
-	env.Disturbed = disturbances(most)
-	for _, d := range env.Disturbed {
-		r.Log.Warn("timing will be disturbed", "why", d)
-	}
-	plan, err := MakePlan(r.Sweep, Shape{set.Digest, set.Base.Rows, set.Base.Dim, env.Cores, r.Find})
+	defer c.close()
+	plan, err := MakePlan(r.Sweep, Shape{c.set.Digest, c.set.Base.Rows, c.set.Base.Dim, c.env.Cores, r.Find})
 	if err != nil {
 		return sum, err
 	}
 	plan = plan.Part(r.Shard)
 	// Both stand there before anything is measured: what is killed early can be merged, and told to lack.
-	if err := atomicfile.WriteJSON(filepath.Join(r.Out, record.PlanFile), []record.Planned{r.planned(set.Digest, plan)}); err != nil {
+	if err := atomicfile.WriteJSON(filepath.Join(r.Out, record.PlanFile), []record.Planned{r.planned(c.set.Digest, plan)}); err != nil {
 		return sum, err
 	}
 	if err := atomicfile.WriteJSON(filepath.Join(r.Out, record.DatasetFile), r.Dataset); err != nil {
 		return sum, err
 	}
-	c := &coordinator{
-		Run: r, set: set, sum: &sum, env: env, gallery: r.galleryQueries(set), done: r.doneKeys(present),
-		lease: held, warned: map[vec.Metric][]string{}, first: firsts(present), spent: map[record.Cell]time.Duration{},
-		rounds: numbered(present), room: r.room,
-	}
-	if c.room == 0 {
-		c.room = room()
-	}
-	if c.records, err = record.Append(path); err != nil {
-		return sum, err
-	}
-	defer c.records.Close()
-	if c.scratch, err = os.MkdirTemp(r.Out, scratchPrefix); err != nil {
-		return sum, err
-	}
-	defer os.RemoveAll(c.scratch)
-
 	err = c.run(ctx, plan)
 	if c.sum.Warnings != nil {
 		r.Dataset.Warnings = c.sum.Warnings
@@ -162,6 +116,70 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 		return sum, errors.Join(err, e)
 	}
 	return sum, err
+}
+
+// open takes the results folder and opens the data set.
+func (r *Run) open(ctx context.Context, sum *Summary) (c *coordinator, err error) {
+	if err := os.MkdirAll(r.Out, 0o755); err != nil {
+		return nil, err
+	}
+	held, err := lock(ctx, r.Out, r.Log)
+	if err != nil {
+		return nil, err
+	}
+	c = &coordinator{Run: r, sum: sum, lease: held, warned: map[vec.Metric][]string{}, spent: map[record.Cell]time.Duration{}, room: r.room}
+	defer func() {
+		if err != nil {
+			c.close()
+		}
+	}()
+	removeScratch(r.Out)
+	if c.set, err = dataset.OpenSet(r.Set); err != nil {
+		return nil, err
+	}
+	r.describe(c.set)
+	path := filepath.Join(r.Out, record.RecordsFile)
+	present, _, err := record.Read(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, p := range present {
+		if p.Cell.Dataset != c.set.Digest {
+			return nil, fmt.Errorf("%s holds results for another data set: name another folder with --out, or move this one away", r.Out)
+		}
+	}
+	c.env = environment()
+	most := r.Sweep.Threads
+	for _, a := range askings(r.Sweep, c.env.Cores) {
+		most = max(most, a.Workers)
+	}
+	c.env.Disturbed = disturbances(most)
+	for _, d := range c.env.Disturbed {
+		r.Log.Warn("timing will be disturbed", "why", d)
+	}
+	c.gallery, c.done, c.first, c.rounds = r.galleryQueries(c.set), r.doneKeys(present), firsts(present), numbered(present)
+	if c.room == 0 {
+		c.room = room()
+	}
+	if c.records, err = record.Append(path); err != nil {
+		return nil, err
+	}
+	c.scratch, err = os.MkdirTemp(r.Out, scratchPrefix)
+	return c, err
+}
+
+// close gives the folder back.
+func (c *coordinator) close() {
+	if c.scratch != "" {
+		_ = os.RemoveAll(c.scratch)
+	}
+	if c.records != nil {
+		_ = c.records.Close()
+	}
+	if c.set != nil {
+		_ = c.set.Close()
+	}
+	c.lease.Release()
 }
 
 // lock keeps a second run out of the folder, on this machine and on others that share it.
@@ -260,7 +278,8 @@ type coordinator struct {
 	built           int         // builds begun, which names their files
 	rounds          map[int]int // the next round's number, by repetition
 	left            remaining
-	room            int64 // bytes that indexes which wait may take up together
+	room            int64          // bytes that indexes which wait may take up together
+	failed          *record.Record // the last one that is not OK
 }
 
 func (c *coordinator) run(ctx context.Context, plan *Plan) error {
@@ -474,6 +493,9 @@ func (c *coordinator) write(cell record.Cell, f *indexes.Family, rep int, seed u
 	}
 	if rep == 0 && r.Status == record.OK {
 		c.first[cell] = &r
+	}
+	if r.Status != record.OK {
+		c.failed = &r
 	}
 	c.sum.Measured[r.Status]++
 	if r.Status != record.Skipped {

@@ -60,6 +60,7 @@ const (
 	doTruth  task = "truth"  // check the data, find the exact neighbours
 	doBuild  task = "build"  // build an index and save it
 	doSearch task = "search" // load it, measure memory, time and score every setting
+	doTry    task = "try"    // load it, and try settings as they come; Points[0] is what it was built with
 )
 
 // reply is a line that a worker writes to file descriptor 3. Standard output is not used, because C
@@ -67,11 +68,14 @@ const (
 type reply struct {
 	Progress float64 `json:"progress,omitempty"` // share of the work that is done
 
-	// Of a worker that takes part in rounds. Ready are the seconds that each of its points took to answer
+	// Of a worker that takes part in rounds. Waits says that it has loaded its index. Ready are the seconds that each of its points took to answer
 	// all queries; it says that turns can come. Wall are the seconds of the block that was just timed.
 	// Failed says why one point, that of Cell, takes part no more, while the others do.
+	Waits  bool      `json:"waits,omitempty"`
 	Ready  []float64 `json:"ready,omitempty"`
 	Wall   float64   `json:"wall,omitempty"`
+	CPU    float64   `json:"cpu,omitempty"` // processor seconds of that block, where they are known
+	Tried  *Tried    `json:"tried,omitempty"`
 	Failed string    `json:"failed,omitempty"`
 
 	Warnings []string           `json:"warnings,omitempty"`
@@ -138,7 +142,7 @@ func (w *worker) do(ctx context.Context) error {
 		return w.truth(ctx)
 	case doBuild:
 		return w.build(ctx)
-	case doSearch:
+	case doSearch, doTry:
 		return w.search(ctx)
 	}
 	return fmt.Errorf("unknown task %q", w.Do)
@@ -322,6 +326,9 @@ func (w *worker) search(ctx context.Context) error {
 		return nil
 	}
 	if w.Points[0].Mode == record.Latency {
+		if w.Do == doTry {
+			w.Points = nil // they come
+		}
 		return w.rounds(ctx, host, ix, truth, tune)
 	}
 	for i, p := range w.Points {
@@ -361,10 +368,12 @@ func (w *worker) asks(p Point) int {
 	return p.K
 }
 
-// turn is what a worker in rounds reads on its standard input while it waits: a block to time, or that
-// there are no more, and it has to score.
+// turn is what a worker in rounds reads on its standard input while it waits: a block to time, settings to
+// try, one more point, or that there are no more, and it has to score.
 type turn struct {
 	Block  *blockTurn `json:"block,omitempty"`
+	Try    *tryTurn   `json:"try,omitempty"`
+	Point  *Point     `json:"point,omitempty"`
 	Finish bool       `json:"finish,omitempty"`
 }
 
@@ -384,6 +393,7 @@ const lead = 5
 func (w *worker) rounds(ctx context.Context, host host, ix indexes.Index, truth *dataset.Truth, tune func(Point) error) error {
 	queries := w.set.Queries
 	points, ready := make([]outcome, len(w.Points)), make([]float64, len(w.Points))
+	sampled := &sample{worker: w, truth: truth}
 	// The others can go on where one setting cannot, unless nothing can be written any more.
 	fail := func(i int, err error) error {
 		if isDiskError(err, w.Server.Address == "") {
@@ -392,8 +402,8 @@ func (w *worker) rounds(ctx context.Context, host host, ix indexes.Index, truth 
 		points[i].failed = true
 		return w.out.Encode(reply{Cell: &i, Failed: err.Error()})
 	}
-	for i, p := range w.Points {
-		m := &points[i]
+	begin := func(i int) error {
+		p, m := w.Points[i], &points[i]
 		m.cost, m.timing = map[string]float64{}, newTiming(queries.Rows)
 		err := tune(p)
 		if err == nil {
@@ -404,14 +414,17 @@ func (w *worker) rounds(ctx context.Context, host host, ix indexes.Index, truth 
 			m.got, warm, err = answerAll(ix, queries, w.asks(p))
 		}
 		if err != nil {
-			if err := fail(i, err); err != nil {
-				return err
-			}
-			continue
+			return fail(i, err)
 		}
 		ready[i] = max(warm, 1).Seconds()
+		return nil
 	}
-	if err := w.out.Encode(reply{Ready: ready}); err != nil {
+	for i := range w.Points {
+		if err := begin(i); err != nil {
+			return err
+		}
+	}
+	if err := w.out.Encode(reply{Ready: ready, Waits: true}); err != nil {
 		return err
 	}
 	var b block
@@ -435,6 +448,28 @@ func (w *worker) rounds(ctx context.Context, host host, ix indexes.Index, truth 
 				}
 			}
 			return nil
+		case t.Try != nil:
+			tried, err := sampled.try(host, ix, t.Try, tune)
+			r := reply{Tried: tried}
+			if err != nil {
+				r = reply{Failed: err.Error()}
+			}
+			if err := w.out.Encode(r); err != nil {
+				return err
+			}
+			continue
+		case t.Point != nil:
+			w.Points, points, ready = append(w.Points, *t.Point), append(points, outcome{}), append(ready, 0)
+			i := len(points) - 1
+			if err := begin(i); err != nil {
+				return err
+			}
+			if !points[i].failed {
+				if err := w.out.Encode(reply{Ready: ready[i:]}); err != nil {
+					return err
+				}
+			}
+			continue
 		case t.Block == nil || t.Block.Point < 0 || t.Block.Point >= len(points) || t.Block.First < 0 || t.Block.First >= queries.Rows || t.Block.Count < 1:
 			return errors.New("a turn that is neither a block nor the end")
 		}
@@ -454,7 +489,7 @@ func (w *worker) rounds(ctx context.Context, host host, ix indexes.Index, truth 
 			continue
 		}
 		m.timing.add(&b, t.Block.Round, t.Block.First)
-		if err := w.out.Encode(reply{Wall: b.wall}); err != nil {
+		if err := w.out.Encode(reply{Wall: b.wall, CPU: b.cpu}); err != nil {
 			return err
 		}
 	}

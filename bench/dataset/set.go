@@ -51,6 +51,12 @@ type SplitConfig struct {
 	// LeaveOneOut draws the queries and leaves them in the base: all rows are searched, and a query
 	// is never its own neighbour. It is an error where the collection came with queries of its own.
 	LeaveOneOut bool
+	// Half, 1 or 2, draws twice the queries and takes one half of them: two sets with the same base and different
+	// queries, one to search for settings with and one to measure what was found. 0 is no halves.
+	Half int
+	// Sample leaves so many vectors in the base, drawn by the seed: of two samples the smaller is part of the
+	// larger. 0 is all of them. It does not go with LeaveOneOut.
+	Sample int
 }
 
 // setMeta is what set.json holds.
@@ -65,7 +71,9 @@ type setMeta struct {
 	// Mode is how base and queries came about: empty where queries were held out, or one of the
 	// modes below.
 	Mode   string   `json:"mode,omitempty"`
-	Rows   int      `json:"rows,omitempty"` // of the collection, where Mode is not empty
+	Rows   int      `json:"rows,omitempty"` // of the collection, where Mode, Half or Sample is not empty
+	Half   int      `json:"half,omitempty"`
+	Sample int      `json:"sample,omitempty"`
 	Labels []string `json:"labels"`
 	// Files are the SHA-256 of the other files of the folder, by name; the file itself has one of its own,
 	// see package seal.
@@ -85,10 +93,18 @@ const (
 
 // rows is how many rows the collection has.
 func (m *setMeta) rows() int {
-	if m.Mode == "" {
+	if m.Rows == 0 {
 		return m.Base + m.Queries
 	}
 	return m.Rows
+}
+
+// drawn is how many queries are drawn, of which Queries are those of the set.
+func (m *setMeta) drawn() int {
+	if m.Half > 0 {
+		return 2 * m.Queries
+	}
+	return m.Queries
 }
 
 // Split divides a collection into base and queries, and returns the folder of the set, below
@@ -122,6 +138,11 @@ func Split(ctx context.Context, c *collection.Collection, cfg SplitConfig, cache
 			cfg.Queries = given
 		}
 		mode, base = modeGiven, rows-given
+		if cfg.Half > 0 && 2*cfg.Queries > given {
+			return "", fmt.Errorf("%s: two halves of %d queries are not there: the vectors came with %d", c.Name, cfg.Queries, given)
+		}
+	case cfg.Half > 0 && (cfg.Queries < 1 || 2*cfg.Queries >= rows):
+		return "", fmt.Errorf("%s: two halves of %d queries cannot be held out of %d vectors", c.Name, cfg.Queries, rows)
 	case cfg.Queries < 0 || cfg.Queries >= rows:
 		return "", fmt.Errorf("%s: %d queries cannot be held out of %d vectors: 1 to %d can", c.Name, cfg.Queries, rows, rows-1)
 	default:
@@ -129,9 +150,20 @@ func Split(ctx context.Context, c *collection.Collection, cfg SplitConfig, cache
 			cfg.Queries = max(1, min(defaultQueries, rows/5))
 		}
 		base = rows - cfg.Queries
+		if cfg.Half > 0 {
+			base -= cfg.Queries
+		}
 		if cfg.LeaveOneOut {
 			mode, base = modeLeaveOneOut, rows
 		}
+	}
+	switch {
+	case cfg.Sample == 0 || cfg.Sample == base:
+		cfg.Sample = 0
+	case cfg.LeaveOneOut || cfg.Sample < 0 || cfg.Sample > base:
+		return "", fmt.Errorf("%s: no sample of %d vectors can be drawn from a base of %d", c.Name, cfg.Sample, base)
+	default:
+		base = cfg.Sample
 	}
 	if err := os.MkdirAll(cacheDir, 0o755); err != nil {
 		return "", err
@@ -145,9 +177,9 @@ func Split(ctx context.Context, c *collection.Collection, cfg SplitConfig, cache
 	}
 	meta := setMeta{
 		Version: setVersion, Collection: digest, Base: base, Queries: cfg.Queries,
-		Dim: c.Vectors.Dim, Seed: cfg.Seed, Mode: mode,
+		Dim: c.Vectors.Dim, Seed: cfg.Seed, Mode: mode, Half: cfg.Half, Sample: cfg.Sample,
 	}
-	if mode != "" {
+	if mode != "" || cfg.Half > 0 || cfg.Sample > 0 {
 		meta.Rows = rows
 	}
 	meta.Digest = meta.digest()
@@ -186,6 +218,9 @@ func (m *setMeta) digest() string {
 	fmt.Fprintf(sum, "annbench set %d\ncollection %s\nqueries %d\nseed %d\n", m.Version, m.Collection, m.Queries, m.Seed)
 	if m.Mode != "" { // absent from the digests of sets that were made before there were modes
 		fmt.Fprintf(sum, "mode %s\nbase %d\nrows %d\n", m.Mode, m.Base, m.Rows)
+	}
+	if m.Half > 0 || m.Sample > 0 {
+		fmt.Fprintf(sum, "rows %d\nhalf %d\nsample %d\n", m.Rows, m.Half, m.Sample)
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }
@@ -231,7 +266,16 @@ func (s *Set) Verify(ctx context.Context) error {
 
 // held reports which rows are queries.
 func held(rows, queries int, seed uint64) []bool {
-	pcg := rand.NewPCG(seed, 0)
+	out := make([]bool, rows)
+	for _, row := range shuffled(rows, seed, 0)[:queries] {
+		out[row] = true
+	}
+	return out
+}
+
+// shuffled are rows in an order that the seed draws.
+func shuffled(rows int, seed, stream uint64) []int32 {
+	pcg := rand.NewPCG(seed, stream)
 	draws := make([]uint64, rows)
 	order := make([]int32, rows)
 	for i := range draws {
@@ -246,11 +290,7 @@ func held(rows, queries int, seed uint64) []bool {
 		}
 		return int(a) - int(b)
 	})
-	out := make([]bool, rows)
-	for _, row := range order[:queries] {
-		out[row] = true
-	}
-	return out
+	return order
 }
 
 // setHalf is the base or the queries of a set that is being written.
@@ -332,20 +372,29 @@ func writeSet(ctx context.Context, dir string, c *collection.Collection, meta se
 	err = func() error {
 		first := 0 // row that may be drawn
 		if meta.Mode == modeGiven {
-			first = meta.Base
+			first = c.Vectors.Rows - c.Meta.Queries
 		}
-		query := slices.Concat(make([]bool, first), held(c.Vectors.Rows-first, meta.Queries, meta.Seed))
+		drawn := slices.Concat(make([]bool, first), held(c.Vectors.Rows-first, meta.drawn(), meta.Seed))
+		query := slices.Clone(drawn)
+		if meta.Half > 0 { // in the order of the draw, the first of both halves come first
+			for i, row := range shuffled(c.Vectors.Rows-first, meta.Seed, 0)[:meta.drawn()] {
+				query[first+int(row)] = (i < meta.Queries) == (meta.Half == 1)
+			}
+		}
+		kept := meta.sampled(first, drawn)
 		if err := queries.copy(ctx, c, number, func(row int) bool { return query[row] }); err != nil {
 			return err
 		}
 		if err := base.copy(ctx, c, number, func(row int) bool {
-			switch meta.Mode {
-			case modeLeaveOneOut:
+			switch {
+			case meta.Mode == modeLeaveOneOut:
 				return true
-			case modeGiven:
-				return row < meta.Base
+			case kept != nil:
+				return kept[row]
+			case meta.Mode == modeGiven:
+				return row < first
 			}
-			return !query[row]
+			return !drawn[row]
 		}); err != nil {
 			return err
 		}
@@ -362,6 +411,26 @@ func writeSet(ctx context.Context, dir string, c *collection.Collection, meta se
 		return err
 	}
 	return seal.WriteJSON(filepath.Join(dir, setFile), meta)
+}
+
+// sampled reports which rows are the base where it is a sample, else nil. first is the first row that may be a
+// query, and drawn says which are.
+func (m *setMeta) sampled(first int, drawn []bool) []bool {
+	if m.Sample == 0 {
+		return nil
+	}
+	kept, left := make([]bool, len(drawn)), m.Sample
+	for _, row := range shuffled(len(drawn), m.Seed, 1) {
+		if left == 0 {
+			break
+		}
+		if drawn[row] || m.Mode == modeGiven && int(row) >= first {
+			continue
+		}
+		kept[row] = true
+		left--
+	}
+	return kept
 }
 
 // labelsOf are the categories of all items, sorted, each once.
