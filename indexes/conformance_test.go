@@ -30,6 +30,8 @@ type traits struct {
 	repeatable bool
 	// The rank values of answers are estimates, not distances.
 	estimates bool
+	// What is wrong with removing in the library, which is as it is: its updates are not tested.
+	brokenRemoval string
 }
 
 // conformance has a row for each family of which more can be asked than of usual: at its default
@@ -49,7 +51,7 @@ var conformance = map[string]traits{
 	"hnsw":            {generous: Params{"M": 16, "efConstruction": 100, "ef": 200, "codes": true}, floor: 0.95, repeatable: true},
 	// A search of hnsw-coder enters its graph at a random node, so nothing of it can be repeated; and
 	// its recall is what it is.
-	"hnsw-coder": {generous: Params{"fetch": 100}, floor: 0.01},
+	"hnsw-coder": {generous: Params{"fetch": 100}, floor: 0.01, brokenRemoval: "it answers with vectors that were removed, or ends in a nil pointer"},
 	// The server draws its own chance, so no two builds are alike.
 	"flat-pgvector":    {floor: 1, repeatable: true},
 	"ivfflat-pgvector": {generous: Params{"lists": 16, "probes": 16}, floor: 0.99},
@@ -87,6 +89,8 @@ func TestConformance(t *testing.T) {
 					t.Run("batch", c.testBatch)
 					t.Run("tune", c.testTune)
 					t.Run("effective", c.testEffective)
+					t.Run("among", c.testAmong)
+					t.Run("updates", c.testUpdates)
 					t.Run("saved", c.testSaved)
 					t.Run("closed", c.testClosed)
 					t.Run("stopped", c.testStopped)

@@ -21,6 +21,7 @@ func exactFamily() *Family {
 			"It answers from the vectors that it was built from; a loaded one is mapped.",
 		Exact:   true,
 		Batch:   true,
+		Filters: true,
 		Metrics: []vec.Metric{vec.L2, vec.Cosine, vec.InnerProduct},
 		Work: func(n, dim int, _ Params) (build, search float64) {
 			// A build multiplies with the axes of two codes; a search turns the query and reads 36 bytes of each vector,
@@ -76,6 +77,17 @@ func (x *exactIndex) Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Neigh
 		return dst, err
 	}
 	return x.index.Search(dst, q, k)
+}
+
+// SearchAmong implements [Filterer], as Search does [Index].
+func (x *exactIndex) SearchAmong(dst []vec.Neighbor, q []float32, k int, among *vec.Set) ([]vec.Neighbor, error) {
+	if x.index == nil {
+		return dst, errClosed(x.family)
+	}
+	if err := askable(x.family, x.index.Base().Dim, q, k); err != nil {
+		return dst, err
+	}
+	return x.index.SearchAmong(dst, q, k, among)
 }
 
 // SearchBatch implements [BatchSearcher], on GOMAXPROCS threads. Its answers are those of Search, bit for bit. The rows

@@ -138,6 +138,9 @@ type faissIndex struct {
 	index  *faiss.IndexImpl // nil once closed
 	units  sync.Pool        // of *[]float32, of dim values: the query scaled to length 1, under cosine
 
+	updated  faissUpdates
+	answered sync.Pool // of *faissAnswer
+
 	factory   *factory
 	estimates bool // the distances are not those of the vectors as they were given
 }
@@ -486,13 +489,18 @@ func (x *faissIndex) Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Neigh
 	if err := askable(x.family, x.dim, q, k); err != nil {
 		return dst, err
 	}
+	if x.updated.living != nil {
+		return x.SearchAmong(dst, q, k, x.updated.living)
+	}
 	if x.metric == vec.Cosine {
 		unit := x.units.Get().(*[]float32)
 		defer x.units.Put(unit)
 		faissUnit(*unit, q)
 		q = *unit
 	}
-	k = min(k, x.n)
+	if k = min(k, x.n); k == 0 {
+		return dst, nil
+	}
 	distances, labels, err := x.search(1, 0, q, k)
 	if err != nil {
 		return dst, err
@@ -504,6 +512,9 @@ func (x *faissIndex) Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Neigh
 func (x *faissIndex) SearchBatch(queries vec.Matrix, k int) ([][]vec.Neighbor, error) {
 	if x.index == nil {
 		return nil, errClosed(x.family)
+	}
+	if x.updated.living != nil {
+		return nil, fmt.Errorf("searching %s: vectors were removed: it cannot be searched in batches any more", x.family.Name)
 	}
 	if len(queries.Data) != queries.Rows*queries.Dim {
 		return nil, fmt.Errorf("searching %s: %d values are not %d queries of %d dimensions", x.family.Name, len(queries.Data), queries.Rows, queries.Dim)
@@ -571,6 +582,9 @@ func (x *faissIndex) answer(dst []vec.Neighbor, distances []float32, labels []in
 	for i, id := range labels {
 		if id < 0 {
 			continue
+		}
+		if x.updated.ids != nil {
+			id = int64(x.updated.ids[id])
 		}
 		n := vec.Neighbor{ID: int32(id), Dist: x.rank(distances[i])}
 		sorted = sorted && (len(dst) == from || dst[len(dst)-1].Less(n))

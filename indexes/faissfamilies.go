@@ -158,6 +158,8 @@ func faissFamilies() []*Family {
 			f.Effective = effectiveRefine
 		}
 		f.Batch = true
+		f.Filters = f.Name != "faiss" // what a description makes may have no selector
+		f.Updates = faissUpdatesOf[f.Name]
 		f.Library = "faiss"
 		f.Metrics = metrics
 		f.Missing = faissLacks(f.Name)
@@ -165,6 +167,13 @@ func faissFamilies() []*Family {
 		f.Load = func(path string, in BuildInput) (Index, error) { return loadFaiss(path, f, in) }
 	}
 	return families
+}
+
+// faissUpdatesOf says how indexes change, by family. Of those that remove, one with refinement marks: its vectors cannot
+// be removed.
+var faissUpdatesOf = map[string]string{
+	"flat-faiss": UpdatesByRemoval, "ivfflat-faiss": UpdatesByRemoval, "ivfpq-faiss": UpdatesByRemoval, "ivfsq-faiss": UpdatesByRemoval,
+	"hnsw-faiss": UpdatesByMarking, "hnswsq-faiss": UpdatesByMarking,
 }
 
 func hnswWork(n, dim int, p Params) (build, search float64) {

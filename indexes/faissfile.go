@@ -38,6 +38,9 @@ func (x *faissIndex) Save(path string) (err error) {
 	if x.index == nil {
 		return errClosed(x.family)
 	}
+	if x.updated.ids != nil || x.updated.living != nil {
+		return fmt.Errorf("saving %s: vectors were removed from it, and its file would not know which", x.family.Name)
+	}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("saving %s: %s: %w", x.family.Name, path, err)

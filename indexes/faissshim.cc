@@ -6,6 +6,9 @@
 //   settings           which settings an index has, by Faiss's own table (ParameterSpace::initialize):
 //                      the C API can set one, and says nothing of those that are there.
 //   set                ParameterSpace does not know the search setting of RaBitQ: qb, under which lists are read.
+//   search_among       the C API has no selector of a bitmap in its search parameters, and no parameters for
+//                      refinement, transforms and RaBitQ. What the index is set to is copied into them.
+//   remove             the C API selects what is removed by ranges and lists of ids, not by a bitmap.
 //
 // An index comes as the C API's pointer, which is that of faiss::Index. What Faiss throws is caught, and
 // returned as text in memory that the caller frees; NULL is success. The number of threads is not set here:
@@ -14,10 +17,13 @@
 // A Faiss that was installed without its C++ headers, or that is older than 1.11, gets what the C API can
 // do: see annbench_faiss_shim.
 
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <string>
+#include <vector>
 
 #if defined(__has_include)
 #if __has_include(<faiss/Index.h>)
@@ -26,10 +32,13 @@
 #if __has_include(<faiss/IndexIVFRaBitQ.h>) && __has_include(<faiss/AutoTune.h>)
 #define ANNBENCH_SHIM 1
 #include <faiss/AutoTune.h>
+#include <faiss/IndexHNSW.h>
+#include <faiss/IndexIVF.h>
 #include <faiss/IndexIVFRaBitQ.h>
 #include <faiss/IndexPreTransform.h>
 #include <faiss/IndexRaBitQ.h>
 #include <faiss/IndexRefine.h>
+#include <faiss/impl/IDSelector.h>
 #endif
 #endif
 
@@ -92,6 +101,57 @@ faiss::Index *inner(faiss::Index *index) {
     }
 }
 
+// Search parameters with a selector, for an index and those inside of it, each set as its index is.
+struct Among {
+    std::vector<std::unique_ptr<faiss::SearchParameters>> all;
+
+    template <typename P>
+    P *keep() {
+        auto *p = new P();
+        all.emplace_back(p);
+        return p;
+    }
+
+    faiss::SearchParameters *of(const faiss::Index *index, faiss::IDSelector *sel) {
+        if (auto *x = dynamic_cast<const faiss::IndexPreTransform *>(index)) {
+            auto *p = keep<faiss::SearchParametersPreTransform>();
+            p->index_params = of(x->index, sel);
+            return p;
+        }
+        if (auto *x = dynamic_cast<const faiss::IndexRefine *>(index)) {
+            auto *p = keep<faiss::IndexRefineSearchParameters>();
+            p->k_factor = x->k_factor;
+            p->base_index_params = of(x->base_index, sel);
+            return p;
+        }
+        if (auto *x = dynamic_cast<const faiss::IndexIVF *>(index)) {
+            faiss::SearchParametersIVF *p;
+            if (auto *r = dynamic_cast<const faiss::IndexIVFRaBitQ *>(index)) {
+                auto *q = keep<faiss::IVFRaBitQSearchParameters>();
+                q->qb = r->qb;
+                p = q;
+            } else {
+                p = keep<faiss::SearchParametersIVF>();
+            }
+            p->nprobe = x->nprobe;
+            p->max_codes = x->max_codes;
+            p->sel = sel;
+            return p;
+        }
+        if (auto *x = dynamic_cast<const faiss::IndexHNSW *>(index)) {
+            auto *p = keep<faiss::SearchParametersHNSW>();
+            p->efSearch = x->hnsw.efSearch;
+            p->check_relative_distance = x->hnsw.check_relative_distance;
+            p->bounded_queue = x->hnsw.search_bounded_queue;
+            p->sel = sel;
+            return p;
+        }
+        auto *p = keep<faiss::SearchParameters>();
+        p->sel = sel;
+        return p;
+    }
+};
+
 #endif
 
 } // namespace
@@ -131,6 +191,28 @@ extern "C" char *annbench_faiss_set(void *index, const char *name, double value)
             }
         }
         faiss::ParameterSpace().set_index_parameter(top, name, value);
+#endif
+    });
+}
+
+// Searches for the k nearest of one vector among the ids whose bits are set, bit i % 8 of byte i / 8.
+extern "C" char *annbench_faiss_search_among(void *index, const float *q, int64_t k, const uint8_t *bits, size_t bytes, float *distances, int64_t *labels) {
+    return caught([&] {
+#ifdef ANNBENCH_SHIM
+        auto *top = static_cast<const faiss::Index *>(index);
+        faiss::IDSelectorBitmap sel(bytes, bits);
+        Among among;
+        top->search(1, q, k, distances, labels, among.of(top, &sel));
+#endif
+    });
+}
+
+// Removes the ids whose bits are set, and says how many those were.
+extern "C" char *annbench_faiss_remove(void *index, const uint8_t *bits, size_t bytes, int64_t *removed) {
+    return caught([&] {
+#ifdef ANNBENCH_SHIM
+        faiss::IDSelectorBitmap sel(bytes, bits);
+        *removed = int64_t(static_cast<faiss::Index *>(index)->remove_ids(sel));
 #endif
     });
 }

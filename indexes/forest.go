@@ -22,6 +22,7 @@ func forestFamily() *Family {
 			"It answers from the vectors that it was built from; a loaded one is mapped. " +
 			"The same seed gives the same forest whatever the number of threads. Inner product works by one component more, as in Annoy.",
 		Random:  true,
+		Filters: true,
 		Metrics: []vec.Metric{vec.L2, vec.Cosine, vec.InnerProduct},
 		Build: []Param{
 			{Name: "trees", Kind: Int, Default: rpforest.DefaultTrees, Min: 1, Max: 10000, Doc: "trees: more find more, and cost memory and build time"},
@@ -136,6 +137,16 @@ func (x *forest) Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Neighbor,
 	s := x.pool.Get().(*rpforest.Searcher)
 	defer x.pool.Put(s)
 	return s.Search(dst, q, k, x.searchK)
+}
+
+// SearchAmong implements [Filterer], as Search does [Index]: see [rpforest.Searcher.SearchAmong].
+func (x *forest) SearchAmong(dst []vec.Neighbor, q []float32, k int, among *vec.Set) ([]vec.Neighbor, error) {
+	if x.forest == nil {
+		return dst, errClosed(x.family)
+	}
+	s := x.pool.Get().(*rpforest.Searcher)
+	defer x.pool.Put(s)
+	return s.SearchAmong(dst, q, k, x.searchK, among)
 }
 
 // Tune implements [Tuner].

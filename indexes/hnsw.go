@@ -19,6 +19,8 @@ func hnswFamily() *Family {
 			"It answers from the vectors that it was built from; a loaded one is mapped. " +
 			"With one thread the same seed gives the same graph; with more, the order of the threads matters. Inner product works by one component more.",
 		Random:  true,
+		Filters: true,
+		Updates: UpdatesByRemoval,
 		Metrics: []vec.Metric{vec.L2, vec.Cosine, vec.InnerProduct},
 		Build: []Param{
 			{Name: "M", Kind: Int, Default: hnsw.DefaultM, Min: 2, Max: 1024, Doc: "links a vector begins with, and has at most on the upper layers; twice as many at most on the lowest"},
@@ -98,6 +100,39 @@ func (x *graph) Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Neighbor, 
 		return dst, err
 	}
 	return x.graph.Search(dst, q, k, x.ef)
+}
+
+// SearchAmong implements [Filterer], as Search does [Index]: see [hnsw.Searcher.SearchAmong].
+func (x *graph) SearchAmong(dst []vec.Neighbor, q []float32, k int, among *vec.Set) ([]vec.Neighbor, error) {
+	if x.graph == nil {
+		return dst, errClosed(x.family)
+	}
+	if err := askable(x.family, x.graph.Base().Dim, q, k); err != nil {
+		return dst, err
+	}
+	return x.graph.SearchAmong(dst, q, k, x.ef, among)
+}
+
+// Add implements [Updater].
+func (x *graph) Add(more vec.Matrix) error {
+	if x.graph == nil {
+		return errClosed(x.family)
+	}
+	if err := addable(x.family, x.graph.Base().Dim, int64(x.graph.Base().Rows), more); err != nil {
+		return err
+	}
+	return x.graph.Add(more)
+}
+
+// Remove implements [Updater]: the graph is mended around what is removed.
+func (x *graph) Remove(ids []int32) error {
+	if x.graph == nil {
+		return errClosed(x.family)
+	}
+	if err := x.graph.Delete(ids...); err != nil {
+		return fmt.Errorf("removing from %s: %w", x.family.Name, err)
+	}
+	return nil
 }
 
 // Tune implements [Tuner].

@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/bits"
 	"math/rand"
+	"slices"
 	"sync"
 
 	"github.com/coder/hnsw"
@@ -26,8 +27,10 @@ func coderFamily() *Family {
 			"It can find fewer than k. fetch asks it for more than k, of which the k nearest are returned, and is the only setting that raises recall. " +
 			"A search enters at a random node, and links depend on the order of Go's maps: the same seed gives neither the same graph nor, on one graph, the same answers. " +
 			"l2 takes its own distance, a loop in plain Go; cosine takes its own distance too, except where that is NaN (a zero vector). It has no inner product. " +
+			"Deleting is broken: links to what was deleted stay, so that a search can answer with it, or ends in a nil pointer. " +
 			"It builds on one thread, refers to the vectors that it was built from, and a loaded one holds a copy of a vector for each layer.",
 		Random:  true,
+		Updates: UpdatesByRemoval,
 		Metrics: []vec.Metric{vec.L2, vec.Cosine},
 		Build: []Param{
 			{Name: "M", Kind: Int, Default: 16, Min: 1, Max: 1024, Doc: "the most links of a vector on each layer"},
@@ -83,6 +86,7 @@ type coder struct {
 	build  Params
 	dim    int
 	fetch  int
+	next   int32 // the ID that is given out next
 }
 
 func coderGraph(m vec.Metric) *hnsw.Graph[int32] {
@@ -114,7 +118,7 @@ func openCoder(ctx context.Context, f *Family, in BuildInput) (_ Index, err erro
 		}
 		g.Add(hnsw.MakeNode(int32(i), in.Vectors.Row(i)))
 	}
-	x := &coder{family: f, metric: in.Metric, graph: g, dim: in.Vectors.Dim, build: Params{"M": g.M, "Ml": g.Ml}}
+	x := &coder{family: f, metric: in.Metric, graph: g, dim: in.Vectors.Dim, next: int32(in.Vectors.Rows), build: Params{"M": g.M, "Ml": g.Ml}}
 	x.set(in.Params)
 	return x, nil
 }
@@ -149,6 +153,48 @@ func (x *coder) Search(dst []vec.Neighbor, q []float32, k int) (_ []vec.Neighbor
 func (x *coder) ask(q []float32, fetch int) (_ []hnsw.Node[int32], err error) {
 	defer guard("searching", x.family, &err)
 	return x.graph.Search(q, fetch), nil
+}
+
+// Add implements [Updater]. The library refers to the vectors, so they are copied first.
+func (x *coder) Add(more vec.Matrix) (err error) {
+	if x.graph == nil {
+		return errClosed(x.family)
+	}
+	if err := addable(x.family, x.dim, int64(x.next), more); err != nil {
+		return err
+	}
+	defer guard("adding to", x.family, &err)
+	own := slices.Clone(more.Data)
+	for i := range more.Rows {
+		x.graph.Add(hnsw.MakeNode(x.next, own[i*x.dim:(i+1)*x.dim:(i+1)*x.dim]))
+		x.next++
+	}
+	return nil
+}
+
+// Remove implements [Updater].
+func (x *coder) Remove(ids []int32) (err error) {
+	if x.graph == nil {
+		return errClosed(x.family)
+	}
+	now := map[int32]bool{}
+	for _, id := range ids {
+		if id < 0 || id >= x.next {
+			return errNotThere(x.family, id)
+		}
+		if _, ok := x.graph.Lookup(id); !ok {
+			return errNotThere(x.family, id)
+		}
+		if now[id] {
+			return errTwice(x.family, id)
+		}
+		now[id] = true
+	}
+	defer guard("removing from", x.family, &err)
+	for _, id := range ids {
+		x.graph.Delete(id)
+	}
+	return nil
 }
 
 // Tune implements [Tuner].
@@ -188,7 +234,7 @@ func loadCoder(path string, f *Family, in BuildInput) (_ Index, err error) {
 	if g.Len() != label.Rows || g.Dims() != label.Dim {
 		return nil, loadError(path, f, fmt.Errorf("the file holds %d vectors of %d dimensions, its label says %d of %d", g.Len(), g.Dims(), label.Rows, label.Dim))
 	}
-	x := &coder{family: f, metric: label.Metric, graph: g, dim: label.Dim, build: label.Build}
+	x := &coder{family: f, metric: label.Metric, graph: g, dim: label.Dim, next: int32(label.Rows), build: label.Build}
 	x.set(params)
 	return x, nil
 }

@@ -45,6 +45,23 @@ type BatchSearcher interface {
 // Saver is an Index that can be written to a file, from which its family's Load restores it.
 type Saver interface{ Save(path string) error }
 
+// Filterer is an Index that can search among some of its vectors, looking at the filter while it searches.
+type Filterer interface {
+	// SearchAmong is Search among the vectors of a set: it finds the min(k, vectors of the set) nearest of them, or
+	// fewer where it is approximate, and never one that is not in the set.
+	SearchAmong(dst []vec.Neighbor, q []float32, k int, among *vec.Set) ([]vec.Neighbor, error)
+}
+
+// Updater is an Index whose vectors can change. Neither method may run while a search does, or the other.
+type Updater interface {
+	// Add adds the rows of more. Their IDs follow those that were given out, which count from the first row that the
+	// index was built from and are never given out again. The memory of more stays the caller's.
+	Add(more vec.Matrix) error
+	// Remove takes vectors out: a search never finds them again. It is an error if an ID was not given out, was removed
+	// before or is given twice; then nothing is removed.
+	Remove(ids []int32) error
+}
+
 // BuildInput is what an index is built from.
 type BuildInput struct {
 	// Vectors are the base; an answer's ID is a row number of it. The memory stays the caller's, and
@@ -108,8 +125,11 @@ type Family struct {
 	// [RemoteIndex]es.
 	Remote *Remote
 
-	Batch bool // its indexes are BatchSearchers
-	Codes bool // it keeps codes in place of the vectors
+	Batch   bool // its indexes are BatchSearchers
+	Filters bool // its indexes are Filterers
+	// Updates says how its indexes change: see [UpdatesByRemoval] and its kin; empty where they are no Updaters.
+	Updates string
+	Codes   bool // it keeps codes in place of the vectors
 	// Coded says whether an index with these build settings keeps codes in place of the vectors, where
 	// that depends on them. It may be nil.
 	Coded func(build Params) bool
@@ -132,6 +152,12 @@ type Family struct {
 	// structure over them, from n, dim and the settings alone.
 	Bytes func(n, dim int, p Params) int64
 }
+
+// How indexes change, as [Family.Updates] says.
+const (
+	UpdatesByRemoval = "removes" // what is removed is gone, or its place is taken by another
+	UpdatesByMarking = "marks"   // what is removed is left out of answers, and its memory is not given back
+)
 
 // Approaches are the kinds of index there are, with what each does.
 var Approaches = []struct{ Name, Doc string }{

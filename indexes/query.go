@@ -3,6 +3,7 @@ package indexes
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"annbench/indexes/vec"
 )
@@ -24,4 +25,29 @@ func askable(f *Family, dim int, q []float32, k int) error {
 		return fmt.Errorf("searching %s: the query holds %v in dimension %d", f.Name, q[i], i)
 	}
 	return nil
+}
+
+// addable reports what forbids to add vectors to an index of family f, of dim dimensions, that has given out so many IDs.
+func addable(f *Family, dim int, given int64, more vec.Matrix) error {
+	if more.Dim != dim {
+		return fmt.Errorf("adding to %s: vectors of %d dimensions to those of %d", f.Name, more.Dim, dim)
+	}
+	if len(more.Data) != more.Rows*more.Dim {
+		return fmt.Errorf("adding to %s: %d vectors of %d dimensions need %d values, there are %d", f.Name, more.Rows, more.Dim, more.Rows*more.Dim, len(more.Data))
+	}
+	if i := vec.FirstNonFinite(more.Data); i >= 0 {
+		return fmt.Errorf("adding to %s: vector %d holds %v in dimension %d", f.Name, i/dim, more.Data[i], i%dim)
+	}
+	if given+int64(more.Rows) > math.MaxInt32 {
+		return fmt.Errorf("adding to %s: %d vectors and %d more are more than can be numbered", f.Name, given, more.Rows)
+	}
+	return nil
+}
+
+func errNotThere(f *Family, id int32) error {
+	return fmt.Errorf("removing from %s: there is no vector %d: it was not given out, or was removed before", f.Name, id)
+}
+
+func errTwice(f *Family, id int32) error {
+	return fmt.Errorf("removing from %s: vector %d is given twice", f.Name, id)
 }

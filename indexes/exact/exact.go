@@ -79,9 +79,14 @@ func (x *Index) Options() Options {
 // It is an error if k < 1, or if q has another number of dimensions than the base, or is not finite; dst is then
 // returned as it was.
 func (x *Index) Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Neighbor, error) {
+	return x.SearchAmong(dst, q, k, nil)
+}
+
+// SearchAmong is Search among the vectors of a set; nil means all. See [rpforest.Searcher.ExactAmong].
+func (x *Index) SearchAmong(dst []vec.Neighbor, q []float32, k int, among *vec.Set) ([]vec.Neighbor, error) {
 	s := x.pool.Get().(*rpforest.Searcher)
 	defer x.pool.Put(s)
-	return s.Exact(dst, q, k)
+	return s.ExactAmong(dst, q, k, among)
 }
 
 // SearchBatch answers all queries: what [vec.Exact] gives, in the same form. Queries that the bounds do not help are

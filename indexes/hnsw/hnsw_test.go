@@ -83,7 +83,7 @@ func (x *Index) mustBeWhole(t testing.TB) {
 }
 
 // recall of answers for k, among the living.
-func recall(t testing.TB, x *Index, queries vec.Matrix, k, ef int, among *Set) float64 {
+func recall(t testing.TB, x *Index, queries vec.Matrix, k, ef int, among *vec.Set) float64 {
 	t.Helper()
 	s := x.NewSearcher()
 	hits, asked := 0, 0
@@ -265,7 +265,7 @@ func TestSearchAmong(t *testing.T) {
 		base, queries := clustered(3000, 20, 1), clustered(50, 20, 2)
 		x := build(t, base, metric, o)
 		for _, each := range []int{1, 2, 5, 50, 1000, 5000} {
-			set := NewSet(base.Rows)
+			set := vec.NewSet(base.Rows)
 			for id := each - 1; id < base.Rows; id += each {
 				set.Add(int32(id))
 			}

@@ -3,7 +3,6 @@ package hnsw
 import (
 	"fmt"
 	"math"
-	"math/bits"
 	"slices"
 
 	"annbench/indexes/vec"
@@ -213,7 +212,7 @@ func (s *Searcher) Search(dst []vec.Neighbor, q []float32, k, ef int) ([]vec.Nei
 // SearchAmong is Search among the vectors of a set: the walk goes through all nodes and keeps the ef nearest of the set.
 // Where so few are in the set that the walk would be longer than a look at each, it compares them all, and is exact. nil
 // means all.
-func (s *Searcher) SearchAmong(dst []vec.Neighbor, q []float32, k, ef int, among *Set) ([]vec.Neighbor, error) {
+func (s *Searcher) SearchAmong(dst []vec.Neighbor, q []float32, k, ef int, among *vec.Set) ([]vec.Neighbor, error) {
 	x := s.x
 	if x.ranker == nil {
 		return dst, fmt.Errorf("searching a graph: %w", errClosed)
@@ -245,7 +244,7 @@ func (s *Searcher) SearchAmong(dst []vec.Neighbor, q []float32, k, ef int, among
 		entry := s.descend(nil, x.entry, int(x.levels[x.entry]), 0)
 		s.begin()
 		s.walk(nil, entry, ef, 0)
-	case among.few(ef, x.living):
+	case few(among, ef, x.living):
 		s.compareAll(query, among)
 		return s.top.AppendTo(dst), nil
 	default:
@@ -296,60 +295,31 @@ func (s *Searcher) offer(query vec.Query) {
 	}
 }
 
-// Set is a set of IDs, for searches among them.
-type Set struct {
-	words []uint64
-	ones  int
-}
-
-// NewSet returns a set of IDs below n, with none in it.
-func NewSet(n int) *Set { return &Set{words: make([]uint64, (n+63)/64)} }
-
-// Add puts an ID into the set. It panics where that is not below the set's n, in 64s.
-func (a *Set) Add(id int32) {
-	bit := uint64(1) << (id & 63)
-	if a.words[id>>6]&bit == 0 {
-		a.words[id>>6] |= bit
-		a.ones++
-	}
-}
-
-// Has reports whether an ID is in the set.
-func (a *Set) Has(id int32) bool {
-	word := int(id >> 6)
-	return word < len(a.words) && a.words[word]>>(id&63)&1 == 1
-}
-
-// Len is the number of IDs in the set.
-func (a *Set) Len() int { return a.ones }
-
 // few reports whether it is better to compare all of the set than to walk: a walk expands about ef/share nodes, and
 // compares some 16 for each.
-func (a *Set) few(ef, living int) bool {
-	return float64(a.ones)*float64(a.ones) <= 16*float64(ef)*float64(living) || a.ones <= ef
+func few(among *vec.Set, ef, living int) bool {
+	n := among.Len()
+	return float64(n)*float64(n) <= 16*float64(ef)*float64(living) || n <= ef
 }
 
 // compareAll offers all living vectors of the set to the answer.
-func (s *Searcher) compareAll(query vec.Query, among *Set) {
+func (s *Searcher) compareAll(query vec.Query, among *vec.Set) {
 	s.ids = s.ids[:0]
-	for i, word := range among.words {
-		for ; word != 0; word &= word - 1 {
-			id := int32(i<<6 + bits.TrailingZeros64(word))
-			if int(id) >= len(s.x.levels) || s.x.levels[id] == gone {
-				continue
-			}
-			s.ids = append(s.ids, id)
-			if len(s.ids) == len(s.values) {
-				s.offer(query)
-				s.ids = s.ids[:0]
-			}
+	for id := range among.All() {
+		if int(id) >= len(s.x.levels) || s.x.levels[id] == gone {
+			continue
+		}
+		s.ids = append(s.ids, id)
+		if len(s.ids) == len(s.values) {
+			s.offer(query)
+			s.ids = s.ids[:0]
 		}
 	}
 	s.offer(query)
 }
 
 // walkAmong is walk over all nodes of layer 0, where s.near gets those of the set.
-func (s *Searcher) walkAmong(entry int32, ef int, among *Set) {
+func (s *Searcher) walkAmong(entry int32, ef int, among *vec.Set) {
 	near, queue := s.near[:0], s.queue[:0]
 	s.seen(entry)
 	queue = append(queue, newNode(s.distance(entry), entry))
@@ -443,7 +413,7 @@ func (x *Index) Search(dst []vec.Neighbor, q []float32, k, ef int) ([]vec.Neighb
 }
 
 // SearchAmong is [Searcher.SearchAmong] with a Searcher that the index keeps, as Search.
-func (x *Index) SearchAmong(dst []vec.Neighbor, q []float32, k, ef int, among *Set) ([]vec.Neighbor, error) {
+func (x *Index) SearchAmong(dst []vec.Neighbor, q []float32, k, ef int, among *vec.Set) ([]vec.Neighbor, error) {
 	if x.ranker == nil {
 		return dst, fmt.Errorf("searching a graph: %w", errClosed)
 	}

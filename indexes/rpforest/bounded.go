@@ -29,8 +29,10 @@ type bounded struct {
 	visited []bool
 	left    []blockMask
 	despair despair
-	least   int     // rows, below which it scans
-	budget  float64 // what a sweep may cost, in scans
+	// amongDespair is that of searches among a set.
+	amongDespair despair
+	least        int     // rows, below which it scans
+	budget       float64 // what a sweep may cost, in scans
 }
 
 // blockMask is a block, and which of its places the front leaves.
@@ -162,23 +164,40 @@ func (s *Searcher) searchBounded(dst []vec.Neighbor, q []float32, k, searchK int
 	f, b, t := s.f, s.f.bounds, s.bounded
 	t.query = f.ranker.Query(q, s.unit)
 	t.aimAt(f, q)
-	t.choose(b, searchK)
 	t.known.clear()
 	t.pending, t.work = t.pending[:0], work{}
 	s.top.Reset(k)
+	entries := searchK
+	if s.among != nil { // as many as should hold searchK of the set
+		entries = s.spread(searchK)
+	}
+	t.choose(b, entries)
 	radius := math.Inf(1)
-	for l, c := range t.nearest {
+	for l := 0; l < len(t.nearest); l++ {
 		next := -1
 		if l+1 < len(t.nearest) {
 			next = int(b.leaves[t.nearest[l+1].leaf])
 		}
-		s.visit(int(c.leaf), next, radius)
+		s.visit(int(t.nearest[l].leaf), next, radius)
 		if s.enough(k) {
 			radius = s.settle(k, radius)
+		}
+		if l+1 < len(t.nearest) || s.among == nil {
+			continue
+		}
+		if radius = s.settle(k, radius); s.top.Len() < k && len(t.nearest) < len(b.sizes) {
+			entries *= 4 // the set is farther away: go on behind the leaves that have been visited
+			t.choose(b, entries)
 		}
 	}
 	s.settle(k, radius)
 	return s.top.AppendTo(dst)
+}
+
+// spread is how many entries hold n of the set, if that is spread evenly.
+func (s *Searcher) spread(n int) int {
+	rows := s.f.base.Rows
+	return int(min(float64(n)/float64(s.among.Len())*float64(rows)+1, float64(rows)*float64(s.f.options.Trees)))
 }
 
 // visit adds to the pending candidates those entries of a leaf that the coarse sketch does not rule out.
@@ -201,7 +220,7 @@ func (s *Searcher) await(block int, mask uint16, values []float32) {
 		j := trailingZeros(mask)
 		place := block*vec.CodeBlock + j
 		row := b.blocks.Own(place)
-		if row >= uint32(f.base.Rows) || f.options.Trees > 1 && !t.known.add(int32(row)) {
+		if row >= uint32(f.base.Rows) || s.among != nil && !s.among.Has(int32(row)) || f.options.Trees > 1 && !t.known.add(int32(row)) {
 			continue
 		}
 		nearest := t.coarse.nearest(values[j], float64(b.blocks.Err(place)))

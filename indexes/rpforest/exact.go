@@ -26,11 +26,29 @@ import (
 // It is an error if k < 1, if the forest is not for exact search, or if q has another number of dimensions
 // than the base, or is not finite; dst is then returned as it was.
 func (s *Searcher) Exact(dst []vec.Neighbor, q []float32, k int) ([]vec.Neighbor, error) {
+	return s.ExactAmong(dst, q, k, nil)
+}
+
+// ExactAmong is Exact among the vectors of a set; nil means all. The bounds rule out vectors as ever, and of what they
+// leave only those of the set are compared. Where the set is so small that to read its vectors costs less than to read
+// all codes, it compares them all.
+func (s *Searcher) ExactAmong(dst []vec.Neighbor, q []float32, k int, among *vec.Set) ([]vec.Neighbor, error) {
 	if err := s.prepare(q, k); err != nil {
 		return dst, err
 	}
 	k = min(k, s.f.base.Rows)
-	if !s.worthTrying() || !s.sweep(q, k) {
+	few := false
+	if among != nil {
+		if k = min(k, among.Len()); k == 0 {
+			return dst, nil
+		}
+		// Vectors are read at random, at about twice the cost a byte.
+		few = float64(among.Len())*float64(8*s.f.base.Dim) < float64(s.f.base.Rows)*(frontDims+4)
+		s.among = among
+		s.top.Reset(k)
+		defer func() { s.among = nil }()
+	}
+	if few || !s.worthTrying() || !s.sweep(q, k) {
 		s.scan(k)
 	}
 	return s.top.AppendTo(dst), nil
@@ -92,8 +110,16 @@ const (
 // at most 63, do not try them.
 type despair struct{ times, wait int }
 
+// despair of searches among a set is theirs alone.
+func (s *Searcher) despair() *despair {
+	if s.among != nil {
+		return &s.bounded.amongDespair
+	}
+	return &s.bounded.despair
+}
+
 func (s *Searcher) worthTrying() bool {
-	d := &s.bounded.despair
+	d := s.despair()
 	if s.f.base.Rows < s.bounded.least {
 		return false
 	}
@@ -178,17 +204,26 @@ func (s *Searcher) sweep(q []float32, k int) bool {
 			if rows := swept * vec.CodeBlock; rows*nearShare >= f.base.Rows {
 				// What is left would cost as much as what was swept, a row.
 				rest := (s.spent(swept, coarse) - before) / float64(rows) * float64(f.base.Rows-leafEntries(b, leaf))
-				if rest > t.budget*scan*float64(f.base.Rows) {
-					t.despair.times = min(t.despair.times+1, 6)
-					t.despair.wait = 1<<t.despair.times - 1
+				if rest > t.budget*scan*float64(s.rows()) {
+					d := s.despair()
+					d.times = min(d.times+1, 6)
+					d.wait = 1<<d.times - 1
 					return false
 				}
 			}
 		}
 	}
 	s.settle(k, radius)
-	t.despair = despair{}
+	*s.despair() = despair{}
 	return true
+}
+
+// rows are how many a scan would compare.
+func (s *Searcher) rows() int {
+	if s.among != nil {
+		return s.among.Len()
+	}
+	return s.f.base.Rows
 }
 
 // leafEntries is about how many rows lie in the leaves before this one.
@@ -241,6 +276,10 @@ func (s *Searcher) first(k int) float64 {
 func (s *Searcher) scan(k int) {
 	limit := s.top.Bound()
 	s.top.Reset(k)
+	if s.among != nil {
+		s.set.Among(&s.bounded.query, s.among, &s.top)
+		return
+	}
 	rows := s.f.base.Rows
 	for from := 0; from < rows; from += block {
 		values := s.values[:min(block, rows-from)]

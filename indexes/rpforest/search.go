@@ -21,6 +21,9 @@ type Searcher struct {
 	values [block]float32
 	unit   []float32
 	top    vec.TopK
+
+	among *vec.Set // rows that may be answered; nil for all
+	set   vec.Scan // through them
 }
 
 // visit is a node in the queue.
@@ -49,6 +52,13 @@ func (f *Forest) NewSearcher() *Searcher {
 // It is an error if k < 1, or if q has another number of dimensions than the base, or is not finite;
 // dst is then returned as it was.
 func (s *Searcher) Search(dst []vec.Neighbor, q []float32, k, searchK int) ([]vec.Neighbor, error) {
+	return s.SearchAmong(dst, q, k, searchK, nil)
+}
+
+// SearchAmong is Search among the vectors of a set: entries that are not in it count for nothing, so that it visits
+// leaves until they hold searchK entries of the set, and more until k are found. Where the set has no more than searchK,
+// it compares them all, and is exact. nil means all.
+func (s *Searcher) SearchAmong(dst []vec.Neighbor, q []float32, k, searchK int, among *vec.Set) ([]vec.Neighbor, error) {
 	f := s.f
 	if err := s.askable(q, k); err != nil {
 		return dst, err
@@ -58,6 +68,19 @@ func (s *Searcher) Search(dst []vec.Neighbor, q []float32, k, searchK int) ([]ve
 		searchK = f.defaultSearchK(k)
 	}
 	searchK = max(searchK, k)
+	if among != nil {
+		if k = min(k, among.Len()); k == 0 {
+			return dst, nil
+		}
+		if among.Len() <= searchK {
+			query := f.ranker.Query(q, s.unit)
+			s.top.Reset(k)
+			s.set.Among(&query, among, &s.top)
+			return s.top.AppendTo(dst), nil
+		}
+		s.among = among
+		defer func() { s.among = nil }()
+	}
 	if f.bounds != nil {
 		return s.searchBounded(dst, q, k, searchK), nil
 	}
@@ -129,8 +152,11 @@ func (s *Searcher) collect(q []float32, searchK int) {
 		}
 		leaf := ^node
 		ids := f.ids[f.starts[leaf]:f.starts[leaf+1]]
-		entries += len(ids)
 		for _, id := range ids {
+			if s.among != nil && !s.among.Has(id) {
+				continue
+			}
+			entries++
 			if s.seen[id] != s.search {
 				s.seen[id] = s.search
 				s.found = append(s.found, id)
