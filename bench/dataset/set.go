@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sync"
 
+	"annbench/bench/dataset/attributes"
 	"annbench/bench/dataset/collection"
 	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
@@ -31,6 +32,11 @@ const (
 	baseRowsFile    = "base-rows.npy" // int32, row numbers of the collection
 	queryRowsFile   = "query-rows.npy"
 	setFile         = "set.json" // setMeta; written last
+
+	// Of sets with attributes alone; see package attributes.
+	attributesFile      = "attributes.json"
+	baseAttributesFile  = "base-attributes.npy"
+	queryAttributesFile = "query-attributes.npy"
 )
 
 // setVersion is the version of the folder's form and of the way queries are drawn. It is part of the
@@ -57,6 +63,9 @@ type SplitConfig struct {
 	// Sample leaves so many vectors in the base, drawn by the seed: of two samples the smaller is part of the
 	// larger. 0 is all of them. It does not go with LeaveOneOut.
 	Sample int
+	// Relevance says what makes an answer right beside its category: columns of the collection's attributes. It is
+	// part of the set, so that what was scored by other gains is not taken for the same.
+	Relevance Relevance
 }
 
 // setMeta is what set.json holds.
@@ -75,14 +84,25 @@ type setMeta struct {
 	Half   int      `json:"half,omitempty"`
 	Sample int      `json:"sample,omitempty"`
 	Labels []string `json:"labels"`
+	// Attributes is the digest of the attributes of all rows; empty where there are none.
+	Attributes string    `json:"attributes,omitempty"`
+	Relevance  Relevance `json:"relevance,omitzero"`
 	// Files are the SHA-256 of the other files of the folder, by name; the file itself has one of its own,
 	// see package seal.
 	Files map[string]string `json:"files"`
 }
 
-// setFiles are the files of a set, besides [setFile].
+// setFiles are the files of every set, besides [setFile].
 var setFiles = []string{
 	baseFile, queriesFile, baseItemsFile, queryItemsFile, baseLabelsFile, queryLabelsFile, baseRowsFile, queryRowsFile,
+}
+
+// files are those of the set, besides [setFile].
+func (m *setMeta) files() []string {
+	if m.Attributes == "" {
+		return setFiles
+	}
+	return append(slices.Clone(setFiles), attributesFile, baseAttributesFile, queryAttributesFile)
 }
 
 // The modes of a set, besides queries that are held out.
@@ -182,6 +202,15 @@ func Split(ctx context.Context, c *collection.Collection, cfg SplitConfig, cache
 	if mode != "" || cfg.Half > 0 || cfg.Sample > 0 {
 		meta.Rows = rows
 	}
+	if err := cfg.Relevance.check(c.Attributes); err != nil {
+		return "", fmt.Errorf("%s: %w", c.Name, err)
+	}
+	if c.Attributes != nil {
+		if c.Attributes.Rows != rows {
+			return "", fmt.Errorf("%s: attributes of %d rows, there are %d", c.Name, c.Attributes.Rows, rows)
+		}
+		meta.Attributes, meta.Relevance = c.Attributes.Digest(), cfg.Relevance
+	}
 	meta.Digest = meta.digest()
 	dir = filepath.Join(cacheDir, "set-"+meta.Digest[:16])
 	switch have, err := readSetMeta(dir); {
@@ -222,6 +251,12 @@ func (m *setMeta) digest() string {
 	if m.Half > 0 || m.Sample > 0 {
 		fmt.Fprintf(sum, "rows %d\nhalf %d\nsample %d\n", m.Rows, m.Half, m.Sample)
 	}
+	if m.Attributes != "" {
+		fmt.Fprintf(sum, "attributes %s\nitem %q\n", m.Attributes, m.Relevance.Item)
+		for _, g := range m.Relevance.Gains {
+			fmt.Fprintf(sum, "gain %q %v\n", g.Attribute, g.Weight)
+		}
+	}
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
@@ -241,7 +276,7 @@ func readSetMeta(dir string) (*setMeta, error) {
 	if m.Digest != m.digest() {
 		return nil, fmt.Errorf("%s: damaged: its digest is not that of what it says; %s", path, again(dir))
 	}
-	if !sealed || len(m.Files) != len(setFiles) {
+	if !sealed || len(m.Files) != len(m.files()) {
 		return nil, fmt.Errorf("%s: %w; %s", path, errNoSums, again(dir))
 	}
 	return &m, nil
@@ -404,10 +439,11 @@ func writeSet(ctx context.Context, dir string, c *collection.Collection, meta se
 		err,
 		base.finish(dir, baseLabelsFile, baseRowsFile),
 		queries.finish(dir, queryLabelsFile, queryRowsFile),
+		writeAttributes(dir, c.Attributes, base.rows, queries.rows),
 	); err != nil {
 		return err
 	}
-	if meta.Files, err = seal.Sums(ctx, dir, setFiles...); err != nil {
+	if meta.Files, err = seal.Sums(ctx, dir, meta.files()...); err != nil {
 		return err
 	}
 	return seal.WriteJSON(filepath.Join(dir, setFile), meta)
@@ -472,6 +508,11 @@ type Set struct {
 	// [Set.Self].
 	LeaveOneOut bool
 
+	// Relevance says what makes an answer right beside its category; its columns are of [Set.BaseAttributes].
+	Relevance Relevance
+
+	baseAttributes, queryAttributes *attributes.Table // nil where there are none
+
 	closers []interface{ Close() error }
 	counts  []int             // base vectors by label
 	files   map[string]string // see [setMeta.Files]
@@ -489,7 +530,7 @@ func OpenSet(dir string) (*Set, error) {
 		}
 		return nil, err
 	}
-	s := &Set{Dir: dir, Digest: meta.Digest, Collection: meta.Collection, Labels: meta.Labels, LeaveOneOut: meta.Mode == modeLeaveOneOut, files: meta.Files}
+	s := &Set{Dir: dir, Digest: meta.Digest, Collection: meta.Collection, Labels: meta.Labels, LeaveOneOut: meta.Mode == modeLeaveOneOut, Relevance: meta.Relevance, files: meta.Files}
 	if err := s.open(meta); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w; %s", err, again(dir)), s.Close())
 	}
@@ -556,7 +597,7 @@ func (s *Set) open(meta *setMeta) error {
 		}
 		*part.to = a.Data
 	}
-	return nil
+	return s.openAttributes(meta)
 }
 
 // Self is the base vector that query q is: -1 where queries do not stand in the base.
@@ -602,6 +643,7 @@ func (s *Set) Close() error {
 		errs = append(errs, c.Close())
 	}
 	s.closers = nil
+	s.baseAttributes, s.queryAttributes = nil, nil
 	s.Base.Data, s.Queries.Data = nil, nil
 	s.BaseLabels, s.QueryLabels, s.BaseRows, s.QueryRows = nil, nil, nil, nil
 	return errors.Join(errs...)

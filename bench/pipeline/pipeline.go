@@ -164,9 +164,13 @@ func (p *Pipeline) prepare(ctx context.Context, sweep *sweepfile.Sweep) (set str
 	if sweep.Fit {
 		fit(sweep, all.Vectors.Rows, all.Vectors.Dim)
 	}
+	var by dataset.Relevance
+	if err == nil {
+		by, err = p.relevance(&sweep.Data, all)
+	}
 	if err == nil {
 		set, err = p.Split(ctx, all, dataset.SplitConfig{
-			Queries: sweep.Queries, Seed: sweep.Seed, LeaveOneOut: sweep.Data.LeaveOneOut,
+			Queries: sweep.Queries, Seed: sweep.Seed, LeaveOneOut: sweep.Data.LeaveOneOut, Relevance: by,
 		})
 	}
 	if err != nil {

@@ -3,6 +3,7 @@ package sweepfile
 import (
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -144,6 +145,19 @@ func (s *Sweep) checkData() error {
 			return s.errorf("$.data."+at.key, "%s belong to vectors", at.key)
 		}
 	}
+	for _, at := range []struct {
+		key   string
+		given bool
+	}{{"attributes", len(d.Attributes) > 0}, {"items", d.Items != ""}, {"gains", d.Gains != nil}} {
+		if at.given && d.Synthetic != nil {
+			return s.errorf("$.data."+at.key, "%s belong to images and vectors, and synthetic vectors have none", at.key)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.Gains)) {
+		if w := d.Gains[name]; !(w > 0) || math.IsInf(w, 0) {
+			return s.errorf("$.data.gains."+name, "the gain of %s must be above 0, not %v: leave out what does not count", name, w)
+		}
+	}
 	if d.LeaveOneOut && d.Queries != "" {
 		return s.errorf("$.data.leave_one_out", "leave_one_out draws the queries from the vectors, so it cannot be had with a file of queries")
 	}
@@ -177,6 +191,9 @@ func (s *Sweep) checkData() error {
 	if d.Boards != nil {
 		files = append(files, file{"$.data.boards.tsv", &d.Boards.TSV}, file{"$.data.boards.images", &d.Boards.Images})
 	}
+	for i := range d.Attributes {
+		files = append(files, file{s.listPath("$.data.attributes", i), &d.Attributes[i]})
+	}
 	dir := filepath.Dir(s.file.path)
 	for _, at := range files {
 		if *at.field == "" || InStorage(*at.field) {
@@ -186,7 +203,7 @@ func (s *Sweep) checkData() error {
 			*at.field = filepath.Join(dir, *at.field)
 		}
 		if _, err := os.Stat(*at.field); err != nil {
-			name := at.path[strings.LastIndexByte(at.path, '.')+1:]
+			name, _, _ := strings.Cut(at.path[strings.LastIndexByte(at.path, '.')+1:], "[")
 			return s.errorf(at.path, "%s: there is no %s (paths are relative to the sweep file's folder)", name, *at.field)
 		}
 	}

@@ -112,6 +112,16 @@ type Data struct {
 	Neighbors string `yaml:"neighbors"`
 	// Columns name the parts of a file that has several.
 	Columns vecfile.Columns `yaml:"columns"`
+	// Attributes are one or several tables with what is known of the items beside their categories: .csv, .tsv,
+	// .jsonl or .parquet, with a column of ids (or one row an item, in the order of the data). Default: attributes.csv
+	// (.tsv, .jsonl, .parquet) in the folder of the images, boards or vectors, if it is there.
+	Attributes OneOrMany[string] `yaml:"attributes"`
+	// Items is the attribute that says which thing an item shows, so that answers are judged by it; or folders, for images
+	// in CATEGORY/ITEM/x.jpg; or none. Default: the attribute item, or else folders where images lie so.
+	Items string `yaml:"items"`
+	// Gains are the attributes that make an answer right in part, with their weights: `{colour: 2, pattern: 1}`. Default:
+	// every attribute that is true or false or has 2 to 50 texts, by the same weight; `{}` for none.
+	Gains map[string]float64 `yaml:"gains"`
 	// LeaveOneOut draws the queries and leaves them in the base; no query is its own answer.
 	LeaveOneOut bool `yaml:"leave_one_out"`
 	// Allow names what the checks of the data may find without ending the run; see

@@ -20,6 +20,7 @@ import (
 	"strings"
 	"sync"
 
+	"annbench/bench/dataset/attributes"
 	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
 	"annbench/internal/atomicfile"
@@ -76,6 +77,9 @@ type Collection struct {
 	Vectors vec.Matrix // mapped: read it, never write to it
 	Items   []Item     // Items[i] for row i; ids are row numbers where the form has none
 	Meta    Meta       // Digest is empty where none is stored: see [Collection.Digest]
+	// Attributes are what is known of the rows beside their categories; nil where nothing is. They are no part of the
+	// digest, and whoever opened them sets them.
+	Attributes *attributes.Table
 
 	mapped *vecfile.Mapped
 	files  []string // whose content makes the digest

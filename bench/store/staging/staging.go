@@ -276,6 +276,10 @@ func (st *Stage) Data(ctx context.Context, d *sweepfile.Data) (*sweepfile.Data, 
 		out.Boards = &b
 	}
 	fields := []*string{&out.Vectors, &out.Labels, &out.Queries, &out.Neighbors, &out.Images}
+	out.Attributes = slices.Clone(d.Attributes)
+	for i := range out.Attributes {
+		fields = append(fields, &out.Attributes[i])
+	}
 	if out.Boards != nil {
 		fields = append(fields, &out.Boards.TSV, &out.Boards.Images)
 	}
