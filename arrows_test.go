@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"internal/plaintext":  {},
 	"internal/units":      {"internal/words"},
 	"internal/usage":      {},
+	"internal/hostile":    {},
 
 	"indexes/vec":      {},
 	"indexes/mapfile":  {"internal/atomicfile"},
@@ -121,6 +122,8 @@ var arrows = map[string][]string{
 // testArrows are the arrows that only test files have, beyond those of the package they test.
 var testArrows = map[string][]string{
 	"indexes/external": {"indexes/external/host"},
+	"embedder":         {"internal/hostile"},
+	"embedder/catalog": {"internal/hostile"},
 
 	"reports":             {"reports/internal/fixture"},
 	"reports/judge":       {"reports/internal/fixture"},
@@ -128,7 +131,7 @@ var testArrows = map[string][]string{
 	"reports/text":        {"reports/internal/fixture", "reports/interchange"},
 	"reports/interchange": {"reports/internal/fixture"},
 	"reports/page":        {"reports/internal/fixture", "browsertest"},
-	"serve":               {"browsertest"},
+	"serve":               {"browsertest", "internal/hostile"},
 	"bench/pipeline":      {"bench/metric", "indexes"},
 	"bench/store":         {"bench/store/storetest"},
 }

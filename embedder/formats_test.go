@@ -21,7 +21,7 @@ import (
 // modelInput is what a model is given for an image file: 24 × 18 pixels.
 func modelInput(t *testing.T, name string, file []byte) []uint8 {
 	t.Helper()
-	img, err := catalog.Decode(file, 1_000_000)
+	img, err := catalog.Decode(t.Context(), file, 1_000_000)
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}

@@ -82,7 +82,7 @@ func BenchmarkDecode(b *testing.B) {
 			var took [2]time.Duration
 			for b.Loop() {
 				for i, decode := range []func() (image.Image, error){
-					func() (image.Image, error) { return catalog.Decode(file.Bytes(), 1<<30) },
+					func() (image.Image, error) { return catalog.Decode(b.Context(), file.Bytes(), 1<<30) },
 					func() (image.Image, error) { return jpeg.Decode(bytes.NewReader(file.Bytes())) },
 				} {
 					start := threadTime(b)

@@ -7,13 +7,19 @@ package embedder
 #include <stdlib.h>
 #include <turbojpeg.h>
 
+// Since 2.1, libjpeg-turbo can refuse a picture of more than 500 scans. Its size is bounded before (package
+// catalog); this bounds what so many scans cost beside their pixels.
+#ifndef TJFLAG_LIMITSCANS
+#define TJFLAG_LIMITSCANS 0
+#endif
+
 // Planes are passed one by one: Go memory that is handed to C must not hold pointers to Go memory.
 static int annbench_planes(tjhandle h, const unsigned char *data, unsigned long size,
                            unsigned char *y, unsigned char *cb, unsigned char *cr,
                            int ystride, int cstride, int width, int height) {
   unsigned char *planes[3] = {y, cb, cr};
   int strides[3] = {ystride, cstride, cstride};
-  return tjDecompressToYUVPlanes(h, data, size, planes, width, strides, height, TJFLAG_ACCURATEDCT);
+  return tjDecompressToYUVPlanes(h, data, size, planes, width, strides, height, TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS);
 }
 */
 import "C"

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"annbench/embedder/catalog"
+	"annbench/internal/hostile"
 )
 
 // TestTurboJPEGDecodesAsTheStandardLibrary compares planes: real photographs where there are some, and
@@ -126,7 +127,7 @@ func TestTurboJPEGLeavesDamageToTheStandardLibrary(t *testing.T) {
 			data = slices.Delete(data, at, at+1+rng.IntN(20))
 		}
 		_, before := jpeg.Decode(bytes.NewReader(data))
-		_, after := catalog.Decode(data, 1<<30)
+		_, after := catalog.Decode(t.Context(), data, 1<<30)
 		switch {
 		case before == nil && after == nil:
 			accepted++
@@ -146,8 +147,22 @@ func TestTurboJPEGLeavesDamageToTheStandardLibrary(t *testing.T) {
 	if accepted < 100 || refused < 100 {
 		t.Errorf("%d accepted, %d refused: that says little", accepted, refused)
 	}
-	if _, err := catalog.Decode(whole, 9_999); err == nil {
+	if _, err := catalog.Decode(t.Context(), whole, 9_999); err == nil {
 		t.Error("the limit on pixels does not hold")
+	}
+}
+
+// TestTurboJPEGIsNotShownHostilePictures: what is refused before decoding is so with this decoder, too.
+func TestTurboJPEGIsNotShownHostilePictures(t *testing.T) {
+	UseTurboJPEG()
+	for _, p := range hostile.Pictures() {
+		if _, err := catalog.Decode(t.Context(), p.Data, 24_000_000); (err == nil) != p.Readable {
+			t.Errorf("%s: %v", p.Name, err)
+		}
+	}
+	// The decoder's own limit holds as well, where a picture is so small that its scans cost nothing.
+	if _, err := decodeTurbo(hostile.ScanBomb(64, 64, 600)); !errors.Is(err, errNotTurbo) {
+		t.Errorf("600 scans: %v", err)
 	}
 }
 
@@ -162,7 +177,7 @@ func FuzzTurboJPEG(f *testing.F) {
 	}
 	UseTurboJPEG()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		img, err := catalog.Decode(data, 1<<20)
+		img, err := catalog.Decode(t.Context(), data, 1<<20)
 		if err == nil && img.Bounds().Empty() {
 			t.Error("a picture without pixels")
 		}

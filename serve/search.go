@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -231,7 +232,7 @@ func (s *Server) embed(ctx context.Context, r *searchRequest) (*asked, error) {
 	}
 	defer leave()
 	began := time.Now()
-	img, err := s.pixels(r)
+	img, err := s.pixels(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +253,7 @@ func (s *Server) embed(ctx context.Context, r *searchRequest) (*asked, error) {
 	return &asked{vector: v, label: -1, self: -1, view: queryView{Vector: v, EmbedSeconds: &seconds, WaitSeconds: &waited}}, nil
 }
 
-func (s *Server) pixels(r *searchRequest) (img pixels, err error) {
+func (s *Server) pixels(ctx context.Context, r *searchRequest) (img pixels, err error) {
 	if r.Board != "" {
 		img, _, err := s.Library.drawBoard(r.Board)
 		return img, err
@@ -261,7 +262,13 @@ func (s *Server) pixels(r *searchRequest) (img pixels, err error) {
 	if err != nil {
 		return nil, badRequest(badImage, "The image is not in base64.")
 	}
-	if img, err = catalog.Decode(file, maxPixels); err != nil {
+	limited, cancel := context.WithTimeout(ctx, s.patience.decode)
+	defer cancel()
+	if img, err = catalog.Decode(limited, file, maxPixels); ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	} else if errors.Is(err, context.DeadlineExceeded) {
+		return nil, problem{http.StatusUnprocessableEntity, badImage, fmt.Sprintf("The image cannot be read within %.0f seconds.", s.patience.decode.Seconds())}
+	} else if err != nil {
 		return nil, problem{http.StatusUnprocessableEntity, badImage, fmt.Sprintf("The image cannot be read: %v.", err)}
 	}
 	return img, nil

@@ -37,7 +37,7 @@ import (
 const (
 	maxBody    = 14 << 20   // bytes of a request: an image of maxUpload in base64, and some JSON
 	maxUpload  = 10 << 20   // bytes of an uploaded image
-	maxPixels  = 24_000_000 // of an uploaded image: decoded, at most 200 MB
+	maxPixels  = 24_000_000 // of an uploaded image: decoded, at most 400 MB
 	maxK       = 100
 	maxAtOnce  = 3   // indexes in one search
 	maxItems   = 200 // items in one answer
@@ -90,11 +90,14 @@ type Server struct {
 	held     atomic.Int64 // bytes of bodies that requests hold
 	patience patience
 	crowd    *crowd
+	stopping chan struct{} // closed when the server is to end
+	underWay atomic.Int64  // requests
 }
 
-// patience is how long a client may take: those that are slow are dropped, so that they cost memory for
-// so long and no more.
-type patience struct{ header, body, write, idle, guess time.Duration }
+// patience is how long things may take. Clients that are slow are dropped, so that they cost memory for so long
+// and no more. A body, a turn in the queue and decoding together take less than write, so that whoever waits in
+// vain is told. After the grace of a stop, requests under way are given up.
+type patience struct{ header, body, write, idle, guess, queue, decode, grace time.Duration }
 
 //go:embed page openapi.json
 var assets embed.FS
@@ -117,13 +120,17 @@ func New(c Config) (*Server, error) {
 	for _, p := range c.Points {
 		s.points[p.ID] = p
 	}
+	s.patience = patience{
+		header: 5 * time.Second, body: 20 * time.Second, write: 60 * time.Second, idle: 60 * time.Second, guess: 300 * time.Millisecond,
+		queue: 20 * time.Second, decode: 10 * time.Second, grace: 3 * time.Second,
+	}
 	s.metrics = newMetrics()
-	s.embeds = newGate(max(1, c.Embeddings), orElse(c.Queue, 16), s.metrics.queue.WithLabelValues("embedding"))
-	s.searches = newGate(orElse(c.Searches, 64), 4*orElse(c.Searches, 64), s.metrics.queue.WithLabelValues("search"))
+	s.stopping = make(chan struct{})
+	s.embeds = newGate(max(1, c.Embeddings), orElse(c.Queue, 16), s.metrics.queue.WithLabelValues("embedding"), s.patience.queue, s.stopping)
+	s.searches = newGate(orElse(c.Searches, 64), 4*orElse(c.Searches, 64), s.metrics.queue.WithLabelValues("search"), s.patience.queue, s.stopping)
 	if c.Token != "" {
 		s.session = rand.Text()
 	}
-	s.patience = patience{header: 5 * time.Second, body: 20 * time.Second, write: 60 * time.Second, idle: 60 * time.Second, guess: 300 * time.Millisecond}
 	s.crowd = newCrowd(orElse(c.Connections, mostConnections()), s.metrics.connections, s.metrics.evicted)
 	var err error
 	if s.document, err = document(c.Token != ""); err != nil {
@@ -143,10 +150,19 @@ func orElse(n, fallback int) int {
 // Handler answers all requests.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// Serve answers requests on l until ctx ends, then lets those under way finish, for ten seconds.
+// ErrUnfinished says that requests were still at work when [Server.Serve] gave up waiting for them: what they
+// use (the vectors, the indexes, the model) must not be closed under them. The end of the process frees it.
+var ErrUnfinished = errors.New("requests did not end")
+
+// Serve answers requests on l until ctx ends. Then requests that wait for their turn are told to come again, and
+// those under way may finish for three seconds. What is left is told to end; that takes a moment. It is over
+// within five seconds in any case, and may be called once.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	requests, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer giveUp(nil)
 	h := &http.Server{
 		Handler:           s.handler,
+		BaseContext:       func(net.Listener) context.Context { return requests },
 		ReadHeaderTimeout: s.patience.header,
 		ReadTimeout:       s.patience.body,
 		WriteTimeout:      s.patience.write,
@@ -162,12 +178,26 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	close(s.stopping)
+	const afterwards = time.Second // to say so, once a request was given up
+	impatient := time.AfterFunc(s.patience.grace, func() {
+		s.Log.Warn("requests under way are given up: the server is being stopped", "requests", s.underWay.Load())
+		giveUp(errStopping)
+	})
+	defer impatient.Stop()
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience.grace+afterwards)
 	defer cancel()
-	if err := h.Shutdown(grace); err != nil {
-		return errors.Join(fmt.Errorf("stopping: requests were cut off: %w", err), h.Close())
+	if h.Shutdown(limit) == nil {
+		return nil
 	}
-	return nil
+	_ = h.Close() // of connections; what they asked for is over, or is counted here
+	for range 10 {
+		if s.underWay.Load() == 0 {
+			return nil
+		}
+		time.Sleep(afterwards / 20)
+	}
+	return fmt.Errorf("stopping: %w: %d", ErrUnfinished, s.underWay.Load())
 }
 
 // Loopback reports whether addr ("127.0.0.1:8080", "localhost:0") can be reached from this machine
@@ -269,6 +299,8 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 func (s *Server) outer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		began := time.Now()
+		s.underWay.Add(1)
+		defer s.underWay.Add(-1)
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -301,6 +333,7 @@ type answer struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
+	read   bool // of the body
 }
 
 func (a *answer) code() int { return orElse(a.status, http.StatusOK) }
@@ -452,6 +485,8 @@ func (s *Server) fail(w http.ResponseWriter, req *http.Request, err error) {
 	case errors.As(err, &p):
 	case errors.As(err, &large):
 		p = problem{http.StatusRequestEntityTooLarge, tooLarge, fmt.Sprintf("The request is larger than %d MB.", large.Limit>>20)}
+	case errors.Is(err, errStopping), errors.Is(context.Cause(req.Context()), errStopping):
+		p = problem{http.StatusServiceUnavailable, busy, "The server is being stopped; try again in a moment."}
 	case errors.Is(err, errBusy):
 		p = problem{http.StatusServiceUnavailable, busy, "The server has as much to do as it can; try again in a moment."}
 	case req.Context().Err() != nil:
@@ -463,6 +498,7 @@ func (s *Server) fail(w http.ResponseWriter, req *http.Request, err error) {
 	if p.status == http.StatusServiceUnavailable || p.status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", retryAfter)
 	}
+	s.drain(w, req)
 	b, err := json.Marshal(map[string]problem{"error": p})
 	if err != nil {
 		panic(err) // two strings
@@ -471,6 +507,17 @@ func (s *Server) fail(w http.ResponseWriter, req *http.Request, err error) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(p.status)
 	_, _ = w.Write(append(b, '\n'))
+}
+
+// drain reads what is left of a body, keeping nothing: a client that is still sending when the connection is
+// closed never sees the answer. One that has been slow gets the time of a body once more for it.
+func (s *Server) drain(w http.ResponseWriter, req *http.Request) {
+	a, ok := w.(*answer)
+	if !ok || req.Body == nil || req.Body == http.NoBody || !a.read && req.Header.Get("Expect") != "" {
+		return // one that asked first has sent nothing, and will not
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.patience.body)) // not where a test has no connection
+	_, _ = io.CopyN(io.Discard, req.Body, 2*maxBody)
 }
 
 func reply(w http.ResponseWriter, v any) error {
@@ -507,6 +554,9 @@ func (h *holding) done() { h.all.Add(-h.mine) }
 // readJSON reads a request's body into v: one value, without unknown names. What v holds of it counts as
 // held until done is called, which it must be.
 func (s *Server) readJSON(w http.ResponseWriter, req *http.Request, v any) (done func(), err error) {
+	if a, ok := w.(*answer); ok {
+		a.read = true
+	}
 	body := &holding{Reader: http.MaxBytesReader(w, req.Body, maxBody), all: &s.held}
 	if err := readJSON(req.Header.Get("Content-Type"), body, v); err != nil {
 		body.done()

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -61,15 +62,18 @@ func readImage(path string) ([]byte, error) {
 }
 
 // decode is [Decode] with the limit of collections.
-func decode(data []byte) (image.Image, error) { return Decode(data, maxPixels) }
+func decode(data []byte) (image.Image, error) { return Decode(context.Background(), data, maxPixels) }
 
 // Decode decodes a JPEG, PNG or WebP image of at most the given number of pixels, told apart by their
-// first bytes. The size is checked before any memory is set aside for pixels. A panic of a decoder is
-// an error like any other: what is decoded here comes from anywhere.
+// first bytes. The size is checked before any memory is set aside for pixels, and so is the work that the scans
+// of a JPEG ask for. A panic of a decoder is an error like any other: what is decoded here comes from anywhere.
+//
+// It ends soon after ctx does, with the error of ctx: the standard decoders are given no more to read. One that
+// [UseJPEG] put in is not interrupted; the check before it bounds what it does.
 //
 // The standard decoders are called by name, not by image.Decode: what other packages register would
 // change which files a collection can read. A picture that its EXIF says to turn is turned.
-func Decode(data []byte, pixels int64) (img image.Image, err error) {
+func Decode(ctx context.Context, data []byte, pixels int64) (img image.Image, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			img, err = nil, fmt.Errorf("decoding: the decoder gave up: %v", r)
@@ -108,12 +112,17 @@ func Decode(data []byte, pixels int64) (img image.Image, err error) {
 		return nil, fmt.Errorf("decoding %s: %d×%d pixels are more than the limit of %d million",
 			format, config.Width, config.Height, pixels/1_000_000)
 	}
+	if format == "JPEG" {
+		if err := checkWork(data, pixels); err != nil {
+			return nil, fmt.Errorf("decoding %s: %w", format, err)
+		}
+	}
 	if fast := fastJPEG.Load(); fast != nil && format == "JPEG" && hasTables(data) {
 		if img, err = fast.decode(data); err == nil {
 			return turned(img, orientation(data)), nil
 		}
 	}
-	img, err = decodeImage(bytes.NewReader(data))
+	img, err = decodeImage(&stoppable{ctx, data})
 	if err != nil {
 		return nil, fmt.Errorf("decoding %s: %w", format, cutShort(err))
 	}
@@ -127,6 +136,26 @@ func Decode(data []byte, pixels int64) (img image.Image, err error) {
 		img = turned(img, tiffOrientation(webpEXIF(data)))
 	}
 	return img, nil
+}
+
+// stoppable reads data until ctx ends. It gives little at a time: a decoder looks for more only after it has
+// worked on that, which for the scans of a JPEG can be a million times as many samples as bytes.
+type stoppable struct {
+	ctx  context.Context
+	data []byte
+}
+
+func (s *stoppable) Read(b []byte) (int, error) {
+	if err := context.Cause(s.ctx); err != nil {
+		return 0, err
+	}
+	if len(s.data) == 0 {
+		return 0, io.EOF
+	}
+	const atOnce = 512
+	n := copy(b[:min(len(b), atOnce)], s.data)
+	s.data = s.data[n:]
+	return n, nil
 }
 
 // jpegDecoder is one for JPEG that is tried before the standard library's.

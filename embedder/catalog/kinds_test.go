@@ -182,7 +182,7 @@ func TestOrientationOfPNGAndWebP(t *testing.T) {
 	plain := b.Bytes()
 	for o := byte(1); o <= 8; o++ {
 		turnedPNG := bytes.Join([][]byte{plain[:header], chunk("eXIf", exif(o)), plain[header:]}, nil)
-		got, err := Decode(turnedPNG, 100)
+		got, err := Decode(t.Context(), turnedPNG, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
