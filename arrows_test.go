@@ -132,6 +132,7 @@ var testArrows = map[string][]string{
 	"reports/interchange": {"reports/internal/fixture"},
 	"reports/page":        {"reports/internal/fixture", "browsertest"},
 	"serve":               {"browsertest", "internal/hostile"},
+	"bench/dataset":       {"bench/metric"},
 	"bench/pipeline":      {"bench/metric", "indexes"},
 	"bench/store":         {"bench/store/storetest"},
 }

@@ -12,5 +12,7 @@
 // each number of threads, which loads the same file.
 package bench
 
+import "annbench/bench/record"
+
 // Engine is the version of the way of measuring. Records of another version are measured again.
-const Engine = "3"
+const Engine = record.HarnessVersion

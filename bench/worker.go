@@ -558,6 +558,11 @@ func (w *worker) score(ctx context.Context, host host, ix indexes.Index, truth *
 	if err != nil {
 		return fmt.Errorf("scoring: %w", err)
 	}
+	if family, err := lookup(w.Family); err == nil && family.Exact {
+		if err := scores.CheckExact(); err != nil {
+			return err
+		}
+	}
 	maps.Copy(scores.Values, m.values)
 	maps.Copy(scores.Values, m.cost)
 	maps.Copy(scores.Spread, m.spread)

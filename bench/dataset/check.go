@@ -1,15 +1,12 @@
 package dataset
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"math"
 	"slices"
 	"strings"
 
-	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
 	"annbench/internal/words"
 )
@@ -26,8 +23,8 @@ type Gate struct {
 // Gates lists what can be allowed. Values that are not finite cannot: no index takes them.
 var Gates = []Gate{
 	{"zeros", "zero vectors under cosine, which have no angle: any at all", 0},
-	{"duplicates", "base vectors that are exact copies of others, so that ids of equal distance are arbitrary: more than a tenth of the base", 0.1},
-	{"queries", "queries that stand in the base too, which are easier than the queries of users: more than a tenth", 0.1},
+	{"duplicates", "base vectors that are exact copies of others, or under cosine point the same way, so that ids of equal distance are arbitrary: more than a tenth of the base", 0.1},
+	{"queries", "queries that stand in the base too (under cosine: whose direction does), which are easier than the queries of users: more than a tenth", 0.1},
 	{"constant", "dimensions that hardly vary, which say nothing and cost time: more than half", 0.5},
 	{"neighbors", "neighbours in the vectors' file that exact search does not confirm: a recall below 0.99", 0.01},
 }
@@ -96,10 +93,14 @@ func (s *Set) Check(metric vec.Metric, allow ...string) (warnings []string, err 
 			}
 		}
 	}
-	d := newDuplicates(s.Base)
+	d := newDuplicates(s.Base, metric)
+	alike, inBase := "are exact copies of another", "as exact copies"
+	if metric == vec.Cosine {
+		alike, inBase = "point the same way as another, which is all that cosine sees", "as far as cosine can see"
+	}
 	if d.copies > 0 {
 		groups, largest := d.groups()
-		f.add("duplicates", float64(d.copies)/float64(s.Base.Rows), "%d of %s are exact copies of another: %s, the largest of %d", d.copies, words.Count(s.Base.Rows, "base vector"), words.Count(groups, "group"), largest)
+		f.add("duplicates", float64(d.copies)/float64(s.Base.Rows), "%d of %s %s: %s, the largest of %d", d.copies, words.Count(s.Base.Rows, "base vector"), alike, words.Count(groups, "group"), largest)
 	}
 	inside := 0
 	for q := range s.Queries.Rows {
@@ -108,12 +109,43 @@ func (s *Set) Check(metric vec.Metric, allow ...string) (warnings []string, err 
 		}
 	}
 	if inside > 0 {
-		f.add("queries", float64(inside)/float64(s.Queries.Rows), "%d of %s also stand in the base, as exact copies", inside, words.Count(s.Queries.Rows, "query"))
+		f.add("queries", float64(inside)/float64(s.Queries.Rows), "%d of %s also stand in the base, %s", inside, words.Count(s.Queries.Rows, "query"), inBase)
 	}
 	if n := constant(s.Base); n > 0 {
 		f.add("constant", float64(n)/float64(s.Base.Dim), "%d of %d dimensions are nearly constant over the base", n, s.Base.Dim)
 	}
+	if text := beyondFloat32(s.Base); text != "" {
+		f.warnings = append(f.warnings, text)
+	}
 	return f.result()
+}
+
+// beyondFloat32 says so where squares of the values are out of a float32's reach. Most indexes sum up such
+// squares; where they are infinite or 0, all vectors look equally far to them.
+func beyondFloat32(m vec.Matrix) string {
+	const smallest, largest = 0x1p-126, math.MaxFloat32
+	large, small := 0, 0
+	for i := range m.Rows {
+		var sum float64
+		for _, x := range m.Row(i) {
+			sum += float64(x) * float64(x)
+		}
+		switch {
+		case sum > largest:
+			large++
+		case sum > 0 && sum < smallest*float64(m.Dim):
+			small++
+		}
+	}
+	for _, found := range []struct {
+		n    int
+		what string
+	}{{large, "large"}, {small, "small"}} {
+		if found.n > 0 {
+			return fmt.Sprintf("the values of %d of %s are so %s that their squares are beyond the reach of float32, in which most indexes compute: scale the vectors, or indexes that should not differ will", found.n, words.Count(m.Rows, "base vector"), found.what)
+		}
+	}
+	return ""
 }
 
 // hardly is the share of the mean variance of a dimension below which one is nearly constant: its
@@ -232,68 +264,4 @@ func zeroRows(m vec.Matrix) (count, first int) {
 		}
 	}
 	return count, first
-}
-
-// duplicates groups the rows of a matrix by their bits.
-type duplicates struct {
-	m      vec.Matrix
-	seed   maphash.Seed
-	heads  map[uint64]int32 // by hash, the latest group
-	list   []group
-	copies int // rows that are not the first of their group
-}
-
-type group struct {
-	row  int32 // the first
-	size int32
-	next int32 // another group of the same hash, -1 for none
-}
-
-func newDuplicates(m vec.Matrix) *duplicates {
-	d := &duplicates{
-		m: m, seed: maphash.MakeSeed(),
-		heads: make(map[uint64]int32, m.Rows),
-		list:  make([]group, 0, m.Rows),
-	}
-	for row := range m.Rows {
-		b := vecfile.FileBytes(m.Row(row))
-		hash := maphash.Bytes(d.seed, b)
-		head, ok := d.heads[hash]
-		if !ok {
-			head = -1
-		}
-		if at := d.find(head, b); at >= 0 {
-			d.list[at].size++
-			d.copies++
-			continue
-		}
-		d.heads[hash] = int32(len(d.list))
-		d.list = append(d.list, group{int32(row), 1, head})
-	}
-	return d
-}
-
-// find looks for the group of b among those from at on: hashes say nothing without the bytes.
-func (d *duplicates) find(at int32, b []byte) int32 {
-	for at >= 0 && !bytes.Equal(vecfile.FileBytes(d.m.Row(int(d.list[at].row))), b) {
-		at = d.list[at].next
-	}
-	return at
-}
-
-func (d *duplicates) has(row []float32) bool {
-	b := vecfile.FileBytes(row)
-	head, ok := d.heads[maphash.Bytes(d.seed, b)]
-	return ok && d.find(head, b) >= 0
-}
-
-// groups counts the groups of more than one, and gives the size of the largest.
-func (d *duplicates) groups() (count, largest int) {
-	for _, g := range d.list {
-		if g.size > 1 {
-			count++
-			largest = max(largest, int(g.size))
-		}
-	}
-	return count, largest
 }

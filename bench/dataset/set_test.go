@@ -496,7 +496,7 @@ func TestGates(t *testing.T) {
 		f           func(base, queries vec.Matrix)
 	}{
 		{"zeros", "1 of 40 base vectors are zero, base vector 7 (row 7 of the collection) first", false, func(b, _ vec.Matrix) { clear(b.Row(7)) }},
-		{"duplicates", "5 of 40 base vectors are exact copies of another: 1 group, the largest of 6", false, func(b, _ vec.Matrix) {
+		{"duplicates", "5 of 40 base vectors point the same way as another, which is all that cosine sees: 1 group, the largest of 6", false, func(b, _ vec.Matrix) {
 			for i := range 5 {
 				copy(b.Row(10+i), b.Row(0))
 			}
@@ -552,14 +552,14 @@ func TestGates(t *testing.T) {
 // Rows whose hashes are the same are told apart by their bytes.
 func TestDuplicatesDoNotTrustHashes(t *testing.T) {
 	m := vec.Matrix{Data: []float32{1, 2, 3, 2, 1}, Rows: 5, Dim: 1}
-	d := newDuplicates(m)
+	d := newDuplicates(m, vec.L2)
 	// As if all three groups had one hash.
 	for i := range d.list {
 		d.list[i].next = int32(i) - 1
 	}
 	last := int32(len(d.list) - 1)
 	for value, want := range map[float32]int32{1: 0, 2: 1, 3: 2, 4: -1} {
-		if got := d.find(last, vecfile.FileBytes([]float32{value})); got != want {
+		if got := d.find(last, []float32{value}); got != want {
 			t.Errorf("%v is found in group %d, want %d", value, got, want)
 		}
 	}

@@ -16,7 +16,8 @@ const Tolerance = 1e-5
 //	recall@k = |{i : d(q, r_i) <= d(q, nn_k) + 1e-5·|d(q, nn_k)|}| / k
 //
 // with answers = d(q, r_1), d(q, r_2), ... as metric distances in any order, and kth = d(q, nn_k).
-// So ties with the k-th neighbour count, whichever of them an index picks. The absolute value makes
+// So ties with the k-th neighbour count, whichever of them an index picks; [Score] counts those too that float32
+// cannot tell apart. The absolute value makes
 // the tolerance one for negative distances too, which inner products give.
 //
 // An answer must be there once, and answers that are not of the base must have been taken out; what

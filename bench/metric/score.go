@@ -82,7 +82,9 @@ const MaxConfusion = 40
 // and the mean number of answers.
 //
 // Distances are computed here, from the ids, by [vec.Metric.Distance]: what the index says of its
-// own answers does not count. k is min(in.K, in.Base.Rows): where the base has no more vectors,
+// own answers does not count. Distances that float32 cannot tell apart are ties. Recall counts them; and in
+// mAP, an answer that ties with the exact neighbour of its rank counts as that neighbour, so that exact
+// search loses nothing by the order in which it happens to show equals. k is min(in.K, in.Base.Rows): where the base has no more vectors,
 // nobody can answer more.
 //
 // An id outside the base, an id that the same query was given before, and every answer after the
@@ -113,6 +115,7 @@ func Score(in ScoreInput) (*Scores, error) {
 
 		ids       = make([]int32, 0, k) // the answers to one query that count
 		distances = make([]float64, 0, k)
+		places    = make([]int, 0, k) // of these answers in the list
 		rel       = make([]bool, 0, k)
 		seen      = make([]int32, in.Base.Rows) // seen[id] = q+1: query q had it already
 		outside   tally
@@ -128,7 +131,7 @@ func Score(in ScoreInput) (*Scores, error) {
 			beyond.add(q, len(given)-k, 0)
 			given = given[:k]
 		}
-		ids, distances, rel = ids[:0], distances[:0], rel[:0]
+		ids, distances, places, rel = ids[:0], distances[:0], places[:0], rel[:0]
 		for _, id := range given {
 			switch {
 			case id < 0 || int(id) >= in.Base.Rows:
@@ -141,7 +144,7 @@ func Score(in ScoreInput) (*Scores, error) {
 				continue
 			}
 			seen[id] = int32(q) + 1
-			ids = append(ids, id)
+			ids, places = append(ids, id), append(places, len(rel))
 			distances = append(distances, in.Metric.Distance(query, in.Base.Row(int(id))))
 			rel = append(rel, in.isRelevant(q, id))
 			if confusion != nil && in.QueryLabels[q] >= 0 && in.BaseLabels[id] >= 0 {
@@ -150,16 +153,10 @@ func Score(in ScoreInput) (*Scores, error) {
 		}
 		answers += len(ids)
 		truth := in.TruthDistances[q][:k]
-		recall[q] = RecallAt(distances, truth[k-1], k)
+		recall[q] = float64(in.hits(q, ids, distances, truth[k-1])) / float64(k)
 		recallID[q] = RecallIDAt(ids, in.TruthIDs[q], k)
 		if err := in.checkTruth(q, ids, distances); err != nil {
 			return nil, err
-		}
-		if in.Metric != vec.InnerProduct {
-			slices.Sort(distances) // an index may have them in the order of its own, rougher distances
-			if ratio, ok := DistanceRatio(distances, truth); ok {
-				ratios = append(ratios, ratio)
-			}
 		}
 		switch {
 		case len(in.Labels) == 0:
@@ -170,12 +167,19 @@ func Score(in ScoreInput) (*Scores, error) {
 		default:
 			total := in.relevantTo(q, count)
 			judged = append(judged, q)
+			in.creditTies(q, rel, places, ids, distances, total)
 			ap = append(ap, AveragePrecision(rel, k, total))
 			rel = rel[:0]
 			for _, id := range in.TruthIDs[q][:k] {
 				rel = append(rel, in.isRelevant(q, id))
 			}
 			apExact = append(apExact, AveragePrecision(rel, k, total))
+		}
+		if in.Metric != vec.InnerProduct {
+			slices.Sort(distances) // an index may have them in the order of its own, rougher distances
+			if ratio, ok := DistanceRatio(distances, truth); ok {
+				ratios = append(ratios, ratio)
+			}
 		}
 	}
 

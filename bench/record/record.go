@@ -152,6 +152,9 @@ type Rounds struct {
 	P50  []float64 `json:"p50"`  // median search time of the round, in seconds
 }
 
+// HarnessVersion is the version of the way in which this annbench measures: what stands in [Record.Engine].
+const HarnessVersion = "3"
+
 // Key is what makes a record be there already when a sweep is run again: the cell, the repetition
 // and the version of the engine.
 func (r *Record) Key() string { return Key(r.Cell, r.Rep, r.Engine) }

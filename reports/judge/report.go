@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -74,7 +75,7 @@ func TermsOf(c record.Cell) Terms {
 // Note is a doubt about the results as a whole.
 type Note struct {
 	Code  NoteCode
-	Name  string // of a folder, for Torn; what disturbed, in the records' own words, for Disturbed
+	Name  string // of a folder, for Torn; what disturbed, in the records' own words, for Disturbed; versions, for OtherVersion
 	N     int    // bytes, records, data sets, environments; of Disturbed how often beside Name it happened
 	Of    int
 	Share float64
@@ -92,6 +93,7 @@ const (
 	Disturbed                           // timing was disturbed by Name, and N times by the like with other figures
 	SeveralEnvironments                 // the records come from N environments
 	ExactMisses                         // the exact family Name has a recall of Share, below 1
+	OtherVersion                        // N records that count are of harness versions (Name) that are not this one's
 	FewVectors                          // k is N, and data set Name has only Of vectors to search
 )
 
@@ -608,8 +610,8 @@ func Portable(s string) string { return absolutePath.ReplaceAllString(s, "$1…/
 // a path hold no spaces here, as messages do not quote reliably.
 var absolutePath = regexp.MustCompile(`(^|[\s"'(\[=,;])(?:[A-Za-z]:\\(?:[^\s\\"':;,()]+\\)*|/(?:[^\s/"':;,()]+/)*)([^\s/\\"':;,()]+)`)
 
-// doubts notes what no results should have: exact search that misses what it defines, and more answers asked
-// for than there are vectors.
+// doubts notes what no results should have: records of another harness version, exact search that misses what
+// it defines, and more answers asked for than there are vectors.
 func (r *Report) doubts() {
 	seen := map[Note]bool{}
 	add := func(n Note) {
@@ -617,6 +619,18 @@ func (r *Report) doubts() {
 			seen[n] = true
 			r.Notes = append(r.Notes, n)
 		}
+	}
+	versions, old := map[string]bool{}, 0
+	for _, row := range r.Rows {
+		for _, rep := range row.Reps {
+			if rep.Engine != record.HarnessVersion {
+				versions[rep.Engine] = true
+				old++
+			}
+		}
+	}
+	if old > 0 {
+		add(Note{Code: OtherVersion, Name: strings.Join(slices.Sorted(maps.Keys(versions)), " and "), N: old})
 	}
 	for _, row := range r.Rows {
 		if v, ok := row.Value(metric.Recall); ok && row.Exact && v.Median < 1 {

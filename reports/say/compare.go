@@ -16,6 +16,13 @@ func PairNotes(p *judge.Pairs) []string {
 	if p.OtherData() {
 		out = append(out, "the two are of different data: recall and mAP do not compare, and speeds only roughly")
 	}
+	for _, r := range []*judge.Report{p.A, p.B} {
+		for _, n := range r.Notes {
+			if n.Code == judge.OtherVersion || n.Code == judge.ExactMisses {
+				out = append(out, judge.NameOf(r)+": "+noteText(r, n))
+			}
+		}
+	}
 	for _, d := range environmentDiffers(p.A, p.B) {
 		out = append(out, "environments differ, so differences may be the machines': "+d)
 	}

@@ -31,6 +31,8 @@ func noteText(r *judge.Report, n judge.Note) string {
 		return fmt.Sprintf("these results are of %d data sets (%s): numbers compare within one of them only", n.N, strings.Join(datasetNames(r), ", "))
 	case judge.ExactMisses:
 		return fmt.Sprintf("WARNING: exact search (%s) scores recall %s, below 1: float32 cannot tell these distances apart, or two distances are in use; read no recall here as more exact than that", Clean(n.Name), Ratio(n.Share))
+	case judge.OtherVersion:
+		return Plural(n.N, "record is", "records are") + fmt.Sprintf(" of harness version %s, and this annbench measures by version %s: they compare with each other, not with new ones; run the sweep again to measure them anew", Clean(n.Name), record.HarnessVersion)
 	case judge.FewVectors:
 		return fmt.Sprintf("%d answers were asked for where %s has %s: queries get fewer", n.N, Clean(n.Name), Plural(n.Of, "vector", "vectors"))
 	case judge.Disturbed:

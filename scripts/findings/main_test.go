@@ -32,7 +32,7 @@ func results(t *testing.T) string {
 			add := func(family, build, search string, recall, qps, seconds, bytes, mAP float64) {
 				rec := record.Record{
 					Cell: record.Cell{Dataset: "d", Metric: "cosine", Family: family, Build: build, Search: search, K: k, Threads: 1, Mode: record.Latency},
-					Rep:  rep, Engine: "1", Time: time.Unix(1, 0), Status: record.OK, Exact: strings.HasPrefix(family, "flat"), Library: "x",
+					Rep:  rep, Engine: record.HarnessVersion, Time: time.Unix(1, 0), Status: record.OK, Exact: strings.HasPrefix(family, "flat"), Library: "x",
 					Values: map[string]float64{
 						metric.Recall: recall, metric.QPS: qps * wiggle, metric.Mean: 1 / (qps * wiggle), metric.Build: seconds * wiggle, metric.Resident: bytes,
 						metric.MAP: mAP, metric.MAPExact: .8, metric.MAPDelta: mAP - .8, metric.MAPDeltaLo: mAP - .81, metric.MAPDeltaHi: math.Min(0, mAP-.79),

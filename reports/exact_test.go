@@ -1,0 +1,52 @@
+package reports
+
+import (
+	"bytes"
+	"html"
+	"strings"
+	"testing"
+
+	"annbench/bench/record"
+	"annbench/reports/internal/fixture"
+	"annbench/reports/judge"
+	"annbench/reports/say"
+	"annbench/reports/text"
+)
+
+// TestCaseS1: exact search that scores below 1 is a warning at the top of page and table.
+func TestCaseS1(t *testing.T) {
+	r := fixture.Load(t, judge.Load, fixture.Results(t, fixture.Cell("flat", "", 0, .658, 99), fixture.Cell("hnsw", "", 0, .9, 500)))
+	const want = "WARNING: exact search (flat) scores recall 0.658, below 1"
+	for _, format := range []text.Format{text.Terminal, text.Markdown} {
+		var b bytes.Buffer
+		if err := text.Table(&b, r, text.Options{Format: format}); err != nil {
+			t.Fatal(err)
+		}
+		out := strings.Join(strings.Fields(b.String()), " ")
+		if at := strings.Index(out, want); at < 0 || at > strings.Index(out, "hnsw") {
+			t.Errorf("the table does not begin with the warning:\n%s", b.String())
+		}
+	}
+	p := pageOf(t, r)
+	if at := strings.Index(p, html.EscapeString(want)); at < 0 || at > strings.Index(p, "<table") {
+		t.Error("the page does not begin with the warning")
+	}
+}
+
+// TestOtherVersion: report, choose and compare say that records are of another harness version.
+func TestOtherVersion(t *testing.T) {
+	old := fixture.Cell("flat", "", 0, 1, 99)
+	old.Engine = "2"
+	a := fixture.Load(t, judge.Load, fixture.Results(t, old))
+	b := fixture.Load(t, judge.Load, fixture.Results(t, fixture.Cell("flat", "", 0, 1, 99)))
+	const want = "1 record is of harness version 2, and this annbench measures by version " + record.HarnessVersion
+	if notes := strings.Join(say.Notes(a), "\n"); !strings.Contains(notes, want) {
+		t.Errorf("notes %q", notes)
+	}
+	if notes := say.Notes(b); len(notes) > 0 {
+		t.Errorf("notes %q of records of this version", notes)
+	}
+	if notes := strings.Join(say.PairNotes(judge.Compare(a, b, 0)), "\n"); !strings.Contains(notes, want) {
+		t.Errorf("compare says %q", notes)
+	}
+}
