@@ -27,7 +27,9 @@ const module = "annbench"
 var arrows = map[string][]string{
 	"": {},
 
+	"configs":             {},
 	"internal/atomicfile": {"internal/plaintext"},
+	"internal/console":    {},
 	"internal/words":      {},
 	"internal/plaintext":  {},
 	"internal/units":      {"internal/words"},
@@ -72,7 +74,8 @@ var arrows = map[string][]string{
 
 	// The whole way from images or vectors to results, for programs.
 	"bench/pipeline": {
-		"bench", "bench/sweepfile", "bench/dataset", "bench/dataset/attributes", "bench/dataset/collection", "bench/project", "bench/record", "embedder", "embedder/catalog", "embedder/models",
+		"bench", "bench/sweepfile", "bench/dataset", "bench/dataset/attributes", "bench/dataset/collection", "bench/project", "bench/record",
+		"configs", "embedder", "embedder/catalog", "embedder/catalog/survey", "embedder/models",
 		"indexes", "indexes/vec", "internal/atomicfile", "internal/usage", "internal/words",
 	},
 

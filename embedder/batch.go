@@ -28,6 +28,19 @@ func ParseBatch(text string) (int, error) {
 	return n, nil
 }
 
+// ParseBatches reads a list of sizes of batches: "1,32,auto".
+func ParseBatches(text string) ([]int, error) {
+	var all []int
+	for part := range strings.SplitSeq(text, ",") {
+		n, err := ParseBatch(strings.TrimSpace(part))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}
+
 // BatchTrial is a size of batches that was tried.
 type BatchTrial struct {
 	Batch     int     `json:"batch"`

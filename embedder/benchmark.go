@@ -46,6 +46,18 @@ type Case struct {
 	Precision Precision `json:"precision"`
 }
 
+// Cases are all combinations, device by device.
+func Cases(devices []Device, precisions []Precision, batches []int) (all []Case) {
+	for _, device := range devices {
+		for _, precision := range precisions {
+			for _, batch := range batches {
+				all = append(all, Case{Device: device, Batch: batch, Precision: precision})
+			}
+		}
+	}
+	return all
+}
+
 // Contender runs the model of its own accord.
 type Contender interface {
 	Name() string                                 // "Python onnxruntime 1.27.0"

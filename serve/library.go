@@ -68,17 +68,31 @@ type labelled struct {
 type LibraryConfig struct {
 	Results *record.Results
 	Set     *dataset.Set
-	Metric  vec.Metric
+	// Metric is the distance that is searched by. Empty: that of the first record.
+	Metric vec.Metric
 	// Thumbnails is the collection that the set was divided from; nil where it is not at hand.
 	Thumbnails *collection.Collection
 	// Source has the pictures in full; nil where they are not at hand.
 	Source catalog.Source
 }
 
+// metricOf is the metric of the first record.
+func metricOf(r *record.Results) vec.Metric {
+	for _, rec := range r.Records {
+		if m, err := vec.ParseMetric(rec.Cell.Metric); err == nil {
+			return m
+		}
+	}
+	return vec.Cosine
+}
+
 // NewLibrary makes a library. What c names must stay open as long as it is used.
 func NewLibrary(c LibraryConfig) (*Library, error) {
 	if c.Results.Dataset.Digest != c.Set.Digest {
 		return nil, fmt.Errorf("%s are results of another data set than %s", c.Results.Dir, c.Set.Dir)
+	}
+	if c.Metric == "" {
+		c.Metric = metricOf(c.Results)
 	}
 	l := &Library{
 		name: c.Results.Dataset.Name, dataset: c.Results.Dataset, metric: c.Metric, set: c.Set, ranker: vec.NewRanker(c.Set.Base, c.Metric),

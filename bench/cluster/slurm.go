@@ -12,10 +12,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -172,14 +175,28 @@ func (j *Jobs) Resolve() error {
 
 // A Fit is the estimate that tasks ask for time and memory by.
 type Fit struct {
+	Builds, Repetitions int // what is measured
+
 	Whole, Longest bench.Estimate
 	Task           int           // which shard takes longest, from 1
 	Truth          time.Duration // of the exact neighbours, on the cores of a task
 	Data           int64         // size of the vectors in bytes
 }
 
-// Fit estimates what the tasks take and sets what j does not say: cores, time limit and memory.
-func (j *Jobs) Fit(ctx context.Context, sweep *sweepfile.Sweep, set *dataset.Set, plan *bench.Plan) (*Fit, error) {
+// Fit estimates what the tasks take and sets what j does not say: their number, cores, time limit and memory. More
+// shards than there are builds are cut to that, which say is called with.
+func (j *Jobs) Fit(ctx context.Context, sweep *sweepfile.Sweep, set *dataset.Set, plan *bench.Plan, say func(line string)) (*Fit, error) {
+	builds := plan.Builds()
+	switch {
+	case builds == 0:
+		return nil, fmt.Errorf("%s: nothing can be measured: `annbench plan` says why", sweep.Name)
+	case j.Shards == 0:
+		j.Shards = min(DefaultShards, builds)
+	case j.Shards > builds:
+		say(fmt.Sprintf("note: there are %d builds, so %d shards", builds, builds))
+		j.Shards = builds
+	}
+	j.TruthShards = min(j.TruthShards, set.Base.Rows)
 	parts := []*bench.Plan{plan}
 	for i := range j.Shards {
 		parts = append(parts, plan.Part(bench.Shard{Index: i + 1, Of: j.Shards}))
@@ -197,7 +214,7 @@ func (j *Jobs) Fit(ctx context.Context, sweep *sweepfile.Sweep, set *dataset.Set
 	if j.Cpus == 0 {
 		j.Cpus = sweep.Cores()
 	}
-	f := &Fit{Whole: estimates[0], Longest: estimates[longest], Task: longest}
+	f := &Fit{Builds: builds, Repetitions: sweep.Repetitions, Whole: estimates[0], Longest: estimates[longest], Task: longest}
 	f.Truth = f.Whole.Truth / time.Duration(j.Cpus)
 	f.Data = 4 * int64(set.Base.Rows+set.Queries.Rows) * int64(set.Base.Dim)
 	if j.Time == "" {
@@ -208,6 +225,30 @@ func (j *Jobs) Fit(ctx context.Context, sweep *sweepfile.Sweep, set *dataset.Set
 		j.Mem = fmt.Sprintf("%dM", (held+(100<<20)-1)/(100<<20)*100)
 	}
 	return f, nil
+}
+
+// WriteText writes what jobs, which f is the fit of, ask for, and warns of paths that other nodes may not see.
+func (f *Fit) WriteText(w io.Writer, j *Jobs) {
+	fmt.Fprintf(w, "%s: %d builds × %d repetitions in %d tasks\n", j.Name, f.Builds, f.Repetitions, j.Shards)
+	for _, name := range slices.Sorted(maps.Keys(f.Whole.Unknown)) {
+		fmt.Fprintf(w, "not in the estimate: %s: %s\n", name, f.Whole.Unknown[name])
+	}
+	fmt.Fprintf(w, "estimated here: %v in all, %v for the longest task (%d of %d), %v for exact neighbours\n",
+		rounded(f.Whole.Wall), rounded(f.Longest.Wall), f.Task, j.Shards, rounded(f.Truth))
+	fmt.Fprintf(w, "asked for, for each task: a node of its own with %d cores, %s of memory (largest process %d MiB, %s; data %d MiB; %d MiB beside), %s (%d times the estimate, and %v)\n",
+		j.Cpus, j.Mem, f.Whole.Memory>>20, cmp.Or(f.Whole.Largest, "none"), f.Data>>20, MemoryBase>>20, j.Time, TimeMargin, TimeAtLeast)
+	for _, at := range []struct{ what, path string }{{"results", j.Out}, {"the cache (ANNBENCH_CACHE)", j.Cache}, {"annbench", j.Annbench}} {
+		if fs := LocalDisk(at.path); fs != "" {
+			fmt.Fprintf(w, "note: %s: %s is on a disk of this machine (%s); all nodes must see it at this path\n", at.what, at.path, fs)
+		}
+	}
+}
+
+func rounded(d time.Duration) time.Duration {
+	if d < 10*time.Second {
+		return d.Round(100 * time.Millisecond)
+	}
+	return d.Round(time.Second)
 }
 
 // slurmTime writes a time limit as D-HH:MM:SS, up to the next minute.

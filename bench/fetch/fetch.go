@@ -36,9 +36,10 @@ type Options struct {
 	Client *http.Client
 	// Stall ends a download that no byte comes of for so long; 0 means a minute.
 	Stall time.Duration
-	// Progress, where not nil, is told how many bytes of a file there are; total is 0 where unknown.
-	Progress func(file string, done, total int64)
-	// Log, where not nil, is told of what a user should know: files that cannot be verified, retries.
+	// Progress, where not nil, is called with the bytes of a file that are there and the time left, 0 where
+	// unknown; total is done where the size is unknown.
+	Progress func(file string, done, total int64, left time.Duration)
+	// Log, where not nil, is called with what a user should know: files that cannot be verified, retries.
 	Log func(format string, args ...any)
 }
 
@@ -54,7 +55,7 @@ func Fetch(ctx context.Context, set Set, dir string, o Options) error {
 		return fmt.Errorf("fetching %s: %w", set.Name, err)
 	}
 	for _, f := range set.Files {
-		if err := (&job{f, dir, o}).do(ctx); err != nil {
+		if err := (&job{File: f, dir: dir, Options: o}).do(ctx); err != nil {
 			return fmt.Errorf("fetching %s: %w", set.Name, err)
 		}
 	}
@@ -66,6 +67,8 @@ type job struct {
 	File
 	dir string
 	Options
+	began time.Time // of the progress, when from bytes were there
+	from  int64
 }
 
 func (j *job) log(format string, args ...any) {
@@ -74,10 +77,18 @@ func (j *job) log(format string, args ...any) {
 	}
 }
 
-func (j *job) progress(done int64) {
-	if j.Progress != nil {
-		j.Progress(j.Name, done, j.Size)
+func (j *job) progress(done, size int64) {
+	if j.Progress == nil {
+		return
 	}
+	if j.began.IsZero() {
+		j.began, j.from = time.Now(), done
+	}
+	total, left := max(size, done), time.Duration(0)
+	if done > j.from {
+		left = time.Duration(float64(time.Since(j.began)) / float64(done-j.from) * float64(total-done))
+	}
+	j.Progress(j.Name, done, total, left)
 }
 
 func (j *job) path() string { return filepath.Join(j.dir, j.Name) }
@@ -141,7 +152,7 @@ func (j *job) copy(ctx context.Context, part *os.File) error {
 	if err := part.Truncate(0); err != nil {
 		return err
 	}
-	_, err = io.Copy(part, &watched{ctx: ctx, r: from, seen: j.progress})
+	_, err = io.Copy(part, &watched{ctx: ctx, r: from, seen: func(n int64) { j.progress(n, j.Size) }})
 	return err
 }
 
@@ -310,9 +321,7 @@ func (j *job) request(ctx context.Context, part *os.File, have int64) error {
 	defer timer.Stop()
 	n, err := io.Copy(part, &watched{ctx: ctx, r: res.Body, seen: func(n int64) {
 		timer.Reset(stall)
-		if j.Progress != nil {
-			j.Progress(j.Name, have+n, max(total, 0))
-		}
+		j.progress(have+n, total)
 	}})
 	if err != nil {
 		var disk *fs.PathError

@@ -101,7 +101,7 @@ func TestFetch(t *testing.T) {
 	s := serve(t, content(100_000))
 	dir := filepath.Join(t.TempDir(), "new")
 	var last, total int64
-	o := Options{Progress: func(file string, done, of int64) { last, total = done, of }}
+	o := Options{Progress: func(file string, done, of int64, _ time.Duration) { last, total = done, of }}
 	if err := Fetch(t.Context(), s.set(), dir, o); err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestFetchResumes(t *testing.T) {
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	}}
-	err := Fetch(ctx, s.set(), dir, Options{Progress: func(_ string, done, _ int64) {
+	err := Fetch(ctx, s.set(), dir, Options{Progress: func(_ string, done, _ int64, _ time.Duration) {
 		if done == 20_000 {
 			cancel()
 		}

@@ -30,6 +30,7 @@ import (
 	"annbench/bench/project"
 	"annbench/bench/record"
 	"annbench/bench/sweepfile"
+	"annbench/embedder/catalog/survey"
 	"annbench/internal/atomicfile"
 )
 
@@ -338,6 +339,28 @@ func (p *Pipeline) Map(ctx context.Context, all *collection.Collection, c projec
 	}
 	m.Digest = digest
 	return m, nil
+}
+
+// DrawMap is Map, and writes map.json, map.png and map.svg into dir, which is made if it is not there; files are
+// their paths.
+func (p *Pipeline) DrawMap(ctx context.Context, all *collection.Collection, c project.Config, dir string) (m *record.Map, files []string, err error) {
+	if m, err = p.Map(ctx, all, c); err != nil {
+		return nil, nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, nil, err
+	}
+	path := filepath.Join(dir, record.MapFile)
+	if err := atomicfile.WriteJSON(path, m); err != nil {
+		return nil, nil, err
+	}
+	var planes []survey.Plane
+	for _, p := range m.Methods {
+		note := fmt.Sprintf("%s; keeps %.0f %% of the 10 nearest neighbours", p.Note, 100*p.Kept)
+		planes = append(planes, survey.Plane{Title: p.Name, Note: note, X: p.X, Y: p.Y})
+	}
+	files, err = survey.Map(planes, m.Label, m.Labels).Write(dir, "map")
+	return m, append([]string{path}, files...), err
 }
 
 // keepMap puts the map of a collection into a results folder, unless it is there. It is for people, so

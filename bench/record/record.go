@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -45,6 +46,17 @@ const (
 
 // Modes lists the modes in the order in which they are measured.
 var Modes = []string{Latency, Throughput, Batch, OpenLoop}
+
+// Asked says how the queries of c are put: "latency", "throughput on 4", "load, 100/s on 8".
+func (c Cell) Asked() string {
+	switch {
+	case c.Rate > 0:
+		return fmt.Sprintf("%s, %v/s on %d", c.Mode, c.Rate, c.Workers)
+	case c.Workers > 0:
+		return fmt.Sprintf("%s on %d", c.Mode, c.Workers)
+	}
+	return c.Mode
+}
 
 // Settings is build and search settings as one text, for people.
 func (c Cell) Settings() string {

@@ -3,25 +3,21 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"annbench/bench/project"
-	"annbench/bench/record"
 	"annbench/bench/sweepfile"
-	"annbench/embedder/catalog/survey"
 	"annbench/indexes/vec"
-	"annbench/internal/atomicfile"
 )
 
 type catalogMapCmd struct {
-	Vectors    string  `arg:"" help:"A folder that embed wrote, or a file of vectors; docs/reference/formats.md lists the formats." s3:"own"`
-	Labels     string  `help:"Text file with the category of each vector, a line each." placeholder:"FILE" s3:"own"`
-	Out        string  `help:"Folder for map.json, map.png and map.svg. Default: results/NAME.map." placeholder:"DIR" s3:"out"`
-	Metric     string  `help:"What near means: cosine, l2 or ip." default:"cosine"`
-	Points     int     `help:"Vectors that are drawn at most; a random sample of more." default:"3000"`
-	Seed       uint64  `help:"Of the sample, and of t-SNE's first step." default:"1"`
-	Perplexity float64 `help:"About how many neighbours t-SNE keeps together." default:"30"`
+	Vectors    string     `arg:"" help:"A folder that embed wrote, or a file of vectors; docs/reference/formats.md lists the formats." s3:"own"`
+	Labels     string     `help:"Text file with the category of each vector, a line each." placeholder:"FILE" s3:"own"`
+	Out        string     `help:"Folder for map.json, map.png and map.svg. Default: results/NAME.map." placeholder:"DIR" s3:"out"`
+	Metric     vec.Metric `help:"What near means: cosine, l2 or ip." default:"cosine"`
+	Points     int        `help:"Vectors that are drawn at most; a random sample of more." default:"3000"`
+	Seed       uint64     `help:"Of the sample, and of t-SNE's first step." default:"1"`
+	Perplexity float64    `help:"About how many neighbours t-SNE keeps together." default:"30"`
 }
 
 // Help is printed below the flags.
@@ -36,10 +32,6 @@ Examples:
 }
 
 func (c *catalogMapCmd) Run(ctx context.Context, s *surface) error {
-	metric, err := vec.ParseMetric(c.Metric)
-	if err != nil {
-		return misuse(err)
-	}
 	if c.Points < 3 || !(c.Perplexity >= 1) {
 		return misuse(fmt.Errorf("--points must be at least 3, and --perplexity at least 1"))
 	}
@@ -51,18 +43,7 @@ func (c *catalogMapCmd) Run(ctx context.Context, s *surface) error {
 	if c.Out == "" {
 		c.Out = filepath.Join("results", all.Name+".map")
 	}
-	m, err := s.pipeline(ctx).Map(ctx, all, project.Config{Metric: metric, Points: c.Points, Seed: c.Seed, Perplexity: c.Perplexity})
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(c.Out, 0o755); err != nil {
-		return err
-	}
-	path := filepath.Join(c.Out, record.MapFile)
-	if err := atomicfile.WriteJSON(path, m); err != nil {
-		return err
-	}
-	files, err := mapFigure(m).Write(c.Out, "map")
+	m, files, err := s.pipeline(ctx).DrawMap(ctx, all, project.Config{Metric: c.Metric, Points: c.Points, Seed: c.Seed, Perplexity: c.Perplexity}, c.Out)
 	if err != nil {
 		return err
 	}
@@ -70,18 +51,5 @@ func (c *catalogMapCmd) Run(ctx context.Context, s *surface) error {
 	for _, p := range m.Methods {
 		fmt.Fprintf(s.out, "%-5s  %s, %.0f %% of the 10 nearest neighbours kept\n", p.Name, p.Note, 100*p.Kept)
 	}
-	for _, f := range append([]string{path}, files...) {
-		fmt.Fprintln(s.out, f)
-	}
-	return nil
-}
-
-// mapFigure is the map as the files have it.
-func mapFigure(m *record.Map) survey.Figure {
-	var planes []survey.Plane
-	for _, p := range m.Methods {
-		note := fmt.Sprintf("%s; keeps %.0f %% of the 10 nearest neighbours", p.Note, 100*p.Kept)
-		planes = append(planes, survey.Plane{Title: p.Name, Note: note, X: p.X, Y: p.Y})
-	}
-	return survey.Map(planes, m.Label, m.Labels)
+	return s.lines(files...)
 }

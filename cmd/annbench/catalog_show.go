@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"annbench/embedder/catalog"
 	"annbench/embedder/catalog/survey"
+	"annbench/internal/console"
 )
 
 type catalogShowCmd struct {
@@ -53,10 +53,7 @@ func (c *catalogShowCmd) Run(ctx context.Context, s *surface) error {
 	if err := look.Print(s.out); err != nil {
 		return err
 	}
-	for _, f := range files {
-		fmt.Fprintln(s.out, f)
-	}
-	return nil
+	return s.lines(files...)
 }
 
 func (c *catalogShowCmd) survey(ctx context.Context, s *surface) (*survey.Survey, error) {
@@ -70,7 +67,7 @@ func (c *catalogShowCmd) survey(ctx context.Context, s *surface) (*survey.Survey
 		}
 		return survey.OfAnnotations(a), nil
 	}
-	src, err := c.open(&surface{quiet: true}, c.Strict) // the problems are told with the others, below
+	src, err := c.open(&surface{Console: console.Console{Quiet: true}}, c.Strict) // the problems are told with the others, below
 	if err != nil {
 		return nil, err
 	}
@@ -78,13 +75,7 @@ func (c *catalogShowCmd) survey(ctx context.Context, s *surface) (*survey.Survey
 	if samples == 0 {
 		samples = -1
 	}
-	began := time.Now()
-	look, err := survey.Take(ctx, src, survey.Options{
-		Samples: samples, Seed: c.Seed,
-		Progress: func(done, total int) {
-			s.progress("reading images", done, total, secondsLeft(done, total, time.Since(began)))
-		},
-	})
+	look, err := survey.Take(ctx, src, survey.Options{Samples: samples, Seed: c.Seed, Progress: s.Counting("reading images")})
 	s.clear()
 	if err != nil {
 		return nil, err

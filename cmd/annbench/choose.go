@@ -3,10 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"annbench/bench/metric"
-	"annbench/bench/record"
 	"annbench/internal/units"
 	"annbench/reports/interchange"
 	"annbench/reports/judge"
@@ -75,7 +73,7 @@ func (c *chooseCmd) Run(s *surface) error {
 	if sets := r.Datasets(); len(sets) > 1 {
 		return misuse(fmt.Errorf("these results are of %d data sets (%s): name those of one, as numbers compare within one only", len(sets), say.Title(r)))
 	}
-	t, err := pickTerms(r, c.K, c.Metric)
+	t, err := r.TermsOf(c.K, c.Metric)
 	if err != nil {
 		return misuse(err)
 	}
@@ -94,22 +92,4 @@ func (c *chooseCmd) Run(s *surface) error {
 		return errNothingFits
 	}
 	return nil
-}
-
-// pickTerms are the terms in focus, or those with the k and the metric that were asked for.
-func pickTerms(r *judge.Report, k int, name string) (judge.Terms, error) {
-	if k == 0 && name == "" {
-		return r.Focus, nil
-	}
-	var have []string
-	for _, t := range r.Terms {
-		if t.Mode != record.Latency {
-			continue
-		}
-		if (k == 0 || t.K == k) && (name == "" || t.Metric == name) && (t.Dataset == r.Focus.Dataset) {
-			return t, nil
-		}
-		have = append(have, fmt.Sprintf("k %d by %s", t.K, t.Metric))
-	}
-	return judge.Terms{}, fmt.Errorf("the results have no such cells: there are %s", strings.Join(have, ", "))
 }

@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"annbench/bench/pipeline"
 	"annbench/embedder"
@@ -101,52 +97,20 @@ func (c *classifyCmd) check() error {
 	if err := c.config().Check(); err != nil {
 		return fmt.Errorf("--%w", err) // the flags have the names of what they set
 	}
-	for i, split := range c.Split {
-		if !filepath.IsLocal(split) || slices.Contains(c.Split[:i], split) {
-			return fmt.Errorf("--split %q is not the name of a folder, or is named twice", split)
-		}
-	}
 	return nil
 }
 
 func (c *classifyCmd) collections(s *surface) ([]evaluate.Collection, error) {
-	var out []evaluate.Collection
-	for _, dir := range c.Data {
-		splits := c.Split
-		if len(splits) == 0 {
-			splits = []string{"."}
-			if info, err := os.Stat(filepath.Join(dir, "test")); err == nil && info.IsDir() {
-				if _, err := os.Stat(filepath.Join(dir, catalog.BoardsFile)); errors.Is(err, fs.ErrNotExist) {
-					splits = []string{"test"}
-				}
-			}
-		}
-		base := filepath.Base(filepath.Clean(dir))
-		col := evaluate.Collection{Name: base}
-		var names []string
-		for _, split := range splits {
-			i := images{Folder: filepath.Join(dir, split)}
-			src, err := i.open(s, c.Strict)
-			if err != nil {
-				return nil, err
-			}
-			name := base
-			if split != "." {
-				name, names = base+", "+split, append(names, split)
-			}
-			col.Splits = append(col.Splits, evaluate.Split{Name: name, Source: src})
-		}
-		if len(names) > 0 {
-			col.Name += ", " + strings.Join(names, " and ")
-		}
-		out = append(out, col)
+	out, err := evaluate.Collections(c.Data, c.Split, func(dir string) (catalog.Source, error) {
+		i := images{Folder: dir}
+		return i.open(s, c.Strict)
+	})
+	if err != nil || c.Boards == 0 {
+		return out, err
 	}
-	if c.Boards > 0 {
-		src, err := catalog.RenderedBoards(catalog.Config{Boards: c.Boards, Seed: c.Seed})
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, evaluate.Collection{Name: src.Name(), Splits: []evaluate.Split{{Name: src.Name(), Source: src}}})
+	src, err := catalog.RenderedBoards(catalog.Config{Boards: c.Boards, Seed: c.Seed})
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
+	return append(out, evaluate.Collection{Name: src.Name(), Splits: []evaluate.Split{{Name: src.Name(), Source: src}}}), nil
 }

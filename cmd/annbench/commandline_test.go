@@ -17,7 +17,7 @@ const commandLinePage = "../../docs/reference/command-line.md"
 // TestCommandLinePage compares the reference of the command line with the flags that there are.
 func TestCommandLinePage(t *testing.T) {
 	var c cli
-	parser, err := kong.New(&c, kong.Name("annbench"), helpVars)
+	parser, err := kong.New(&c, grammar...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"annbench/bench/dataset/collection"
@@ -34,12 +35,12 @@ func (f *source) open(ctx context.Context, s *surface) (*collection.Collection, 
 
 type describeCmd struct {
 	source
-	Queries int    `help:"How many vectors to search for. Default: those that are given, or at most 1000 that are held out." placeholder:"N"`
-	Metric  string `help:"l2, cosine or ip. Default: what the file says, or cosine."`
-	Seed    uint64 `help:"Decides which vectors are held out." default:"1"`
-	Out     string `help:"Folder for the plots (PNG and SVG). Default: NAME.described." placeholder:"DIR" s3:"out"`
-	NoPlots bool   `help:"Print, and draw nothing."`
-	JSON    bool   `help:"JSON instead of a table."`
+	Queries int        `help:"How many vectors to search for. Default: those that are given, or at most 1000 that are held out." placeholder:"N"`
+	Metric  vec.Metric `help:"l2, cosine or ip. Default: what the file says, or cosine."`
+	Seed    uint64     `help:"Decides which vectors are held out." default:"1"`
+	Out     string     `help:"Folder for the plots (PNG and SVG). Default: NAME.described." placeholder:"DIR" s3:"out"`
+	NoPlots bool       `help:"Print, and draw nothing."`
+	JSON    bool       `help:"JSON instead of a table."`
 }
 
 // Help is printed below the flags.
@@ -57,13 +58,7 @@ func (c *describeCmd) Run(ctx context.Context, s *surface) error {
 		return err
 	}
 	defer all.Close()
-	describe := pipeline.DescribeConfig{Queries: c.Queries, Seed: c.Seed}
-	if c.Metric != "" {
-		if describe.Metric, err = vec.ParseMetric(c.Metric); err != nil {
-			return misuse(fmt.Errorf("--metric: %w", err))
-		}
-	}
-	d, err := s.pipeline(ctx).Describe(ctx, all, describe)
+	d, err := s.pipeline(ctx).Describe(ctx, all, pipeline.DescribeConfig{Metric: c.Metric, Queries: c.Queries, Seed: c.Seed})
 	if err != nil {
 		return err
 	}
@@ -126,11 +121,7 @@ Examples:
 
 func (c *convertCmd) Run(ctx context.Context, s *surface) error {
 	ext := filepath.Ext(c.Out)
-	known := false
-	for _, w := range vecfile.Writable() {
-		known = known || strings.EqualFold(w, ext)
-	}
-	if !known {
+	if !slices.ContainsFunc(vecfile.Writable(), func(w string) bool { return strings.EqualFold(w, ext) }) {
 		return misuse(fmt.Errorf("%s: the extension must be one of %s", c.Out, strings.Join(vecfile.Writable(), " ")))
 	}
 	if a, err := os.Stat(c.File); err == nil {
@@ -143,17 +134,13 @@ func (c *convertCmd) Run(ctx context.Context, s *surface) error {
 		return err
 	}
 	defer all.Close()
-	base, queries := all.Parts()
-	if err := base.WriteFile(ctx, c.Out); err != nil {
+	queries, err := all.WriteFiles(ctx, c.Out)
+	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "%s: %d vectors of %d dimensions\n", c.Out, base.Vectors.Rows, base.Vectors.Dim)
-	if queries != nil {
-		path := strings.TrimSuffix(c.Out, ext) + "-queries" + ext
-		if err := queries.WriteFile(ctx, path); err != nil {
-			return err
-		}
-		fmt.Fprintf(s.out, "%s: %d queries\n", path, queries.Vectors.Rows)
+	fmt.Fprintf(s.out, "%s: %d vectors of %d dimensions\n", c.Out, all.Vectors.Rows-all.Meta.Queries, all.Vectors.Dim)
+	if queries != "" {
+		fmt.Fprintf(s.out, "%s: %d queries\n", queries, all.Meta.Queries)
 	}
 	return nil
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"strings"
 
 	"annbench/embedder"
 )
@@ -48,17 +46,4 @@ func (f *deviceFlags) one(s *surface) (embedder.SessionOptions, error) {
 		err = misuse(errors.New("--precision takes one value, except with --bench"))
 	}
 	return o, err
-}
-
-// batches reads a list of sizes of batches.
-func batches(text string) ([]int, error) {
-	var all []int
-	for part := range strings.SplitSeq(text, ",") {
-		n, err := embedder.ParseBatch(strings.TrimSpace(part))
-		if err != nil {
-			return nil, misuse(fmt.Errorf("--batch: %w", err))
-		}
-		all = append(all, n)
-	}
-	return all, nil
 }

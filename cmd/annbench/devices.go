@@ -1,10 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"strings"
-	"text/tabwriter"
-
 	"annbench/embedder"
 	"annbench/embedder/models"
 )
@@ -36,34 +32,5 @@ func (c *devicesCmd) Run(s *surface) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		return s.json(survey)
-	}
-	fmt.Fprintf(s.out, "%s, %s\n\n", survey.Runtime, survey.Library)
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	var lacking []string // devices that this library was built without
-	for _, d := range survey.Devices {
-		said := "ready: " + embedder.Placed(d.Nodes) + fmt.Sprintf("; first answer after %.2f s", d.Seconds)
-		if !d.Ready {
-			said = "no: " + embedder.Brief(d.Reason)
-			if rest, found := strings.CutSuffix(d.Reason, " execution provider is not supported in this build."); found && !strings.Contains(rest, " ") {
-				lacking = append(lacking, string(d.Device))
-				continue
-			}
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", d.Device, d.Runs, said)
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if len(lacking) > 0 {
-		fmt.Fprintf(s.out, "\n\"execution provider is not supported in this build\": %s\n", strings.Join(lacking, ", "))
-	}
-	for _, driver := range survey.Vulkan {
-		fmt.Fprintf(s.out, "Vulkan driver: %s\n", driver)
-	}
-	if hint := survey.VulkanHint(); hint != "" {
-		fmt.Fprintf(s.out, "\n%s\n", hint)
-	}
-	return nil
+	return s.show(c.JSON, survey)
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
+	"annbench/bench"
 	"annbench/bench/dataset/collection"
 	"annbench/bench/pipeline"
 	"annbench/embedder"
@@ -20,11 +20,11 @@ type embedCmd struct {
 	Model string `help:"Card (.json, .yaml) of an ONNX model. Default: the model that ships." placeholder:"CARD" s3:"card"`
 	Size  int    `help:"Give the model pictures of this many pixels a side instead of its own, if its graph works at any size." placeholder:"PIXELS"`
 	deviceFlags
-	Batch      string `help:"Images in one run of the model, or auto: found by trying. With --bench a list of both." default:"32" placeholder:"N"`
-	Strict     bool   `help:"End with an error at the first image that cannot be read."`
-	Thumbnails int    `help:"Longest side of the pictures kept for galleries; 0 keeps none." default:"96"`
-	Shard      string `help:"Embed one part of the collection, such as 2/8, into DIR-2-of-8; annbench merge joins them." placeholder:"I/N"`
-	JSON       bool   `help:"Print what was done as JSON."`
+	Batch      string      `help:"Images in one run of the model, or auto: found by trying. With --bench a list of both." default:"32" placeholder:"N"`
+	Strict     bool        `help:"End with an error at the first image that cannot be read."`
+	Thumbnails int         `help:"Longest side of the pictures kept for galleries; 0 keeps none." default:"96"`
+	Shard      bench.Shard `help:"Embed one part of the collection, such as 2/8, into DIR-2-of-8; annbench merge joins them." placeholder:"I/N"`
+	JSON       bool        `help:"Print what was done as JSON."`
 	benchFlags
 }
 
@@ -52,16 +52,12 @@ func (c *embedCmd) Run(ctx context.Context, s *surface) error {
 	if c.Out == "" && !c.Bench {
 		return misuse(errors.New("name the folder for the vectors: --out DIR"))
 	}
-	sizes, err := batches(c.Batch)
+	sizes, err := embedder.ParseBatches(c.Batch)
 	if err != nil {
-		return err
+		return misuse(fmt.Errorf("--batch: %w", err))
 	}
-	shard, err := parseShard(c.Shard, os.Getenv)
-	if err != nil {
-		return misuse(err)
-	}
-	if shard.Of > 0 {
-		c.Out = fmt.Sprintf("%s-%d-of-%d", filepath.Clean(c.Out), shard.Index, shard.Of)
+	if c.Shard.Of > 0 {
+		c.Out = fmt.Sprintf("%s-%d-of-%d", filepath.Clean(c.Out), c.Shard.Index, c.Shard.Of)
 	}
 	src, err := c.open(s, c.Strict)
 	if err != nil {
@@ -76,20 +72,12 @@ func (c *embedCmd) Run(ctx context.Context, s *surface) error {
 		if err != nil {
 			return err
 		}
-		var cases []embedder.Case
-		for _, device := range o.Devices {
-			for _, precision := range precisions {
-				for _, batch := range sizes {
-					cases = append(cases, embedder.Case{Device: device, Batch: batch, Precision: precision})
-				}
-			}
-		}
-		return c.benchmark(ctx, s, src, card, cases, o, c.JSON)
+		return c.benchmark(ctx, s, src, card, embedder.Cases(o.Devices, precisions, sizes), o, c.JSON)
 	}
 	if len(sizes) > 1 {
 		return misuse(errors.New("--batch takes one value, except with --bench"))
 	}
-	e := pipeline.EmbedConfig{Source: src, Card: card, Batch: sizes[0], Strict: c.Strict, Thumbnails: c.Thumbnails, Shard: shard}
+	e := pipeline.EmbedConfig{Source: src, Card: card, Batch: sizes[0], Strict: c.Strict, Thumbnails: c.Thumbnails, Shard: c.Shard}
 	if e.Session, err = c.one(s); err != nil {
 		return err
 	}
@@ -126,7 +114,7 @@ func (f *benchFlags) benchmark(ctx context.Context, s *surface, src catalog.Sour
 	}
 	options := embedder.BenchmarkOptions{
 		Cases: cases, Images: f.Sample, Repetitions: f.Repetitions, Seconds: f.Seconds, Session: o, Log: s.log,
-		Progress: s.counting("measuring"),
+		Progress: s.Counting("measuring"),
 	}
 	if f.Python != "" {
 		options.Beside = func(card *models.Card, batch int) (embedder.Contender, error) {
@@ -138,8 +126,5 @@ func (f *benchFlags) benchmark(ctx context.Context, s *surface, src catalog.Sour
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		return s.json(report)
-	}
-	return report.WriteText(s.out)
+	return s.show(asJSON, report)
 }

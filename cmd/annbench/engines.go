@@ -94,39 +94,14 @@ type enginesStatusCmd struct {
 	JSON bool `help:"JSON instead of text."`
 }
 
-// engineStatus is an engine as a program reads it.
-type engineStatus struct {
-	Engine    string         `json:"engine"`
-	Nodes     int            `json:"nodes"`
-	Address   string         `json:"address"`
-	Status    string         `json:"status"` // "ready", "starting", or what is wrong
-	Processes []engines.Node `json:"processes"`
-}
-
 func (c *enginesStatusCmd) Run(s *surface) error {
 	dir, err := enginesDir()
 	if err != nil {
 		return err
 	}
-	all, err := dir.States()
+	all, err := dir.Listing()
 	if err != nil {
 		return err
 	}
-	list := []engineStatus{}
-	for _, state := range all {
-		list = append(list, engineStatus{state.Engine, len(state.Nodes), state.Address, state.Status(), state.Nodes})
-	}
-	if c.JSON {
-		return s.json(list)
-	}
-	if len(list) == 0 {
-		fmt.Fprintln(s.out, "none")
-	}
-	for _, st := range list {
-		fmt.Fprintf(s.out, "%s, %d nodes: %s, at %s\n", st.Engine, st.Nodes, st.Status, st.Address)
-		for i, n := range st.Processes {
-			fmt.Fprintf(s.out, "  node %d: process %d, log %s\n", i, n.PID, n.Log)
-		}
-	}
-	return nil
+	return s.show(c.JSON, all)
 }

@@ -38,15 +38,18 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
+	"reflect"
 	"strings"
-	"syscall"
 
 	"github.com/alecthomas/kong"
 
+	"annbench/bench"
+	"annbench/bench/cluster"
 	"annbench/bench/dataset/vecfile"
 	"annbench/bench/sweepfile"
 	"annbench/embedder"
+	"annbench/indexes/vec"
+	"annbench/internal/console"
 	"annbench/internal/usage"
 	"annbench/reports"
 )
@@ -85,10 +88,31 @@ type cli struct {
 	Worker     workerCmd     `cmd:"" hidden:"" help:"Measure one build; started by run."`
 }
 
-// helpVars are what the help texts of flags name.
-var helpVars = kong.Vars{
-	"formats":  strings.Join(reports.FormatNames(), ", "),
-	"writable": strings.Join(vecfile.Writable(), " "),
+// grammar is what the struct of a command does not say: the words that help texts name, and types of flags.
+var grammar = []kong.Option{
+	kong.Name("annbench"),
+	kong.Description("Which nearest-neighbour index, with which settings, for your visual search or recommender."),
+	kong.Vars{
+		"formats":  strings.Join(reports.FormatNames(), ", "),
+		"writable": strings.Join(vecfile.Writable(), " "),
+	},
+	flagOf(vec.ParseMetric),
+	flagOf(func(text string) (bench.Shard, error) { return cluster.ParseShard(text, os.Getenv) }),
+}
+
+// flagOf makes T a type of flags and arguments, which parse reads; its errors are misuse.
+func flagOf[T any](parse func(string) (T, error)) kong.Option {
+	return kong.TypeMapper(reflect.TypeFor[T](), kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
+		var text string
+		if err := ctx.Scan.PopValueInto("value", &text); err != nil {
+			return err
+		}
+		v, err := parse(text)
+		if err == nil {
+			target.Set(reflect.ValueOf(v))
+		}
+		return err
+	}))
 }
 
 // misuse is an error that the user corrects by asking differently: exit code 2.
@@ -101,42 +125,23 @@ var errFailedCells = errors.New("some cells failed")
 var errIncomplete = errors.New("something is missing")
 
 func main() {
-	var limit syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_AS, &limit) == nil {
-		if err := enoughAddresses(uint64(limit.Cur)); err != nil {
-			fmt.Fprintf(os.Stderr, "annbench: %v\n", err)
-			os.Exit(exitFailed)
-		}
+	if err := bench.CheckAddressSpace(); err != nil {
+		fmt.Fprintf(os.Stderr, "annbench: %v\n", err)
+		os.Exit(exitFailed)
 	}
 	embedder.UseTurboJPEG()
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// leastAddresses is how much address space a process must be allowed, in bytes. The Go runtime and OpenBLAS
-// reserve about 1.5 GB before they use any; a limit below that ends in the runtime's own words. Files are
-// mapped on top.
-const leastAddresses = 4 << 30
-
-// enoughAddresses says what is wrong with a limit of address space (ulimit -v), in bytes.
-func enoughAddresses(limit uint64) error {
-	if limit >= leastAddresses {
-		return nil
-	}
-	return fmt.Errorf("the address space of this process is limited to %d MiB (ulimit -v); annbench maps files and needs at least %d MiB: raise the limit, and bound memory by `memory:` in the sweep file instead", limit>>20, uint64(leastAddresses)>>20)
-}
-
 // run is main with its surroundings as arguments; it returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	var c cli
-	parser, err := kong.New(&c,
-		kong.Name("annbench"),
-		kong.Description("Which nearest-neighbour index, with which settings, for your visual search or recommender."),
+	parser, err := kong.New(&c, append(grammar,
 		kong.UsageOnError(),
-		helpVars,
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { panic(exitCode(code)) }),
-	)
+	)...)
 	if err != nil {
 		panic(err) // the struct above is wrong
 	}
@@ -176,15 +181,15 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 	case c.Quiet:
 		level = slog.LevelError
 	}
-	ctx, stop, signalled := interruptible()
+	ctx, stop, signalled := console.Interruptible()
 	defer stop()
-	s := &surface{quiet: c.Quiet}
+	s := &surface{Console: console.Console{Quiet: c.Quiet}}
 	s.storage = stagingOf(s, k.Args)
-	results := &keptError{to: stdout}
+	results := &console.Output{To: stdout}
 	s.out, s.err = s.storage.Writer(results), s.storage.Writer(stderr)
-	s.storage.Err = s.err
+	s.storage.Err, s.Err = s.err, s.err
 	stderr = s.err
-	s.log = slog.New(slog.NewTextHandler(s.logWriter(), &slog.HandlerOptions{Level: level, ReplaceAttr: dropTime}))
+	s.log = slog.New(slog.NewTextHandler(&s.Console, &slog.HandlerOptions{Level: level, ReplaceAttr: dropTime}))
 	k.BindTo(ctx, (*context.Context)(nil))
 	err := stage(ctx, s.storage, k.Selected())
 	if err == nil {
@@ -193,7 +198,7 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 	err = s.storage.Finish(ctx, err)
 	if err == nil || told(err) {
 		// Results that nobody got: whatever they say, and whatever exit code goes with that, comes second.
-		err = cmp.Or(results.err, err)
+		err = cmp.Or(results.Err, err)
 	}
 	s.clear()
 	if code := signalled(); code != 0 && !(s.served && err == nil) {
@@ -216,53 +221,9 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 	return exitFailed
 }
 
-// keptError is a writer that remembers the first error. Tables are printed by many calls, and none asks.
-type keptError struct {
-	to  io.Writer
-	err error
-}
-
-func (w *keptError) Write(b []byte) (int, error) {
-	n, err := w.to.Write(b)
-	if err != nil && w.err == nil && !errors.Is(err, syscall.EPIPE) { // `| head` has what it wants
-		w.err = fmt.Errorf("what was to be printed could not be: %w", err)
-	}
-	return n, err
-}
-
 // told reports whether err is about results that are there, and has been told already.
 func told(err error) bool {
 	return errors.Is(err, errFailedCells) || errors.Is(err, errIncomplete) || errors.Is(err, errNothingFits) || errors.Is(err, errWorse) || errors.Is(err, errCannotTell)
-}
-
-// interruptible gives a context that ends with SIGINT or SIGTERM, and a function that tells the exit
-// code such an end asks for, 0 if there was none. A second signal ends the program at once.
-func interruptible() (ctx context.Context, stop func(), signalled func() int) {
-	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	code := make(chan int, 1)
-	go func() {
-		s, ok := <-signals
-		if !ok {
-			return
-		}
-		code <- 128 + int(s.(syscall.Signal))
-		signal.Stop(signals)
-		cancel()
-	}()
-	stop = func() {
-		signal.Stop(signals)
-		cancel()
-	}
-	return ctx, stop, func() int {
-		select {
-		case c := <-code:
-			return c
-		default:
-			return 0
-		}
-	}
 }
 
 func dropTime(groups []string, a slog.Attr) slog.Attr {

@@ -251,7 +251,7 @@ func doStorage(args []string, dir string) error {
 // TestEveryPathKnowsStorage: whatever on the command line takes a path says what becomes of an address.
 func TestEveryPathKnowsStorage(t *testing.T) {
 	var c cli
-	parser, err := kong.New(&c, helpVars)
+	parser, err := kong.New(&c, grammar...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 
 	"annbench/bench"
 	"annbench/bench/pipeline"
@@ -50,40 +47,9 @@ func (c *mergeCmd) Run(ctx context.Context, s *surface) error {
 	if err := report(s, filepath.Join(c.Out, "report"), s.tableOptions(), c.Out); err != nil {
 		return err
 	}
-	if len(m.Empty) == 0 && !m.Missing.Any() {
+	if !m.WriteMissing(s.err) {
 		return nil
 	}
-	tellMissing(s, m)
+	fmt.Fprintln(s.err, "annbench: not all that was planned has been measured; what was measured is merged. Run the shards again, which resumes them, and merge again")
 	return errIncomplete
-}
-
-// shownMissing is how many missing cells of a shard are named.
-const shownMissing = 3
-
-func tellMissing(s *surface, m bench.Merged) {
-	for _, dir := range m.Empty {
-		fmt.Fprintf(s.err, "missing: %s holds no results\n", dir)
-	}
-	if len(m.Missing.Absent) > 0 {
-		var names []string
-		for _, i := range m.Missing.Absent {
-			names = append(names, strconv.Itoa(i))
-		}
-		fmt.Fprintf(s.err, "missing: shards that have not begun, of %d: %s\n", m.Missing.Of, strings.Join(names, ", "))
-	}
-	for _, p := range m.Missing.Shards {
-		cells := slices.Concat(p.Cells, p.Skipped)
-		what := "the run"
-		if p.Of > 1 {
-			what = fmt.Sprintf("shard %d of %d", p.Shard, p.Of)
-		}
-		fmt.Fprintf(s.err, "missing: %s lacks %d cells or repetitions of them:\n", what, len(cells))
-		for _, c := range cells[:min(shownMissing, len(cells))] {
-			fmt.Fprintf(s.err, "  %s %s, k = %d, %s\n", c.Family, c.Settings(), c.K, modeOf(c))
-		}
-		if more := len(cells) - shownMissing; more > 0 {
-			fmt.Fprintf(s.err, "  and %d more\n", more)
-		}
-	}
-	fmt.Fprintf(s.err, "annbench: not all that was planned has been measured; what there is has been merged. Run the shards again, which goes on where they were, and merge again\n")
 }

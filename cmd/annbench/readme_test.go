@@ -29,7 +29,7 @@ func TestDocumentedCommandsExist(t *testing.T) {
 			line, _, _ = strings.Cut(line, " > ")
 			n++
 			var c cli
-			parser, err := kong.New(&c, helpVars)
+			parser, err := kong.New(&c, grammar...)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -63,11 +62,6 @@ func (c *reportCmd) Run(s *surface) error {
 	return writeReport(s, c.Out, r, o, c.Results...)
 }
 
-// tableOptions are colours where a terminal shows them.
-func (s *surface) tableOptions() text.Options {
-	return text.Options{Color: isTerminal(s.out) && os.Getenv("NO_COLOR") == ""}
-}
-
 // report writes the files and prints the table of some results folders.
 func report(s *surface, dir string, o text.Options, results ...string) error {
 	r, err := judge.Load(results...)
@@ -107,8 +101,5 @@ func growth(s *surface, dir string, folders []string) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range files {
-		fmt.Fprintln(s.out, f)
-	}
-	return nil
+	return s.lines(files...)
 }

@@ -8,12 +8,10 @@ import (
 	"image"
 	"net"
 	"os"
-	"strconv"
 
 	"annbench/bench/pipeline"
 	"annbench/bench/record"
 	"annbench/embedder"
-	"annbench/indexes/vec"
 	"annbench/serve"
 )
 
@@ -64,7 +62,7 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 	if err != nil {
 		s.say("note: pictures are shown small: %v", err)
 	}
-	lc := serve.LibraryConfig{Results: results, Set: set, Metric: metricOf(results), Thumbnails: p.Pictures(set.Collection, src)}
+	lc := serve.LibraryConfig{Results: results, Set: set, Thumbnails: p.Pictures(set.Collection, src)}
 	if lc.Thumbnails != nil {
 		defer lc.Thumbnails.Close()
 	}
@@ -107,7 +105,7 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 	}
 	s.clear()
 	fmt.Fprintf(s.out, "%s: %d items, %d indexes ready\n", results.Dataset.Name, set.Base.Rows, ready)
-	for _, a := range reachable(l.Addr()) {
+	for _, a := range serve.Addresses(l.Addr()) {
 		fmt.Fprintf(s.out, "http://%s\n", a)
 	}
 	if token != "" && os.Getenv(tokenVariable) == "" {
@@ -115,27 +113,6 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 	}
 	s.served = true // to be stopped is how it ends
 	return server.Serve(ctx, l)
-}
-
-// reachable are the addresses to open: of a listener on all of this machine's, that for this machine itself,
-// and then those for others.
-func reachable(at net.Addr) []string {
-	tcp, ok := at.(*net.TCPAddr)
-	if !ok || !tcp.IP.IsUnspecified() {
-		return []string{at.String()}
-	}
-	port := strconv.Itoa(tcp.Port)
-	all := []string{net.JoinHostPort("127.0.0.1", port)}
-	own, err := net.InterfaceAddrs()
-	if err != nil {
-		return all
-	}
-	for _, a := range own {
-		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
-			all = append(all, net.JoinHostPort(n.IP.String(), port))
-		}
-	}
-	return all
 }
 
 const tokenVariable = "ANNBENCH_TOKEN"
@@ -150,16 +127,6 @@ func (c *serveCmd) token() (string, error) {
 		token = rand.Text()
 	}
 	return token, nil
-}
-
-// metricOf is the metric that is served: that of the first record.
-func metricOf(r *record.Results) vec.Metric {
-	for _, rec := range r.Records {
-		if m, err := vec.ParseMetric(rec.Cell.Metric); err == nil {
-			return m
-		}
-	}
-	return vec.Cosine
 }
 
 // model opens the model that the results' pictures were embedded with. why says why there is none.

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"time"
 
 	"annbench/bench/cluster"
 	"annbench/bench/pipeline"
@@ -51,7 +50,7 @@ Examples:
 func (c *slurmCmd) Run(ctx context.Context, s *surface) error {
 	sweep, err := c.sweep()
 	if err == nil {
-		err = oneSize(sweep, "a job array is")
+		err = pipeline.OneSize(sweep, "a job array is")
 	}
 	var jobs *cluster.Jobs
 	if err == nil {
@@ -80,19 +79,7 @@ func (c *slurmCmd) Run(ctx context.Context, s *surface) error {
 	if err != nil {
 		return err
 	}
-	builds := plan.Builds()
-	if builds == 0 {
-		return fmt.Errorf("%s: nothing can be measured: `annbench plan` says why", sweep.Name)
-	}
-	switch {
-	case jobs.Shards == 0:
-		jobs.Shards = min(cluster.DefaultShards, builds)
-	case jobs.Shards > builds:
-		s.say("note: there are %d builds, so %d shards", builds, builds)
-		jobs.Shards = builds
-	}
-	jobs.TruthShards = min(jobs.TruthShards, set.Base.Rows)
-	fit, err := jobs.Fit(ctx, sweep, set.Set, plan)
+	fit, err := jobs.Fit(ctx, sweep, set.Set, plan, s.Say)
 	if err == nil {
 		err = jobs.Resolve()
 	}
@@ -103,23 +90,9 @@ func (c *slurmCmd) Run(ctx context.Context, s *surface) error {
 	if err != nil {
 		return err
 	}
-
-	whole := fit.Whole
-	fmt.Fprintf(s.out, "%s: %d builds × %d repetitions in %d tasks\n", sweep.Name, builds, sweep.Repetitions, jobs.Shards)
-	for name, reason := range whole.Unknown {
-		fmt.Fprintf(s.out, "not in the estimate: %s: %s\n", name, reason)
-	}
-	fmt.Fprintf(s.out, "estimated here: %v in all, %v for the longest task (%d of %d), %v for exact neighbours\n",
-		roundTime(whole.Wall), roundTime(fit.Longest.Wall), fit.Task, jobs.Shards, roundTime(fit.Truth))
-	fmt.Fprintf(s.out, "asked for, for each task: a node of its own with %d cores, %s of memory (largest process %d MiB, %s; data %d MiB; %d MiB beside), %s (%d times the estimate, and %v)\n",
-		jobs.Cpus, jobs.Mem, whole.Memory>>20, cmp.Or(whole.Largest, "none"), fit.Data>>20, cluster.MemoryBase>>20, jobs.Time, cluster.TimeMargin, cluster.TimeAtLeast)
-	for _, at := range []struct{ what, path string }{{"results", jobs.Out}, {"the cache (ANNBENCH_CACHE)", jobs.Cache}, {"annbench", jobs.Annbench}} {
-		if fs := cluster.LocalDisk(at.path); fs != "" {
-			fmt.Fprintf(s.out, "note: %s: %s is on a disk of this machine (%s); all nodes must see it at this path\n", at.what, at.path, fs)
-		}
-	}
-	for _, f := range files {
-		fmt.Fprintln(s.out, f)
+	fit.WriteText(s.out, jobs)
+	if err := s.lines(files...); err != nil {
+		return err
 	}
 	submit := filepath.Join(jobs.Out, "slurm", "submit.sh")
 	if !c.Submit {
@@ -147,7 +120,7 @@ func (c *slurmCmd) jobs(sweep *sweepfile.Sweep) (*cluster.Jobs, error) {
 		j.What = append(j.What, "--queries", strconv.Itoa(c.Queries))
 	}
 	if c.Metric != "" {
-		j.What = append(j.What, "--metric", c.Metric)
+		j.What = append(j.What, "--metric", string(c.Metric))
 	}
 	for _, a := range c.Allow {
 		j.What = append(j.What, "--allow", a)
@@ -164,11 +137,4 @@ func (c *slurmCmd) jobs(sweep *sweepfile.Sweep) (*cluster.Jobs, error) {
 	var err error
 	j.Cache, err = pipeline.CacheDir()
 	return j, err
-}
-
-func roundTime(d time.Duration) time.Duration {
-	if d < 10*time.Second {
-		return d.Round(100 * time.Millisecond)
-	}
-	return d.Round(time.Second)
 }

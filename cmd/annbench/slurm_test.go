@@ -175,7 +175,7 @@ func missingOf(t *testing.T, dir string) int {
 // planOf gives the keys of the records that an undivided run leaves.
 func planOf(t *testing.T, s *slurm, annbench, sweep string) map[string]bool {
 	t.Helper()
-	var p planned
+	var p bench.Preview
 	if err := json.Unmarshal([]byte(s.command(t, annbench, "-q", "plan", sweep, "--json")), &p); err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func sameRecords(t *testing.T, dir string, want map[string]bool) {
 		r := &records[i]
 		switch key := r.Key(); {
 		case !want[key]:
-			t.Errorf("measured, and not planned: %v, repetition %d", r.Cell, r.Rep)
+			t.Errorf("measured, and not bench.Preview: %v, repetition %d", r.Cell, r.Rep)
 		case have[key]:
 			t.Errorf("there twice: %v, repetition %d", r.Cell, r.Rep)
 		default:
@@ -214,7 +214,7 @@ func sameRecords(t *testing.T, dir string, want map[string]bool) {
 		}
 	}
 	if len(have) != len(want) {
-		t.Errorf("%d of %d planned records are there", len(have), len(want))
+		t.Errorf("%d of %d bench.Preview records are there", len(have), len(want))
 	}
 }
 

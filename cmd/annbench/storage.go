@@ -18,8 +18,8 @@ type addresser interface{ address() }
 // stagingOf is the object storage of one command.
 func stagingOf(s *surface, args []string) *staging.Stage {
 	return &staging.Stage{Config: staging.Config{
-		Args: args, Cache: pipeline.CacheDir, Err: s.err, Progress: s.progress, Told: told,
-		Say: func(line string) { s.say("%s", line) }, SayPlain: s.sayPlain,
+		Args: args, Cache: pipeline.CacheDir, Err: s.err, Progress: s.Progress, Told: told,
+		Say: s.Say, SayPlain: s.SayPlain,
 	}}
 }
 

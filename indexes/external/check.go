@@ -3,6 +3,7 @@ package external
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 
 	"annbench/indexes"
 	"annbench/indexes/vec"
+	"annbench/internal/usage"
+	"annbench/internal/words"
 )
 
 // The data of [Check]: clustered vectors, few enough for any library to build in a moment and enough for
@@ -25,12 +28,61 @@ const (
 // Checked is what [Check] found of one metric.
 type Checked struct {
 	Metric  vec.Metric
+	Library string
 	Version string // of the library
 	Runtime string // what calls it; empty for native programs
 	Build   time.Duration
 	Recall  float64 // recall@10 at the default settings, by id
 	Query   time.Duration
 	Saved   int64 // bytes of the saved index; 0 where it cannot be saved
+}
+
+// String says what works, in one line.
+func (c Checked) String() string {
+	version, saved := c.Version, "is not saved"
+	if c.Runtime != "" {
+		version += " from " + c.Runtime
+	}
+	if c.Saved > 0 {
+		saved = "saved in " + words.Size(c.Saved)
+	}
+	return fmt.Sprintf("%s %s; recall@10 %.3f with default settings, %v a query, %s", c.Library, version, c.Recall, c.Query, saved)
+}
+
+// CheckAll is [Check] of the families that names mean, under only or, where that is empty, all of their metrics.
+// It writes a line for each to w, and returns how many do not work. A name that is no external family is a
+// [usage.Error].
+func CheckAll(ctx context.Context, names []string, dir string, only vec.Metric, w io.Writer) (bad int, err error) {
+	for _, name := range names {
+		f, err := Lookup(name, dir)
+		if err == nil && f.Folder == "" {
+			err = fmt.Errorf("%s is part of annbench; `annbench selfcheck` looks after those", name)
+		}
+		if err == nil && only != "" && f.Missing == "" && !slices.Contains(f.Metrics, only) {
+			err = fmt.Errorf("%s has no metric %s", f.Name, only)
+		}
+		if err != nil {
+			return bad, usage.Error{Err: err}
+		}
+		if f.Missing != "" {
+			fmt.Fprintf(w, "%s: %s\n", f.Name, f.Missing)
+			bad++
+			continue
+		}
+		for _, m := range f.Metrics {
+			if only != "" && m != only {
+				continue
+			}
+			found, err := Check(ctx, f, m)
+			if err != nil {
+				fmt.Fprintf(w, "%s, %s: %v\n", f.Name, m, err)
+				bad++
+				continue
+			}
+			fmt.Fprintf(w, "%s, %s: works: %v\n", f.Name, m, found)
+		}
+	}
+	return bad, nil
 }
 
 // Check builds f with its default settings on a few vectors, searches, changes the search settings to
@@ -43,7 +95,7 @@ func Check(ctx context.Context, f *indexes.Family, metric vec.Metric) (c Checked
 	}
 	defer os.RemoveAll(scratch)
 	base, queries := checkVectors(checkRows, 1), checkVectors(checkQueries, 2)
-	c.Metric = metric
+	c.Metric, c.Library = metric, f.Library
 	in := indexes.BuildInput{Vectors: base, Metric: metric, Threads: 1, Seed: 1, Scratch: scratch}
 	ix, err := f.OpenChecked(ctx, in)
 	if err != nil {

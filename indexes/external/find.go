@@ -77,6 +77,28 @@ func Lookup(name, dir string) (*indexes.Family, error) {
 	return f.resolve(), nil
 }
 
+// Select returns the families that names mean, as [Lookup] does; with no name all: annbench's own, then those
+// of the folders of [Variable] and those that ship.
+func Select(names []string, dir string) ([]*indexes.Family, error) {
+	var all []*indexes.Family
+	for _, name := range names {
+		f, err := Lookup(name, dir)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, f)
+	}
+	if len(names) > 0 {
+		return all, nil
+	}
+	others, err := All()
+	all = indexes.Families()
+	for _, f := range others {
+		all = append(all, f.Resolved())
+	}
+	return all, err
+}
+
 // Find is Lookup for external families alone.
 func Find(name, dir string) (*Family, error) {
 	if IsPath(name) {

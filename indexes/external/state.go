@@ -1,6 +1,13 @@
 package external
 
-import "annbench/internal/usage"
+import (
+	"io"
+
+	"github.com/olekukonko/tablewriter"
+
+	"annbench/internal/usage"
+	"annbench/internal/words"
+)
 
 // State is an external family, and what is installed of it.
 type State struct {
@@ -47,4 +54,23 @@ func States() ([]State, error) {
 		}
 	}
 	return rows, nil
+}
+
+// WriteStates writes states as a table.
+func WriteStates(w io.Writer, states []State) error {
+	table := tablewriter.NewWriter(w)
+	table.Header("family", "library", "approach", "called from", "size", "state")
+	for _, r := range states {
+		size, state := "", "installed"
+		if r.Bytes > 0 {
+			size = words.Size(r.Bytes)
+		}
+		if !r.Installed {
+			state = r.Missing
+		}
+		if err := table.Append(r.Name, r.Library, r.Approach, r.Caller, size, state); err != nil {
+			return err
+		}
+	}
+	return table.Render()
 }

@@ -78,6 +78,17 @@ func hasAnySuffix(s string, suffixes ...string) bool {
 	return false
 }
 
+// Size is a number of bytes as people read it, in units of 1000: "1.2 GB", "34 MB", "5 kB".
+func Size(bytes int64) string {
+	switch {
+	case bytes >= 1e9:
+		return fmt.Sprintf("%.1f GB", float64(bytes)/1e9)
+	case bytes >= 1e6:
+		return fmt.Sprintf("%.0f MB", float64(bytes)/1e6)
+	}
+	return fmt.Sprintf("%.0f kB", float64(bytes)/1e3)
+}
+
 // Count returns n and the noun in the form that goes with it: "1 query", "3 queries".
 func Count(n int, one string) string {
 	if n == 1 {

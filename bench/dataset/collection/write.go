@@ -2,6 +2,8 @@ package collection
 
 import (
 	"context"
+	"path/filepath"
+	"strings"
 
 	"annbench/bench/dataset/vecfile"
 )
@@ -25,4 +27,16 @@ func (c *Collection) Parts() (base, queries *Collection) {
 		queries = &Collection{Name: c.Name, Vectors: c.Vectors.Slice(n, c.Vectors.Rows), Items: c.Items[n:]}
 	}
 	return base, queries
+}
+
+// WriteFiles writes the vectors to path, and the queries that came with them beside it, to NAME-queries.EXT. The
+// path of the latter is returned; it is empty where there are none.
+func (c *Collection) WriteFiles(ctx context.Context, path string) (queriesPath string, err error) {
+	base, queries := c.Parts()
+	if err := base.WriteFile(ctx, path); err != nil || queries == nil {
+		return "", err
+	}
+	ext := filepath.Ext(path)
+	queriesPath = strings.TrimSuffix(path, ext) + "-queries" + ext
+	return queriesPath, queries.WriteFile(ctx, queriesPath)
 }

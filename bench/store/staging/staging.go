@@ -185,15 +185,18 @@ func (st *Stage) rename(text string) string {
 
 // Renaming is a writer that puts addresses in the place of the paths of their copies.
 type Renaming struct {
-	W  io.Writer
+	w  io.Writer
 	st *Stage
 }
 
+// Unwrap is the writer below.
+func (r *Renaming) Unwrap() io.Writer { return r.w }
+
 func (r *Renaming) Write(b []byte) (int, error) {
 	if !bytes.Contains(b, []byte("/")) {
-		return r.W.Write(b)
+		return r.w.Write(b)
 	}
-	if _, err := io.WriteString(r.W, r.st.rename(string(b))); err != nil {
+	if _, err := io.WriteString(r.w, r.st.rename(string(b))); err != nil {
 		return 0, err
 	}
 	return len(b), nil

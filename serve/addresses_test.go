@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"net"
@@ -6,14 +6,14 @@ import (
 	"testing"
 )
 
-// TestReachable has addresses that a browser can open, also of a listener on all addresses.
-func TestReachable(t *testing.T) {
+// TestAddresses has addresses that a browser can open, also of a listener on all addresses.
+func TestAddresses(t *testing.T) {
 	one := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}
-	if got := reachable(one); len(got) != 1 || got[0] != "127.0.0.1:80" {
+	if got := Addresses(one); len(got) != 1 || got[0] != "127.0.0.1:80" {
 		t.Errorf("of %s: %v", one, got)
 	}
 	for _, ip := range []net.IP{net.IPv4zero, net.IPv6unspecified} {
-		got := reachable(&net.TCPAddr{IP: ip, Port: 80})
+		got := Addresses(&net.TCPAddr{IP: ip, Port: 80})
 		if got[0] != "127.0.0.1:80" {
 			t.Errorf("the first of %v is not this machine's own", got)
 		}

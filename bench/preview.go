@@ -1,0 +1,124 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/olekukonko/tablewriter"
+
+	"annbench/bench/dataset"
+	"annbench/bench/record"
+	"annbench/bench/sweepfile"
+)
+
+// Preview is a plan with its estimate, as people and programs read it.
+type Preview struct {
+	Name        string        `json:"name"`
+	Dataset     string        `json:"dataset"`
+	Base        int           `json:"base"`
+	Queries     int           `json:"queries"`
+	Dim         int           `json:"dim"`
+	Repetitions int           `json:"repetitions"`
+	Builds      int           `json:"builds"` // all repetitions
+	Cells       []record.Cell `json:"cells"`  // of one repetition
+	Skipped     []LeftOut     `json:"skipped,omitempty"`
+	Seconds     float64       `json:"seconds"` // estimated, of all repetitions
+	Memory      int64         `json:"memory"`  // estimated, of the largest worker process, in bytes
+
+	estimate Estimate
+	same     []Same
+}
+
+// LeftOut is a cell that is not measured.
+type LeftOut struct {
+	Cell   record.Cell `json:"cell"`
+	Reason string      `json:"reason"`
+}
+
+// NewPreview puts together what plan measures of sweep on set.
+func NewPreview(sweep *sweepfile.Sweep, set *dataset.Set, plan *Plan, e Estimate) *Preview {
+	p := &Preview{
+		Name: sweep.Name, Dataset: set.Digest, Base: set.Base.Rows, Queries: set.Queries.Rows, Dim: set.Base.Dim,
+		Repetitions: sweep.Repetitions, Builds: len(plan.Jobs),
+		Seconds: e.Wall.Seconds(), Memory: e.Memory, estimate: e, same: plan.Same,
+	}
+	for i := range plan.Jobs {
+		if plan.Jobs[i].Rep == 0 {
+			p.Cells = append(p.Cells, plan.Jobs[i].Cells(set.Digest)...)
+		}
+	}
+	for _, s := range plan.Skipped {
+		p.Skipped = append(p.Skipped, LeftOut{s.Cell, s.Reason})
+	}
+	return p
+}
+
+// WriteText writes the preview as a table with notes.
+func (p *Preview) WriteText(w io.Writer) error {
+	fmt.Fprintf(w, "%s: %d base vectors of %d dimensions, %d queries\n", p.Name, p.Base, p.Dim, p.Queries)
+	t := tablewriter.NewTable(w)
+	t.Header("family", "metric", "build", "search", "k", "mode")
+	for _, c := range p.Cells {
+		if err := t.Append(c.Family, c.Metric, c.Build, c.Search, c.K, c.Asked()); err != nil {
+			return err
+		}
+	}
+	if err := t.Render(); err != nil {
+		return err
+	}
+	for _, skip := range p.Skipped {
+		fmt.Fprintf(w, "skipped: %s %s: %s\n", skip.Cell.Family, skip.Cell.Settings(), skip.Reason)
+	}
+	for _, same := range p.same {
+		fmt.Fprintf(w, "the same: %s %s with k = %d is measured as %s\n", same.Family.Name, same.Asked, same.K, same.Means)
+	}
+	e := p.estimate
+	for _, name := range slices.Sorted(maps.Keys(e.Unknown)) {
+		fmt.Fprintf(w, "not in the estimate: %s: %s\n", name, e.Unknown[name])
+	}
+	fmt.Fprintf(w, "%d cells × %d repetitions, %d builds\n", len(p.Cells), p.Repetitions, p.Builds)
+	_, err := fmt.Fprintf(w, "about %v, and up to %d MiB in a worker process (%s), by a calibration on %d vectors; good to a factor of two or three\n",
+		e.Wall.Round(time.Second), e.Memory>>20, e.Largest, min(CalibrationRows, p.Base))
+	return err
+}
+
+// shownMissing is how many missing cells of a shard are named.
+const shownMissing = 3
+
+// WriteMissing writes what the merged runs set out to measure and did not; it writes nothing, and returns false,
+// where nothing is missing.
+func (m *Merged) WriteMissing(w io.Writer) bool {
+	if len(m.Empty) == 0 && !m.Missing.Any() {
+		return false
+	}
+	for _, dir := range m.Empty {
+		fmt.Fprintf(w, "missing: %s holds no results\n", dir)
+	}
+	if len(m.Missing.Absent) > 0 {
+		var names []string
+		for _, i := range m.Missing.Absent {
+			names = append(names, strconv.Itoa(i))
+		}
+		fmt.Fprintf(w, "missing: shards that have not begun, of %d: %s\n", m.Missing.Of, strings.Join(names, ", "))
+	}
+	for _, p := range m.Missing.Shards {
+		cells := slices.Concat(p.Cells, p.Skipped)
+		what := "the run"
+		if p.Of > 1 {
+			what = fmt.Sprintf("shard %d of %d", p.Shard, p.Of)
+		}
+		fmt.Fprintf(w, "missing: %s lacks %d cells or repetitions of them:\n", what, len(cells))
+		for _, c := range cells[:min(shownMissing, len(cells))] {
+			fmt.Fprintf(w, "  %s %s, k = %d, %s\n", c.Family, c.Settings(), c.K, c.Asked())
+		}
+		if more := len(cells) - shownMissing; more > 0 {
+			fmt.Fprintf(w, "  and %d more\n", more)
+		}
+	}
+	return true
+}
