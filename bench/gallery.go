@@ -61,6 +61,10 @@ func (c *coordinator) writeGallery(ctx context.Context) error {
 		}
 	}
 
+	judge, err := judgeOf(c.set, shown)
+	if err != nil {
+		return err
+	}
 	queryItems, err := c.set.QueryItems()
 	if err != nil {
 		return err
@@ -78,16 +82,23 @@ func (c *coordinator) writeGallery(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		known(&item, c.set, c.set.QueryAttributes(), q)
 		g.Queries = append(g.Queries, item)
 		g.Relevant = append(g.Relevant, c.set.Relevant(q))
+		if c.set.Relevance.Item != "" {
+			g.Same = append(g.Same, judge.Items(q))
+		}
 	}
 	for id := range wanted {
 		if id < 0 || int(id) >= len(baseItems) {
 			continue
 		}
-		if g.Base[id], err = c.galleryItem(baseItems[id], int(c.set.BaseRows[id])); err != nil {
+		item, err := c.galleryItem(baseItems[id], int(c.set.BaseRows[id]))
+		if err != nil {
 			return err
 		}
+		known(&item, c.set, c.set.BaseAttributes(), int(id))
+		g.Base[id] = item
 	}
 	return atomicfile.WriteJSON(filepath.Join(c.Out, record.GalleryFile), g)
 }

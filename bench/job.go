@@ -155,7 +155,7 @@ func (u *underway) note(r reply, shared map[string]float64) {
 		rec.Status, rec.Server, rec.Version, rec.Runtime = record.OK, u.server, u.version, u.runtime
 		rec.Values = maps.Clone(shared)
 		maps.Copy(rec.Values, r.Values)
-		rec.Spread, rec.ByLabel, rec.Confusion, rec.ByDecile = r.Spread, r.ByLabel, r.Confusion, r.ByDecile
+		rec.Spread, rec.ByLabel, rec.Confusion, rec.ByDecile, rec.ByAttribute = r.Spread, r.ByLabel, r.Confusion, r.ByDecile, r.ByAttribute
 		rec.Rounds = r.Rounds
 		if rec.Rounds != nil {
 			rec.Group = u.group

@@ -137,7 +137,9 @@ func (r *Run) open(ctx context.Context, sum *Summary) (c *coordinator, err error
 	if c.set, err = dataset.OpenSet(r.Set); err != nil {
 		return nil, err
 	}
-	r.describe(c.set)
+	if err := r.describe(c.set); err != nil {
+		return nil, err
+	}
 	path := filepath.Join(r.Out, record.RecordsFile)
 	present, _, err := record.Read(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -220,7 +222,7 @@ func (r *Run) planned(digest string, plan *Plan) record.Planned {
 	return p
 }
 
-func (r *Run) describe(set *dataset.Set) {
+func (r *Run) describe(set *dataset.Set) (err error) {
 	d := &r.Dataset
 	// The difficulty takes seconds to find, so a run that goes on takes it from before.
 	var before record.Dataset
@@ -233,6 +235,8 @@ func (r *Run) describe(set *dataset.Set) {
 	for i, label := range set.Labels {
 		d.Labels = append(d.Labels, record.LabelCount{Label: label, Base: base[i], Queries: queries[i]})
 	}
+	d.Relevance, err = describeRelevance(set)
+	return err
 }
 
 // galleryQueries draws the queries of which answers are kept, and among which [pool.pick] finds those

@@ -88,7 +88,9 @@ type reply struct {
 	Confusion [][]int                       `json:"confusion,omitempty"`
 	Answers   [][]int32                     `json:"answers,omitempty"`
 	ByDecile  map[string][]float64          `json:"by_decile,omitempty"`
-	Rounds    *record.Rounds                `json:"rounds,omitempty"`
+
+	ByAttribute map[string]map[string]float64 `json:"by_attribute,omitempty"`
+	Rounds      *record.Rounds                `json:"rounds,omitempty"`
 
 	Difficulty *record.Difficulty `json:"difficulty,omitempty"`
 
@@ -129,6 +131,9 @@ type worker struct {
 	in  *json.Decoder // what comes after the order; see [turn]
 	out *json.Encoder
 	set *dataset.Set
+
+	judge  *metric.Judge // made for the first point that is scored
+	judged bool
 }
 
 func (w *worker) do(ctx context.Context) error {
@@ -548,12 +553,16 @@ func (w *worker) score(ctx context.Context, host host, ix indexes.Index, truth *
 			return fmt.Errorf("keeping the answers: %w", err)
 		}
 	}
+	judge, err := w.judgeOf()
+	if err != nil {
+		return fmt.Errorf("scoring: %w", err)
+	}
 	ids, distances := truth.All()
 	scores, err := metric.Score(metric.ScoreInput{
 		Metric: w.Metric, K: p.K, Base: w.set.Base, Queries: queries,
 		Answers: all, TruthIDs: ids, TruthDistances: distances,
 		Labels: w.set.Labels, BaseLabels: w.set.BaseLabels, QueryLabels: w.set.QueryLabels,
-		Self: selves(w.set), Difficulty: queryLIDs(w.set, truth),
+		Self: selves(w.set), Difficulty: queryLIDs(w.set, truth), Judge: judge,
 	})
 	if err != nil {
 		return fmt.Errorf("scoring: %w", err)
@@ -569,7 +578,7 @@ func (w *worker) score(ctx context.Context, host host, ix indexes.Index, truth *
 	r := reply{
 		Cell: &i, Rounds: m.rounds,
 		Values: scores.Values, Spread: scores.Spread, Warnings: append(m.warnings, scores.Warnings...),
-		ByLabel: scores.ByLabel, Confusion: scores.Confusion, ByDecile: scores.ByDecile,
+		ByLabel: scores.ByLabel, Confusion: scores.Confusion, ByDecile: scores.ByDecile, ByAttribute: scores.ByAttribute,
 	}
 	for _, q := range w.Gallery {
 		r.Answers = append(r.Answers, all[q])

@@ -36,6 +36,8 @@ type ScoreInput struct {
 	Self []int32
 	// Difficulty[q] is how hard query q is; nil where that is not known.
 	Difficulty []float64
+	// Judge judges answers beside their categories, for at least min(K, Base.Rows) answers; nil judges by category alone.
+	Judge *Judge
 }
 
 // neighbors is how many neighbours a query can have.
@@ -57,6 +59,9 @@ type Scores struct {
 	// ([ByLabelMAPLo], [ByLabelMAPHi]) and the number of queries that mAP is of ([ByLabelQueries]).
 	// Categories without a value are absent.
 	ByLabel map[string]map[string]float64
+	// ByAttribute holds the agreement of answers with their queries by attribute: see [Agreement]. Nil where answers
+	// are not graded.
+	ByAttribute map[string]map[string]float64
 	// Confusion[a][b] counts the answers of category b to queries of category a, by places in
 	// ScoreInput.Labels; nil without labels, and beyond [MaxConfusion] of them.
 	Confusion [][]int
@@ -111,9 +116,10 @@ func Score(in ScoreInput) (*Scores, error) {
 		ratios   []float64
 		ap       []AP // of the queries that are judged by label, in order
 		apExact  []AP
-		judged   []int // which queries those are
+		labelled []int // which queries those are
 
 		ids       = make([]int32, 0, k) // the answers to one query that count
+		beside    = judged{judge: in.Judge, k: k}
 		distances = make([]float64, 0, k)
 		places    = make([]int, 0, k) // of these answers in the list
 		rel       = make([]bool, 0, k)
@@ -158,6 +164,9 @@ func Score(in ScoreInput) (*Scores, error) {
 		if err := in.checkTruth(q, ids, distances); err != nil {
 			return nil, err
 		}
+		if in.Judge != nil {
+			beside.add(q, in.credited(q, len(rel), places, ids, distances), in.TruthIDs[q][:k])
+		}
 		switch {
 		case len(in.Labels) == 0:
 		case in.QueryLabels[q] < 0:
@@ -166,7 +175,7 @@ func Score(in ScoreInput) (*Scores, error) {
 			alone++
 		default:
 			total := in.relevantTo(q, count)
-			judged = append(judged, q)
+			labelled = append(labelled, q)
 			in.creditTies(q, rel, places, ids, distances, total)
 			ap = append(ap, AveragePrecision(rel, k, total))
 			rel = rel[:0]
@@ -194,7 +203,7 @@ func Score(in ScoreInput) (*Scores, error) {
 			AnswerCount: float64(answers) / float64(n),
 		},
 		Spread:    map[string]float64{},
-		ByLabel:   in.byLabel(recall, judged, ap),
+		ByLabel:   in.byLabel(recall, labelled, ap),
 		Confusion: confusion,
 	}
 	if in.Difficulty != nil {
@@ -217,7 +226,13 @@ func Score(in ScoreInput) (*Scores, error) {
 		out.Spread[MAP], out.Spread[MAPDelta] = StandardError(own), StandardError(loss)
 		out.Values[MAPDelta] = Average(loss)
 		out.Values[MAPDeltaLo], out.Values[MAPDeltaHi] = BootstrapMean(loss, 1)
+		exactly := make([]float64, len(ap))
+		for i := range ap {
+			exactly[i] = apExact[i].MinKR
+		}
+		out.blame(&in, "", labelled, own, exactly, 0.5)
 	}
+	beside.into(out, &in)
 
 	var warnings []string
 	warnings = append(warnings, outside.warn("ids outside the base")...)
@@ -234,7 +249,7 @@ func Score(in ScoreInput) (*Scores, error) {
 	if alone > 0 {
 		warnings = append(warnings, fmt.Sprintf("%s leaves out %d of %d queries: the base has nothing of their category", MAP, alone, n))
 	}
-	out.Warnings = warnings
+	out.Warnings = append(warnings, out.Warnings...)
 	return out, nil
 }
 

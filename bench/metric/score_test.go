@@ -121,6 +121,8 @@ func TestScoreByHand(t *testing.T) {
 		MAPR:     (1./5 + (1./2+2./3)/5) / 2,
 		MAPExact: (1./3 + (1+2./3)/3) / 2,
 		MAPDelta: ((1./2 + 2./3) - (1 + 2./3)) / 3 / 2,
+		// APs: 1/3 and exactly 1/3; 7/18 and exactly 10/18.
+		WrongEmbed: 1. / 2, WrongIndex: 1. / 2,
 	})
 	if len(warnings) > 0 {
 		t.Errorf("warnings %q", warnings)
@@ -151,7 +153,7 @@ func TestScoreCountsNothingTwiceAndNothingForeign(t *testing.T) {
 		Recall: (2. + 1 + 3 + 0 + 3 + 3 + 1) / 21, RecallID: (2. + 1 + 3 + 0 + 3 + 3 + 1) / 21,
 		RecallP1: 0, RecallP5: 0, RecallP50: 2. / 3, RecallZero: 1. / 7,
 		Robust50: 4. / 7, Robust80: 3. / 7, Robust90: 3. / 7, Robust100: 3. / 7,
-		DistRatio: 1, AnswerCount: 13. / 7,
+		DistRatio: 1, AnswerCount: 13. / 7, WrongEmbed: 1, WrongIndex: 0,
 		// AP: 1/3, (1/3)/3, 1/3, 0 for even, (1/2)/3 for odd; exactly 1/3 four times and (1/2+2/3)/3.
 		MAP:      (1./3 + 1./9 + 1./3 + 0 + 1./6) / 5,
 		MAPList:  (1. + 1./3 + 1 + 0 + 1./2) / 5,

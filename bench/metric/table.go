@@ -37,6 +37,12 @@ const (
 	MAPDelta     = "map_delta"      // MAP less MAPExact, and the ends of its 95 % interval, paired over queries
 	MAPDeltaLo   = "map_delta_lo"   //
 	MAPDeltaHi   = "map_delta_hi"   //
+	ItemHit      = "item_hit"       // share of queries with an answer that is the same item: see [ItemsFound]
+	ItemRecall   = "item_recall"    //
+	ItemMRR      = "item_mrr"       //
+	NDCG         = "ndcg"           // mean of [DCG] over that of the ideal order of the base
+	WrongIndex   = "wrong_index"    // share of queries answered wrongly where exact search answers rightly
+	WrongEmbed   = "wrong_embed"    // share of queries answered wrongly by both
 	Mean         = "latency_mean"   // one query in flight, one thread; under mode open, from when the query was due
 	P50          = "latency_p50"    //
 	P90          = "latency_p90"    //
@@ -65,6 +71,18 @@ const (
 	PeakBuild    = "peak_build"     // highest resident memory of the build, less what stood before it
 	AnswerCount  = "answers"        // mean number of answers a query got
 )
+
+// What stands after the name of a quantity that is compared with exact search over the same queries: item_hit,
+// item_hit_exact, item_hit_delta, item_hit_delta_lo and item_hit_delta_hi.
+const (
+	ExactSuffix = "_exact" // of the exact neighbours
+	DeltaSuffix = "_delta" // the quantity less that of the exact neighbours
+	LoSuffix    = "_lo"    // lower end of a 95 % interval
+	HiSuffix    = "_hi"    // upper end
+)
+
+// ItemPrefix stands before the names of what is judged by item and by category.
+const ItemPrefix = "item_"
 
 // Info says how a value is read.
 type Info struct {
@@ -95,6 +113,30 @@ var Table = []Info{
 	{MAPDelta, Ratio, false, "ΔmAP", "mAP less that of exact search, over the same queries"},
 	{MAPDeltaLo, Ratio, false, "ΔmAP from", "lower end of the 95 % interval of ΔmAP, by a bootstrap paired over queries"},
 	{MAPDeltaHi, Ratio, false, "ΔmAP to", "upper end of that interval"},
+	{ItemHit, Ratio, false, "hit", "share of queries with an answer that is the same item"},
+	{ItemHit + ExactSuffix, Ratio, false, "hit exact", "the same of the exact neighbours"},
+	{ItemHit + DeltaSuffix, Ratio, false, "Δhit", "hit less that of exact search, over the same queries"},
+	{ItemHit + DeltaSuffix + LoSuffix, Ratio, false, "Δhit from", "lower end of its 95 % interval, by a bootstrap paired over queries"},
+	{ItemHit + DeltaSuffix + HiSuffix, Ratio, false, "Δhit to", "upper end of that interval"},
+	{ItemRecall, Ratio, false, "item recall", "mean share of the same items that are among the answers, over min(k, such items in the base)"},
+	{ItemRecall + ExactSuffix, Ratio, false, "item recall exact", "the same of the exact neighbours"},
+	{ItemRecall + DeltaSuffix, Ratio, false, "Δ item recall", "item recall less that of exact search"},
+	{ItemRecall + DeltaSuffix + LoSuffix, Ratio, false, "Δ item recall from", "lower end of its 95 % interval"},
+	{ItemRecall + DeltaSuffix + HiSuffix, Ratio, false, "Δ item recall to", "upper end of that interval"},
+	{ItemMRR, Ratio, false, "MRR", "mean of one over the place of the first answer that is the same item; 0 where none is"},
+	{ItemMRR + ExactSuffix, Ratio, false, "MRR exact", "the same of the exact neighbours"},
+	{ItemMRR + DeltaSuffix, Ratio, false, "ΔMRR", "MRR less that of exact search"},
+	{ItemMRR + DeltaSuffix + LoSuffix, Ratio, false, "ΔMRR from", "lower end of its 95 % interval"},
+	{ItemMRR + DeltaSuffix + HiSuffix, Ratio, false, "ΔMRR to", "upper end of that interval"},
+	{NDCG, Ratio, false, "nDCG", "mean discounted gain of the answers by shared attributes, over that of the best order of the whole base"},
+	{NDCG + ExactSuffix, Ratio, false, "nDCG exact", "the same of the exact neighbours"},
+	{NDCG + DeltaSuffix, Ratio, false, "ΔnDCG", "nDCG less that of exact search, over the same queries"},
+	{NDCG + DeltaSuffix + LoSuffix, Ratio, false, "ΔnDCG from", "lower end of its 95 % interval, by a bootstrap paired over queries"},
+	{NDCG + DeltaSuffix + HiSuffix, Ratio, false, "ΔnDCG to", "upper end of that interval"},
+	{WrongIndex, Ratio, true, "index's fault", "share of queries with an average precision below a half, where that of exact search is not"},
+	{WrongEmbed, Ratio, true, "embedding's fault", "share of queries with an average precision below a half, that of exact search too"},
+	{ItemPrefix + WrongIndex, Ratio, true, "item: index's fault", "share of queries without the same item among the answers, though exact search finds it"},
+	{ItemPrefix + WrongEmbed, Ratio, true, "item: embedding's fault", "share of queries without the same item among the answers, nor among those of exact search"},
 	{Mean, Seconds, true, "mean", "mean search time, one query in flight on one thread"},
 	{P50, Seconds, true, "p50", "median search time"},
 	{P90, Seconds, true, "p90", "search time that 90 % of the queries stay within"},

@@ -101,9 +101,10 @@ func (r *Record) check() error {
 func bounds(name string) (low, high float64) {
 	const rounding = 1e-9
 	switch {
-	case strings.HasPrefix(name, "map_delta"):
+	case strings.Contains(name, "_delta"):
 		return -1 - rounding, 1 + rounding
-	case strings.HasPrefix(name, "recall"), strings.HasPrefix(name, "robust"), strings.HasPrefix(name, "map"):
+	case strings.HasPrefix(name, "recall"), strings.HasPrefix(name, "robust"), strings.HasPrefix(name, "map"),
+		strings.HasPrefix(name, "item_"), strings.HasPrefix(name, "ndcg"), strings.HasPrefix(name, "wrong_"):
 		return -rounding, 1 + rounding
 	case name == "resident": // the difference of two readings; a doubt travels with a negative one
 		return math.Inf(-1), math.Inf(1)

@@ -136,6 +136,10 @@ type Record struct {
 	// ByDecile holds metrics split by the difficulty of the query, which is its LID: ByDecile["recall"]
 	// has ten means, easiest tenth of the queries first. Absent where LID is not defined.
 	ByDecile map[string][]float64 `json:"by_decile,omitempty"`
+	// ByAttribute holds how far answers share the attributes by which they are graded: ByAttribute["agreement"]["colour"]
+	// is the mean share of the k answers that have the query's colour, "agreement_exact" that of the exact neighbours,
+	// "chance" that of vectors that are drawn at random. Absent where answers are not graded.
+	ByAttribute map[string]map[string]float64 `json:"by_attribute,omitempty"`
 	// Confusion[a][b] counts the answers of category b to queries of category a, by places in the
 	// data set's labels.
 	Confusion [][]int `json:"confusion,omitempty"`
@@ -206,6 +210,8 @@ type Dataset struct {
 	Queries int          `json:"queries"` // vectors searched for; none of them stands in the base
 	Dim     int          `json:"dim"`
 	Labels  []LabelCount `json:"labels,omitempty"` // in name order; absent where there are none
+	// Relevance says what makes an answer right beside its category; nil where only that does.
+	Relevance *Relevance `json:"relevance,omitempty"`
 	// Embedding says how the vectors were made; nil where they were given.
 	Embedding *Embedding `json:"embedding,omitempty"`
 	Warnings  []string   `json:"warnings,omitempty"` // what the checks before a run found: duplicates, ...
@@ -253,6 +259,22 @@ type LabelCount struct {
 	Label   string `json:"label"`
 	Base    int    `json:"base"`
 	Queries int    `json:"queries"`
+}
+
+// Relevance is by what answers are judged beside their categories.
+type Relevance struct {
+	Item        string `json:"item,omitempty"`         // the attribute that says which thing a vector is of; empty for none
+	Items       int    `json:"items,omitempty"`        // things in the base
+	ItemQueries int    `json:"item_queries,omitempty"` // queries whose thing the base has
+	Gains       []Gain `json:"gains,omitempty"`        // the attributes that grade answers; absent for none
+	// GradedQueries are the queries that share an attribute with some vector of the base.
+	GradedQueries int `json:"graded_queries,omitempty"`
+}
+
+// Gain is what an attribute counts that query and answer share.
+type Gain struct {
+	Attribute string  `json:"attribute"`
+	Weight    float64 `json:"weight"`
 }
 
 // Embedding says how images became vectors.
@@ -325,6 +347,8 @@ type Gallery struct {
 	Base   map[int32]Item `json:"base"` // by row number, every item that an answer names
 	// Relevant[i] is how many items of the base share the label of Queries[i].
 	Relevant []int `json:"relevant"`
+	// Same[i] is how many items of the base are the same thing as Queries[i]; absent where that is not known.
+	Same []int `json:"same,omitempty"`
 	// Truth[i] are the exact neighbours of Queries[i], nearest first, as row numbers of the base, by
 	// metric.
 	Truth map[string][][]int32 `json:"truth"`
@@ -335,4 +359,8 @@ type Item struct {
 	ID    string `json:"id"`
 	Label string `json:"label,omitempty"`
 	Thumb string `json:"thumb,omitempty"` // file name below the results folder; empty where there is none
+	// Thing is which thing it shows, where answers are judged by item.
+	Thing string `json:"item,omitempty"`
+	// Attributes are those that grade answers, as people write them; what is missing is absent.
+	Attributes map[string]string `json:"attributes,omitempty"`
 }
