@@ -9,19 +9,20 @@
 # JOBS=n                 compile Faiss with n jobs (cores, or fewer where memory is short)
 # PHOTOS=dir             make train: photographs beside the drawn boards; scripts/train.sh lists the rest
 # EXTERNAL="annoy ..."  make test-external: these families
+# RACE="./serve"        make race: these packages
 # FUZZTIME=1m            fuzz each target for this long
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help deps env build report serve train test test-train test-pgvector test-slurm test-external test-engines engines race fuzz bench bench-forest gpu-check fmt clean distclean \
-        check check-format check-vet check-lint check-dead check-tidy check-arrows check-shell check-measure
+        check check-format check-vet check-lint check-dead check-tidy check-arrows check-shell check-vuln check-measure
 
 SHELL    := /bin/bash
 FUZZTIME ?= 1m
 EXTERNAL ?= annoy nmslib-hnsw hnswlib scann usearch voyager rabitq
 TOOL     := go tool -modfile=tools/go.mod
 # The packages without cgo, where the race detector is affordable.
-PURE     := ./indexes/vec ./indexes/rpforest ./indexes/exact ./indexes/hnsw ./bench/... ./embedder/catalog/... ./reports/...
+PURE     := ./indexes/vec ./indexes/rpforest ./indexes/exact ./indexes/hnsw ./bench/... ./embedder/catalog/... ./reports/... ./serve/...
 
 # With the native parts: what `make deps` wrote down for the compiler and for the run, TAGS among it.
 NATIVE := . ./.deps/env.sh &&
@@ -82,8 +83,8 @@ test-external: build ## install external families (EXTERNAL="annoy ..."; two are
 test-pgvector: ## run the tests of the families in PostgreSQL: on PGlite (npm), or on ANNBENCH_TEST_PGVECTOR=host:port/database
 	@scripts/test-pgvector.sh
 
-race: deps ## run the tests of the packages without cgo under the race detector
-	@$(NATIVE) go run ./scripts/gotest -race -timeout 30m $(PURE)
+race: deps ## run the tests of the packages without cgo under the race detector; RACE="./serve ./bench" takes these alone
+	@$(NATIVE) go run ./scripts/gotest -race -timeout 30m $(or $(RACE),$(PURE))
 
 fuzz: deps ## fuzz every target for FUZZTIME
 	@$(NATIVE) set -e; for pkg in $$(go list -tags "$$TAGS" ./...); do \
@@ -107,7 +108,7 @@ bench: deps ## run the Go benchmarks, one thread a library
 bench-forest: ## run the forest's benchmarks: kernels, exact search, builds, searches with recall
 	@CGO_ENABLED=0 GOMAXPROCS=2 go test -run '^$$' -bench . ./indexes/vec ./indexes/rpforest ./indexes/exact ./indexes/hnsw
 
-check: check-format check-vet check-lint check-dead check-tidy check-arrows check-shell ## format, vet, staticcheck, unused functions, tidy, import arrows, shell syntax
+check: check-format check-vet check-lint check-dead check-tidy check-arrows check-shell check-vuln ## format, vet, staticcheck, unused functions, tidy, import arrows, shell syntax, known holes
 
 check-format:
 	@bad=$$($(TOOL) gofumpt -l .) && if [ -n "$$bad" ]; then echo "not formatted (run \`make fmt\`):"; echo "$$bad"; exit 1; fi
@@ -133,6 +134,9 @@ check-arrows:
 
 check-shell:
 	@for script in scripts/*.sh .ci/run; do bash -n "$$script" || exit 1; done
+
+check-vuln: deps
+	@$(NATIVE) scripts/check-vuln.sh
 
 fmt: ## format the Go files
 	@$(TOOL) gofumpt -w .
