@@ -101,6 +101,9 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 	if err := atomicfile.WriteJSON(filepath.Join(r.Out, record.DatasetFile), r.Dataset); err != nil {
 		return sum, err
 	}
+	if note := r.Dataset.Embedding.Flattering(); note != "" {
+		c.sum.Warnings = append(c.sum.Warnings, note)
+	}
 	err = c.run(ctx, plan)
 	if c.sum.Warnings != nil {
 		r.Dataset.Warnings = c.sum.Warnings

@@ -53,6 +53,7 @@ type Embedded struct {
 	// KeptImages images.
 	Kept       *float64 `json:"neighbours_kept,omitempty"`
 	KeptImages int      `json:"neighbours_kept_images,omitempty"`
+	TrainedOn  int      `json:"trained_on,omitempty"` // of the images, by the model
 }
 
 // comparedImages are embedded in fp32 on the CPU too where another precision was asked for: enough that a
@@ -314,7 +315,11 @@ func (e *embedJob) into(ctx context.Context, key, dir string) (out Embedded, err
 			e.say("%s on %s: recall@10 of the neighbours, against fp32 on the CPU, is %.4f among %d images", out.Precision, result.Device, kept, n)
 		}
 	}
-	how, err := json.Marshal(e.describe(out, all.Spent, part))
+	if out.TrainedOn, err = embedder.TrainedOn(ctx, e.Card, e.Source, part.First, part.End); err != nil {
+		return out, err
+	}
+	described := e.describe(out, all.Spent, part)
+	how, err := json.Marshal(described)
 	if err != nil {
 		return out, err
 	}
@@ -327,6 +332,9 @@ func (e *embedJob) into(ctx context.Context, key, dir string) (out Embedded, err
 		result.Images, result.Device, result.Seconds, result.PerSecond, len(result.Skipped))
 	if result.Images > 0 {
 		e.say("%s", limitOf(result))
+	}
+	if note := described.Flattering(); note != "" {
+		e.say("%s", note)
 	}
 	return out, nil
 }
@@ -351,7 +359,7 @@ func (e *embedJob) describe(r Embedded, spent embedder.Spent, part *record.Embed
 	}
 	d := record.Embedding{
 		Model: e.Card.Name, ModelDigest: e.Card.SHA256, Source: e.Source.Name(), Device: string(r.Device),
-		Images: r.Images, Seconds: spent.Seconds, Card: text,
+		Images: r.Images, TrainedOn: r.TrainedOn, Seconds: spent.Seconds, Card: text,
 		Decode: spent.DecodeSeconds, Prepare: spent.PrepareSeconds, Infer: spent.InferSeconds, Write: spent.SinkSeconds,
 		Workers: r.Workers, Runs: r.Runs, Batch: r.Batch, Limit: r.Limit, JPEG: catalog.DecoderOf(e.Source),
 		Precision: string(r.Precision), DeviceOptions: r.Options, WarmUp: r.WarmUp, Kept: r.Kept, KeptImages: r.KeptImages,

@@ -12,6 +12,7 @@ import (
 	"annbench/bench/dataset/collection"
 	"annbench/bench/sweepfile"
 	"annbench/embedder/catalog"
+	"annbench/embedder/models"
 	"annbench/internal/atomicfile"
 )
 
@@ -35,7 +36,7 @@ func keepOrigin(d *sweepfile.Data, out string) error {
 		o.TSV, o.Images = d.Boards.TSV, d.Boards.Images
 	}
 	for _, path := range []*string{&o.Images, &o.TSV, &o.Vectors, &o.Model} {
-		if *path == "" || sweepfile.InStorage(*path) {
+		if *path == "" || sweepfile.InStorage(*path) || path == &o.Model && models.IsShipped(*path) {
 			continue
 		}
 		abs, err := filepath.Abs(*path)

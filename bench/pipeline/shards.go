@@ -70,6 +70,7 @@ func (p *Pipeline) MergeVectors(ctx context.Context, dirs []string, out string) 
 		}
 		if h := shard.how; i > 0 {
 			how.Images += h.Images
+			how.TrainedOn += h.TrainedOn
 			how.Seconds += h.Seconds
 			how.Decode += h.Decode
 			how.Prepare += h.Prepare

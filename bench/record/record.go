@@ -3,7 +3,7 @@
 //
 // A results folder is the single truth that reports are made from; nothing in it needs the indexes,
 // the model or the images again. The package reads and writes that folder and does nothing else:
-// it neither measures (package bench) nor judges (package reports). It imports nothing of annbench.
+// it neither measures (package bench) nor judges (package reports). It imports nothing of annbench but words.
 package record
 
 import (
@@ -11,7 +11,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
+
+	"annbench/internal/words"
 )
 
 // Cell is one operating point: everything that decides what a measurement means, and nothing that
@@ -309,7 +312,20 @@ type Embedding struct {
 	DeviceOptions map[string]string `json:"device_options,omitempty"`
 	WarmUp        float64           `json:"warmup_seconds,omitempty"`
 	BatchTried    []BatchTrial      `json:"batch_tried,omitempty"`
-	Shard         *EmbeddingShard   `json:"shard,omitempty"` // which part of a collection this is; nil for all of it
+	// TrainedOn is how many of the images the model was trained on, by the files' digests; 0 also where the
+	// model does not say what it was trained on.
+	TrainedOn int             `json:"trained_on,omitempty"`
+	Shard     *EmbeddingShard `json:"shard,omitempty"` // which part of a collection this is; nil for all of it
+}
+
+// Flattering says that the model was trained on some of the images, which measures by category then flatter;
+// it is empty where it is not known to be so.
+func (e *Embedding) Flattering() string {
+	if e == nil || e.TrainedOn == 0 {
+		return ""
+	}
+	commas := func(n int) string { return words.Commas(strconv.Itoa(n)) }
+	return fmt.Sprintf("%s of %s of these images were trained on by %s: mAP is flattering", commas(e.TrainedOn), commas(e.Images), e.Model)
 }
 
 // BatchTrial is a size of batches that was tried, and why it, or a larger one, was not.

@@ -199,6 +199,9 @@ func (s *Sweep) checkData() error {
 		if *at.field == "" || InStorage(*at.field) {
 			continue
 		}
+		if at.field == &d.Model && filepath.Base(d.Model) == d.Model && filepath.Ext(d.Model) == "" {
+			continue // the name of a model that ships
+		}
 		if !filepath.IsAbs(*at.field) {
 			*at.field = filepath.Join(dir, *at.field)
 		}

@@ -127,7 +127,8 @@ type Data struct {
 	// Allow names what the checks of the data may find without ending the run; see
 	// [dataset.Gates].
 	Allow OneOrMany[string] `yaml:"allow"`
-	// Model is the ONNX model that embeds the images, by its card. Default: the one that ships.
+	// Model is the ONNX model that embeds the images: its card, or the name of one that ships. Default: the
+	// first of those.
 	Model string `yaml:"model"`
 	// Device is where the model runs: one or several of those that `annbench devices` lists, tried in
 	// this order. Default: cuda, webgpu, cpu.

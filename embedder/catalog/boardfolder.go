@@ -190,17 +190,22 @@ func (b *Boards) Board(g int) (image.Image, []boards.Box, error) {
 	return img, b.Boxes(g), err
 }
 
+// FileSums is a [Filed]'s: a file is a board with its crops.
+func (b *Boards) FileSums(ctx context.Context) ([][]byte, error) {
+	paths := make([]string, len(b.boards))
+	for i, board := range b.boards {
+		paths[i] = board.path
+	}
+	return fileSums(ctx, paths)
+}
+
 // boardsDigest opens what is hashed. Its number grows with any change in how a board becomes crops.
 const boardsDigest = "annbench catalog boards 3\n"
 
 // Digest hashes, for every board in order, the IDs, labels and boxes of its items and the content of
 // its file. An unreadable file is no error, as in Group.
 func (b *Boards) Digest(ctx context.Context) (string, error) {
-	paths := make([]string, len(b.boards))
-	for i, board := range b.boards {
-		paths[i] = board.path
-	}
-	sums, err := fileSums(ctx, paths)
+	sums, err := b.FileSums(ctx)
 	if err != nil {
 		return "", fmt.Errorf("hashing %s: %w", b.name, err)
 	}

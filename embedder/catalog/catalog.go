@@ -74,6 +74,15 @@ type Source interface {
 	Digest(ctx context.Context) (string, error)
 }
 
+// Filed is a source of files.
+type Filed interface {
+	Source
+
+	// FileSums is the SHA-256 of the file of every group, in order; that of a file that cannot be read is
+	// empty. The error is that of ctx.
+	FileSums(ctx context.Context) ([][]byte, error)
+}
+
 // crops cuts the items out of the board, item i by box i; img is nil and err is set where the board
 // itself could not be read; err names it.
 func crops(items []Item, boxes []boards.Box, img image.Image, err error) []Picture {

@@ -359,11 +359,7 @@ const folderDigest = "annbench catalog folder 4\n"
 // time as there are processors, which takes about as long as the disk needs for them. A file that
 // cannot be read counts as unreadable and is no error, as in Group.
 func (f *Folder) Digest(ctx context.Context) (string, error) {
-	paths := make([]string, len(f.files))
-	for i, file := range f.files {
-		paths[i] = file.path
-	}
-	sums, err := fileSums(ctx, paths)
+	sums, err := f.FileSums(ctx)
 	if err != nil {
 		return "", fmt.Errorf("hashing %s: %w", f.dir, err)
 	}
@@ -376,6 +372,15 @@ func (f *Folder) Digest(ctx context.Context) (string, error) {
 		hashString(h, string(sums[i]))
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// FileSums is a [Filed]'s: a file is an item.
+func (f *Folder) FileSums(ctx context.Context) ([][]byte, error) {
+	paths := make([]string, len(f.files))
+	for i, file := range f.files {
+		paths[i] = file.path
+	}
+	return fileSums(ctx, paths)
 }
 
 // fileSums are the sums of files, as many at a time as there are processors. The error is that of ctx.

@@ -233,6 +233,9 @@ func (c *Config) classify(ctx context.Context, session *embedder.Session, col Co
 			return nil, err
 		}
 		e.Images, e.Skipped = result.Images, len(result.Skipped)
+		if e.TrainedOn, err = embedder.TrainedOn(ctx, session.Card(), split.Source, 0, split.Source.Len()); err != nil {
+			return nil, err
+		}
 		e.Top1, e.Top5 = float64(top1)/float64(result.Images), float64(top5)/float64(result.Images)
 		for i := range classes {
 			if e.Below(i) {

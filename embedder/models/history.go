@@ -2,24 +2,21 @@ package models
 
 import (
 	"bytes"
-	_ "embed"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math"
-	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// HistoryFile is the name of a model's history, in the folder of its card.
+// HistoryFile is the name of a model's history, in the folder of its card. Where several models share the
+// folder, NAME.history.csv is that of the model NAME.
 const HistoryFile = "history.csv"
-
-//go:embed history.csv
-var defaultHistory []byte
 
 // History is how a model was trained, epoch by epoch. Columns "epoch", "train_loss", "val_loss",
 // "top1" and "top5" are always there; the last three are of the validation split. A model of several
@@ -32,21 +29,24 @@ type History struct {
 // historyColumns are those that every history has.
 var historyColumns = []string{"epoch", "train_loss", "val_loss", "top1", "top5"}
 
-// History reads history.csv beside the card, or that of the model that ships. The error is
-// [fs.ErrNotExist] where there is none.
+// History reads NAME.history.csv or history.csv beside the card. The error is [fs.ErrNotExist] where there is
+// neither.
 func (c *Card) History() (*History, error) {
-	if c.Path == "" {
-		return ParseHistory(HistoryFile, defaultHistory)
+	stem := strings.TrimSuffix(path.Base(c.File), ".onnx")
+	for _, name := range []string{stem + "." + HistoryFile, HistoryFile} {
+		text, err := c.beside(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the history of model %s: %w", c.Name, err)
+		}
+		if c.Path != "" {
+			name = filepath.Join(filepath.Dir(c.Path), name)
+		}
+		return ParseHistory(name, text)
 	}
-	path := filepath.Join(filepath.Dir(c.Path), HistoryFile)
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the history of model %s: %w", c.Name, err)
-	}
-	return ParseHistory(path, text)
+	return nil, fs.ErrNotExist
 }
 
 // ParseHistory reads a history from CSV; name is the file's, for errors.

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -57,10 +58,15 @@ type Card struct {
 	Training json.RawMessage `json:"training,omitempty"` // how it was trained
 	Accuracy json.RawMessage `json:"accuracy,omitempty"` // how well it classifies
 
+	// SeenFile is a list of the files that the model was trained on, in the folder of the card: see
+	// [Card.Seen]. Search among these pictures flatters the model.
+	SeenFile string `json:"seen,omitempty"`
+
 	// Path is the absolute path of the ONNX file; empty for a model that is part of the program.
 	Path string `json:"-"`
 
-	onnx []byte // the model itself, where Path is empty
+	onnx  []byte // the model itself, where Path is empty
+	files fs.FS  // the folder of the card; nil for a card that was not opened
 }
 
 // Input is the picture that a model takes: one tensor, a batch of which is its only input.
@@ -136,12 +142,16 @@ const maxSide = 4096
 var cardTypes = []string{".json", ".yaml", ".yml"}
 
 // Open reads the card of a model and checks the model's bytes against it. The path is that of the
-// card (.json, .yaml), or of an ONNX file with its card beside it (x.onnx, x.json).
+// card (.json, .yaml), or of an ONNX file with its card beside it (x.onnx, x.json), or the name of a
+// model that ships: see [IsShipped].
 func Open(path string) (*Card, error) {
+	if IsShipped(path) {
+		return openShipped(path)
+	}
 	cardPath := path
 	if ext := filepath.Ext(path); !slices.Contains(cardTypes, ext) {
 		if _, err := os.Stat(path); err != nil {
-			return nil, fmt.Errorf("opening model: %w", err)
+			return nil, fmt.Errorf("opening model: %w; the models that ship are %s", err, strings.Join(Shipped, " and "))
 		}
 		if ext != ".onnx" {
 			return nil, fmt.Errorf("opening model %s: want a card (.json, .yaml) or an ONNX file (.onnx)", path)
@@ -202,7 +212,7 @@ func Open(path string) (*Card, error) {
 		return nil, fmt.Errorf("opening model %s: its SHA-256 is %s, its card %s says %s; "+
 			"fetch the file again, or correct the card if the change was meant", onnxPath, digest, cardPath, card.SHA256)
 	}
-	card.Path = onnxPath
+	card.Path, card.files = onnxPath, os.DirFS(filepath.Dir(cardPath))
 	return card, nil
 }
 
@@ -234,7 +244,7 @@ func isModel(path string) error {
 const wanted = `"file", "input" {"fit", "resample", and for float32 "mean" and "std"}; ` +
 	`where the model's graph does not tell: "input" {"name", "layout", "type", "height", "width"}, "embedding" {"output", "dim"}; ` +
 	`optional: "name", "sha256" (of the ONNX file), "doc", "licence", "input" {"channels", "crop"}, ` +
-	`"embedding" {"normalized", "normalize"}, "logits" {"output"}, "classes"`
+	`"embedding" {"normalized", "normalize"}, "logits" {"output"}, "classes", "seen" (a list of the files trained on)`
 
 // fromYAML makes JSON of YAML, which is a superset of it. The YAML library panics on some damaged files.
 func fromYAML(text []byte) (json []byte, err error) {
@@ -281,6 +291,8 @@ func (c *Card) check() error {
 		return errors.New(`"file" is missing: the ONNX file, relative to the card`)
 	case !filepath.IsLocal(filepath.FromSlash(c.File)):
 		return fmt.Errorf(`"file": %q leaves the folder of the card`, c.File)
+	case c.SeenFile != "" && !fs.ValidPath(c.SeenFile):
+		return fmt.Errorf(`"seen": %q leaves the folder of the card`, c.SeenFile)
 	case c.SHA256 != "" && !isDigest(c.SHA256):
 		return fmt.Errorf(`"sha256": %q is not a SHA-256 in 64 lower-case hexadecimal digits`, c.SHA256)
 	case (in.Height != 0 || in.Width != 0) && (in.Height < 1 || in.Height > maxSide || in.Width < 1 || in.Width > maxSide):

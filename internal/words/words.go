@@ -89,6 +89,22 @@ func Size(bytes int64) string {
 	return fmt.Sprintf("%.0f kB", float64(bytes)/1e3)
 }
 
+// Commas puts commas between the thousands of a whole number: "-1,234".
+func Commas(digits string) string {
+	sign := ""
+	if strings.HasPrefix(digits, "-") {
+		sign, digits = "-", digits[1:]
+	}
+	var b strings.Builder
+	for i, c := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b.WriteByte(',')
+		}
+		b.WriteRune(c)
+	}
+	return sign + b.String()
+}
+
 // Count returns n and the noun in the form that goes with it: "1 query", "3 queries".
 func Count(n int, one string) string {
 	if n == 1 {

@@ -68,11 +68,13 @@ type Series struct {
 
 // Evaluation is how the model classified a collection of labelled pictures.
 type Evaluation struct {
-	Name    string  `json:"name"` // of the collection: "photographs, test"
-	Images  int     `json:"images"`
-	Skipped int     `json:"skipped,omitempty"` // pictures that could not be read
-	Top1    float64 `json:"top1"`
-	Top5    float64 `json:"top5"`
+	Name    string `json:"name"` // of the collection: "photographs, test"
+	Images  int    `json:"images"`
+	Skipped int    `json:"skipped,omitempty"` // pictures that could not be read
+	// TrainedOn is how many pictures the model was trained on; 0 also where it does not say.
+	TrainedOn int     `json:"trained_on,omitempty"`
+	Top1      float64 `json:"top1"`
+	Top5      float64 `json:"top5"`
 
 	// Confusion counts, of the pictures of each category (row), how many were taken for each.
 	Confusion metric.Confusion `json:"confusion"`
@@ -80,6 +82,14 @@ type Evaluation struct {
 	Threshold float64 `json:"threshold"`
 	// Errors are pictures of marked categories that were taken for others, surest first.
 	Errors []Error `json:"errors,omitempty"`
+}
+
+// Flattering says that the model was trained on some of the pictures; it is empty where it is not known to be so.
+func (e *Evaluation) Flattering() string {
+	if e.TrainedOn == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s of %s of these were trained on: the figures are flattering", say.Count(e.TrainedOn), say.Count(e.Images))
 }
 
 // Error is a picture that was taken for another category.

@@ -19,6 +19,9 @@ func Print(out io.Writer, m *Card) error {
 		if e.Skipped > 0 {
 			fmt.Fprintf(&b, "%d more could not be read\n", e.Skipped)
 		}
+		if note := e.Flattering(); note != "" {
+			fmt.Fprintln(&b, note)
+		}
 		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 		fmt.Fprint(w, "  \tprecision\trecall\tF1\timages\t\n")
 		marked := 0

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"annbench/bench/metric"
+	"annbench/internal/words"
 	"annbench/reports/judge"
 )
 
@@ -45,9 +46,9 @@ func Measured(name string, v judge.Value, noun string) string {
 func Commas3(s string) string {
 	whole, frac, ok := strings.Cut(s, ".")
 	if !ok {
-		return commas(s)
+		return words.Commas(s)
 	}
-	return commas(whole) + "." + frac
+	return words.Commas(whole) + "." + frac
 }
 
 // Missing stands where nothing was measured.
@@ -125,7 +126,7 @@ func Significant(x float64) string {
 		return "0"
 	case a >= 999.5:
 		digits := math.Pow(10, math.Floor(math.Log10(a))-2)
-		return commas(strconv.FormatFloat(math.Round(x/digits)*digits, 'f', 0, 64))
+		return words.Commas(strconv.FormatFloat(math.Round(x/digits)*digits, 'f', 0, 64))
 	case a >= 99.95:
 		return strconv.FormatFloat(x, 'f', 0, 64)
 	case a >= 9.995:
@@ -146,28 +147,13 @@ func Ratio(x float64) string {
 }
 
 // Count writes a whole number with commas.
-func Count[T ~int | ~int64](n T) string { return commas(strconv.FormatInt(int64(n), 10)) }
-
-func commas(s string) string {
-	sign := ""
-	if strings.HasPrefix(s, "-") {
-		sign, s = "-", s[1:]
-	}
-	var b strings.Builder
-	for i, c := range s {
-		if i > 0 && (len(s)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(c)
-	}
-	return sign + b.String()
-}
+func Count[T ~int | ~int64](n T) string { return words.Commas(strconv.FormatInt(int64(n), 10)) }
 
 // times writes how many times a is b: "21×", "1.4×".
 func times(a, b float64) string {
 	x := a / b
 	if x >= 9.95 {
-		return commas(strconv.FormatFloat(x, 'f', 0, 64)) + "×"
+		return words.Commas(strconv.FormatFloat(x, 'f', 0, 64)) + "×"
 	}
 	return strconv.FormatFloat(x, 'f', 1, 64) + "×"
 }
