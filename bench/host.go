@@ -35,7 +35,7 @@ type host interface {
 // hostOf is the host of the indexes of f.
 func (w *worker) hostOf(f *indexes.Family) host {
 	if f.Remote != nil {
-		return &remoteHost{family: f, server: w.Server, rest: w.Before}
+		return &remoteHost{family: f, server: w.Server, rest: w.Before, vectors: 4 * int64(len(w.set.Base.Data))}
 	}
 	if f.Folder != "" {
 		return &externalHost{family: f, points: w.Points, base: w.set.Base, queries: w.set.Queries, known: map[int]floor{}}
@@ -132,6 +132,14 @@ type remoteHost struct {
 	family *indexes.Family
 	server Server
 	rest   int64 // bytes that the engine's processes held before the build; 0 if not known
+	// vectors are the bytes of the vectors. An engine whose processes grew by less has given back other
+	// memory meanwhile, or holds the index where it is not seen: its growth is no figure of the index.
+	vectors int64
+}
+
+// tooLittle says why there is no figure of an index's memory.
+func tooLittle(grown, vectors int64) string {
+	return fmt.Sprintf("its memory is not known: the engine's processes grew by %.1f MiB while they took in %.1f MiB of vectors", float64(grown)/(1<<20), float64(vectors)/(1<<20))
 }
 
 func (h *remoteHost) build(ctx context.Context, in indexes.BuildInput, values map[string]float64) (indexes.Index, error) {
@@ -175,7 +183,11 @@ func (h *remoteHost) load(ctx context.Context, path string, in indexes.BuildInpu
 	}
 	r.Server = h.says(x)
 	if now, ok := settle(ctx, x, h.server.Processes); ok && h.rest > 0 {
-		r.Values[metric.Resident] = float64(now.anonymous - h.rest)
+		if grown := now.anonymous - h.rest; grown < h.vectors {
+			r.Warnings = append(r.Warnings, tooLittle(grown, h.vectors))
+		} else {
+			r.Values[metric.Resident] = float64(grown)
+		}
 		r.Server += fmt.Sprintf("; memory: anonymous memory of %d processes", len(h.server.Processes))
 	} else {
 		r.Server += "; its processes are not on this machine or not known, so its memory is not"

@@ -450,7 +450,8 @@ func (c *coordinator) keepIndex(ctx context.Context, path string, cell record.Ce
 	return nil
 }
 
-// memoryDoubts says where the columns of memory contradict each other so far that one must be wrong.
+// memoryDoubts says where the columns of memory contradict each other so far that one must be wrong. A resident
+// memory that is negative leaves v.
 func memoryDoubts(v map[string]float64) (doubts []string) {
 	const (
 		slack = 1 << 20 // what a process gains and loses by itself
@@ -467,7 +468,8 @@ func memoryDoubts(v map[string]float64) (doubts []string) {
 	}
 	switch {
 	case resident < 0:
-		doubts = append(doubts, "resident memory is negative")
+		doubts = append(doubts, fmt.Sprintf("its memory is not known: resident memory came out negative, as %.1f KiB", resident/(1<<10)))
+		delete(v, metric.Resident)
 	case !saved:
 	case resident+slack < 0.8*min(serialized, analytic):
 		doubts = append(doubts, fmt.Sprintf("resident memory (%.1f MiB) is far below the saved index (%.1f MiB) and the formula (%.1f MiB)", resident/mib, serialized/mib, analytic/mib))

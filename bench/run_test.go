@@ -367,6 +367,10 @@ func TestMemoryDoubts(t *testing.T) {
 			t.Errorf("%+v: %q", tt, doubts)
 		}
 	}
+	v := map[string]float64{metric.Resident: -16384}
+	if d := memoryDoubts(v); len(d) != 1 || !strings.Contains(d[0], "negative, as -16.0 KiB") || len(v) > 0 {
+		t.Errorf("%q, and %v is left", d, v)
+	}
 	if d := memoryDoubts(map[string]float64{metric.Serialized: 1}); d != nil {
 		t.Errorf("without a resident memory: %q", d)
 	}

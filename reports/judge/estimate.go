@@ -82,7 +82,7 @@ func plain(observed []observation) []metric.Observation {
 // observe is what a record says of the quantity called name.
 func observe(rec *record.Record, name string) (o observation, ok bool) {
 	x, ok := rec.Values[name]
-	if !ok || rec.Status != record.OK {
+	if !ok || rec.Status != record.OK || name == metric.Resident && x < 0 { // older records have such, with a warning
 		return observation{}, false
 	}
 	return observation{rep: rec.Rep, Observation: metric.Observation{Value: x, Spread: rec.Spread[name]}}, true

@@ -100,6 +100,19 @@ for codec in ["uncompressed", "snappy", "gzip", "brotli", "zstd", "lz4"]:
     want(n, X)
 pl.DataFrame(X, schema=[f"d{i}" for i in range(6)]).write_csv("polars.csv"); want("polars.csv", X)
 
+# What was found by trying more of them
+np.savez("unnamed.npz", X, LABELS); want("unnamed.npz", X)  # arr_1 is named as left out
+with h5py.File("enum.h5", "w") as h:
+    h["train"] = X
+    h.create_dataset("labels", data=np.arange(24) % 3, dtype=h5py.enum_dtype({"dress": 0, "shoes": 1, "bags": 2}))
+want("enum.h5", X)
+pq.write_table(pa.table([pa.array(list(X)), pa.array(list(2 * X))], names=["emb", "emb"]), "refused-two-names.parquet")
+with open("refused-libsvm.txt", "w") as f:
+    f.writelines(f"{i % 3} {' '.join('%d:%.9g' % (j + 1, v) for j, v in enumerate(x))}\n" for i, x in enumerate(X))
+with open("spaced-words.vec", "w") as f:
+    f.write("24 6\n"); f.writelines(f"new york {w} {' '.join('%.9g' % v for v in x)}\n" for w, x in zip(IDS, X))
+want("spaced-words.vec", X)
+
 # Hugging Face datasets
 import datasets
 features = datasets.Features({"embedding": datasets.Sequence(datasets.Value("float32")), "label": datasets.ClassLabel(names=["dress", "shoes", "bags"])})

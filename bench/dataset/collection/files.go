@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
@@ -38,7 +39,7 @@ type Files struct {
 }
 
 // readersVersion is part of the key of what was read: a change makes files be read again.
-const readersVersion = 3
+const readersVersion = 4
 
 // OpenFiles opens the vectors that src names. What can be mapped is mapped as it stands. Everything
 // else is read once, row by row, into a collection below cacheDir, which is found there the next time
@@ -265,16 +266,9 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	queries, near := f.Queries, f.Neighbors
-	queriesPath := first
+	queriesPath, leftOut := first, ""
 	if src.Queries != "" {
-		var columns vecfile.Columns
-		if strings.EqualFold(filepath.Ext(src.Queries), filepath.Ext(first)) {
-			columns.Vectors = src.Columns.Vectors // the same tool wrote both
-		}
-		if queries, err = vecfile.Open(src.Queries, columns); err != nil && columns.Vectors != "" {
-			queries, err = vecfile.Open(src.Queries, vecfile.Columns{})
-		}
-		if err != nil {
+		if queries, err = openQueries(src.Queries, first, src.Columns); err != nil {
 			return err
 		}
 		defer queries.Close()
@@ -289,8 +283,14 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 		defer g.Close()
 		near = g.Neighbors
 	}
-	if len(parts) > 1 {
-		queries, near = nil, nil
+	if len(parts) > 1 && src.Queries == "" { // what one part has is of that part
+		if queries != nil {
+			leftOut = fmt.Sprintf("%s: its queries are left out, as %d files are read; to search for them name the file as that of the queries", filepath.Base(first), len(parts))
+		}
+		queries = nil
+		if src.Neighbors == "" {
+			near = nil
+		}
 	}
 	if near != nil && queries == nil {
 		return fmt.Errorf("%s: neighbours, but no queries that they are of", src.Neighbors)
@@ -329,6 +329,9 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 	}
 	given.Metric, given.Word = f.Metric()
 	given.Notes = notes(first, f)
+	if leftOut != "" {
+		given.Notes = append(given.Notes, leftOut)
+	}
 	if src.Queries != "" {
 		given.Notes = append(given.Notes, notes(src.Queries, queries)...)
 	}
@@ -341,6 +344,25 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 		return err
 	}
 	return nil
+}
+
+// openQueries opens a file of queries with the columns that are named for the vectors, where the same tool wrote
+// both; if it has no such columns, with those of the usual names, and a note says so.
+func openQueries(path, vectors string, columns vecfile.Columns) (*vecfile.File, error) {
+	if !strings.EqualFold(filepath.Ext(path), filepath.Ext(vectors)) {
+		columns = vecfile.Columns{}
+	}
+	f, err := vecfile.Open(path, columns)
+	var missing *vecfile.MissingError
+	if !errors.As(err, &missing) {
+		return f, err
+	}
+	f, again := vecfile.Open(path, vecfile.Columns{})
+	if again != nil {
+		return nil, err
+	}
+	f.Notes = append(f.Notes, fmt.Sprintf("%v: its parts were found by their usual names, not by those that are named for the vectors", missing))
+	return f, nil
 }
 
 // notes are the notes of a file, with its name.
@@ -398,6 +420,11 @@ func (im *importer) copy(f *vecfile.File, path, prefix, label string) error {
 				item.Label = im.labels[at]
 			case im.labels == nil && f.Label != nil:
 				item.Label = f.Label(row + i)
+			}
+			for _, word := range []string{item.ID, item.Label} {
+				if !utf8.ValidString(word) {
+					return fmt.Errorf("%s: row %d: %.40q is no UTF-8, so its letters are not known: save the file as UTF-8", path, row+i, word)
+				}
 			}
 			im.items = append(im.items, item)
 		}

@@ -106,3 +106,49 @@ func TestWrittenFilesReadBack(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 }
+
+// TestQueriesByOtherNames: a file of queries is read by the columns that are named for the vectors; where it has
+// none of these names, a note says that others were taken.
+func TestQueriesByOtherNames(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	base := file("base.csv", "mine,kind\n\"[1, 2]\",dress\n\"[3, 4]\",shoes\n")
+	for _, c := range []struct{ name, text, label, note string }{
+		{"same.csv", "mine,kind\n\"[5, 6]\",bags\n", "bags", ""},
+		{"other.csv", "vector,label\n\"[5, 6]\",bags\n", "bags", `other.csv: it has no "kind"; it has "vector", "label": its parts were found by their usual names`},
+	} {
+		src := Files{Vectors: base, Queries: file(c.name, c.text), Columns: vecfile.Columns{Vectors: "mine", Labels: "kind"}}
+		col, err := OpenFiles(t.Context(), src, t.TempDir(), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		notes := strings.Join(col.Meta.Notes, "\n")
+		if col.Items[2].Label != c.label || col.Vectors.Row(2)[0] != 5 || (c.note == "") != (notes == "") || !strings.Contains(notes, c.note) {
+			t.Errorf("%s: item %+v, vector %v, notes %q; want the note %q", c.name, col.Items[2], col.Vectors.Row(2), notes, c.note)
+		}
+		col.Close()
+	}
+}
+
+// TestLettersThatAreNotKnown: labels in another encoding than UTF-8 are refused, not changed.
+func TestLettersThatAreNotKnown(t *testing.T) {
+	dir := t.TempDir()
+	vectors, labels := filepath.Join(dir, "v.csv"), filepath.Join(dir, "labels.txt")
+	for path, text := range map[string]string{vectors: "a,b,label\n1,2,Kost\xfcm\n3,4,Hose\n", labels: "Kost\xfcm\nHose\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, src := range []Files{{Vectors: vectors}, {Vectors: vectors, Labels: labels}} {
+		_, err := OpenFiles(t.Context(), src, t.TempDir(), nil)
+		if err == nil || !strings.Contains(err.Error(), `"Kost\xfcm" is no UTF-8`) {
+			t.Errorf("%+v: %v", src, err)
+		}
+	}
+}

@@ -24,13 +24,23 @@ var (
 	idNames       = []string{"ids", "id"}
 )
 
+// MissingError says that a file has no part of the name that was asked for.
+type MissingError struct {
+	Asked string
+	Have  []string
+}
+
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("it has no %q; it has %s", e.Asked, quoteAll(e.Have))
+}
+
 // named finds the part that is asked for, or the first of candidates that is there; -1 is none.
 func named(have []string, asked string, candidates []string) (int, error) {
 	if asked != "" {
 		if i := slices.Index(have, asked); i >= 0 {
 			return i, nil
 		}
-		return -1, fmt.Errorf("it has no %q; it has %s", asked, quoteAll(have))
+		return -1, &MissingError{asked, have}
 	}
 	for _, c := range candidates {
 		for i, h := range have {

@@ -33,6 +33,9 @@ func openCSV(in *input, columns Columns) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if t.sparse() {
+		return nil, fmt.Errorf("line %d has numbered values (%s), as LIBSVM and SVMlight write them, which are not read; in Python: numpy.save(new, sklearn.datasets.load_svmlight_file(path)[0].toarray())", t.before+1, shorten(t.sample[0][len(t.sample[0])-1]))
+	}
 	c := &csvRows{t: t, labelAt: -1, idAt: -1, interned: map[string]string{}}
 	head, err := t.header(columns)
 	if err != nil {
@@ -57,6 +60,9 @@ func openCSV(in *input, columns Columns) (*File, error) {
 	if c.lists {
 		inside, _ := bracketed(t.sample[0][c.numbers[0]])
 		c.dim = len(splitNumbers(inside))
+	}
+	if t.count >= 0 && c.dim != t.width-1 {
+		return nil, fmt.Errorf("line %d says that vectors have %d dimensions, and line %d has %d numbers", t.before+1, t.width-1, t.before+1+head, c.dim)
 	}
 	if c.dim == 0 {
 		return nil, fmt.Errorf("line %d has no numbers", t.before+1+head)
@@ -99,6 +105,9 @@ func (t *table) header(columns Columns) (head int, err error) {
 		if dim, _ := strconv.Atoi(first[1]); dim > 1 && len(body[0]) >= dim+1 {
 			t.count, _ = strconv.Atoi(first[0])
 			t.sample, t.width = body, dim+1
+			for i, line := range body {
+				t.sample[i] = t.joined(line)
+			}
 			return 1, nil
 		}
 	}
@@ -139,6 +148,15 @@ func (t *table) header(columns Columns) (head int, err error) {
 	}
 	t.sample = body
 	return 1, nil
+}
+
+// joined is a line of word vectors whose word may have spaces in it, as some of GloVe's do.
+func (t *table) joined(line []string) []string {
+	extra := len(line) - t.width
+	if extra <= 0 {
+		return line
+	}
+	return append([]string{strings.Join(line[:extra+1], " ")}, line[extra+1:]...)
 }
 
 func isWhole(s string) bool {
@@ -467,9 +485,7 @@ func (c *csvRows) fields() ([]string, error) {
 	case extra == 0:
 		return line, nil
 	case extra > 0 && c.t.sep == ' ' && c.idAt == 0:
-		// A word may have spaces in it, as some of GloVe's do.
-		joined := append([]string{strings.Join(line[:extra+1], " ")}, line[extra+1:]...)
-		return joined, nil
+		return c.t.joined(line), nil
 	case c.lists || c.t.bare:
 		return nil, fmt.Errorf("%s has %d fields, those before have %d", c.lines.place(), len(line), c.t.width)
 	default:

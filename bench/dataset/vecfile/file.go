@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"annbench/indexes/vec"
@@ -71,6 +72,14 @@ func (f *File) Metric() (m vec.Metric, word string) {
 		word = f.word
 	}
 	return m, word
+}
+
+// leftOut notes which parts of the file, called names, are none that were used.
+func (f *File) leftOut(names, used []string) {
+	left := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(used, n) })
+	if len(left) > 0 {
+		f.Notes = append(f.Notes, quoteAll(left)+" left out: neither vectors, labels nor ids")
+	}
 }
 
 // BlockRows is how many vectors of dim values are read or written at once: 4 MiB.

@@ -56,10 +56,13 @@ func TestForeignFiles(t *testing.T) {
 					t.Fatalf("row %d, dimension %d: %v, want %v", i/want.Dim, i%want.Dim, got.Data[i], want.Data[i])
 				}
 			}
+			if left := strings.Join(f.Notes, "\n"); (name == "unnamed.npz") != strings.Contains(left, `"arr_1" left out`) {
+				t.Errorf("notes %q", f.Notes)
+			}
 			if got.labels != nil && (len(got.labels) != 24 || !slices.Equal(got.labels[:3], labels)) {
 				t.Errorf("labels %q", got.labels)
 			}
-			labelled := slices.Contains([]string{"labelled.npz", "bytes.npz", "old.h5", "contiguous-latest.h5", "strings.h5", "packed-strings.h5", "group.h5", "pandas-label.csv", "pandas.parquet", "huggingface.parquet"}, name) ||
+			labelled := slices.Contains([]string{"labelled.npz", "bytes.npz", "old.h5", "contiguous-latest.h5", "strings.h5", "packed-strings.h5", "group.h5", "enum.h5", "pandas-label.csv", "pandas.parquet", "huggingface.parquet"}, name) ||
 				strings.HasPrefix(name, "arrow-") || strings.HasPrefix(name, "polars-")
 			if labelled != (got.labels != nil) {
 				t.Errorf("labels %q", got.labels)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -374,6 +375,7 @@ type hdf5Dataset struct {
 	tree    uint64
 	chunk   []uint64
 	filters []uint16
+	classes map[int64]string // of an enumeration, the names of its values
 }
 
 // dataset reads what the messages of an object say; it is nil where they are not of a data set.
@@ -401,6 +403,9 @@ func (f *hdf5File) dataset(messages []hdf5Message) (*hdf5Dataset, error) {
 		case 0x03:
 			var err error
 			if d.elem, err = hdf5Element(m); err != nil {
+				return nil, err
+			}
+			if d.classes, err = d.elem.enumeration(m); err != nil {
 				return nil, err
 			}
 		case 0x08:
@@ -443,16 +448,59 @@ func hdf5Element(m hdf5Message) (element, error) {
 		if bits&15 == 1 && e.width == 16 {
 			e.class, e.big = 'v', false
 		}
-	case 8: // an enumeration, as h5py has truth values: one byte
-		if e.width == 1 {
-			e.class, e.big = 'u', false
+	case 8: // an enumeration: the type of its values follows, as h5py has truth values and categories
+		base, err := hdf5Element(hdf5Message{kind: m.kind, at: m.at, body: m.body[8:]})
+		if err != nil || base.width != e.width || base.class != 'i' && base.class != 'u' {
+			return element{}, placed(m.at, "a damaged enumeration")
 		}
+		e.class, e.big = base.class, base.big
 	}
 	if e.width == 0 {
 		e.width = 1
 		e.class = '?'
 	}
 	return e, nil
+}
+
+// enumeration reads the names of the values of an enumeration, of which e is the type; nil for other types.
+func (e element) enumeration(m hdf5Message) (map[int64]string, error) {
+	if m.body[0]&15 != 8 {
+		return nil, nil
+	}
+	const basic = 8 + 12 // the type of a whole number, after the head of the enumeration's own
+	r := &hdf5Fields{b: m.body}
+	r.take(basic)
+	n := int(u(m.body[1:], 2))
+	names := make([]string, 0, min(n, len(m.body)))
+	for range n {
+		end := bytes.IndexByte(r.b, 0)
+		if end < 0 {
+			return nil, placed(m.at, "a damaged enumeration")
+		}
+		name := string(r.take(end))
+		names = append(names, name)
+		length := end + 1
+		if m.body[0]>>4 < 3 { // padded to a multiple of 8
+			length = (length + 7) / 8 * 8
+		}
+		r.take(length - end)
+	}
+	out := make(map[int64]string, n)
+	for _, name := range names {
+		raw := slices.Clone(r.take(e.width))
+		if r.short {
+			return nil, placed(m.at, "a damaged enumeration")
+		}
+		if e.big {
+			slices.Reverse(raw)
+		}
+		v := int64(u(raw, e.width))
+		if shift := 64 - 8*e.width; e.class == 'i' && shift > 0 {
+			v = v << shift >> shift
+		}
+		out[v] = name
+	}
+	return out, nil
 }
 
 func (f *hdf5File) layoutOf(d *hdf5Dataset, m hdf5Message) error {
@@ -915,6 +963,15 @@ func (f *hdf5File) texts(name string, d *hdf5Dataset, count int) ([]string, erro
 		if err != nil {
 			return fail("%w", err)
 		}
+		for i, number := range texts {
+			if v, err := strconv.ParseInt(number, 10, 64); d.classes != nil && err == nil {
+				name, ok := d.classes[v]
+				if !ok {
+					return fail("value %d is %d, which its enumeration does not name", i, v)
+				}
+				texts[i] = name
+			}
+		}
 		return texts, nil
 	}
 	width := d.elem.width
@@ -1074,6 +1131,7 @@ func openHDF5(in *input, columns Columns) (*File, error) {
 		return nil, err
 	}
 	names := slices.Sorted(maps.Keys(all))
+	used := []string{"distances"} // of the neighbours, in files of ann-benchmarks: worked out again
 	find := func(asked string, candidates []string) (*hdf5Dataset, string, error) {
 		i, err := named(names, strings.Trim(asked, "/"), candidates)
 		if err != nil || i < 0 {
@@ -1090,6 +1148,7 @@ func openHDF5(in *input, columns Columns) (*File, error) {
 		if d == nil {
 			return nil, "", fmt.Errorf("%q is no data set", names[i])
 		}
+		used = append(used, names[i])
 		return d, names[i], err
 	}
 	open := func(asked string, candidates []string) (*File, string, error) {
@@ -1143,5 +1202,6 @@ func openHDF5(in *input, columns Columns) (*File, error) {
 		return nil, err
 	}
 	out.word = f.attributes(messages)["distance"]
+	out.leftOut(names, used)
 	return out, nil
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"annbench/internal/plaintext"
 )
@@ -45,6 +46,9 @@ func ReadLabels(path string) ([]string, error) {
 	var labels []string
 	interned := map[string]string{}
 	err := EachLine(path, func(_ int, b []byte) error {
+		if !utf8.Valid(b) {
+			return fmt.Errorf("%.40q is no UTF-8: save the file as UTF-8", b)
+		}
 		labels = append(labels, intern(interned, strings.TrimSpace(string(b))))
 		return nil
 	})
@@ -104,6 +108,9 @@ func tableLabelsOf(in *input) ([]string, error) {
 		}
 		if len(fields) != t.width {
 			return nil, fmt.Errorf("%s has %d fields, those before have %d", l.place(), len(fields), t.width)
+		}
+		if !utf8.ValidString(fields[at]) {
+			return nil, fmt.Errorf("%s: %.40q is no UTF-8: save the file as UTF-8", l.place(), fields[at])
 		}
 		labels = append(labels, intern(interned, strings.Clone(fields[at])))
 	}

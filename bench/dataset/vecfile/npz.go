@@ -36,7 +36,9 @@ func openArchive(in *input, columns Columns) (_ *File, err error) {
 			err = errors.Join(err, f.Close())
 		}
 	}()
+	var used []string
 	part := func(i int) (*input, error) {
+		used = append(used, names[i])
 		sub, err := zipped(in, z.File[i], f)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", z.File[i].Name, err)
@@ -95,6 +97,7 @@ func openArchive(in *input, columns Columns) (_ *File, err error) {
 	if f.ID, err = texts(columns.IDs, slices.Concat(idNames, arrayIDs)); err != nil {
 		return nil, err
 	}
+	f.leftOut(names, used)
 	return f, nil
 }
 

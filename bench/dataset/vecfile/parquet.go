@@ -41,7 +41,7 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 	if err != nil {
 		return nil, errParquet
 	}
-	p := &parquetRows{file: file, label: -1, id: -1, interned: map[string]string{}, unsigned: map[int]bool{}}
+	p := &parquetRows{file: file, label: -1, id: -1, interned: map[string]string{}, unsigned: map[int]bool{}, sound: &parquetPages{in: in}}
 	var names []string // of the columns
 	var leaves []parquetLeaf
 	// The library drops some types, that of halves for one, so they are taken from the file's own schema.
@@ -51,7 +51,14 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 			elements = append(elements, e)
 		}
 	}
+	seen := map[string]bool{}
 	for _, path := range file.Schema().Columns() {
+		// The library finds columns by name, so of two it would read one twice.
+		if name := strings.Join(path, "\x00"); seen[name] {
+			return nil, fmt.Errorf("two columns are called %q: which of them holds what nobody can say; give each a name of its own", path[0])
+		} else {
+			seen[name] = true
+		}
 		if leaf, ok := file.Schema().Lookup(path...); ok {
 			if leaf.ColumnIndex >= len(elements) {
 				return nil, errParquet
@@ -59,6 +66,7 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 			l := leafOf(leaf, elements[leaf.ColumnIndex])
 			leaves = append(leaves, l)
 			p.unsigned[l.ColumnIndex] = l.unsigned
+			p.leaves = append(p.leaves, leaf)
 			names = append(names, path[0])
 		}
 	}
@@ -116,7 +124,7 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 		return nil, fmt.Errorf("no column is a list of numbers, and no columns of numbers are its dimensions; it has %s", quoteAll(names))
 	}
 	for _, i := range vectors {
-		p.vectors = append(p.vectors, &parquetColumn{leaf: leaves[i], name: names[i], file: file})
+		p.vectors = append(p.vectors, &parquetColumn{leaf: leaves[i], name: names[i], file: file, sound: p.sound})
 	}
 	for _, at := range slices.Concat([]int{p.label, p.id}, indexesOf(p.vectors)) {
 		if err := checkCodec(file, at); err != nil {
@@ -295,6 +303,8 @@ type parquetRows struct {
 	labels   []string
 	ids      []string
 	classes  []string
+	leaves   []parquet.LeafColumn
+	sound    *parquetPages
 	unsigned map[int]bool // columns of whole numbers without a sign
 	interned map[string]string
 }
@@ -313,6 +323,7 @@ type parquetColumn struct {
 	leaf  parquetLeaf
 	name  string
 	file  *parquet.File
+	sound *parquetPages
 	group int // the next
 
 	pages    parquet.Pages
@@ -374,6 +385,9 @@ func (c *parquetColumn) fill() error {
 			if c.group == len(groups) {
 				return io.EOF
 			}
+			if err := c.sound.check(&c.file.Metadata().RowGroups[c.group].Columns[c.leaf.ColumnIndex].MetaData, c.leaf.LeafColumn); err != nil {
+				return fmt.Errorf("row group %d, column %q: %w", c.group, c.name, err)
+			}
 			c.pages = groups[c.group].ColumnChunks()[c.leaf.ColumnIndex].Pages()
 			c.group++
 		}
@@ -412,7 +426,7 @@ func (c *parquetColumn) next() (v parquet.Value, x float64) {
 }
 
 // texts reads labels and ids of a row group.
-func (p *parquetRows) texts(g parquet.RowGroup) error {
+func (p *parquetRows) texts(group int) error {
 	if p.buf == nil {
 		p.buf = make([]parquet.Value, 1<<10)
 	}
@@ -424,7 +438,14 @@ func (p *parquetRows) texts(g parquet.RowGroup) error {
 		if part.column < 0 {
 			continue
 		}
-		pages := g.ColumnChunks()[part.column].Pages()
+		for _, leaf := range p.leaves {
+			if leaf.ColumnIndex == part.column {
+				if err := p.sound.check(&p.file.Metadata().RowGroups[group].Columns[part.column].MetaData, leaf); err != nil {
+					return err
+				}
+			}
+		}
+		pages := p.file.RowGroups()[group].ColumnChunks()[part.column].Pages()
 		err := func() error {
 			for {
 				page, err := pages.ReadPage()
@@ -583,7 +604,7 @@ func (p *parquetRows) Next(dst []float32) (n int, err error) {
 		return 0, io.EOF
 	}
 	for p.group < p.vectors[0].group {
-		if err := p.texts(p.file.RowGroups()[p.group]); err != nil {
+		if err := p.texts(p.group); err != nil {
 			return 0, err
 		}
 		p.group++

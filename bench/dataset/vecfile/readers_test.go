@@ -330,7 +330,7 @@ func TestElementsRoundTrip(t *testing.T) {
 // FuzzReaders gives the readers damaged files: they must end, without a panic, with vectors or one
 // error, and with memory that the size of the file bears out.
 func FuzzReaders(f *testing.F) {
-	names := []string{"x.fvecs", "x.bvecs", "x.ivecs", "x.fbin", "x.u8bin", "x.i8bin", "x.ibin", "x.npy", "x.npz", "x.csv", "x.tsv", "x.hdf5", "x.parquet"}
+	names := []string{"x.fvecs", "x.bvecs", "x.ivecs", "x.fbin", "x.u8bin", "x.i8bin", "x.ibin", "x.npy", "x.npz", "x.csv", "x.tsv", "x.hdf5", "x.parquet", "x.txt", "x.vec"}
 	seeds, err := filepath.Glob("testdata/readers/*")
 	if err != nil || len(seeds) == 0 {
 		f.Fatalf("no seeds: %v", err)
@@ -341,6 +341,13 @@ func FuzzReaders(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(uint8(slices.Index(names, "x"+filepath.Ext(s))), b)
+	}
+	for _, name := range []string{"glove.6d.txt", "word2vec.vec", "savetxt.txt", "pandas-label.csv", "arrow-zstd-2.parquet", "polars-snappy.parquet", "labelled.npz", "v110.h5"} {
+		b, err := os.ReadFile(filepath.Join(corpus, name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint8(slices.Index(names, "x"+strings.Replace(filepath.Ext(name), ".h5", ".hdf5", 1))), b)
 	}
 	f.Fuzz(func(t *testing.T, kind uint8, b []byte) {
 		// What does not end is a fault too: it is seen as a panic that names the input.

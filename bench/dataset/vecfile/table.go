@@ -176,10 +176,11 @@ func splitNumbers(s string) []string {
 
 // How numbers look that are not plain ones.
 var (
-	commaNumber  = regexp.MustCompile(`^[-+]?\d*,\d+([eE][-+]?\d+)?$`)
-	thousandsNum = regexp.MustCompile(`^[-+]?[1-9]\d{0,2},\d{3}$`)
-	almostNumber = regexp.MustCompile(`^[-+$€]?\d[\d.,' ]*%?$`)
-	numbersApart = regexp.MustCompile(`^[-+]?[\d.,]+[\s;|]+[-+]?[\d.,]`)
+	commaNumber   = regexp.MustCompile(`^[-+]?\d*,\d+([eE][-+]?\d+)?$`)
+	thousandsNum  = regexp.MustCompile(`^[-+]?[1-9]\d{0,2},\d{3}$`)
+	almostNumber  = regexp.MustCompile(`^[-+$€]?\d[\d.,' ]*%?$`)
+	numberedValue = regexp.MustCompile(`^\d+:[-+]?[\d.]+([eE][-+]?\d+)?$`)
+	numbersApart  = regexp.MustCompile(`^[-+]?[\d.,]+[\s;|]+[-+]?[\d.,]`)
 )
 
 // readTable tells the form of a text file: what separates its fields, whether a line names them, and where
@@ -339,6 +340,20 @@ func (t *table) fits(body [][]string) bool {
 		}
 	}
 	return 2*same > len(body)
+}
+
+// sparse reports whether the lines are values with their numbers, 3:0.25.
+func (t *table) sparse() bool {
+	numbered, all := 0, 0
+	for _, line := range t.sample {
+		for _, f := range line[min(1, len(line)):] {
+			all++
+			if numberedValue.MatchString(f) {
+				numbered++
+			}
+		}
+	}
+	return 2*numbered > all
 }
 
 // commas decides whether the numbers have decimal commas.

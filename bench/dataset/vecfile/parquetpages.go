@@ -1,0 +1,195 @@
+package vecfile
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+	"math/bits"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// parquetPages looks at the pages of a column before the library decodes them. A run of equal levels or of
+// equal places in a dictionary takes a few bytes whatever its length, and parquet-go 0.32 believes a length
+// before it compares it with the number of values: one changed byte makes it fill 2 GiB, and a
+// damaged page takes seconds for each such run. So runs, sizes and counts are compared with what the
+// page and the column say that they hold. What this costs is decompressing pages twice.
+type parquetPages struct {
+	in   *input
+	raw  []byte // of a page
+	page []byte // decompressed
+}
+
+// most is how many times larger than in the file a page can be, beyond a mebibyte: Zstandard makes 1 byte of 30,000
+// zeros.
+const most = 1 << 16
+
+// check looks at all pages of the column in one row group.
+func (p *parquetPages) check(m *format.ColumnMetaData, leaf parquet.LeafColumn) error {
+	from := m.DataPageOffset
+	if d := m.DictionaryPageOffset; d > 0 && d < from {
+		from = d
+	}
+	if from < 0 || m.TotalCompressedSize < 0 || from > p.in.size || m.TotalCompressedSize > p.in.size-from || m.NumValues < 0 {
+		return errParquet
+	}
+	r := bufio.NewReaderSize(io.NewSectionReader(p.in, from, m.TotalCompressedSize), 1<<16)
+	for left := m.NumValues; left > 0; {
+		var h format.PageHeader
+		if err := thrift.NewDecoder(new(thrift.CompactProtocol).NewReader(r)).Decode(&h); err != nil {
+			return errParquet
+		}
+		size, whole := int64(h.CompressedPageSize), int64(h.UncompressedPageSize)
+		if size < 0 || size > m.TotalCompressedSize || whole < 0 || whole > size*most+1<<20 {
+			return errParquet
+		}
+		if int64(cap(p.raw)) < size {
+			p.raw = make([]byte, size)
+		}
+		p.raw = p.raw[:size]
+		if _, err := io.ReadFull(r, p.raw); err != nil {
+			return errParquet
+		}
+		n, sound := int64(0), true
+		switch {
+		case h.DataPageHeader.Valid:
+			v := &h.DataPageHeader.V
+			n = int64(v.NumValues)
+			sound = n >= 0 && n <= left && p.first(m.Codec, v, leaf)
+		case h.DataPageHeaderV2.Valid:
+			v := &h.DataPageHeaderV2.V
+			n = int64(v.NumValues)
+			sound = n >= 0 && n <= left && p.second(m.Codec, v, leaf)
+		}
+		if !sound {
+			return errParquet
+		}
+		left -= n
+	}
+	return nil
+}
+
+// first looks at a page of version 1: all of it is compressed, and lengths stand before the levels.
+func (p *parquetPages) first(codec format.CompressionCodec, h *format.DataPageHeader, leaf parquet.LeafColumn) bool {
+	coded := isPlaces(h.Encoding) || isDelta(h.Encoding)
+	if leaf.MaxRepetitionLevel == 0 && leaf.MaxDefinitionLevel == 0 && !coded {
+		return true
+	}
+	data, ok := p.decompress(codec, p.raw)
+	n := int(h.NumValues)
+	for _, most := range []int{leaf.MaxRepetitionLevel, leaf.MaxDefinitionLevel} {
+		if most == 0 || !ok {
+			continue
+		}
+		if len(data) < 4 {
+			return false
+		}
+		length := int64(binary.LittleEndian.Uint32(data))
+		if length > int64(len(data)-4) {
+			return false
+		}
+		ok = runs(data[4:4+length], bits.Len(uint(most)), n)
+		data = data[4+length:]
+	}
+	return ok && values(h.Encoding, data, n)
+}
+
+// second looks at a page of version 2: its levels are not compressed, and their lengths stand in its header.
+func (p *parquetPages) second(codec format.CompressionCodec, h *format.DataPageHeaderV2, leaf parquet.LeafColumn) bool {
+	data, n := p.raw, int(h.NumValues)
+	for _, part := range []struct {
+		length int32
+		most   int
+	}{{h.RepetitionLevelsByteLength, leaf.MaxRepetitionLevel}, {h.DefinitionLevelsByteLength, leaf.MaxDefinitionLevel}} {
+		if part.length < 0 || int(part.length) > len(data) {
+			return false
+		}
+		if part.most > 0 && !runs(data[:part.length], bits.Len(uint(part.most)), n) {
+			return false
+		}
+		data = data[part.length:]
+	}
+	if !isPlaces(h.Encoding) && !isDelta(h.Encoding) {
+		return true
+	}
+	if !h.IsCompressed.Valid || h.IsCompressed.V {
+		var ok bool
+		if data, ok = p.decompress(codec, data); !ok {
+			return false
+		}
+	}
+	return values(h.Encoding, data, n)
+}
+
+func (p *parquetPages) decompress(codec format.CompressionCodec, data []byte) ([]byte, bool) {
+	if codec == format.Uncompressed || len(data) == 0 {
+		return data, true
+	}
+	out, err := parquet.LookupCompressionCodec(codec).Decode(p.page[:cap(p.page)], data)
+	if err != nil {
+		return nil, false
+	}
+	p.page = out
+	return out, true
+}
+
+func isPlaces(e format.Encoding) bool {
+	return e == format.PlainDictionary || e == format.RLEDictionary || e == format.RLE
+}
+
+func isDelta(e format.Encoding) bool {
+	return e == format.DeltaBinaryPacked || e == format.DeltaLengthByteArray || e == format.DeltaByteArray
+}
+
+// values looks at the values of a page of n, of which some may be missing.
+func values(e format.Encoding, data []byte, n int) bool {
+	switch {
+	case len(data) == 0:
+		return true
+	case e == format.RLE: // truth values, after their length
+		return len(data) >= 4 && runs(data[4:], 1, n)
+	case isPlaces(e):
+		return data[0] <= 32 && runs(data[1:], int(data[0]), n)
+	case isDelta(e):
+		for range 2 { // the sizes of the blocks
+			_, used := binary.Uvarint(data)
+			if used <= 0 {
+				return false
+			}
+			data = data[used:]
+		}
+		total, used := binary.Uvarint(data)
+		return used > 0 && total <= uint64(n)
+	}
+	return true
+}
+
+// runs reports whether the runs in data, of values of width bits, are about n values. Writers fill up the last group of
+// packed bits, and some the last few.
+func runs(data []byte, width, n int) bool {
+	allowed := uint64(2*n + 1024)
+	for total := uint64(0); len(data) > 0; {
+		head, used := binary.Uvarint(data)
+		if used <= 0 {
+			return false
+		}
+		data = data[used:]
+		count, size := head>>1, uint64(width+7)/8
+		if head&1 != 0 {
+			if count > allowed {
+				return false
+			}
+			size = count * uint64(width)
+			count *= 8
+		}
+		if total += count; count > allowed || total > allowed {
+			return false
+		}
+		if count > 0 {
+			data = data[min(size, uint64(len(data))):]
+		}
+	}
+	return true
+}

@@ -1,0 +1,62 @@
+package vecfile
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// TestDamagedParquetTakesLittle writes long lengths at each place of small files: reading them takes
+// no more memory than such a file bears out.
+func TestDamagedParquetTakesLittle(t *testing.T) {
+	for _, name := range []string{"arrow-none-1.parquet", "arrow-none-2.parquet"} {
+		whole, err := os.ReadFile(filepath.Join(corpus, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at := range whole {
+			for _, value := range [][]byte{{0xff}, {0xfe, 0xff, 0xff, 0xff, 0x0f}} { // the second is a run of 2^31 - 1
+				b := bytes.Clone(whole)
+				copy(b[at:], value)
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				if f, err := read(&input{bytes.NewReader(b), int64(len(b)), name}, Columns{}); err == nil {
+					_, _ = f.readAll()
+					f.Close()
+				}
+				runtime.ReadMemStats(&after)
+				if took := after.TotalAlloc - before.TotalAlloc; took > 64<<20 {
+					t.Errorf("%s with %x at byte %d: %d MiB", name, value, at, took>>20)
+				}
+			}
+		}
+	}
+}
+
+func TestRuns(t *testing.T) {
+	run := func(n uint64, width int) []byte {
+		return append(binary.AppendUvarint(nil, n<<1), make([]byte, (width+7)/8)...)
+	}
+	packed := append(binary.AppendUvarint(nil, 3<<1|1), 1, 2, 3) // 3 groups of 8 bits
+	for _, c := range []struct {
+		name  string
+		data  []byte
+		n     int
+		sound bool
+	}{
+		{"none", nil, 0, true},
+		{"a run", run(500, 1), 500, true},
+		{"a run and groups", append(run(500, 1), packed...), 520, true},
+		{"a run that is too long", run(1<<31, 1), 500, false},
+		{"many runs", bytes.Repeat(run(400, 1), 100), 500, false},
+		{"a group that is too long", binary.AppendUvarint(nil, 1<<40|1), 500, false},
+		{"a head that does not end", []byte{0xff, 0xff}, 500, false},
+	} {
+		if got := runs(c.data, 1, c.n); got != c.sound {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
