@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"annbench/bench/metric"
 	"annbench/indexes"
 	"annbench/indexes/external"
+	"annbench/internal/proctree"
 )
 
 // lookup finds a family by its name. Tests put one of their own beside those of the table.
@@ -102,7 +102,7 @@ func holding(processes []int) (sum held, ok bool) {
 // resetPeaks makes the peaks of held count from now.
 func resetPeaks(processes []int) bool {
 	for _, pid := range processes {
-		if os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0) != nil {
+		if !proctree.ResetPeak(pid) {
 			return false
 		}
 	}

@@ -1,8 +1,6 @@
 package bench
 
 import (
-	"bufio"
-	"fmt"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -12,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"annbench/indexes"
+	"annbench/internal/proctree"
 )
 
 // ownMemory gives the bytes that this process holds for itself, after heaps were trimmed: its
@@ -28,61 +27,23 @@ func ownMemory(path string) (bytes int64, ok bool) {
 	if err != nil {
 		return 0, false
 	}
-	mapped, err := mappedPages(path)
-	if err != nil {
-		return 0, false
-	}
-	return int64(rollup.Anonymous) + mapped, true
-}
-
-// mappedPages sums the resident pages of the mappings of the file at path.
-func mappedPages(path string) (bytes int64, err error) {
-	f, err := os.Open("/proc/self/smaps")
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	inside := false
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		line := lines.Text()
-		field, rest, _ := strings.Cut(line, ":")
-		if strings.Contains(field, "-") { // a mapping's first line: addresses ... path
-			inside = strings.HasSuffix(line, " "+path)
-			continue
-		}
-		if inside && field == "Rss" {
-			kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
-			if err != nil {
-				return 0, fmt.Errorf("reading /proc/self/smaps: %w", err)
-			}
-			bytes += kb << 10
-		}
-	}
-	return bytes, nil
+	mapped, ok := proctree.Mapped(os.Getpid(), path)
+	return int64(rollup.Anonymous) + mapped, ok
 }
 
 // resetPeak makes peakMemory count from now, and returns the resident bytes that stand now.
 func resetPeak() (resident int64, ok bool) {
-	if os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) != nil {
+	if !proctree.ResetPeak(os.Getpid()) {
 		return 0, false
 	}
-	status, ok := status(os.Getpid())
-	return int64(status.VmRSS), ok
+	resident = proctree.Status(os.Getpid(), "VmRSS")
+	return resident, resident > 0
 }
 
 // peakMemory gives the highest resident bytes of this process since resetPeak.
 func peakMemory() (resident int64, ok bool) {
-	status, ok := status(os.Getpid())
-	return int64(status.VmHWM), ok
-}
-
-func status(pid int) (procfs.ProcStatus, bool) {
-	proc, err := procfs.NewProc(pid)
-	if err != nil {
-		return procfs.ProcStatus{}, false
-	}
-	status, err := proc.NewStatus()
-	return status, err == nil
+	resident = proctree.Status(os.Getpid(), "VmHWM")
+	return resident, resident > 0
 }
 
 // totalMemory gives the bytes of memory of this machine, 0 where unknown.

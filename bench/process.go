@@ -10,10 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"runtime"
-	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -63,11 +60,11 @@ type child struct {
 	pid   int
 	mark  string // in the environment of all that it starts
 	in    *os.File
-	tail  *tailWriter
+	tail  *proctree.Tail
 	kills int64
 
 	limit chan time.Duration // see [child.deadline]
-	ended chan error         // how it ended
+	ended <-chan error       // how it ended
 	read  chan readEnd       // how its replies ended
 	out   *os.File
 	stop  chan struct{}
@@ -100,8 +97,8 @@ func (p *process) start(ctx context.Context, o order, each func(reply)) (*child,
 	}
 	childIn, in, out, childOut := pipes[0], pipes[1], pipes[2], pipes[3]
 	c := &child{
-		process: p, ctx: ctx, mark: proctree.Mark(), in: in, out: out, tail: &tailWriter{log: p.log}, kills: memoryKills(),
-		limit: make(chan time.Duration), ended: make(chan error, 1), read: make(chan readEnd, 1),
+		process: p, ctx: ctx, mark: proctree.Mark(), in: in, out: out, tail: &proctree.Tail{Each: func(line string) { p.log.Debug("worker", "stderr", line) }}, kills: memoryKills(),
+		limit: make(chan time.Duration), read: make(chan readEnd, 1),
 		stop: make(chan struct{}), over: make(chan *processError, 1),
 	}
 	cmd := exec.Command(p.command[0], p.command[1:]...)
@@ -114,20 +111,8 @@ func (p *process) start(ctx context.Context, o order, each func(reply)) (*child,
 		// Threads that spin while they wait cost a build of several threads 8 times its time on a busy
 		// machine (product quantisation, 4,000 × 512, 2 threads: 9.8 s against 1.2 s).
 		"OMP_WAIT_POLICY=PASSIVE")
-	cmd.SysProcAttr = proctree.Attributes()
 	cmd.WaitDelay = lastReplies // for a grandchild that keeps standard error open
-	started := make(chan error)
-	go func() {
-		// The kernel ends the child when the thread that started it ends: this goroutine keeps it.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			c.ended <- cmd.Wait()
-		}
-	}()
-	err = <-started
+	c.ended, err = proctree.Start(cmd)
 	_ = childIn.Close()
 	_ = childOut.Close()
 	if err != nil {
@@ -197,7 +182,7 @@ func (c *child) wait() error {
 	}
 	select {
 	case e := <-c.over:
-		e.tail = c.tail.lines()
+		e.tail = c.tail.Lines()
 		return e
 	default:
 	}
@@ -205,13 +190,13 @@ func (c *child) wait() error {
 	case end.last.Error != "":
 		return &processError{status: record.Failed, reason: end.last.Error, disk: end.last.Disk}
 	case end.garbage != "":
-		return &processError{status: record.Failed, reason: fmt.Sprintf("the worker process wrote something that is not a reply: %.80q", end.garbage), tail: c.tail.lines()}
+		return &processError{status: record.Failed, reason: fmt.Sprintf("the worker process wrote something that is not a reply: %.80q", end.garbage), tail: c.tail.Lines()}
 	case killedForMemory(err, c.kills):
-		return &processError{status: record.OOM, reason: "the system ended the worker process for want of memory", tail: c.tail.lines()}
+		return &processError{status: record.OOM, reason: "the system ended the worker process for want of memory", tail: c.tail.Lines()}
 	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
-		return &processError{status: record.Failed, reason: "the worker process ended: " + err.Error(), tail: c.tail.lines()}
+		return &processError{status: record.Failed, reason: "the worker process ended: " + err.Error(), tail: c.tail.Lines()}
 	case !end.last.Done:
-		return &processError{status: record.Failed, reason: "the worker process ended early without saying why", tail: c.tail.lines()}
+		return &processError{status: record.Failed, reason: "the worker process ended early without saying why", tail: c.tail.Lines()}
 	}
 	return nil
 }
@@ -294,58 +279,3 @@ func killedForMemory(err error, before int64) bool {
 
 // killGroup ends a process and all that it started.
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
-
-// tailWriter keeps the first and the last lines of what a process writes, and logs each.
-type tailWriter struct {
-	log   *slog.Logger
-	mu    sync.Mutex
-	part  string
-	first []string
-	last  []string
-	lost  int // lines between the two
-}
-
-// longestLine is the most bytes of a line of a worker's standard error that are kept.
-const longestLine = 4 << 10
-
-// What of a worker's standard error goes into a failed record. The last lines say why a library gave
-// up; the first ones how a crash began, of which Go prints the registers last.
-const (
-	keptFirst = 5
-	keptLast  = 15
-)
-
-func (t *tailWriter) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	lines := strings.Split(t.part+string(b), "\n")
-	t.part = lines[len(lines)-1]
-	t.part = t.part[max(0, len(t.part)-longestLine):] // of a line without end, the end
-	for _, line := range lines[:len(lines)-1] {
-		t.log.Debug("worker", "stderr", line)
-		line = line[max(0, len(line)-longestLine):]
-		if len(t.first) < keptFirst {
-			t.first = append(t.first, line)
-			continue
-		}
-		t.last = append(t.last, line)
-	}
-	over := max(0, len(t.last)-keptLast)
-	t.last = t.last[over:]
-	t.lost += over
-	return len(b), nil
-}
-
-func (t *tailWriter) lines() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	lines := slices.Clone(t.first)
-	if t.lost > 0 {
-		lines = append(lines, fmt.Sprintf("(%d lines left out)", t.lost))
-	}
-	lines = append(lines, t.last...)
-	if t.part != "" {
-		lines = append(lines, t.part)
-	}
-	return lines
-}

@@ -2,6 +2,10 @@
 // them there. What works on the files works on a local copy, mapped as any other file; no other
 // library here knows of object storage.
 //
+// minio-go makes the requests. Its own FGetObject and PutObject are not used: in v7.4.1 the first fetches by one
+// connection, removes what it has when that breaks, and knows no digest of ours; the second gives up an upload that
+// breaks. Both would begin anew, where [Store.Fetch] and [Store.Push] resume.
+//
 // [Store.Fetch] brings an object, or all below a prefix, into a cache; [Store.Push] takes a file or a
 // folder there; [Mirror] keeps a folder here and one there alike while it is worked on. Each goes on
 // where it was stopped, and compares SHA-256 digests, or the best that the server knows, before
@@ -12,6 +16,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -223,7 +228,7 @@ func (o *origin) RetrieveWithCredContext(cc *credentials.CredContext) (credentia
 	}
 	places := []place{
 		{"the environment", &credentials.EnvAWS{}},
-		{"the profile " + cmpOr(profile, "default") + " of ~/.aws", &credentials.FileAWSCredentials{}},
+		{"the profile " + cmp.Or(profile, "default") + " of ~/.aws", &credentials.FileAWSCredentials{}},
 	}
 	if !strings.EqualFold(o.getenv("AWS_EC2_METADATA_DISABLED"), "true") || o.getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") != "" ||
 		o.getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI") != "" || o.getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "" {
@@ -270,13 +275,6 @@ func (o *origin) tell() string {
 		return "no credentials were found in " + strings.Join(o.tried, ", ")
 	}
 	return ""
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func oneLine(err error) string {

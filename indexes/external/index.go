@@ -441,7 +441,8 @@ func (x *Index) Held() (int64, bool) {
 	}
 	bytes := proctree.Held(x.program.pid) - x.rest
 	if x.saved != "" {
-		bytes += proctree.Mapped(x.program.pid, x.saved)
+		mapped, _ := proctree.Mapped(x.program.pid, x.saved)
+		bytes += mapped
 	}
 	return bytes, x.rest > 0
 }

@@ -185,9 +185,9 @@ func run(ctx context.Context, dir string, env, args []string) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		t := &tail{}
+		t := &proctree.Tail{}
 		_, _ = t.Write(out.Bytes())
-		return fmt.Errorf("%s: %w\n%s", filepath.Base(args[0])+" "+strings.Join(args[1:min(len(args), 4)], " "), err, strings.Join(t.words(), "\n"))
+		return fmt.Errorf("%s: %w\n%s", filepath.Base(args[0])+" "+strings.Join(args[1:min(len(args), 4)], " "), err, strings.Join(t.Lines(), "\n"))
 	}
 	return nil
 }

@@ -15,7 +15,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -67,7 +66,7 @@ type Program struct {
 	mark  string // in the environment of all that it starts
 	in    *os.File
 	lines chan line
-	words *tail
+	words *proctree.Tail
 	read  chan struct{} // closed when its standard error has ended
 	ended chan struct{} // closed when it has; state holds how
 	state *os.ProcessState
@@ -94,7 +93,7 @@ func Start(ctx context.Context, c Command) (*Program, protocol.Reply, error) {
 	}
 	p := &Program{
 		name: c.Args[0], mark: proctree.Mark(),
-		words: &tail{}, lines: make(chan line), read: make(chan struct{}), ended: make(chan struct{}),
+		words: &proctree.Tail{}, lines: make(chan line), read: make(chan struct{}), ended: make(chan struct{}),
 		stop: make(chan struct{}), over: make(chan int64, 1),
 	}
 	if err := p.start(c); err != nil {
@@ -130,21 +129,7 @@ func (p *Program) start(c Command) error {
 	cmd := exec.Command(c.Args[0], c.Args[1:]...)
 	cmd.Dir, cmd.Env = c.Dir, append(append(os.Environ(), c.Env...), p.mark)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = inRead, outWrite, errWrite
-	cmd.SysProcAttr = proctree.Attributes()
-	started := make(chan error)
-	go func() {
-		// The kernel ends a program with the thread that started it, so that thread stays.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-			p.state = cmd.ProcessState
-			close(p.ended)
-		}
-	}()
-	err := <-started
+	ended, err := proctree.Start(cmd)
 	for _, f := range []*os.File{inRead, outWrite, errWrite} {
 		_ = f.Close()
 	}
@@ -155,6 +140,11 @@ func (p *Program) start(c Command) error {
 		return err
 	}
 	p.pid, p.in = cmd.Process.Pid, inWrite
+	go func() {
+		<-ended
+		p.state = cmd.ProcessState
+		close(p.ended)
+	}()
 	go p.listen(outRead)
 	go func() {
 		defer close(p.read)
@@ -275,7 +265,7 @@ func (p *Program) Ask(ctx context.Context, r protocol.Request, phase func(string
 				return none, p.fail(Failed, "asked to %s, it wrote to its standard output what is no reply: %s", r.Do, quote(l))
 			}
 			if reply.Error != "" {
-				return none, &Error{Reason: reply.Error, Words: p.words.words()}
+				return none, &Error{Reason: reply.Error, Words: p.words.Lines()}
 			}
 			if reply.Phase == "" {
 				return reply, nil
@@ -298,7 +288,7 @@ func quote(l line) string {
 // fail ends the program and makes its failure the answer to whatever is asked from now on.
 func (p *Program) fail(kind Kind, format string, args ...any) error {
 	p.end()
-	p.dead = &Error{Kind: kind, Reason: p.name + ": " + fmt.Sprintf(format, args...), Words: p.words.words()}
+	p.dead = &Error{Kind: kind, Reason: p.name + ": " + fmt.Sprintf(format, args...), Words: p.words.Lines()}
 	return p.dead
 }
 

@@ -171,6 +171,8 @@ func (a visit) before(b visit) bool {
 	return a.margin > b.margin || a.margin == b.margin && a.node < b.node
 }
 
+// push and pop are a heap. One heap for this and the nodes of package hnsw, generic over the order, takes 1.66 times as
+// long (median of 41 pairs, 2000 entries): methods of type parameters are not inlined.
 func (s *Searcher) push(v visit) {
 	s.queue = append(s.queue, v)
 	h := s.queue

@@ -1,9 +1,9 @@
-// Package proctree finds, measures and ends a process with everything that it started: also what lost its
-// parent, or moved to a process group or session of its own. It knows such processes by a mark in their
+// Package proctree starts, finds, measures and ends a process with everything that it started: also what lost
+// its parent, or moved to a process group or session of its own. It knows such processes by a mark in their
 // environment; see [Mark].
 //
-// It starts nothing and waits for nothing: os/exec does. On systems without /proc it finds no sizes, and
-// ends only the process group.
+// Pipes, deadlines and limits are the caller's. On systems without /proc it finds no sizes, and ends only the
+// process group.
 package proctree
 
 import (

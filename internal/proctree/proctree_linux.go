@@ -100,26 +100,30 @@ func Status(id int, key string) int64 {
 	return 0
 }
 
-// Mapped sums the resident pages of files below folder that process id maps, in bytes.
-func Mapped(id int, folder string) int64 {
+// Mapped sums the resident pages that process id maps of the file at path, or of files below the folder at path, in
+// bytes. ok is false where the system does not say.
+func Mapped(id int, path string) (bytes int64, ok bool) {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(id) + "/smaps")
 	if err != nil {
-		return 0
+		return 0, false
 	}
-	var sum int64
 	inside := false
 	for line := range strings.Lines(string(text)) {
-		field, rest, _ := strings.Cut(strings.TrimRight(line, "\n"), ":")
+		line = strings.TrimRight(line, "\n")
+		field, rest, _ := strings.Cut(line, ":")
 		if strings.Contains(field, "-") { // a mapping's first line: addresses ... path
-			inside = strings.Contains(line, " "+folder+"/")
+			inside = strings.HasSuffix(line, " "+path) || strings.Contains(line, " "+path+"/")
 			continue
 		}
 		if inside && field == "Rss" {
-			kb, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
-			sum += kb << 10
+			kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
+			if err != nil {
+				return 0, false
+			}
+			bytes += kb << 10
 		}
 	}
-	return sum
+	return bytes, true
 }
 
 // ResetPeak makes [Status] VmHWM of process id count from now.

@@ -17,7 +17,7 @@ func Held(int) int64 { return 0 }
 func Status(int, string) int64 { return 0 }
 
 // Mapped see [Tree].
-func Mapped(int, string) int64 { return 0 }
+func Mapped(int, string) (int64, bool) { return 0, false }
 
 // ResetPeak see [Tree].
 func ResetPeak(int) bool { return false }

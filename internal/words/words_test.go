@@ -1,6 +1,7 @@
 package words
 
 import (
+	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -69,6 +70,14 @@ func TestCount(t *testing.T) {
 	} {
 		if got := Count(c.n, c.one); got != c.want {
 			t.Errorf("Count(%d, %q) = %q, want %q", c.n, c.one, got, c.want)
+		}
+	}
+}
+
+func TestCommas(t *testing.T) {
+	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 25140: "25,140", 1234567: "1,234,567", -1000: "-1,000", -100: "-100"} {
+		if got := Commas(strconv.Itoa(n)); got != want {
+			t.Errorf("%d is written %s, want %s", n, got, want)
 		}
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"annbench/bench/metric"
 	"annbench/bench/record"
@@ -129,8 +128,8 @@ func (f *findings) write(b *bytes.Buffer) {
 	say("# Findings: the fashion recommender's comparison, measured again")
 	say("A write-up of a fashion recommender compared four indexes over 50,000 embeddings of 512 dimensions. This page repeats its experiment as published, then on equal terms, and checks each of its claims.")
 	say("Data: %s, %s base vectors and %s queries of %d dimensions, all with cosine distance, so that every family is asked for the same neighbours. Machine: %s, %d cores; every index is built and searched with one thread. Every cell was measured %d times, each time with its own build; brackets hold 95 %% intervals.",
-		f.ds.Name, thousands(f.ds.Base), thousands(f.ds.Queries), f.ds.Dim, env.CPU, env.Cores, reps)
-	say("%s", f.provenance())
+		f.ds.Name, wording.Count(f.ds.Base), wording.Count(f.ds.Queries), f.ds.Dim, env.CPU, env.Cores, reps)
+	say("%s", wording.Provenance(f.r, f.records))
 	say("<!-- not run: measures for half an hour -->\n```sh\nbin/annbench run configs/fashion-50k.yaml\ngo run ./scripts/findings results/fashion-50k > docs/results/findings.md\n```")
 
 	v := wording.Verdict(f.r, f.r.Decide())
@@ -171,33 +170,6 @@ func (f *findings) write(b *bytes.Buffer) {
 	say("![Recall against speed, and families at equal recall](../pictures/equal.png)")
 	say("![What is recommended: queries, answers of each family, right, wrong and missed](../pictures/gallery.png)")
 	b.Truncate(len(bytes.TrimRight(b.Bytes(), "\n")) + 1)
-}
-
-// provenance says which run the figures are of: its days, its commit, and where its records are.
-func (f *findings) provenance() string {
-	var first, last time.Time
-	for _, row := range f.r.Rows {
-		for _, rep := range row.Reps {
-			if first.IsZero() || rep.Time.Before(first) {
-				first = rep.Time
-			}
-			if rep.Time.After(last) {
-				last = rep.Time
-			}
-		}
-	}
-	const day = "2 January 2006"
-	s := "Measured on " + first.UTC().Format(day)
-	if to := last.UTC().Format(day); to != first.UTC().Format(day) {
-		s += " to " + to
-	}
-	if commit := f.r.Envs[0].Env.Commit; commit != "" {
-		s += " at commit " + commit
-	}
-	if f.records == "" {
-		return s + ". The records are not in the repository."
-	}
-	return s + fmt.Sprintf(". The records are in [%s](%s).", f.records, f.records)
 }
 
 func (f *findings) asWas(b *bytes.Buffer, t judge.Terms, rows map[string]*judge.Row) {
@@ -526,14 +498,6 @@ func number(x float64, digits int) string {
 		decimals = min(decimals, digits+1)
 	}
 	return fmt.Sprintf("%.*f", decimals, x)
-}
-
-func thousands(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 func optional(format, s string) string {

@@ -189,33 +189,6 @@ func (p *page) say(format string, args ...any) { fmt.Fprintf(p, format+"\n\n", a
 
 func (p *page) row(cells ...string) { fmt.Fprintf(p, "| %s |\n", strings.Join(cells, " | ")) }
 
-// provenance says which run the figures are of: its days, its commit, and where its records are.
-func (p *page) provenance() string {
-	var first, last time.Time
-	for _, row := range p.r.Rows {
-		for _, rep := range row.Reps {
-			if first.IsZero() || rep.Time.Before(first) {
-				first = rep.Time
-			}
-			if rep.Time.After(last) {
-				last = rep.Time
-			}
-		}
-	}
-	const day = "2 January 2006"
-	s := "Measured on " + first.UTC().Format(day)
-	if to := last.UTC().Format(day); to != first.UTC().Format(day) {
-		s += " to " + to
-	}
-	if commit := p.r.Envs[0].Env.Commit; commit != "" {
-		s += " at commit " + commit
-	}
-	if p.records == "" {
-		return s + ". The records are not in the repository."
-	}
-	return s + fmt.Sprintf(". The records are in [%s](%s).", p.records, p.records)
-}
-
 func (p *page) write() error {
 	first, last := p.r.Sources[0].Dataset, p.r.Sources[len(p.r.Sources)-1].Dataset
 	env := p.r.Envs[0].Env
@@ -229,7 +202,7 @@ func (p *page) write() error {
 	if d := p.disturbed(); len(d) > 0 {
 		p.say("The machine was not quiet, and times are those of a busy machine. At the start of the runs it reported: %s.", strings.Join(d, "; "))
 	}
-	p.say("%s", p.provenance())
+	p.say("%s", say.Provenance(p.r, p.records))
 	if p.note != "" {
 		p.say("%s", p.note)
 	}
@@ -256,7 +229,7 @@ func (p *page) write() error {
 
 	p.say("## On paper: shards over nodes")
 	p.say("Assumptions: nodes of %s GiB and %d cores, with %.0f %% of the memory for the index. The vectors are divided at random into equal shards, as many as nodes are needed; every query asks every shard, and the answers are merged. So the size of a shard decides build and search time, and the table says how far that is beyond the measured sizes. Every shard works on every query, so the work per query grows with the number of shards. A shard must answer within %s, so slow families need more shards than memory alone would require. %s queries a second must be answered with at most %.0f %% of the cores' time; if one copy of the shards cannot do that, copies are added. A node costs %s an hour, in any currency. **Replace all of these by your own** (`go run ./scripts/scale -h`). Not included: the network (measured with [database servers](engines.md)), the slowest of many shards, updates, disks, people.",
-		trim(p.memory), p.cores, 100*p.usable, say.Quantity(metric.Mean, p.within.Seconds()), thousands(int(p.rate)), 100*p.busy, trim(p.price))
+		trim(p.memory), p.cores, 100*p.usable, say.Quantity(metric.Mean, p.within.Seconds()), say.Count(int(p.rate)), 100*p.busy, trim(p.price))
 	for _, n := range paper {
 		p.say("%s vectors:", power(n))
 		p.row("family", "shards", "vectors a shard", "build a shard", "a query, on its shard", "core time a query", "copies", "nodes", "cost a month")
@@ -267,8 +240,8 @@ func (p *page) write() error {
 			if f.shard > m.largest {
 				beyond = fmt.Sprintf(", %s× beyond", about(float64(f.shard)/float64(m.largest)))
 			}
-			p.row(m.name(), thousands(f.shards), about(float64(f.shard))+beyond, building(f.build), say.Quantity(metric.Mean, f.query),
-				say.Quantity(metric.Mean, f.work), thousands(f.copies), thousands(f.nodes), thousands(int(math.Round(f.month))))
+			p.row(m.name(), say.Count(f.shards), about(float64(f.shard))+beyond, building(f.build), say.Quantity(metric.Mean, f.query),
+				say.Quantity(metric.Mean, f.work), say.Count(f.copies), say.Count(f.nodes), say.Count(int(math.Round(f.month))))
 		}
 		fmt.Fprintln(p)
 	}
@@ -343,7 +316,7 @@ func (p *page) notes() {
 	for _, row := range p.r.Rows {
 		for _, f := range row.Failures() {
 			first, _, _ := strings.Cut(f.Error, "\n")
-			p.say("Not measured: %s %s, %s vectors: %s (%s).", row.Cell.Family, row.Cell.Settings(), thousands(p.vectors(row.Cell.Dataset)), first, f.Status)
+			p.say("Not measured: %s %s, %s vectors: %s (%s).", row.Cell.Family, row.Cell.Settings(), say.Count(p.vectors(row.Cell.Dataset)), first, f.Status)
 		}
 	}
 }
@@ -387,7 +360,7 @@ func (p *page) conclusions() {
 		slices.SortStableFunc(able, func(a, b choice) int { return a.f.nodes - b.f.nodes })
 		var parts []string
 		for _, c := range able {
-			parts = append(parts, fmt.Sprintf("%s %s", c.m.family, thousands(c.f.nodes)))
+			parts = append(parts, fmt.Sprintf("%s %s", c.m.family, say.Count(c.f.nodes)))
 		}
 		p.say("- Nodes for %s vectors at recall %.2f, by this model: %s.", power(n), judge.Target, strings.Join(parts, ", "))
 		slices.SortStableFunc(able, func(a, b choice) int { return cmp.Compare(a.m.query.Exponent, b.m.query.Exponent) })
@@ -457,7 +430,7 @@ func about(x float64) string {
 	case x >= 1e6:
 		return digits(x/1e6) + " million"
 	case x >= 1e3:
-		return thousands(int(two(x)))
+		return say.Count(int(two(x)))
 	}
 	return digits(x)
 }
@@ -475,12 +448,4 @@ var superscripts = strings.NewReplacer("0", "⁰", "1", "¹", "2", "²", "3", "�
 // power writes a power of ten.
 func power(n int) string {
 	return "10" + superscripts.Replace(fmt.Sprint(int(math.Round(math.Log10(float64(n))))))
-}
-
-func thousands(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }

@@ -5,6 +5,9 @@ import (
 	"image/color"
 	"math"
 	"slices"
+	"strconv"
+
+	"annbench/internal/words"
 )
 
 // Plane is points of a plane, each with a category: what a projection made of vectors.
@@ -52,7 +55,7 @@ func legend(label []int, labels []string, width float64) (entries []entry, heigh
 		}
 	}
 	for l, name := range labels {
-		entries = append(entries, entry{label: l, text: fmt.Sprintf("%s %s", fit(name, 200, textSize), thousands(counts[l]))})
+		entries = append(entries, entry{label: l, text: fmt.Sprintf("%s %s", fit(name, 200, textSize), words.Commas(strconv.Itoa(counts[l])))})
 	}
 	slices.SortStableFunc(entries, func(a, b entry) int { return counts[b.label] - counts[a.label] })
 	x, y := 0.0, 0.0

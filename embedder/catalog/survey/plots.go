@@ -5,6 +5,8 @@ import (
 	"image/color"
 	"math"
 	"strconv"
+
+	"annbench/internal/words"
 )
 
 const (
@@ -29,31 +31,22 @@ func (s *Survey) Counts() Figure {
 	top := margin + 30
 	width, height := 640.0, top+rowHeight*float64(len(s.Categories))+margin
 	return Figure{width, height, func(c *sheet) {
-		title := fmt.Sprintf("Items by category: %s in all", thousands(s.Items))
+		title := fmt.Sprintf("Items by category: %s in all", words.Commas(strconv.Itoa(s.Items)))
 		c.text(margin, margin+13, title, titleSize, left, true, ink)
 		most := 1
 		for _, k := range s.Categories {
 			most = max(most, k.Items)
 		}
-		room := width - 2*margin - names - textWidth(thousands(most)+" (99.9 %)", textSize) - 12
+		room := width - 2*margin - names - textWidth(words.Commas(strconv.Itoa(most))+" (99.9 %)", textSize) - 12
 		for i, k := range s.Categories {
 			y := top + rowHeight*float64(i)
 			c.text(margin+names-10, y+14, fit(k.Label, names-10, textSize), textSize, right, false, ink)
 			length := max(1, float64(k.Items)/float64(most)*room)
 			c.rect(margin+names, y+3, length, rowHeight-6, hues[0])
 			share := 100 * float64(k.Items) / float64(max(1, s.Items))
-			c.text(margin+names+length+6, y+14, fmt.Sprintf("%s (%.1f %%)", thousands(k.Items), share), textSize, left, false, soft)
+			c.text(margin+names+length+6, y+14, fmt.Sprintf("%s (%.1f %%)", words.Commas(strconv.Itoa(k.Items)), share), textSize, left, false, soft)
 		}
 	}}
-}
-
-// thousands writes a number with commas.
-func thousands(n int) string {
-	t := strconv.Itoa(n)
-	for at := len(t) - 3; at > 0 && t[at-1] != '-'; at -= 3 {
-		t = t[:at] + "," + t[at:]
-	}
-	return t
 }
 
 // spread is a quantity of which each category has a distribution, on a logarithmic axis.

@@ -6,6 +6,9 @@ import (
 	"image"
 	stddraw "image/draw"
 	"image/jpeg"
+	"strconv"
+
+	"annbench/internal/words"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -38,7 +41,7 @@ func (s *Survey) Sheet() ([]byte, error) {
 		top := edge + i*row
 		y := float64(top + row/2)
 		text.text(edge, y-2, fit(c.Label, float64(names-6), textSize), textSize, left, true, ink)
-		text.text(edge, y+13, thousands(c.Items), tickSize, left, false, soft)
+		text.text(edge, y+13, words.Commas(strconv.Itoa(c.Items)), tickSize, left, false, soft)
 		if len(c.Samples) == 0 {
 			text.text(float64(edge+names), y+4, "none could be read", tickSize, left, false, soft)
 		}

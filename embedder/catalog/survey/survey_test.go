@@ -166,14 +166,6 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-func TestThousands(t *testing.T) {
-	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 25140: "25,140", 1234567: "1,234,567", -1000: "-1,000", -100: "-100"} {
-		if got := thousands(n); got != want {
-			t.Errorf("%d is written %s, want %s", n, got, want)
-		}
-	}
-}
-
 // Ticks are inside, rising, and enough to read a value by.
 func TestLogTicks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

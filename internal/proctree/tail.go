@@ -1,4 +1,4 @@
-package external
+package proctree
 
 import (
 	"fmt"
@@ -15,8 +15,11 @@ const (
 	longestLine = 4 << 10 // bytes of a line that are kept, its end
 )
 
-// tail keeps the first and the last lines that a program wrote.
-type tail struct {
+// Tail keeps the first and the last lines that a program wrote. It may be written to by several goroutines.
+type Tail struct {
+	// Each, where not nil, is called with every line.
+	Each func(line string)
+
 	mu    sync.Mutex
 	part  string
 	first []string
@@ -24,12 +27,16 @@ type tail struct {
 	lost  int // lines between the two
 }
 
-func (t *tail) Write(b []byte) (int, error) {
+// Write never fails.
+func (t *Tail) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	lines := strings.Split(t.part+string(b), "\n")
 	t.part = ending(lines[len(lines)-1])
 	for _, line := range lines[:len(lines)-1] {
+		if t.Each != nil {
+			t.Each(line)
+		}
 		if len(t.first) < keptFirst {
 			t.first = append(t.first, ending(line))
 			continue
@@ -43,8 +50,8 @@ func (t *tail) Write(b []byte) (int, error) {
 
 func ending(line string) string { return line[max(0, len(line)-longestLine):] }
 
-// words are the lines, as text that can be printed.
-func (t *tail) words() []string {
+// Lines are the lines that were kept, as text that can be printed, without empty ones.
+func (t *Tail) Lines() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	lines := slices.Clone(t.first)
