@@ -78,22 +78,6 @@ func hasAnySuffix(s string, suffixes ...string) bool {
 	return false
 }
 
-// Commas puts a comma between groups of three digits of a whole number: "1,234,567".
-func Commas(s string) string {
-	sign := ""
-	if strings.HasPrefix(s, "-") {
-		sign, s = "-", s[1:]
-	}
-	var b strings.Builder
-	for i, c := range s {
-		if i > 0 && (len(s)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(c)
-	}
-	return sign + b.String()
-}
-
 // Size is a number of bytes as people read it, in units of 1000: "1.2 GB", "34 MB", "5 kB".
 func Size(bytes int64) string {
 	switch {
