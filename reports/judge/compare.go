@@ -73,6 +73,10 @@ func (p Pair) Worst() Change {
 // notice is none, however little the value scatters, and of many cells few are told apart by chance.
 func Compare(a, b *Report, margin float64) *Pairs {
 	p := &Pairs{A: a, B: b}
+	known := map[string]metric.Prior{}
+	for _, name := range append([]string{metric.QPS, metric.CPU}, comparedValues...) {
+		known[name] = scatterOf(name, a, b)
+	}
 	key := func(c record.Cell) record.Cell { c.Dataset = ""; return c }
 	rows := map[record.Cell]*Row{}
 	for _, row := range b.Rows {
@@ -101,7 +105,7 @@ func Compare(a, b *Report, margin float64) *Pairs {
 			x, ok1 := row.Value(name)
 			y, ok2 := other.Value(name)
 			if ok1 && ok2 {
-				pair.Changes = append(pair.Changes, change(name, x, y, margin))
+				pair.Changes = append(pair.Changes, change(name, x, y, margin, known[name]))
 			}
 		}
 		p.Cells = append(p.Cells, pair)
@@ -114,11 +118,20 @@ func Compare(a, b *Report, margin float64) *Pairs {
 	return p
 }
 
-func change(name string, a, b Value, margin float64) PairChange {
+// mostHidden is the factor beyond which a comparison is none: where the noise hides so much, its interval, which
+// may span orders of magnitude, says nothing, and is left out.
+const mostHidden = 10
+
+func change(name string, a, b Value, margin float64, known metric.Prior) PairChange {
 	info, _ := metric.Lookup(name)
 	// The repetitions of two runs were not measured together: they are no pairs.
-	d := metric.Compare(plain(b.observed), plain(a.observed), a.Scale, false)
+	d := metric.CompareWith(plain(b.observed), plain(a.observed), a.Scale, false, known)
 	c := PairChange{Name: name, A: a, B: b, Difference: d, Change: Same}
+	if a.Scale == metric.Logarithmic && d.OK && d.Tied && d.Detectable > mostHidden {
+		c.Change = Unseen
+		c.Difference.OK, c.Difference.Lo, c.Difference.Hi, c.Difference.Detectable = false, d.Difference, d.Difference, 0
+		return c
+	}
 	lo, hi, by := d.Lo, d.Hi, margin/10
 	if a.Scale == metric.Logarithmic {
 		lo, hi, by = d.Lo-1, d.Hi-1, margin

@@ -21,6 +21,7 @@ type Value struct {
 	Scale metric.Scale
 	// observed is what each repetition found; several folders may have the same repetition.
 	observed []observation
+	known    priors // of [Speed]
 }
 
 type observation struct {
@@ -100,21 +101,30 @@ func (v Value) Against(w Value) Difference {
 		d.Lo, d.Hi = d.Difference, d.Difference
 		return d
 	}
-	x, xok := byRep(v.observed)
-	y, yok := byRep(w.observed)
-	if xok && yok {
-		var p, q []metric.Observation
-		for _, rep := range slices.Sorted(maps.Keys(x)) {
-			if o, ok := y[rep]; ok {
-				s, t := inRounds(x[rep], o)
-				p, q = append(p, s), append(q, t)
-			}
+	if p, q, ok := v.paired(w); ok {
+		known := metric.Prior{}
+		if _, rounds := metric.RoundDifferences(p, q, v.Scale); rounds && v.known == w.known {
+			known = v.known.whole
 		}
-		if len(p) >= 2 {
-			return metric.Compare(p, q, v.Scale, true)
-		}
+		return metric.CompareWith(p, q, v.Scale, true, known)
 	}
 	return metric.Compare(plain(v.observed), plain(w.observed), v.Scale, false)
+}
+
+// paired are the repetitions that both have, two at least.
+func (v Value) paired(w Value) (p, q []metric.Observation, ok bool) {
+	x, xok := byRep(v.observed)
+	y, yok := byRep(w.observed)
+	if !xok || !yok {
+		return nil, nil, false
+	}
+	for _, rep := range slices.Sorted(maps.Keys(x)) {
+		if o, ok := y[rep]; ok {
+			s, t := inRounds(x[rep], o)
+			p, q = append(p, s), append(q, t)
+		}
+	}
+	return p, q, len(p) >= 2
 }
 
 // byRep is false where a repetition is there twice.

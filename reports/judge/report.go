@@ -47,6 +47,8 @@ type Report struct {
 	// Targets are the recalls at which families are compared. A caller may set others than the
 	// package's [Targets].
 	Targets []float64
+	// LeastMAP is the mAP below which a category is marked. A caller may set another than [LeastMAP].
+	LeastMAP float64
 	// Envs are the environments that records were measured in, in order of first use.
 	Envs []EnvUse
 	// Notes are doubts about the results as a whole: environments or data sets that are mixed, lines
@@ -137,6 +139,7 @@ type Row struct {
 
 	values map[string]Value
 	clock  Clock // that decides under its terms
+	known  priors
 }
 
 // OK is the number of repetitions that ended well.
@@ -195,6 +198,9 @@ func (r *Row) Value(name string) (v Value, ok bool) {
 		}
 	}
 	v = summarize(name, xs)
+	if name == Speed {
+		v.known = r.known
+	}
 	r.values[name] = v
 	return v, v.N > 0
 }
@@ -255,7 +261,7 @@ func Load(dirs ...string) (*Report, error) {
 
 // Of is [Load] of results that are open already: at least one; their messages stay as they are.
 func Of(results ...*record.Results) (*Report, error) {
-	r := &Report{Targets: Targets, Sources: results}
+	r := &Report{Targets: Targets, LeastMAP: LeastMAP, Sources: results}
 	if err := r.group(); err != nil {
 		return nil, err
 	}
@@ -327,6 +333,7 @@ func (r *Report) group() error {
 	}
 	r.order()
 	r.setClocks()
+	r.setPriors()
 	r.doubts()
 	r.environments()
 	r.focus()

@@ -138,6 +138,7 @@ func (v Value) half(parity int) Value {
 	}
 	w := v
 	w.observed = slices.Clone(v.observed)
+	w.known.whole = v.known.half
 	var medians []float64
 	for i := range w.observed {
 		o := &w.observed[i]
