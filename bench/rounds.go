@@ -303,7 +303,10 @@ func (e *entrant) finish(ctx context.Context) error {
 // play goes through all rounds of the entrants.
 func (c *coordinator) play(ctx context.Context, rep int, entrants []*entrant) error {
 	queries := c.set.Queries.Rows
-	total := roundsOf(queries)
+	total, least := roundsOf(queries), 1
+	if c.plays > 0 {
+		total, least = c.plays, min(blockQueries, queries)
+	}
 	if len(entrants) == 0 {
 		return nil
 	}
@@ -313,7 +316,7 @@ func (c *coordinator) play(ctx context.Context, rep int, entrants []*entrant) er
 		at := c.nextRound(rep)
 		rng := rand.New(rand.NewPCG(c.Sweep.Seed+uint64(rep), uint64(at)))
 		first := r * queries / total
-		base := max(1, (r+1)*queries/total-first)
+		base := max(least, (r+1)*queries/total-first)
 		size := func(e *entrant, i int) int {
 			return min(most, max(base, int(min(leastBlock.Seconds()/max(e.each[i], 1e-9), most))))
 		}

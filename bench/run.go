@@ -53,6 +53,11 @@ type Run struct {
 	Between func()
 
 	room int64 // bytes that indexes which wait may take up together; 0 is what the machine has
+
+	// Of [SelfCheckBusy]: how many workers each build has, in how many rounds, and who sees the records.
+	copies  int
+	plays   int
+	observe func(*record.Record)
 }
 
 // Progress is how far a run is.
@@ -94,6 +99,10 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 		return sum, err
 	}
 	plan = plan.Part(r.Shard)
+	if r.copies > 1 {
+		plan.Jobs = slices.Repeat(plan.Jobs, r.copies)
+		slices.SortStableFunc(plan.Jobs, func(a, b Job) int { return a.Rep - b.Rep })
+	}
 	// Both stand there before anything is measured: what is killed early can be merged, and told to lack.
 	if err := atomicfile.WriteJSON(filepath.Join(r.Out, record.PlanFile), []record.Planned{r.planned(c.set.Digest, plan)}); err != nil {
 		return sum, err
@@ -499,6 +508,9 @@ func (c *coordinator) write(cell record.Cell, f *indexes.Family, rep int, seed u
 	}
 	if err := c.records.Write(&r); err != nil {
 		return err
+	}
+	if c.observe != nil {
+		c.observe(&r)
 	}
 	if rep == 0 && r.Status == record.OK {
 		c.first[cell] = &r

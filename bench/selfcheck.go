@@ -41,8 +41,11 @@ const (
 // SelfCheck measures the harness instead of an index: what it adds to a latency, whether its timed loop
 // allocates, whether the memory that it reads for an index of known size is that size, how fast the
 // exact neighbours are found, and whether intervals hold the truth as often as they claim. worker is
-// as in [Run]. It takes half a minute.
-func SelfCheck(ctx context.Context, worker []string) ([]Finding, error) {
+// as in [Run]. It takes half a minute. busy is [SelfCheckBusy] instead.
+func SelfCheck(ctx context.Context, worker []string, busy bool) ([]Finding, error) {
+	if busy {
+		return SelfCheckBusy(ctx, worker)
+	}
 	var found []Finding
 	for _, check := range []func(context.Context, []string) (Finding, error){
 		checkOverhead, checkAllocations, checkFlatMemory, checkExact, checkCoverage,

@@ -15,7 +15,7 @@ func TestSelfCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := SelfCheck(t.Context(), []string{self, "worker"})
+	found, err := SelfCheck(t.Context(), []string{self, "worker"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}

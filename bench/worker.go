@@ -59,6 +59,7 @@ type task string
 const (
 	doTruth  task = "truth"  // check the data, find the exact neighbours
 	doBuild  task = "build"  // build an index and save it
+	doHog    task = "hog"    // keep a processor busy until it is killed; see [SelfCheckBusy]
 	doSearch task = "search" // load it, measure memory, time and score every setting
 	doTry    task = "try"    // load it, and try settings as they come; Points[0] is what it was built with
 )
@@ -137,6 +138,11 @@ type worker struct {
 }
 
 func (w *worker) do(ctx context.Context) error {
+	if w.Do == doHog {
+		for ctx.Err() == nil {
+		}
+		return ctx.Err()
+	}
 	var err error
 	if w.set, err = dataset.OpenSet(w.Set); err != nil {
 		return err

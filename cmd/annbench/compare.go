@@ -32,11 +32,8 @@ Examples:
   annbench compare results/before results/after --fail qps,recall`
 }
 
-// errWorse has been told already.
-var errWorse = errors.New("something got worse")
-
-// errCannotTell has been told already.
-var errCannotTell = errors.New("cannot tell")
+// errWorse and errCannotTell have been told already.
+var errWorse, errCannotTell = errors.New("something got worse"), errors.New("cannot tell")
 
 func (c *compareCmd) Run(s *surface) error {
 	names := c.Fail
@@ -78,10 +75,11 @@ func (c *compareCmd) Run(s *surface) error {
 	if len(p.Cells) == 0 {
 		return fmt.Errorf("%s and %s have no cell in common", c.A, c.B)
 	}
-	if strings.Join(c.Fail, "") != "none" && p.Worse(names...) {
+	switch {
+	case strings.Join(c.Fail, "") == "none":
+	case p.Worse(names...):
 		return errWorse
-	}
-	if strings.Join(c.Fail, "") != "none" && power.CannotTell() {
+	case power.CannotTell():
 		return errCannotTell
 	}
 	return nil

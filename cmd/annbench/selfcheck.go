@@ -10,22 +10,24 @@ import (
 	"annbench/bench"
 )
 
-type selfcheckCmd struct{}
+type selfcheckCmd struct {
+	Busy bool `help:"Load every core for 75 s, and check that settings are told apart all the same, and none from itself."`
+}
 
 // Help is printed below the flags.
 func (selfcheckCmd) Help() string {
 	return `Measures the harness instead of an index, on this machine: what it adds to a latency, what it
 allocates while timing, the memory that it reads for an index of known size, the speed of exact
 search, and how often its intervals hold the truth. Exit code 1 if one is out of bounds. Other programs
-that run meanwhile disturb it.`
+that run meanwhile disturb it; --busy, which measures indexes while it loads the machine, they do not.`
 }
 
-func (selfcheckCmd) Run(ctx context.Context, s *surface) error {
+func (c selfcheckCmd) Run(ctx context.Context, s *surface) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	found, err := bench.SelfCheck(ctx, []string{self, "worker"})
+	found, err := bench.SelfCheck(ctx, []string{self, "worker"}, c.Busy)
 	if err != nil {
 		return err
 	}
