@@ -156,7 +156,7 @@ func (u *underway) note(r reply, shared map[string]float64) {
 		rec.Values = maps.Clone(shared)
 		maps.Copy(rec.Values, r.Values)
 		rec.Spread, rec.ByLabel, rec.Confusion, rec.ByDecile, rec.ByAttribute = r.Spread, r.ByLabel, r.Confusion, r.ByDecile, r.ByAttribute
-		rec.Rounds = r.Rounds
+		rec.ByK, rec.Rounds = r.ByK, r.Rounds
 		if rec.Rounds != nil {
 			rec.Group = u.group
 		}

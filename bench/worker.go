@@ -91,6 +91,7 @@ type reply struct {
 	ByDecile  map[string][]float64          `json:"by_decile,omitempty"`
 
 	ByAttribute map[string]map[string]float64 `json:"by_attribute,omitempty"`
+	ByK         map[string][]float64          `json:"by_k,omitempty"`
 	Rounds      *record.Rounds                `json:"rounds,omitempty"`
 
 	Difficulty *record.Difficulty `json:"difficulty,omitempty"`
@@ -584,7 +585,7 @@ func (w *worker) score(ctx context.Context, host host, ix indexes.Index, truth *
 	r := reply{
 		Cell: &i, Rounds: m.rounds,
 		Values: scores.Values, Spread: scores.Spread, Warnings: append(m.warnings, scores.Warnings...),
-		ByLabel: scores.ByLabel, Confusion: scores.Confusion, ByDecile: scores.ByDecile, ByAttribute: scores.ByAttribute,
+		ByLabel: scores.ByLabel, Confusion: scores.Confusion, ByDecile: scores.ByDecile, ByK: scores.ByK, ByAttribute: scores.ByAttribute,
 	}
 	for _, q := range w.Gallery {
 		r.Answers = append(r.Answers, all[q])

@@ -27,6 +27,10 @@ var Formats = func() []Format {
 			o.Format = text.Markdown
 			return text.Table(w, r, o)
 		}},
+		{"categories", "mAP by category for a terminal, those below the threshold marked", func(w io.Writer, r *judge.Report, o text.Options) error {
+			o.Format = text.Terminal
+			return text.Categories(w, r, o)
+		}},
 	}
 	for _, f := range interchange.Formats {
 		all = append(all, Format{f.Name, f.Says, func(w io.Writer, r *judge.Report, _ text.Options) error { return f.Print(w, r) }})

@@ -34,11 +34,13 @@ const (
 	PageFile    = page.File
 	SummaryFile = "summary.md"
 	CSVFile     = "records.csv"
+	// CategoriesFile is there where the data set has categories.
+	CategoriesFile = "categories.csv"
 )
 
 // Write writes the report into the folder dir, which it makes if it is missing, and returns the paths
-// of the files, the page first. They are the page, the summary in Markdown, every record as CSV, and
-// each picture as PNG and SVG; a picture for which nothing was measured is left out. The same results
+// of the files, the page first. They are the page, the summary in Markdown, every record as CSV, mAP by
+// category as CSV where there are categories, and each picture as PNG and SVG; a picture for which nothing was measured is left out. The same results
 // give the same bytes.
 func Write(dir string, r *judge.Report) (files []string, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -69,6 +71,13 @@ func Write(dir string, r *judge.Report) (files []string, err error) {
 	if err := write(CSVFile, table.Bytes(), err); err != nil {
 		return files, err
 	}
+	if len(r.Categories(r.Focus).Rows) > 0 {
+		table.Reset()
+		err = interchange.CategoriesCSV(&table, r)
+		if err := write(CategoriesFile, table.Bytes(), err); err != nil {
+			return files, err
+		}
+	}
 	drawn, err := draw.Write(dir, pictures, draw.HuesOf(r))
 	files = append(files, drawn...)
 	if err != nil {
@@ -81,6 +90,11 @@ func summary(r *judge.Report, pictures []draw.Picture) ([]byte, error) {
 	var b bytes.Buffer
 	if err := text.Table(&b, r, text.Options{Format: text.Markdown}); err != nil {
 		return nil, err
+	}
+	if len(r.Categories(r.Focus).Rows) > 0 {
+		if err := text.Categories(&b, r, text.Options{Format: text.Markdown}); err != nil {
+			return nil, err
+		}
 	}
 	if len(pictures) > 0 {
 		fmt.Fprintf(&b, "## Pictures\n\nOf %s. %s\n\n", text.MarkdownText(say.DatasetTerms(r, r.Focus)), say.Sentence(say.ChoiceRule(r.Focus.K)))

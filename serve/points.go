@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"annbench/bench/metric"
 	"annbench/bench/record"
 	"annbench/indexes"
 	"annbench/indexes/vec"
@@ -97,9 +96,8 @@ func ClosePoints(points []*Point) error {
 	return errors.Join(errs...)
 }
 
-// choosePoints picks the settings that are served, family after family in the order of the report: what
-// [judging.Report.Choose] takes, which is what page, table and choose name, then the one of highest recall, then
-// the fastest.
+// choosePoints picks the settings that are served, family after family in the order of the report; see
+// [judging.Served].
 func choosePoints(r *judging.Report, m vec.Metric, each int) []*record.Record {
 	var terms judging.Terms
 	for _, t := range r.Terms {
@@ -109,27 +107,7 @@ func choosePoints(r *judging.Report, m vec.Metric, each int) []*record.Record {
 	}
 	var out []*record.Record
 	for _, c := range r.Choose(terms) {
-		var picked []*judging.Row
-		add := func(row *judging.Row) {
-			if row != nil && !slices.Contains(picked, row) && len(picked) < each {
-				picked = append(picked, row)
-			}
-		}
-		most := func(name string) (best *judging.Row) {
-			high := 0.0
-			for _, row := range c.Family.Rows {
-				if v, ok := row.Value(name); ok && (best == nil || v.Median > high) {
-					best, high = row, v.Median
-				}
-			}
-			return best
-		}
-		if c.Reached {
-			add(c.Row)
-		}
-		add(most(metric.Recall))
-		add(most(judging.Speed))
-		for _, row := range picked {
+		for _, row := range judging.Served(c, each) {
 			for _, rep := range row.Reps {
 				if rep.Status == record.OK {
 					out = append(out, rep)

@@ -67,6 +67,8 @@ type Scores struct {
 	Confusion [][]int
 	// ByDecile holds recall by the difficulty of the query; see [Deciles]. Nil where that is not known.
 	ByDecile map[string][]float64
+	// ByK holds mAP of the first 1, 2, ... k of the answers; nil without labels.
+	ByK      map[string][]float64
 	Warnings []string
 }
 
@@ -117,6 +119,7 @@ func Score(in ScoreInput) (*Scores, error) {
 		ap       []AP // of the queries that are judged by label, in order
 		apExact  []AP
 		labelled []int // which queries those are
+		byK      depths
 
 		ids       = make([]int32, 0, k) // the answers to one query that count
 		beside    = judged{judge: in.Judge, k: k}
@@ -178,6 +181,7 @@ func Score(in ScoreInput) (*Scores, error) {
 			labelled = append(labelled, q)
 			in.creditTies(q, rel, places, ids, distances, total)
 			ap = append(ap, AveragePrecision(rel, k, total))
+			byK.add(rel, k, total)
 			rel = rel[:0]
 			for _, id := range in.TruthIDs[q][:k] {
 				rel = append(rel, in.isRelevant(q, id))
@@ -217,6 +221,7 @@ func Score(in ScoreInput) (*Scores, error) {
 		out.Values[DistRatio], out.Spread[DistRatio] = Average(ratios), StandardError(ratios)
 	}
 	if len(ap) > 0 {
+		out.ByK = map[string][]float64{MAP: byK.means()}
 		m, exact := averageAP(ap), averageAP(apExact)
 		out.Values[MAP], out.Values[MAPList], out.Values[MAPR], out.Values[MAPExact] = m.MinKR, m.List, m.R, exact.MinKR
 		own, loss := make([]float64, len(ap)), make([]float64, len(ap))

@@ -143,6 +143,8 @@ type Record struct {
 	// is the mean share of the k answers that have the query's colour, "agreement_exact" that of the exact neighbours,
 	// "chance" that of vectors that are drawn at random. Absent where answers are not graded.
 	ByAttribute map[string]map[string]float64 `json:"by_attribute,omitempty"`
+	// ByK holds metrics of the first 1, 2, ... k of the answers: ByK["map"][0] is mAP@1. Nil without labels.
+	ByK map[string][]float64 `json:"by_k,omitempty"`
 	// Confusion[a][b] counts the answers of category b to queries of category a, by places in the
 	// data set's labels.
 	Confusion [][]int `json:"confusion,omitempty"`

@@ -338,6 +338,7 @@ func points(in input) figure {
 	}
 	for _, c := range in.choices {
 		pf := pointFamily{Name: c.Family.Name}
+		front := judge.Front(c.Family.Rows, judge.Speed)
 		for _, row := range c.Family.Rows {
 			recall, ok1 := row.Value(metric.Recall)
 			qps, ok2 := row.Value(judge.Speed)
@@ -356,12 +357,14 @@ func points(in input) figure {
 				title += "\nresident " + say.Quantity(metric.Resident, v.Median)
 			}
 			title += "\ncell " + row.Cell.ID()
-			pf.Points = append(pf.Points, PointCell{recall: recall, qps: qps, title: title, Chosen: row == c.Row})
+			pf.Points = append(pf.Points, PointCell{recall: recall, qps: qps, title: title, Front: front[row], Chosen: row == c.Row})
 		}
 		if len(pf.Points) == 0 {
 			continue
 		}
-		markFront(pf.Points)
+		slices.SortStableFunc(pf.Points, func(a, b PointCell) int {
+			return cmp.Or(cmp.Compare(a.recall.Median, b.recall.Median), cmp.Compare(a.qps.Median, b.qps.Median))
+		})
 		f.Families = append(f.Families, pf)
 	}
 	total, left := 0, 0
@@ -378,20 +381,6 @@ func points(in input) figure {
 		f.Caption += fmt.Sprintf(" %s that another of the same family beats are left out of this picture; the table below has them.", say.Plural(left, "setting", "settings"))
 	}
 	return f
-}
-
-// markFront marks the points that no other beats: none has at least the recall and at least the QPS
-// and more of one of them. It leaves the points in order of recall, equal recall in order of QPS.
-func markFront(points []PointCell) {
-	slices.SortStableFunc(points, func(a, b PointCell) int {
-		return cmp.Or(cmp.Compare(a.recall.Median, b.recall.Median), cmp.Compare(a.qps.Median, b.qps.Median))
-	})
-	best := math.Inf(-1)
-	for i := len(points) - 1; i >= 0; i-- {
-		if points[i].qps.Median > best {
-			points[i].Front, best = true, points[i].qps.Median
-		}
-	}
 }
 
 func (f *pointFigure) any() bool       { return len(f.Families) > 0 }

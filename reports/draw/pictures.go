@@ -32,6 +32,7 @@ var pictures = []struct {
 	{"batch", Load, "Throughput in batches", inCells, load(record.Batch)},
 	{"open", Load, "Latency under load (p99)", inCells, load(record.OpenLoop)},
 	{"recall-difficulty", Data, "Recall by difficulty of the query", ", by family", hard},
+	{"map-depth", Depth, "Precision by the number of answers shown", ", by family", depth(metric.MAP)},
 	{"map-loss", Cost, "What approximation costs", ", over recall. The table of families holds the numbers of the settings compared.", loss},
 }
 
@@ -51,6 +52,7 @@ const (
 	Families              // any number
 	Load                  // any number
 	Cost                  // what approximation costs: one
+	Depth                 // how many answers are looked at: any number
 	Data                  // any number
 )
 
@@ -66,6 +68,7 @@ var sizes = map[Place]struct {
 	Families: {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
 	Load:     {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
 	Cost:     {pointWidth, []size{{920, "wide"}, {340, "narrow"}}},
+	Depth:    {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
 	Data:     {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
 }
 

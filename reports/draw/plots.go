@@ -283,7 +283,7 @@ func loadOf(in input, mode, x, y, value string, rate bool) *plotFigure {
 		f.x.ticks = []float64{}
 	}
 	for _, c := range in.choices {
-		rows := underLoad(in.Report, c, mode)
+		rows := in.UnderLoad(c, mode)
 		if len(rows) == 0 {
 			continue
 		}
@@ -315,35 +315,6 @@ func loadOf(in input, mode, x, y, value string, rate bool) *plotFigure {
 	}
 	slices.Sort(f.x.ticks)
 	return f
-}
-
-// underLoad are the cells of one setting of a family under a mode, by threads or rate.
-func underLoad(r *judge.Report, c judge.Choice, mode string) []*judge.Row {
-	type setting struct{ build, search string }
-	groups := map[setting][]*judge.Row{}
-	var order []setting
-	for _, row := range r.Rows {
-		t := judge.TermsOf(row.Cell)
-		if row.Cell.Family != c.Family.Name || t.Mode != mode || t.Dataset != r.Focus.Dataset || t.Metric != r.Focus.Metric || t.K != r.Focus.K || row.Status() != record.OK {
-			continue
-		}
-		key := setting{row.Cell.Build, row.Cell.Search}
-		if groups[key] == nil {
-			order = append(order, key)
-		}
-		groups[key] = append(groups[key], row)
-	}
-	best := setting{}
-	for _, key := range order {
-		own := c.Row != nil && key == setting{c.Row.Cell.Build, c.Row.Cell.Search}
-		if own || len(groups[key]) > len(groups[best]) {
-			best = key
-		}
-		if own {
-			break
-		}
-	}
-	return groups[best]
 }
 
 // loss is ΔmAP of every setting over its recall.

@@ -28,7 +28,8 @@ var Formats = []struct {
 	Print      func(io.Writer, *judge.Report) error
 }{
 	{"csv", "every record, a line each, in base units", CSV},
-	{"json", "every cell with its intervals, and families at equal recall", JSON},
+	{"json", "every cell with its intervals, families at equal recall, mAP by category", JSON},
+	{"categories-csv", "mAP by category and family, those below the threshold marked", CategoriesCSV},
 	{"gobench", "Go's benchmark format, for benchstat", Gobench},
 	{"ann-benchmarks", "CSV with the columns of ann-benchmarks' data_export.py", AnnBenchmarks},
 }
@@ -109,7 +110,7 @@ type jsonMatch struct {
 
 var reachNames = [...]string{judge.Lost: "lost", judge.Below: "below", judge.At: "at", judge.Beyond: "beyond"}
 
-// JSON is every cell with its intervals, the verdict, and the families at equal recall.
+// JSON is every cell with its intervals, the verdict, the families at equal recall, and mAP by category.
 func JSON(w io.Writer, r *judge.Report) error {
 	out := struct {
 		Datasets []record.Dataset `json:"datasets"`
@@ -118,9 +119,10 @@ func JSON(w io.Writer, r *judge.Report) error {
 			Question, Answer, Setting, Tied string
 			Why, Sure                       []string
 		} `json:"verdict"`
-		Cells   []jsonCell  `json:"cells"`
-		Matches []jsonMatch `json:"matches"`
-	}{Notes: say.Notes(r)}
+		Cells      []jsonCell      `json:"cells"`
+		Matches    []jsonMatch     `json:"matches"`
+		Categories *jsonCategories `json:"by_category,omitempty"`
+	}{Notes: say.Notes(r), Categories: categoriesJSON(r)}
 	for _, src := range r.Sources {
 		out.Datasets = append(out.Datasets, src.Dataset)
 	}

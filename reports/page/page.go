@@ -6,7 +6,6 @@ package page
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -46,9 +45,6 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"plural": say.Plural,
 	"inc":    func(n int) int { return n + 1 },
 }).Parse(pageHTML))
-
-// fewQueries is how many queries a category must have for its mAP to be shown with an interval.
-const fewQueries = 5
 
 // File is the name of a page in its folder.
 const File = "index.html"
@@ -100,6 +96,7 @@ type pageData struct {
 	Model    template.HTML // the model's report card
 	Equals   []equalView
 	Latency  []template.HTML
+	Depths   []template.HTML // precision by the number of answers shown
 	Loss     template.HTML
 	LossNote string
 	// Saturation says from which recall on mAP no longer moves.
@@ -123,6 +120,7 @@ type pageData struct {
 	Data        []dataBlock
 	Envs        []envBlock
 	Terms       []metric.Info
+	Glossary    []say.Entry
 }
 
 // equalView is a [say.Equal] with the classes of its families.
@@ -175,7 +173,7 @@ func sortKey(x float64) string {
 }
 
 type labelTable struct {
-	K        int
+	Says     string
 	Families []familyLine
 	Rows     []labelRow
 	Left     int
@@ -184,6 +182,7 @@ type labelTable struct {
 type labelRow struct {
 	Label   string
 	Queries string
+	Low     bool // below the threshold
 	Cells   []labelCell
 }
 
@@ -269,7 +268,7 @@ func newPage(r *judge.Report, o Options) *pageData {
 	d.confusion()
 	d.pipeline()
 	d.families(choices)
-	d.labels(choices)
+	d.labels()
 	d.Gallery = makeGallery(r, choices, d.class)
 	d.cells(choices)
 	for _, src := range r.Sources {
@@ -288,6 +287,7 @@ func newPage(r *judge.Report, o Options) *pageData {
 			d.Terms = append(d.Terms, info)
 		}
 	}
+	d.Glossary = say.Glossary(r)
 	d.style()
 	return d
 }
@@ -336,6 +336,8 @@ func (d *pageData) pictures() {
 			d.Latency = append(d.Latency, html)
 		case draw.Cost:
 			d.Loss, d.LossNote = html, p.Note
+		case draw.Depth:
+			d.Depths = append(d.Depths, html)
 		case draw.Data:
 			d.dataPictures = append(d.dataPictures, html)
 		}
@@ -359,7 +361,7 @@ func (d *pageData) legend(families []string) {
 func (d *pageData) Focus() judge.Terms { return d.r.Focus }
 
 // FamilyColumns heads the table of families.
-func (*pageData) FamilyColumns() []say.Column { return say.FamilyColumns }
+func (d *pageData) FamilyColumns() []say.Column { return say.WithCPU(d.r, say.FamilyColumns, false) }
 
 func (d *pageData) families(choices []judge.Choice) {
 	base := judge.FastestExact(choices)
@@ -374,7 +376,7 @@ func (d *pageData) families(choices []judge.Choice) {
 			continue
 		}
 		line.Setting, line.ID = say.Clean(c.Row.Cell.Settings()), c.Row.Cell.ID()
-		for _, col := range say.FamilyColumns {
+		for _, col := range d.FamilyColumns() {
 			line.Values = append(line.Values, show(c.Row, col.Name))
 		}
 		if !c.Reached {
@@ -385,75 +387,37 @@ func (d *pageData) families(choices []judge.Choice) {
 	}
 }
 
-func (d *pageData) labels(choices []judge.Choice) {
-	src := d.r.Source(d.Focus().Dataset)
-	queries := map[string]int{}
-	if src != nil {
-		for _, l := range src.Dataset.Labels {
-			queries[l.Label] = l.Queries
-		}
-	}
-	t := &labelTable{K: d.K}
-	seen := map[string]bool{}
-	var labels []string
-	var shownChoices []judge.Choice
-	for _, c := range choices {
-		if c.Row == nil {
-			continue
-		}
-		found := false
-		for _, rep := range c.Row.Reps {
-			for l := range rep.ByLabel[metric.MAP] {
-				found = true
-				if !seen[l] {
-					seen[l] = true
-					labels = append(labels, l)
-				}
-			}
-		}
-		if found {
-			shownChoices = append(shownChoices, c)
-			t.Families = append(t.Families, familyLine{Name: c.Family.Name, Class: d.class(c.Family.Name), Setting: say.Clean(c.Row.Cell.Settings()), ID: c.Row.Cell.ID()})
-		}
-	}
-	if len(labels) == 0 {
+// labels is mAP by category, the lowest first.
+func (d *pageData) labels() {
+	c := d.r.Categories(d.Focus())
+	if len(c.Rows) == 0 {
 		d.LabelsWhy = "The results hold no values by category: the data set has no labels, so nobody can say which answers were right."
 		return
 	}
-	// What brings mAP down stands first: the lowest in the middle of the families.
-	middle := map[string]float64{}
-	for _, l := range labels {
-		var all []float64
-		for _, c := range shownChoices {
-			if v, ok := c.Row.ByLabel(metric.MAP, l); ok {
-				all = append(all, v.Median)
-			}
-		}
-		middle[l] = metric.Median(all)
+	t := &labelTable{Says: say.Categories(c)}
+	for _, one := range c.Choices {
+		t.Families = append(t.Families, familyLine{Name: one.Family.Name, Class: d.class(one.Family.Name), Setting: say.Clean(one.Row.Cell.Settings()), ID: one.Row.Cell.ID()})
 	}
-	slices.SortFunc(labels, func(a, b string) int {
-		return cmp.Or(cmp.Compare(middle[a], middle[b]), cmp.Compare(a, b))
-	})
-	if len(labels) > maxPageItems {
-		t.Left = len(labels) - maxPageItems
-		labels = labels[:maxPageItems]
+	rows := c.Rows
+	if len(rows) > maxPageItems {
+		t.Left = len(rows) - maxPageItems
+		rows = rows[:maxPageItems]
 	}
 	lo, hi := math.Inf(1), math.Inf(-1)
-	for _, c := range shownChoices {
-		for _, l := range labels {
-			if v, ok := c.Row.ByLabel(metric.MAP, l); ok {
+	for _, row := range rows {
+		for _, v := range row.Values {
+			if v.N > 0 {
 				lo, hi = min(lo, v.Median), max(hi, v.Median)
 			}
 		}
 	}
-	for _, l := range labels {
-		row := labelRow{Label: l, Queries: say.Missing}
-		if n, ok := queries[l]; ok {
-			row.Queries = say.Count(n)
+	for _, category := range rows {
+		row := labelRow{Label: category.Label, Queries: say.Missing, Low: category.Low}
+		if category.Queries > 0 {
+			row.Queries = say.Count(category.Queries)
 		}
-		for _, c := range shownChoices {
-			v, ok := c.Row.ByLabel(metric.MAP, l)
-			if !ok {
+		for i, v := range category.Values {
+			if v.N == 0 {
 				row.Cells = append(row.Cells, labelCell{shown: shown{Text: say.Missing, Title: "not measured"}, Heat: "0"})
 				continue
 			}
@@ -461,13 +425,14 @@ func (d *pageData) labels(choices []judge.Choice) {
 			if hi > lo {
 				heat = 100 * (v.Median - lo) / (hi - lo)
 			}
-			row.Cells = append(row.Cells, labelCell{
-				shown: shown{say.Ratio(v.Median), sortKey(v.Median), fmt.Sprintf("%s, %s: mAP@%d %s", c.Family.Name, l, d.K, say.Measured(metric.MAP, v, ""))},
+			cell := labelCell{
+				shown: shown{say.Ratio(v.Median), sortKey(v.Median), fmt.Sprintf("%s, %s: mAP@%d %s", c.Choices[i].Family.Name, category.Label, d.K, say.Measured(metric.MAP, v, ""))},
 				Heat:  strconv.FormatFloat(heat, 'f', 0, 64),
-			})
-			if v.HasInterval && queries[l] >= fewQueries {
-				row.Cells[len(row.Cells)-1].Spread = "±" + strings.TrimPrefix(strconv.FormatFloat((v.Hi-v.Lo)/2, 'f', 2, 64), "0")
 			}
+			if half := say.Half(v); half != "" {
+				cell.Spread = "±" + half
+			}
+			row.Cells = append(row.Cells, cell)
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -477,7 +442,7 @@ func (d *pageData) labels(choices []judge.Choice) {
 func (d *pageData) cells(choices []judge.Choice) {
 	t := &d.Cells
 	t.Several, t.Mixed = len(d.r.Terms) > 1, len(d.r.Envs) > 1
-	t.Columns = say.TableColumns
+	t.Columns = say.WithCPU(d.r, say.TableColumns, false)
 	for _, terms := range d.r.FocusFirst() {
 		name := say.Differing(d.r, terms)
 		for _, f := range d.r.FamiliesOf(terms) {

@@ -57,7 +57,7 @@ func TestPageTraces(t *testing.T) {
 			}
 			continue
 		}
-		for i, col := range say.TableColumns {
+		for i, col := range say.WithCPU(r, say.TableColumns, false) {
 			var xs []float64
 			for _, rep := range row.Reps {
 				xs = append(xs, rep.Values[col.Name])

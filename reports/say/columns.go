@@ -1,6 +1,11 @@
 package say
 
-import "annbench/bench/metric"
+import (
+	"slices"
+
+	"annbench/bench/metric"
+	"annbench/reports/judge"
+)
 
 // Column is one value of a table.
 type Column struct {
@@ -48,4 +53,22 @@ var FamilyColumns = []Column{
 	{metric.Build, "build"},
 	{metric.Resident, "resident"},
 	{metric.Serialized, "file"},
+}
+
+// WithCPU is columns for a table of r: where any of its records has processor time, that stands behind the queries
+// a second by the wall. A narrow table then leaves out the mean, which is what these queries a second say, too.
+func WithCPU(r *judge.Report, columns []Column, narrow bool) []Column {
+	if !slices.ContainsFunc(r.Rows, func(row *judge.Row) bool { _, ok := row.Value(metric.CPU); return ok }) {
+		return columns
+	}
+	var out []Column
+	for _, c := range columns {
+		if narrow && c.Name == metric.Mean {
+			continue
+		}
+		if out = append(out, c); c.Name == metric.QPS {
+			out = append(out, Column{metric.CPU, "CPU"})
+		}
+	}
+	return out
 }

@@ -34,7 +34,8 @@ func TestEqualMarksTies(t *testing.T) {
 		)
 	}
 	r := fixture.Load(t, judge.Load, fixture.Results(t, records...))
-	e := equalRecall(r, r.Focus, []float64{.95})
+	r.Targets = []float64{.95}
+	e := Equals(r, r.Focus)[0]
 	marks := map[string]bool{}
 	for _, l := range e.Lines {
 		marks[l.Family] = l.Cells[0].Best

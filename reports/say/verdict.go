@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"annbench/bench/metric"
@@ -129,6 +130,10 @@ func clockOf(v judge.Verdict) string {
 	switch {
 	case v.TooBusy:
 		s += fmt.Sprintf(" The machine was too busy for percentiles: searches were on the processor for %s of the time only (less than %s), so p50, p99 and wall-clock QPS say more about the machine than about an index.", Percent(v.OnCPU), Percent(judge.Busy))
+	case v.OnCPU > 1.005:
+		s += fmt.Sprintf(" Searches kept %s processors busy on average: beside the thread that searches, others of the same process work, such as a library's own or a collector of garbage, and count.", strconv.FormatFloat(v.OnCPU, 'f', 2, 64))
+	case v.OnCPU >= 0.995:
+		s += " Searches were on the processor all of the time."
 	case v.OnCPU > 0:
 		s += fmt.Sprintf(" Searches were on the processor for %s of the time.", Percent(v.OnCPU))
 	}

@@ -100,6 +100,11 @@ type tabler struct {
 	w *bytes.Buffer
 }
 
+// columns are those of the table of cells.
+func (t *tabler) columns() []say.Column {
+	return say.WithCPU(t.r, say.TableColumns, t.o.Format == Terminal)
+}
+
 func (t *tabler) terms(terms judge.Terms) error {
 	families := t.r.FamiliesOf(terms)
 	choices := t.r.Choose(terms)
@@ -180,7 +185,7 @@ const strongMark = "\x01"
 // first column stays narrow.
 func (t *tabler) terminalCells(families []judge.FamilyRows) error {
 	head := []string{"setting"}
-	for _, c := range say.TableColumns {
+	for _, c := range t.columns() {
 		head = append(head, c.Title)
 		if c.Name == metric.QPS {
 			head = append(head, "±")
@@ -240,13 +245,13 @@ func (t *tabler) values(row *judge.Row) []string {
 // numbers are a row's cells from recall to n; of a cell without values, only its status.
 func (t *tabler) numbers(row *judge.Row) []string {
 	if row.Status() != record.OK {
-		out := make([]string, len(say.TableColumns)+2)
+		out := make([]string, len(t.columns())+2)
 		out[0] = t.paint(red, string(row.Status()))
 		out[len(out)-1] = say.Repetitions(row)
 		return out
 	}
 	var out []string
-	for _, c := range say.TableColumns {
+	for _, c := range t.columns() {
 		v, ok := row.Value(c.Name)
 		if !ok {
 			out = append(out, say.Missing)
@@ -265,7 +270,7 @@ func (t *tabler) numbers(row *judge.Row) []string {
 
 func (t *tabler) markdownCells(families []judge.FamilyRows) error {
 	head := []string{"family", "settings"}
-	for _, c := range say.TableColumns {
+	for _, c := range t.columns() {
 		head = append(head, c.Title)
 		if c.Name == metric.QPS {
 			head = append(head, "±")
@@ -318,7 +323,7 @@ func (t *tabler) failures(families []judge.FamilyRows) {
 }
 
 func (t *tabler) choices(choices []judge.Choice) error {
-	columns := say.ChoiceColumns
+	columns := say.WithCPU(t.r, say.ChoiceColumns, t.o.Format == Terminal)
 	head := []string{"family", "setting"}
 	for _, c := range columns {
 		head = append(head, c.Title)
