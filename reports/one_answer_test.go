@@ -57,6 +57,12 @@ func TestOneAnswer(t *testing.T) {
 		if !strings.Contains(say.Pick(p), speed) || !strings.Contains(table.String(), text.MarkdownText(speed)) {
 			t.Errorf("seed %d: not everywhere is it %q:\n%s\n%s", seed, speed, say.Pick(p), strings.Join(words.Why, "\n"))
 		}
+		// What serve opens first of the family is the answer.
+		for _, c := range v.Choices {
+			if served := judge.Served(c, 3); c.Family.Name == cell.Family && (len(served) == 0 || served[0] != p.Best.Row) || len(served) > 3 {
+				t.Errorf("seed %d: serve opens %d settings of %s, the answer not first", seed, len(served), c.Family.Name)
+			}
+		}
 		// The row that stands for the family in the tables is the answer's, and the speed-up is the headline's.
 		for _, c := range v.Choices {
 			if c.Family.Name == cell.Family && c.Row != p.Best.Row {

@@ -63,6 +63,9 @@ type Pick struct {
 	// measured. It is judged by the sum of the logarithms of how many times too much it takes, of a
 	// ratio by how many times too large the rest to 1 is.
 	Nearest *Candidate
+	// Lacking are the limits on what was measured of no setting: nothing can keep them, and Nearest is judged by
+	// the others.
+	Lacking []Limit
 	// Once says that what decided was measured once, without an interval.
 	Once bool
 	// More is what one percent more of recall would cost in the pick's family: how many times the time
@@ -93,6 +96,12 @@ const (
 // gives a speed that no setting was measured at.)
 func (r *Report) Pick(t Terms, limits []Limit) Pick {
 	p := Pick{Terms: t, Limits: limits}
+	for _, l := range limits {
+		known := func(row *Row) bool { _, ok := row.Value(l.Name); return ok && TermsOf(row.Cell) == t }
+		if !slices.ContainsFunc(r.Rows, known) {
+			p.Lacking = append(p.Lacking, l)
+		}
+	}
 	var fit, all []Candidate
 	for _, f := range r.FamiliesOf(t) {
 		for _, row := range f.Rows {
@@ -105,7 +114,9 @@ func (r *Report) Pick(t Terms, limits []Limit) Pick {
 			for _, l := range limits {
 				m := MarginOf(row, l)
 				c.Margins = append(c.Margins, m)
-				c.miss += m.miss()
+				if !slices.Contains(p.Lacking, l) {
+					c.miss += m.miss()
+				}
 			}
 			all = append(all, c)
 		}

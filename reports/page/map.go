@@ -40,8 +40,23 @@ type mapLegend struct {
 }
 
 // mapColours are for categories; neighbours in the list differ in lightness as well as in hue. They
-// come again after the last, so that names in the picture, not colours, are what tells them apart.
-var mapColours = []uint32{0x0072b2, 0xe69f00, 0x009e73, 0xcc79a7, 0xd55e00, 0x56b4e9, 0x8a5a3c, 0x7a4bb8, 0x9a8a00, 0xb23a48, 0x4d7c2f, 0x5c6370, 0x2bb3b1}
+// come again after the last, so that names in the picture, not colours, are what tells them apart. Those for the dark
+// keep a contrast of 3 to 1 although marks let the ground through.
+var mapColours = []struct{ light, dark uint32 }{
+	{0x0072b2, 0x4aa9ea},
+	{0xe69f00, 0xf2b632},
+	{0x009e73, 0x2cc49a},
+	{0xcc79a7, 0xe897c4},
+	{0xd55e00, 0xff8134},
+	{0x56b4e9, 0x8fd4fa},
+	{0x8a5a3c, 0xcf9d7c},
+	{0x7a4bb8, 0xb896ee},
+	{0x9a8a00, 0xd8c84a},
+	{0xb23a48, 0xf4818d},
+	{0x4d7c2f, 0x9acd6f},
+	{0x5c6370, 0xa3aab7},
+	{0x2bb3b1, 0x5fd6d3},
+}
 
 // mapOf draws the map of a results folder; nil where it has none, or one of other data.
 func mapOf(m *record.Map) *mapBlock {

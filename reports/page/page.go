@@ -305,7 +305,9 @@ func (d *pageData) style() {
 		fmt.Fprintf(&classes, ".f%d{--c:var(--f%d)}body:has(#t%d:not(:checked)) :is(.points,.plot) .of.f%d{display:none}\n", i, i, i, i)
 	}
 	for i, c := range mapColours {
-		fmt.Fprintf(&classes, ".k%d{--c:%s}\n", i, draw.Hex(c))
+		fmt.Fprintf(&light, "--k%d:%s;", i, draw.Hex(c.light))
+		fmt.Fprintf(&dark, "--k%d:%s;", i, draw.Hex(c.dark))
+		fmt.Fprintf(&classes, ".k%d{--c:var(--k%d)}\n", i, i)
 	}
 	css := strings.NewReplacer("/*light*/", light.String(), "/*dark*/", dark.String()).Replace(Style) + classes.String()
 	d.Style = template.CSS(css)

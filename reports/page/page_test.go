@@ -38,7 +38,7 @@ func TestPageTraces(t *testing.T) {
 	for _, row := range r.Rows {
 		byID[row.Cell.ID()] = row
 	}
-	table := p[strings.Index(p, `<table id="table">`):]
+	table := p[strings.Index(p, `<table id="table"`):]
 	table = table[:strings.Index(table, "</table>")]
 	rowRE := regexp.MustCompile(`(?s)<tr class="f\d+">.*?</tr>`)
 	idRE := regexp.MustCompile(`<td class="id">([0-9a-f]{12})</td>`)

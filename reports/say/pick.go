@@ -82,8 +82,13 @@ func Pick(p judge.Pick) string {
 		say("nothing fits: nothing was measured under %s", Terms(p.Terms))
 		return b.String()
 	case p.Best == nil:
-		say("nothing fits: none of %s keeps %s", Plural(p.Settings, "setting", "settings"), under)
+		say("nothing fits: none of %s keeps %s (%s)", Plural(p.Settings, "setting", "settings"), under, Terms(p.Terms))
+		for _, l := range p.Lacking {
+			info, _ := metric.Lookup(l.Name)
+			say("%s was measured of none of them, so that no limit on it can be kept", info.Title)
+		}
 		say("nearest is %s:", candidateName(*p.Nearest))
+		say("  %s, %s each", Measured(metric.QPS, p.Nearest.Speed, " queries a second"), Format(metric.Seconds, 1/p.Nearest.Speed.Median))
 		for _, m := range p.Nearest.Margins {
 			say("  %s", Margin(m))
 		}
