@@ -16,10 +16,11 @@ import (
 )
 
 type reportCmd struct {
-	Results []string      `arg:"" help:"Results folders; several are shown together." s3:"results"`
-	Out     string        `help:"Folder for the files. Default: report/ in the first results folder." placeholder:"DIR" s3:"out"`
-	Format  string        `help:"Print the results in this format, and write no files: one of ${formats}." placeholder:"NAME"`
-	Recall  []units.Share `help:"Recalls to compare families at. Default: 0.80,0.90,0.95,0.99." placeholder:"SHARE"`
+	Results  []string      `arg:"" help:"Results folders; several are shown together." s3:"results"`
+	Out      string        `help:"Folder for the files. Default: report/ in the first results folder." placeholder:"DIR" s3:"out"`
+	Format   string        `help:"Print the results in this format, and write no files: one of ${formats}." placeholder:"NAME"`
+	LeastMAP units.Share   `name:"least-map" help:"Categories below this mAP are marked." default:"0.5" placeholder:"SHARE"`
+	Recall   []units.Share `help:"Recalls to compare families at. Default: 0.80,0.90,0.95,0.99." placeholder:"SHARE"`
 }
 
 // Help is printed below the flags.
@@ -44,6 +45,7 @@ func (c *reportCmd) Run(s *surface) error {
 	if err != nil {
 		return err
 	}
+	r.LeastMAP = float64(c.LeastMAP)
 	if len(c.Recall) > 0 {
 		r.Targets = nil
 	}
