@@ -33,6 +33,8 @@ var pictures = []struct {
 	{"open", Load, "Latency under load (p99)", inCells, load(record.OpenLoop)},
 	{"recall-difficulty", Data, "Recall by difficulty of the query", ", by family", hard},
 	{"map-depth", Depth, "Precision by the number of answers shown", ", by family", depth(metric.MAP)},
+	{"hit-depth", Depth, "The same item by the number of answers shown", ", by family", depth(metric.ItemHit)},
+	{"ndcg-depth", Depth, "Graded relevance by the number of answers shown", ", by family", depth(metric.NDCG)},
 	{"map-loss", Cost, "What approximation costs", ", over recall. The table of families holds the numbers of the settings compared.", loss},
 }
 
