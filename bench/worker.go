@@ -16,6 +16,7 @@ import (
 
 	"annbench/bench/dataset"
 	"annbench/bench/dataset/collection"
+	"annbench/bench/filter"
 	"annbench/bench/metric"
 	"annbench/bench/record"
 	"annbench/indexes"
@@ -46,6 +47,10 @@ type order struct {
 	Measure  time.Duration  `json:"measure,omitempty"`  // of the passes of latency
 	Duration time.Duration  `json:"duration,omitempty"` // of the loops under load
 	Gallery  []int          `json:"gallery,omitempty"`  // queries whose answers are wanted
+
+	// Filters are those that are to be prepared with the truth; FilterSeed makes those that are made.
+	Filters    []filter.Filter `json:"filters,omitempty"`
+	FilterSeed uint64          `json:"filter_seed,omitempty"`
 
 	// Of families with an engine.
 	Server Server `json:"server,omitzero"`
@@ -136,6 +141,8 @@ type worker struct {
 
 	judge  *metric.Judge // made for the first point that is scored
 	judged bool
+
+	filtering filtering
 }
 
 func (w *worker) do(ctx context.Context) error {
@@ -176,6 +183,9 @@ func (w *worker) truth(ctx context.Context) error {
 	}
 	if w.Given != "" {
 		err = w.given(truth)
+	}
+	if err == nil {
+		err = w.prepareFilters(ctx)
 	}
 	if w.Hardness && err == nil {
 		d := Describe(w.set, truth)
@@ -337,6 +347,7 @@ func (w *worker) search(ctx context.Context) error {
 		}
 		return nil
 	}
+	defer w.closeFilters()
 	if w.Points[0].Mode == record.Latency {
 		if w.Do == doTry {
 			w.Points = nil // they come
@@ -423,7 +434,10 @@ func (w *worker) rounds(ctx context.Context, host host, ix indexes.Index, truth 
 		}
 		var warm time.Duration
 		if err == nil {
-			m.got, warm, err = answerAll(ix, queries, w.asks(p))
+			var view indexes.Index
+			if view, err = w.view(ix, p); err == nil {
+				m.got, warm, err = answerAll(view, queries, w.asks(p))
+			}
 		}
 		if err != nil {
 			return fail(i, err)
@@ -488,11 +502,15 @@ func (w *worker) rounds(ctx context.Context, host host, ix indexes.Index, truth 
 		i := t.Block.Point
 		p, m := w.Points[i], &points[i]
 		n := min(lead, queries.Rows)
+		var view indexes.Index
 		if err = tune(p); err == nil {
-			err = host.block(ix, queries, (t.Block.First+queries.Rows-n)%queries.Rows, n, w.asks(p), &b)
+			view, err = w.view(ix, p)
 		}
 		if err == nil {
-			err = host.block(ix, queries, t.Block.First, t.Block.Count, w.asks(p), &b)
+			err = host.block(view, queries, (t.Block.First+queries.Rows-n)%queries.Rows, n, w.asks(p), &b)
+		}
+		if err == nil {
+			err = host.block(view, queries, t.Block.First, t.Block.Count, w.asks(p), &b)
 		}
 		if err != nil {
 			if err := fail(i, err); err != nil {
@@ -551,7 +569,7 @@ func (w *worker) score(ctx context.Context, host host, ix indexes.Index, truth *
 		m.warnings = append(m.warnings, doubt)
 	}
 	all := leaveOut(w.set, m.got.all(), p.K)
-	if i < len(w.Keep) {
+	if i < len(w.Keep) && p.Way == "" {
 		var seconds []float64
 		if m.timing != nil {
 			seconds = m.timing.first
@@ -560,17 +578,22 @@ func (w *worker) score(ctx context.Context, host host, ix indexes.Index, truth *
 			return fmt.Errorf("keeping the answers: %w", err)
 		}
 	}
-	judge, err := w.judgeOf()
-	if err != nil {
-		return fmt.Errorf("scoring: %w", err)
+	var scores *metric.Scores
+	if p.Way != "" {
+		scores, err = w.scoreAmong(p, all)
+	} else {
+		var judge *metric.Judge
+		if judge, err = w.judgeOf(); err != nil {
+			return fmt.Errorf("scoring: %w", err)
+		}
+		ids, distances := truth.All()
+		scores, err = metric.Score(metric.ScoreInput{
+			Metric: w.Metric, K: p.K, Base: w.set.Base, Queries: queries,
+			Answers: all, TruthIDs: ids, TruthDistances: distances,
+			Labels: w.set.Labels, BaseLabels: w.set.BaseLabels, QueryLabels: w.set.QueryLabels,
+			Self: selves(w.set), Difficulty: queryLIDs(w.set, truth), Judge: judge,
+		})
 	}
-	ids, distances := truth.All()
-	scores, err := metric.Score(metric.ScoreInput{
-		Metric: w.Metric, K: p.K, Base: w.set.Base, Queries: queries,
-		Answers: all, TruthIDs: ids, TruthDistances: distances,
-		Labels: w.set.Labels, BaseLabels: w.set.BaseLabels, QueryLabels: w.set.QueryLabels,
-		Self: selves(w.set), Difficulty: queryLIDs(w.set, truth), Judge: judge,
-	})
 	if err != nil {
 		return fmt.Errorf("scoring: %w", err)
 	}
@@ -588,6 +611,9 @@ func (w *worker) score(ctx context.Context, host host, ix indexes.Index, truth *
 		ByLabel: scores.ByLabel, Confusion: scores.Confusion, ByDecile: scores.ByDecile, ByK: scores.ByK, ByAttribute: scores.ByAttribute,
 	}
 	for _, q := range w.Gallery {
+		if p.Way != "" {
+			break // the gallery shows what all vectors give
+		}
 		r.Answers = append(r.Answers, all[q])
 	}
 	return w.out.Encode(r)

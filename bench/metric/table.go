@@ -70,6 +70,8 @@ const (
 	Analytic     = "analytic"       // by the family's formula
 	PeakBuild    = "peak_build"     // highest resident memory of the build, less what stood before it
 	AnswerCount  = "answers"        // mean number of answers a query got
+	Selectivity  = "selectivity"    // share of the base that passes a filter, mean over the queries
+	Unfilled     = "unfilled"       // share of queries with fewer than k vectors that pass
 )
 
 // What stands after the name of a quantity that is compared with exact search over the same queries: item_hit,
@@ -164,6 +166,8 @@ var Table = []Info{
 	{Analytic, Bytes, true, "analytic", "size by the family's formula"},
 	{PeakBuild, Bytes, true, "peak", "highest resident memory while building, less what stood before"},
 	{AnswerCount, Count, false, "answers", "mean number of answers to a query"},
+	{Selectivity, Ratio, false, "selectivity", "share of the base that passes the filter, mean over the queries"},
+	{Unfilled, Ratio, true, "unfilled", "share of queries with fewer than k vectors that pass: their recall is over those that do"},
 }
 
 // Lookup returns the table's row for name; ok is false where there is none.

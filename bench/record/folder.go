@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"annbench/internal/atomicfile"
 )
@@ -27,10 +28,12 @@ const (
 // Results is a results folder as it was read.
 type Results struct {
 	Dir     string
-	Records []Record // in the order in which they were measured
-	Dataset Dataset
-	Gallery *Gallery // nil where the folder has none
-	Map     *Map     // nil where the folder has none
+	Records []Record // in the order in which they were measured, those under a filter left out
+	// Filtered are the records of cells with a filter, which compare with each other alone.
+	Filtered []Record
+	Dataset  Dataset
+	Gallery  *Gallery // nil where the folder has none
+	Map      *Map     // nil where the folder has none
 	// Torn is how many bytes of an unfinished last line were left aside: a run was stopped while it
 	// wrote them.
 	Torn int64
@@ -47,6 +50,13 @@ func Open(dir string) (*Results, error) {
 		}
 		return nil, err
 	}
+	r.Records = slices.DeleteFunc(r.Records, func(rec Record) bool {
+		if rec.Cell.Filter == "" {
+			return false
+		}
+		r.Filtered = append(r.Filtered, rec)
+		return true
+	})
 	if err := atomicfile.ReadJSON(filepath.Join(dir, DatasetFile), &r.Dataset); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,13 @@ type Cell struct {
 
 	Workers int     `json:"workers,omitempty"` // threads that search, in the modes of several; else 0
 	Rate    float64 `json:"rate,omitempty"`    // queries that arrive in a second, under [OpenLoop]; else 0
+
+	// Filter names who may be answered, where not all may: an expression over attributes, or "selectivity=0.01
+	// correlation=near", or the files of one. Way is how that is seen to: inside the search, after it or before it; Factor,
+	// after it, says how many were asked for: so many times K over the share that passes.
+	Filter string  `json:"filter,omitempty"`
+	Way    string  `json:"way,omitempty"`
+	Factor float64 `json:"factor,omitempty"`
 }
 
 // The modes of measuring.

@@ -86,7 +86,7 @@ func (s *Sweep) check(lookup lookup) error {
 			return err
 		}
 	}
-	return nil
+	return s.checkFilters()
 }
 
 // More than any machine has, so that a slip of the pen is found before hours have passed.

@@ -62,6 +62,8 @@ type Sweep struct {
 	Answers bool `yaml:"answers"`
 	// Families to compare.
 	Families []FamilySweep `yaml:"families"`
+	// Filters are searched under, besides searches of all vectors. Default: none.
+	Filters []FilterSweep `yaml:"filters"`
 
 	// Fit says that settings which depend on the number of vectors may be set by it. No key of the file.
 	Fit bool `yaml:"-"`
@@ -193,6 +195,31 @@ type FamilySweep struct {
 	// Address is where the engine of the family answers. Default: the one that `annbench engines up`
 	// started.
 	Address string `yaml:"address"`
+}
+
+// FilterSweep is one filter, or several that are made: exactly one of Where, Selectivity and CSR.
+type FilterSweep struct {
+	// Where is an expression over the attributes of the vectors: "category = 'dress' and price < 100".
+	Where string `yaml:"where"`
+	// Selectivity is one or several shares of the vectors, drawn to pass: [0.5, 0.1, 0.01].
+	Selectivity OneOrMany[float64] `yaml:"selectivity"`
+	// Correlation says from where those are drawn: one or several of none (all vectors), near (the query's nearest)
+	// and far (its farthest). Default: none.
+	Correlation OneOrMany[string] `yaml:"correlation"`
+	// CSR is a file of the words that each vector has, in the form of big-ann-benchmarks' filter track: a vector passes
+	// that has all words of the query.
+	CSR string `yaml:"csr"`
+	// CSRQueries is the file of the words that each query asks for.
+	CSRQueries string `yaml:"csr_queries"`
+	// Ways are how the filter is seen to: one or several of inside (the index looks at it while it searches), after (the
+	// index is asked for more) and before (what passes is compared, without an index). Default: inside for the
+	// families that can, after for all, and before on the first family of the file.
+	Ways OneOrMany[string] `yaml:"ways"`
+	// Factor says, for the way after, how many the index is asked for: one or several multiples of k over the share
+	// that passes. Default: [1, 3].
+	Factor OneOrMany[float64] `yaml:"factor"`
+
+	sum string // of the CSR files
 }
 
 // Grid holds the values to try of each setting.

@@ -44,6 +44,12 @@ func (a *Set) Remove(id int32) {
 	}
 }
 
+// Clear takes all rows out of the set.
+func (a *Set) Clear() {
+	clear(a.words)
+	a.ones = 0
+}
+
 // Grow makes room for row numbers below n.
 func (a *Set) Grow(n int) {
 	for len(a.words) < (n+63)/64 {

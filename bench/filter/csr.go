@@ -1,0 +1,138 @@
+package filter
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+
+	"annbench/indexes/vec"
+)
+
+// csr is a sparse matrix as big-ann-benchmarks writes it (benchmark/dataset_io.py, write_sparse_matrix): rows, columns
+// and entries as int64; where each row begins, rows + 1 int64; the column of each entry, int32; its value, float32. All
+// are little-endian. A row is a vector, a column a word, and an entry says that the vector has the word; values are
+// not looked at.
+type csr struct {
+	path       string
+	rows, cols int
+	starts     []int64
+	words      []int32
+}
+
+// row are the words of a row, ascending.
+func (c *csr) row(i int) []int32 { return c.words[c.starts[i]:c.starts[i+1]] }
+
+// readCSR reads a file whole, and checks all of it.
+func readCSR(path string) (_ *csr, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%s: %w", path, err)
+		}
+	}()
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	in := bufio.NewReaderSize(f, 1<<20)
+	var head [3]int64
+	const form = "it is not a sparse matrix in the form of big-ann-benchmarks (three int64: rows, columns, entries; then where rows begin, columns, values)"
+	if err := binary.Read(in, binary.LittleEndian, &head); err != nil {
+		return nil, fmt.Errorf("it has %d bytes: %s", info.Size(), form)
+	}
+	rows, cols, entries := head[0], head[1], head[2]
+	if rows < 0 || rows > math.MaxInt32 || cols < 0 || cols > math.MaxInt32 || entries < 0 || entries > math.MaxInt64/16 ||
+		info.Size() != 24+8*(rows+1)+8*entries {
+		return nil, fmt.Errorf("its first numbers say %d rows, %d columns and %d entries, which do not make %d bytes: %s", rows, cols, entries, info.Size(), form)
+	}
+	c := &csr{path: path, rows: int(rows), cols: int(cols), starts: make([]int64, rows+1), words: make([]int32, entries)}
+	if err := binary.Read(in, binary.LittleEndian, c.starts); err != nil {
+		return nil, err
+	}
+	if err := binary.Read(in, binary.LittleEndian, c.words); err != nil {
+		return nil, err
+	}
+	if c.starts[0] != 0 || c.starts[rows] != entries || !slices.IsSorted(c.starts) {
+		return nil, fmt.Errorf("its rows do not follow one another from 0 to %d entries", entries)
+	}
+	for i := range c.rows {
+		row := c.row(i)
+		slices.Sort(row)
+		if n := len(row); n > 0 && (row[0] < 0 || int(row[n-1]) >= c.cols) {
+			return nil, fmt.Errorf("row %d has a word that is not among its %d columns", i, c.cols)
+		}
+	}
+	return c, nil
+}
+
+// SumCSR is what [Filter.Sum] is of two files.
+func SumCSR(base, queries string) (string, error) {
+	sum := sha256.New()
+	for _, path := range []string{base, queries} {
+		f, err := os.Open(path)
+		if err != nil {
+			return "", err
+		}
+		_, err = io.Copy(sum, f)
+		f.Close()
+		if err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:6]), nil
+}
+
+// postings are, by word, which of the base rows have it; baseRows[i] is the row of vector i in the file.
+func (c *csr) postings(baseRows []int32) [][]int32 {
+	out := make([][]int32, c.cols)
+	for i, row := range baseRows {
+		last := int32(-1)
+		for _, w := range c.row(int(row)) {
+			if w != last {
+				out[w] = append(out[w], int32(i))
+			}
+			last = w
+		}
+	}
+	return out
+}
+
+// passing are the vectors that have all words of a query; all vectors have none.
+func passing(lists [][]int32, asked []int32, rows int) *vec.Set {
+	out := vec.NewSet(rows)
+	if len(asked) == 0 {
+		for i := range rows {
+			out.Add(int32(i))
+		}
+		return out
+	}
+	var shared []int32
+	for i, w := range asked {
+		var list []int32
+		if int(w) < len(lists) {
+			list = lists[w]
+		}
+		if i == 0 {
+			shared = slices.Clone(list)
+			continue
+		}
+		shared = slices.DeleteFunc(shared, func(id int32) bool {
+			_, has := slices.BinarySearch(list, id)
+			return !has
+		})
+	}
+	for _, id := range shared {
+		out.Add(id)
+	}
+	return out
+}

@@ -1,0 +1,313 @@
+package filter
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"annbench/bench/dataset"
+	"annbench/bench/dataset/attributes"
+	"annbench/indexes/vec"
+)
+
+// garments are five items: the third has no price.
+func garments() *attributes.Table {
+	return &attributes.Table{Rows: 5, Columns: []attributes.Column{
+		{Name: "category", Kind: attributes.Text, Words: []string{"coat", "dress", "l'été"}, Values: []float64{0, 1, 1, 2, 1}},
+		{Name: "price", Kind: attributes.Number, Values: []float64{10, 50, math.NaN(), 100, 200}},
+		{Name: "in stock", Kind: attributes.Boolean, Values: []float64{1, 0, 1, 1, 0}},
+		{Name: "sale", Kind: attributes.Boolean, Values: []float64{1, 0, 1, 1, math.NaN()}},
+	}}
+}
+
+func TestExpressions(t *testing.T) {
+	for text, want := range map[string][]int32{
+		"category = 'dress'":                    {1, 2, 4},
+		"category == \"dress\"":                 {1, 2, 4},
+		"category != 'dress'":                   {0, 3},
+		"category <> 'dress' and price >= 100":  {3},
+		"category = 'dress' and price < 100":    {1},
+		"category in ('coat', 'l''été')":        {0, 3},
+		"category not in ('coat', 'l''été')":    {1, 2, 4},
+		"not category in ('coat')":              {1, 2, 3, 4},
+		"category < 'dress'":                    {0},
+		"category < 'd'":                        {0},
+		"category >= 'd'":                       {1, 2, 3, 4},
+		"price < 100":                           {0, 1},
+		"price <= 1e2":                          {0, 1, 3},
+		"price > -1":                            {0, 1, 3, 4}, // the third is unknown,
+		"not price > 60":                        {0, 1},       // and stays so
+		"not (price > 60)":                      {0, 1},
+		"price in (10, 200)":                    {0, 4},
+		"sale":                                  {0, 2, 3},
+		"not sale":                              {1},
+		"sale = false":                          {1},
+		"`in stock` = TRUE AND NOT sale = true": nil,
+		"category = 'coat' or category = 'dress' and price > 100":   {0, 4},
+		"(category = 'coat' or category = 'dress') and price > 100": {4},
+		"price > 60 or category = 'dress'":                          {1, 2, 3, 4},
+		"price > 60 and category = 'dress'":                         {4},
+	} {
+		e, err := Parse(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		got, err := e.Rows(garments())
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if rows := slices.Collect(got.All()); !slices.Equal(rows, want) {
+			t.Errorf("%s: rows %v, not %v", text, rows, want)
+		}
+	}
+}
+
+func TestExpressionErrors(t *testing.T) {
+	for _, c := range []struct {
+		text   string
+		column int
+		says   string
+	}{
+		{"", 1, "empty"},
+		{"category =", 11, "ends too early"},
+		{"category = 'dress' and", 23, "ends too early"},
+		{"category = 'dress", 12, "does not end"},
+		{"category = dress", 12, `"dress" cannot stand here`},
+		{"price < 100 && sale", 13, "write and, or"},
+		{"!sale", 1, "write not"},
+		{"(price < 100", 13, "ends too early"},
+		{"price < 100)", 12, "cannot stand here"},
+		{"colour = 'red'", 1, `no attribute "colour"`},
+		{"catgory = 'dress'", 1, `did you mean "category"?`},
+		{"sale and category = 'dres'", 21, `no vector has category "dres"; did you mean "dress"?`},
+		{"price = 'much'", 9, "price takes a number, not a text"},
+		{"category = 3", 12, "category takes a text in quotes, not a number"},
+		{"sale < true", 8, "it has no <"},
+		{"price", 1, "compare it with a value"},
+		{"été = 1 and price = 'x'", 1, `no attribute "été"`},
+		{"category = 'l''été' and price = 'x'", 33, "price takes"},
+	} {
+		e, err := Parse(c.text)
+		if err == nil {
+			_, err = e.Rows(garments())
+		}
+		var at *Error
+		if !errors.As(err, &at) {
+			t.Errorf("%q: %v is no error of a place", c.text, err)
+			continue
+		}
+		if at.Column != c.column || !strings.Contains(at.Reason, c.says) {
+			t.Errorf("%q: column %d, %s; should be column %d, %s", c.text, at.Column, at.Reason, c.column, c.says)
+		}
+	}
+}
+
+// Whatever is written, parsing ends, without a panic.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"category = 'dress' and price < 100", "not (a in (1, 2) or b)", "''''", "((((", "a=\x00"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if e, err := Parse(text); err == nil {
+			_, _ = e.Rows(garments())
+		}
+	})
+}
+
+func TestFilters(t *testing.T) {
+	for _, f := range []Filter{
+		{Where: "category =  'dress'"},
+		{Selectivity: 0.01, Correlation: Near},
+		{Selectivity: 1, Correlation: None},
+		{CSR: "a/base.spmat", CSRQueries: "q.spmat", Sum: "0123"},
+	} {
+		if err := f.Check(); err != nil {
+			t.Errorf("%s: %v", f, err)
+		}
+		s, c, ok := MadeOf(f.String())
+		if ok != (f.Selectivity > 0) || ok && (s != f.Selectivity || c != f.Correlation) {
+			t.Errorf("%s: read as %v, %v, %v", f, s, c, ok)
+		}
+	}
+	for _, f := range []Filter{
+		{},
+		{Where: "a ="},
+		{Selectivity: 2, Correlation: None},
+		{Selectivity: math.NaN(), Correlation: None},
+		{Selectivity: 0.5, Correlation: "close"},
+		{Where: "a = 1", Selectivity: 0.5},
+		{CSR: "a"},
+	} {
+		if f.Check() == nil {
+			t.Errorf("%+v passes", f)
+		}
+	}
+}
+
+// writeCSR writes rows of words as big-ann-benchmarks does.
+func writeCSR(t *testing.T, path string, cols int, rows [][]int32) {
+	t.Helper()
+	var b bytes.Buffer
+	starts, words := []int64{0}, []int32(nil)
+	for _, r := range rows {
+		words = append(words, r...)
+		starts = append(starts, int64(len(words)))
+	}
+	for _, part := range []any{[]int64{int64(len(rows)), int64(cols), int64(len(words))}, starts, words, make([]float32, len(words))} {
+		if err := binary.Write(&b, binary.LittleEndian, part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCSR(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "base.spmat")
+	writeCSR(t, path, 5, [][]int32{{3, 0}, {}, {0, 3, 4}, {3}})
+	c, err := readCSR(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists := c.postings([]int32{0, 2, 3}) // of rows 0, 2 and 3
+	for _, q := range []struct{ asked, want []int32 }{
+		{[]int32{3}, []int32{0, 1, 2}}, {[]int32{0, 3}, []int32{0, 1}}, {[]int32{4}, []int32{1}}, {[]int32{1}, nil}, {[]int32{9}, nil}, {nil, []int32{0, 1, 2}},
+	} {
+		if got := slices.Collect(passing(lists, q.asked, 3).All()); !slices.Equal(got, q.want) {
+			t.Errorf("words %v: %v, not %v", q.asked, got, q.want)
+		}
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{
+		"empty": nil, "short": whole[:len(whole)-1], "long": append(slices.Clone(whole), 0), "other": bytes.Repeat([]byte{7}, len(whole)),
+		"rows beyond": append(append(slices.Clone(whole[:24+8*4]), 99, 0, 0, 0, 0, 0, 0, 0), whole[24+8*5:]...),
+	} {
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readCSR(path); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Prepared sets have the selectivity that was asked for and lie where the correlation says, and the neighbours are those
+// of a comparison with every vector that passes.
+func TestPrepare(t *testing.T) {
+	const rows, queries, k = 700, 20, 10
+	ctx := t.Context()
+	c, err := dataset.OpenSynthetic(ctx, dataset.Synthetic{N: rows + queries, Dim: 8, LID: 5, Clusters: 4, Seed: 3}, t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, leave := range []bool{false, true} {
+		folder, err := dataset.Split(ctx, c, dataset.SplitConfig{Queries: queries, Seed: 1, LeaveOneOut: leave}, t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		set, err := dataset.OpenSet(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer set.Close()
+		var filters []Filter
+		for _, s := range []float64{1e-6, 0.01, 0.3, 1} {
+			for _, c := range Correlations {
+				filters = append(filters, Filter{Selectivity: s, Correlation: c})
+			}
+		}
+		if _, err := Open(set, vec.L2, filters[0], 5, k); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("opened before it was prepared: %v", err)
+		}
+		if err := Prepare(ctx, set, vec.L2, filters, 5, k, 2, nil); err != nil {
+			t.Fatal(err)
+		}
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		if err := Prepare(ended, set, vec.L2, filters, 5, k, 2, nil); err != nil {
+			t.Errorf("what was prepared is prepared again: %v", err)
+		}
+		if err := Prepare(ended, set, vec.L2, filters, 6, k, 2, nil); err == nil {
+			t.Error("stopped, and no error")
+		}
+		n := set.Base.Rows
+		for _, f := range filters {
+			p, err := Open(set, vec.L2, f, 5, k)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Shared() != (f.Correlation == None) {
+				t.Errorf("%s: shared: %v", f, p.Shared())
+			}
+			for q := range queries {
+				among := p.Set(q)
+				if want := max(1, int(math.Round(f.Selectivity*float64(n)))); among.Len() != want {
+					t.Errorf("%s, query %d: %d pass, not %d", f, q, among.Len(), want)
+				}
+				type near struct {
+					id       int32
+					distance float64
+				}
+				var all []near
+				for i := range n {
+					all = append(all, near{int32(i), vec.L2.Distance(set.Queries.Row(q), set.Base.Row(i))})
+				}
+				slices.SortFunc(all, func(a, b near) int {
+					if a.distance != b.distance {
+						return map[bool]int{true: -1, false: 1}[a.distance < b.distance]
+					}
+					return int(a.id - b.id)
+				})
+				pool := int(math.Ceil(math.Sqrt(f.Selectivity) * float64(n)))
+				within := all
+				switch f.Correlation {
+				case Near:
+					within = all[:pool]
+				case Far:
+					within = all[n-pool:]
+				}
+				in := vec.NewSet(n)
+				for _, a := range within {
+					in.Add(a.id)
+				}
+				for id := range among.All() {
+					if !in.Has(id) {
+						t.Errorf("%s, query %d: %d is not among the %d", f, q, id, pool)
+					}
+				}
+				ids, distances := p.Truth(q)
+				at := 0
+				for _, a := range all {
+					if at == k || a.id == set.Self(q) || !among.Has(a.id) {
+						continue
+					}
+					if at >= len(ids) || distances[at] != a.distance {
+						t.Fatalf("%s, query %d: neighbours %v at %v, number %d is %d at %v", f, q, ids, distances, at, a.id, a.distance)
+					}
+					at++
+				}
+				if len(ids) != at || int(p.Counts[q]) < at {
+					t.Errorf("%s, query %d: %d neighbours of %d", f, q, len(ids), at)
+				}
+			}
+			if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
