@@ -5,6 +5,7 @@
 # FAISS_FROM=debian      build Debian's Faiss 1.7.3, not 1.12.0 out of a crate
 # ONNXRUNTIME_LIB=file   use this libonnxruntime instead of fetching one
 # IMAGES=dir             report on these images instead of drawn ones
+# TUNE=10m               make report: search for the best setting for so long, instead of a sweep
 # LISTEN=address:port    make serve: answer there; others can reach it, so it asks for a token
 # JOBS=n                 compile Faiss with n jobs (cores, or fewer where memory is short)
 # PHOTOS=dir             make train: photographs beside the drawn boards; scripts/train.sh lists the rest
@@ -23,6 +24,9 @@ EXTERNAL ?= annoy nmslib-hnsw hnswlib scann usearch voyager rabitq
 TOOL     := go tool -modfile=tools/go.mod
 # The packages without cgo, where the race detector is affordable.
 PURE     := ./indexes/vec ./indexes/rpforest ./indexes/exact ./indexes/hnsw ./bench/... ./embedder/catalog/... ./reports/... ./serve/...
+
+# The results folder of a report, below results/.
+REPORT = $(if $(TUNE),tune-)$(if $(IMAGES),$$(basename "$(IMAGES)"),default)
 
 # With the native parts: what `make deps` wrote down for the compiler and for the run, TAGS among it.
 NATIVE := . ./.deps/env.sh &&
@@ -43,15 +47,17 @@ env: ## print what go needs when called by hand: eval "$(make -s env)"
 build: deps ## compile bin/annbench with every index family
 	@$(NATIVE) go build -tags "$$TAGS" -o bin/annbench ./cmd/annbench
 
-report: build ## measure the index families and write a report: of IMAGES=dir, or of drawn boards
-ifdef IMAGES
-	@$(NATIVE) bin/annbench quickstart --keep-indexes --images "$(IMAGES)" --out "results/$$(basename "$(IMAGES)")"
+report: build ## measure the index families and write a report: of IMAGES=dir, or of drawn boards; TUNE=10m searches for the best setting
+ifdef TUNE
+	@$(NATIVE) bin/annbench tune $(if $(IMAGES),"$(IMAGES)") --keep-indexes --budget "$(TUNE)" --out "results/$(REPORT)"
+else ifdef IMAGES
+	@$(NATIVE) bin/annbench quickstart --keep-indexes --images "$(IMAGES)" --out "results/$(REPORT)"
 else
 	@$(NATIVE) bin/annbench quickstart --keep-indexes --out results/default
 endif
 
 serve: report ## the same, and then visual search over it in the browser; LISTEN=address:port
-	@$(NATIVE) bin/annbench serve "results/$(if $(IMAGES),$$(basename "$(IMAGES)"),default)" $(if $(LISTEN),--listen "$(LISTEN)")
+	@$(NATIVE) bin/annbench serve "results/$(REPORT)" $(if $(LISTEN),--listen "$(LISTEN)")
 
 train: build ## train a model on drawn boards, and on PHOTOS=dir; export it, and write its report card
 	@$(NATIVE) scripts/train.sh

@@ -74,11 +74,14 @@ var arrows = map[string][]string{
 	"bench/sweepfile": {"bench/filter", "indexes", "indexes/vec", "indexes/external", "bench/dataset", "bench/dataset/vecfile", "bench/record"},
 	"bench":           {"bench/filter", "indexes", "indexes/vec", "indexes/external", "bench/sweepfile", "bench/dataset", "bench/dataset/vecfile", "bench/dataset/attributes", "bench/dataset/collection", "bench/lease", "bench/metric", "bench/record"},
 
+	// The search for settings under limits; what it finds is judged as a report judges.
+	"bench/tune": {"bench", "bench/metric", "bench/record", "indexes", "indexes/vec", "reports/judge"},
+
 	// The whole way from images or vectors to results, for programs.
 	"bench/pipeline": {
-		"bench", "bench/sweepfile", "bench/dataset", "bench/dataset/attributes", "bench/dataset/collection", "bench/project", "bench/record",
+		"bench", "bench/sweepfile", "bench/dataset", "bench/dataset/attributes", "bench/dataset/collection", "bench/metric", "bench/project", "bench/record", "bench/tune",
 		"configs", "embedder", "embedder/catalog", "embedder/catalog/survey", "embedder/models",
-		"indexes", "indexes/vec", "internal/atomicfile", "internal/usage", "internal/words",
+		"indexes", "indexes/external", "indexes/vec", "internal/atomicfile", "internal/usage", "internal/words", "reports/judge",
 	},
 
 	// Job scripts for Slurm.

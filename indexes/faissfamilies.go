@@ -48,8 +48,8 @@ func faissFamilies() []*Family {
 				"It is built without the polysemous step that Faiss's factory string adds by default: that step reorders codes for a filter which is off, does not change an answer, and takes most of the training time (IVF256,PQ64 on 10,000 × 512, one thread: 218 s with it, 9 s without)." + trainDoc + refineDoc + cosineDoc,
 			Build: []Param{
 				nlistParam,
-				{Name: "m", Kind: Int, Default: 16, Min: 1, Max: 4096, Doc: "codes a vector: it is cut into m parts of equal width, so m must divide the number of dimensions"},
-				{Name: "nbits", Kind: Int, Default: 8, Min: 1, Max: 8, Doc: "bits a code: each part has 2^nbits centroids"},
+				{Name: "m", Kind: Int, Default: 16, Min: 1, Max: 4096, Scale: Divisors, Doc: "codes a vector: it is cut into m parts of equal width, so m must divide the number of dimensions"},
+				{Name: "nbits", Kind: Int, Default: 8, Min: 1, Max: 8, Scale: Fixed, Doc: "bits a code: each part has 2^nbits centroids"},
 				trainParam,
 				opqParam,
 				pcaParam,
@@ -67,7 +67,7 @@ func faissFamilies() []*Family {
 				"Of the inverted lists of Faiss 1.12 it is the fastest at a recall of .99 and more." + trainDoc + refineDoc + cosineDoc,
 			Build: []Param{
 				nlistParam,
-				{Name: "m", Kind: Int, Default: 0, Min: 0, Max: 4096, Doc: "codes of 4 bits a vector; m must divide the number of dimensions. 0 is a quarter of the dimensions, or the next smaller number that divides them: 1 bit a dimension"},
+				{Name: "m", Kind: Int, Default: 0, Min: 0, Max: 4096, Scale: Divisors, Doc: "codes of 4 bits a vector; m must divide the number of dimensions. 0 is a quarter of the dimensions, or the next smaller number that divides them: 1 bit a dimension"},
 				{Name: "residual", Kind: Bool, Default: true, Doc: "codes are those of the difference to the list's centroid, not of the vector: better answers, for tables that are worked out anew for each list"},
 				trainParam,
 				opqParam,
@@ -104,7 +104,7 @@ func faissFamilies() []*Family {
 			},
 			Search: []Param{
 				nprobeParam,
-				{Name: "qb", Kind: Int, Default: 4, Min: 0, Max: 8, Doc: "bits a component of the query is rounded to, so that codes are compared by counting bits; 0 compares with the query as it is (Faiss's own default), several times slower"},
+				{Name: "qb", Kind: Int, Default: 4, Min: 0, Max: 8, Scale: Fixed, Doc: "bits a component of the query is rounded to, so that codes are compared by counting bits; 0 compares with the query as it is (Faiss's own default), several times slower"},
 				kFactorParam,
 			},
 			Coded: keepsCodes,
@@ -140,7 +140,7 @@ func faissFamilies() []*Family {
 				"Descriptions are those of Faiss 1.12; the families by name have the same indexes with checked settings." + cosineDoc,
 			Build: []Param{
 				{Name: "factory", Kind: Text, Default: factoryExamples[0], Words: factoryExamples, Doc: "Faiss's description of the index: transforms, then lists or a graph, then what is kept of a vector, then refinement, with commas between", Check: func(text string) error { _, err := parseFactory(text); return err }},
-				{Name: "efConstruction", Kind: Int, Default: 0, Min: 0, Max: 100000, Doc: "of an HNSW: candidates kept while a vector's links are chosen; 0 is Faiss's own default, 40"},
+				{Name: "efConstruction", Kind: Int, Default: 0, Min: 0, Max: 100000, Scale: Fixed, Doc: "of an HNSW: candidates kept while a vector's links are chosen; 0 is Faiss's own default, 40"},
 				trainParam,
 			},
 			Search: factorySearch,
@@ -245,10 +245,10 @@ var (
 )
 
 var (
-	nlistParam   = Param{Name: "nlist", Kind: Int, Default: 256, Min: 1, Max: 1 << 24, Doc: "cells that the set is split into; at most as many as there are vectors to train on"}
-	trainParam   = Param{Name: "train", Kind: Int, Default: 0, Min: 0, Max: maxTrain, Doc: "vectors to train on, taken at equal steps through the set; 0 is all of them. Faiss itself draws 256 for each centroid where it is given more"}
-	opqParam     = Param{Name: "opq", Kind: Bool, Default: false, Doc: "learn a rotation first under which the codes lose less (OPQ; Ge, He, Ke, Sun: Optimized Product Quantization, TPAMI 2014): fifty rounds of training the codes, so minutes"}
-	pcaParam     = Param{Name: "pca", Kind: Int, Default: 0, Min: 0, Max: 1 << 16, Doc: "dimensions to reduce the vectors to first, by principal components and a random rotation (PCAR); 0 keeps all. What refines compares in all dimensions"}
+	nlistParam   = Param{Name: "nlist", Kind: Int, Default: 256, Min: 1, Max: 1 << 24, Scale: PowersOfTwo, Grows: 0.5, Doc: "cells that the set is split into; at most as many as there are vectors to train on"}
+	trainParam   = Param{Name: "train", Kind: Int, Default: 0, Min: 0, Max: maxTrain, Scale: Fixed, Doc: "vectors to train on, taken at equal steps through the set; 0 is all of them. Faiss itself draws 256 for each centroid where it is given more"}
+	opqParam     = Param{Name: "opq", Kind: Bool, Default: false, Scale: Fixed, Doc: "learn a rotation first under which the codes lose less (OPQ; Ge, He, Ke, Sun: Optimized Product Quantization, TPAMI 2014): fifty rounds of training the codes, so minutes"}
+	pcaParam     = Param{Name: "pca", Kind: Int, Default: 0, Min: 0, Max: 1 << 16, Scale: Fixed, Doc: "dimensions to reduce the vectors to first, by principal components and a random rotation (PCAR); 0 keeps all. What refines compares in all dimensions"}
 	scalarParam  = Param{Name: "type", Kind: Word, Default: "8bit", Words: []string{"4bit", "6bit", "8bit", "fp16", "bf16"}, Doc: "what a component is rounded to: so many bits between the least and the most that the set has in that dimension, or a shorter floating-point number"}
 	kFactorParam = Param{Name: "k_factor", Kind: Int, Default: 4, Min: 1, Max: 1000, Doc: "times k best answers are compared again (k_factor_rf in Faiss); has no effect where refine is none"}
 	nprobeParam  = Param{Name: "nprobe", Kind: Int, Default: 8, Min: 1, Max: 1 << 24, Doc: "cells that a query scans; more than nlist means all (Faiss's own default is 1)"}

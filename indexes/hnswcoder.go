@@ -34,7 +34,7 @@ func coderFamily() *Family {
 		Metrics: []vec.Metric{vec.L2, vec.Cosine},
 		Build: []Param{
 			{Name: "M", Kind: Int, Default: 16, Min: 1, Max: 1024, Doc: "the most links of a vector on each layer"},
-			{Name: "Ml", Kind: Float, Default: 0.25, Min: 0.01, Max: 0.9, Doc: "share of a layer's vectors that are also on the next"},
+			{Name: "Ml", Kind: Float, Default: 0.25, Min: 0.01, Max: 0.9, Scale: Fixed, Doc: "share of a layer's vectors that are also on the next"},
 		},
 		Search: []Param{
 			{Name: "ef", Kind: Int, Default: 20, Min: 1, Max: 100000, Doc: "candidates that it keeps while searching (20 is its own default)"},

@@ -206,6 +206,10 @@ type Param struct {
 	Min, Max float64  // inclusive; of an Int or a Float
 	Words    []string // that a Word may be; examples of a Text
 	Doc      string
+	// Scale says on which steps values are worth trying; see its zero value. Grows is the power of the number of
+	// vectors that a good value grows with: 0.5 of cells of inverted lists; 0 of most.
+	Scale Scale
+	Grows float64
 	// Check reports what is wrong with the value of a Text, and what would be right.
 	Check func(text string) error
 }

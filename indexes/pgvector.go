@@ -21,7 +21,7 @@ const pgvectorDoc = " It is in a PostgreSQL with the extension pgvector (any fro
 // pgvectorFamilies are the kinds of search that the extension pgvector brings to PostgreSQL.
 func pgvectorFamilies() []*Family {
 	storage := Param{
-		Name: "storage", Kind: Word, Default: string(pgvector.Plain), Words: []string{string(pgvector.Plain), string(pgvector.External)},
+		Name: "storage", Kind: Word, Default: string(pgvector.Plain), Words: []string{string(pgvector.Plain), string(pgvector.External)}, Scale: Fixed,
 		Doc: "where PostgreSQL keeps vectors of 2 kB and more: plain is in the row itself, external, its default, in a second table (TOAST)",
 	}
 	typ := Param{
@@ -29,7 +29,7 @@ func pgvectorFamilies() []*Family {
 		Doc: "vector has 4 bytes a component, halfvec 2, in the table and in the index alike",
 	}
 	memory := Param{
-		Name: "maintenance_work_mem", Kind: Int, Default: 0, Min: 0, Max: 1 << 20,
+		Name: "maintenance_work_mem", Kind: Int, Default: 0, Min: 0, Max: 1 << 20, Scale: Fixed,
 		Doc: "memory for making the index, in MB; 0 is what the server has set (64 by its own default). Where the graph does not fit the server says so, in a warning on the record, and takes several times longer",
 	}
 	iterative := func(words ...string) Param {
@@ -46,7 +46,7 @@ func pgvectorFamilies() []*Family {
 			Work:  scanWork,
 			Build: []Param{storage},
 			Search: []Param{
-				{Name: "workers", Kind: Int, Default: 0, Min: 0, Max: 64, Doc: "processes that help the server with one search, where the table is large enough for it and the server allows it"},
+				{Name: "workers", Kind: Int, Default: 0, Min: 0, Max: 64, Scale: Fixed, Doc: "processes that help the server with one search, where the table is large enough for it and the server allows it"},
 			},
 		},
 		{
@@ -54,7 +54,7 @@ func pgvectorFamilies() []*Family {
 			Doc:    "Inverted lists of whole vectors in PostgreSQL (ivfflat): k-means on a sample of the table splits it into lists, a query scans the nearest probes of them." + pgvectorDoc,
 			Random: true,
 			Build: []Param{
-				{Name: "lists", Kind: Int, Default: 100, Min: 1, Max: 32768, Doc: "cells; pgvector's documentation advises n/1000 up to a million vectors"},
+				{Name: "lists", Kind: Int, Default: 100, Min: 1, Max: 32768, Scale: PowersOfTwo, Grows: 0.5, Doc: "cells; pgvector's documentation advises n/1000 up to a million vectors"},
 				typ, storage, memory,
 			},
 			Search: []Param{

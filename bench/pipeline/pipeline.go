@@ -31,6 +31,8 @@ import (
 	"annbench/bench/record"
 	"annbench/bench/sweepfile"
 	"annbench/embedder/catalog/survey"
+	"annbench/indexes"
+	"annbench/indexes/external"
 	"annbench/internal/atomicfile"
 )
 
@@ -205,20 +207,18 @@ func (p *Pipeline) settleMetric(sweep *sweepfile.Sweep, all *collection.Collecti
 	return nil
 }
 
-// fit sets what depends on the number of vectors and of dimensions in the sweep for files of vectors.
+// fit sets what depends on the number of vectors and of dimensions in the sweep for files of vectors: see
+// [indexes.Param.Start].
 func fit(sweep *sweepfile.Sweep, rows, dim int) {
-	nlist := 1
-	for nlist*nlist < 4*rows {
-		nlist *= 2
-	}
-	m := max(1, dim/8)
-	for dim%m != 0 {
-		m--
-	}
 	for _, f := range sweep.Families {
-		for name, value := range map[string]int{"nlist": nlist, "m": m} {
-			if _, ok := f.Build[name]; ok {
-				f.Build[name] = sweepfile.OneOrMany[any]{value}
+		family, err := external.Lookup(f.Family, ".")
+		if err != nil {
+			continue // the sweep's check has named it
+		}
+		for i := range family.Build {
+			p := &family.Build[i]
+			if _, ok := f.Build[p.Name]; ok && (p.Grows > 0 || p.Scale == indexes.Divisors) {
+				f.Build[p.Name] = sweepfile.OneOrMany[any]{p.Start(rows, dim)}
 			}
 		}
 	}

@@ -11,9 +11,8 @@ import (
 	"annbench/reports/say"
 )
 
-type chooseCmd struct {
-	Results []string `arg:"" help:"Results folders." s3:"results"`
-
+// limitFlags are what a setting must keep to.
+type limitFlags struct {
 	MinRecall *units.Share     `help:"Least recall: 0.95 or 95%. Default: 0.95, where --min-map is not given." placeholder:"SHARE"`
 	MinMap    *units.Share     `name:"min-map" help:"Least mAP." placeholder:"SHARE"`
 	MaxP99    *units.Seconds   `name:"max-p99" help:"Time that 99 % of the queries stay within: 2ms." placeholder:"TIME"`
@@ -22,6 +21,12 @@ type chooseCmd struct {
 	MaxMemory *units.Bytes     `help:"Resident memory: 300MiB." placeholder:"SIZE"`
 	MaxFile   *units.Bytes     `help:"Size of the saved index." placeholder:"SIZE"`
 	MaxBuild  *units.Seconds   `help:"Time to build: 1m." placeholder:"TIME"`
+}
+
+type chooseCmd struct {
+	Results []string `arg:"" help:"Results folders." s3:"results"`
+
+	limitFlags
 
 	K      int    `help:"Number of answers, where the results have several." placeholder:"K"`
 	Metric string `help:"Metric, where the results have several." placeholder:"NAME"`
@@ -42,7 +47,7 @@ Examples:
 // errNothingFits has been told already.
 var errNothingFits = errors.New("nothing fits")
 
-func (c *chooseCmd) limits() []judge.Limit {
+func (c *limitFlags) limits() []judge.Limit {
 	var out []judge.Limit
 	limit(&out, metric.Recall, c.MinRecall)
 	limit(&out, metric.MAP, c.MinMap)

@@ -9,6 +9,7 @@
 //	annbench merge DIR... --out DIR        join the results of shards
 //	annbench slurm sweep.yaml              job scripts for a cluster: measure in parts, merge, report
 //	annbench report results/NAME           tables, plots and a page from what was measured
+//	annbench tune DIR --min-recall 0.95    the best index and settings within limits, without a sweep file
 //	annbench choose results/NAME           the setting that keeps your limits: --max-p99 2ms
 //	annbench compare A B                   two results side by side; for CI
 //	annbench serve results/NAME            visual search in the browser, two indexes side by side
@@ -72,6 +73,7 @@ type cli struct {
 	Merge      mergeCmd      `cmd:"" help:"Join the results of several runs, such as shards of one sweep."`
 	Slurm      slurmCmd      `cmd:"" help:"Write the job scripts that run a sweep on a cluster with Slurm, and submit them."`
 	Report     reportCmd     `cmd:"" help:"Tables, plots and a page from results folders."`
+	Tune       tuneCmd       `cmd:"" help:"Find the best index and settings within your limits, without a sweep file."`
 	Choose     chooseCmd     `cmd:"" help:"The fastest setting within your limits, from results folders."`
 	Compare    compareCmd    `cmd:"" help:"Two results folders side by side: what is faster, slower, the same."`
 	Embed      embedCmd      `cmd:"" help:"Turn labelled images into vectors."`

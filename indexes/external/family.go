@@ -82,6 +82,13 @@ type Setting struct {
 	// AtMost is the build setting above which the library treats values as that setting's, as inverted
 	// lists do with nprobe.
 	AtMost string `yaml:"at_most"`
+	// Scale says on which steps values are worth trying when settings are searched for: linear, logarithmic, powers
+	// of two, divisors (of the number of dimensions) or fixed, which leaves it at its default. Default: logarithmic
+	// of numbers; both of a boolean, all of a word.
+	Scale string `yaml:"scale"`
+	// Grows is the power of the number of vectors that a good value grows with: 0.5 of cells of inverted lists.
+	// Default: 0.
+	Grows float64 `yaml:"grows"`
 	// Doc is what the setting does.
 	Doc string `yaml:"doc"`
 }
@@ -282,6 +289,12 @@ func (s *Setting) check(build []Setting) (key, reason string) {
 	if s.AtMost != "" && !slices.ContainsFunc(build, func(b Setting) bool { return b.Name == s.AtMost && b.Kind == "integer" }) {
 		return ".at_most", fmt.Sprintf("there is no build setting %q of kind integer", s.AtMost)
 	}
+	if s.Scale != "" && !slices.Contains(indexes.Scales, indexes.Scale(s.Scale)) {
+		return ".scale", fmt.Sprintf("no scale %q: known are linear, logarithmic, powers of two, divisors, fixed", s.Scale)
+	}
+	if s.Grows < 0 || s.Grows > 1 {
+		return ".grows", "grows is a power between 0 and 1"
+	}
 	if (s.AtLeastK || s.AtMost != "") && kind != indexes.Int {
 		return ".kind", "only an integer can have at_least_k or at_most"
 	}
@@ -300,7 +313,7 @@ func (s *Setting) accepts(v any) error {
 }
 
 func (s *Setting) param() indexes.Param {
-	p := indexes.Param{Name: s.Name, Kind: kinds[s.Kind], Default: s.Default, Words: s.Words, Doc: strings.TrimSpace(s.Doc)}
+	p := indexes.Param{Name: s.Name, Kind: kinds[s.Kind], Default: s.Default, Words: s.Words, Doc: strings.TrimSpace(s.Doc), Scale: indexes.Scale(s.Scale), Grows: s.Grows}
 	if s.Min != nil {
 		p.Min = *s.Min
 	}

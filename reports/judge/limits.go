@@ -83,6 +83,7 @@ const (
 	ByFastest     Reason = iota // it is the fastest
 	ByExactEnough               // exact search cannot be told from the fastest, and misses nothing; of several, see ByFrugal
 	ByFrugal                    // of those that cannot be told apart it takes least of both memory and build time
+	ByObjective                 // it is the best by what was asked for: see [Report.PickBy]
 )
 
 // Pick chooses among the settings measured under terms t. A limit is kept only if the end of the

@@ -49,9 +49,14 @@ func Margin(m judge.Margin) string {
 
 // YAML is the setting as an entry of a sweep file's families, ready to use.
 func YAML(c judge.Candidate) string {
+	return settingYAML(c.Row.Cell.Family, c.Row.Cell.Build, c.Row.Cell.Search)
+}
+
+// settingYAML is the same of settings in canonical form.
+func settingYAML(family, build, search string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "family: %s\n", Clean(c.Row.Cell.Family))
-	for _, part := range []struct{ name, settings string }{{"build", c.Row.Cell.Build}, {"search", c.Row.Cell.Search}} {
+	fmt.Fprintf(&b, "family: %s\n", Clean(family))
+	for _, part := range []struct{ name, settings string }{{"build", build}, {"search", search}} {
 		var fields []string
 		for _, f := range strings.Fields(Clean(part.settings)) {
 			if name, value, ok := strings.Cut(f, "="); ok {
@@ -102,6 +107,8 @@ func Pick(p judge.Pick) string {
 		lead = "Exact search is enough here: it cannot be told from the fastest"
 	case judge.ByFrugal:
 		lead = "As fast as the fastest within the noise, and of least memory and build time"
+	case judge.ByObjective:
+		lead = "The best by what was asked for"
 	}
 	say("%s of %s that keep %s (%s):", lead, Plural(p.Settings, "setting", "settings"), under, Terms(p.Terms))
 	say("  %s, %s each", Measured(metric.QPS, p.Best.Speed, " queries a second"), Format(metric.Seconds, 1/p.Best.Speed.Median))

@@ -1,0 +1,130 @@
+package say
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+	"annbench/reports/judge"
+)
+
+// Search says, below the answer, how it was found: what took part, who lost its turn, what was left untried, whether
+// there were enough queries, and what more would buy.
+func Search(s *record.Search) string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	builds, full, tries := 0, 0, 0
+	families := map[string]bool{}
+	for _, t := range s.Tries {
+		if t.Failed == "" {
+			builds++
+			tries += len(t.Steps)
+			families[t.Family] = true
+			if t.Rows == s.Rows {
+				full++
+			}
+		}
+	}
+	line("Found among %s of %s, of which %d on all %d vectors, by %s of search settings in %s; measured anew on fresh queries and builds.",
+		Plural(builds, "build", "builds"), Plural(len(families), "family", "families"), full, s.Rows, Plural(tries, "try", "tries"),
+		time.Duration(s.Spent*float64(time.Second)).Round(time.Second))
+	for _, f := range failuresOf(s) {
+		line("Lost its turn: %s: %s", Clean(f.Family), firstLineOf(f.Failed))
+	}
+	if n := len(s.Untried); n > 0 {
+		const shown = 3
+		names := slices.Clone(s.Untried[:min(n, shown)])
+		if n > shown {
+			names = append(names, fmt.Sprintf("%d more", n-shown))
+		}
+		line("Left untried for want of time: %s. The same command goes on with them.", And(names))
+	}
+	if s.Enough > 0 {
+		info, _ := metric.Lookup(s.Quality)
+		line("%d queries say little about %s %v: the interval is wider than half of the way from there to 1. About %d would do (--queries).", s.Queries, info.Title, s.Bound, s.Enough)
+	}
+	for _, l := range MoreWouldBuy(s) {
+		line("%s", l)
+	}
+	return b.String()
+}
+
+func firstLineOf(text string) string {
+	text, _, _ = strings.Cut(text, "\n")
+	return Clean(text)
+}
+
+// failuresOf are the families that lost their turn, each with the reason, once.
+func failuresOf(s *record.Search) (out []*record.Try) {
+	for _, t := range s.Tries {
+		if t.Failed != "" && !slices.ContainsFunc(out, func(o *record.Try) bool { return o.Family == t.Family && o.Failed == t.Failed }) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// MoreWouldBuy says what more recall, memory or build time would buy in speed: the knees of the fronts over the tries
+// on all vectors, a sentence each.
+func MoreWouldBuy(s *record.Search) (lines []string) {
+	for _, f := range judge.Tradeoffs(s) {
+		knee, ok := f.KneePoint()
+		if !ok || len(f.Points) < 3 {
+			continue
+		}
+		info, _ := metric.Lookup(f.Quantity)
+		lines = append(lines, fmt.Sprintf("What more %s would buy: %s", info.Title, strings.Join(frontWords(f, info), "; ")+
+			fmt.Sprintf(". Beyond %s (%s) each step buys less.", Format(info.Unit, knee.X), Clean(knee.Name))))
+	}
+	return lines
+}
+
+// frontWords are the ends and the knee of a front.
+func frontWords(f judge.Tradeoff, info metric.Info) (out []string) {
+	at := []int{0, f.Knee, len(f.Points) - 1}
+	for _, i := range slices.Compact(at) {
+		p := f.Points[i]
+		out = append(out, fmt.Sprintf("%s at %s", Format(metric.Seconds, p.Seconds), Format(info.Unit, p.X)))
+	}
+	return out
+}
+
+// SearchProgress is what a search does, with the best so far.
+func SearchProgress(what string, rows int, best *record.Try) string {
+	line := fmt.Sprintf("%s on %d vectors", Clean(what), rows)
+	if best == nil {
+		return line + "; nothing yet"
+	}
+	if !best.Reached {
+		return line + fmt.Sprintf("; nearest so far %s", tryName(best))
+	}
+	return line + fmt.Sprintf("; best so far %s, about %s a query", tryName(best), Format(metric.Seconds, best.Score))
+}
+
+func tryName(t *record.Try) string {
+	return Clean(strings.TrimSpace(t.Family + " " + t.Arm + " " + t.Search))
+}
+
+// SearchSoFar is the best so far of a search that was stopped, as YAML, with what it is worth.
+func SearchSoFar(s *record.Search) string {
+	var best *record.Try
+	for _, t := range s.Tries {
+		if t.Failed == "" && t.Reached && (best == nil || t.Rows > best.Rows || t.Rows == best.Rows && t.Score < best.Score) {
+			best = t
+		}
+	}
+	if best == nil {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString(settingYAML(best.Family, best.Arm, best.Search))
+	on := "all vectors"
+	if best.Rows < s.Rows {
+		on = fmt.Sprintf("a sample of %d of the %d vectors", best.Rows, s.Rows)
+	}
+	fmt.Fprintf(&b, "\nThe best so far, found on %s and not measured anew: about %s a query. The search was stopped; the same command goes on.\n", on, Format(metric.Seconds, best.Score))
+	return b.String()
+}
