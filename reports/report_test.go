@@ -376,7 +376,7 @@ func TestEveryPart(t *testing.T) {
 	for _, part := range []string{
 		`id="equal"`, `id="load"`, "Search time over queries", "Throughput", "Latency under load", "Where the time goes",
 		"What approximation costs in mAP@10", "What is recommended instead", "bag by coat (20 %)", "Most often mistaken",
-		`class="map"`, "intrinsic dimension", "by difficulty of the query", "among the 10 nearest of 41 queries", "keeps 64 % of the 10 nearest neighbours", `<b class="group">worst recall</b>`, "±.05",
+		`class="map"`, "<dt>intrinsic dimension</dt>", "by difficulty of the query", "among the 10 nearest of 41 queries", "keeps 64 % of the 10 nearest neighbours", `<b class="group">worst recall</b>`, "±.05",
 	} {
 		if !strings.Contains(full, part) {
 			t.Errorf("the page of everything lacks %q", part)

@@ -56,7 +56,7 @@ var glossary = []Entry{
 	{"codes", "short forms of vectors, which take less memory and are compared faster, and less exactly"},
 	{"contrast", "relative contrast: how many times farther than the nearest vectors the rest is"},
 	{"CPU", "the processor; CPU time is the time that it worked, without the time that a program waited for it"},
-	{"dimension", "how many numbers a vector has; the intrinsic dimension is in how many directions neighbours really lie"},
+	{"dimension", "one of the numbers of a vector; how many there are"},
 	{"embedding", "the vector that a model makes of an image: what looks alike lies near"},
 	{"exact search", "compares the query with every vector that could be an answer, so that it misses nothing"},
 	{"family", "a kind of index, by one library"},

@@ -371,6 +371,9 @@ func (t *tabler) render(head []string, rows [][]string) error {
 	var out bytes.Buffer
 	var render tw.Renderer
 	if t.o.Format == Markdown {
+		for i := range head {
+			head[i] = MarkdownText(head[i])
+		}
 		for _, row := range rows {
 			for i := range row {
 				row[i] = MarkdownText(row[i])
