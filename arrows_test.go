@@ -124,6 +124,7 @@ var arrows = map[string][]string{
 	"scripts/gotest":   {},
 	"scripts/gpucheck": {},
 	"scripts/scale":    {"reports/judge", "reports/say", "reports/text", "bench/metric", "bench/record"},
+	"scripts/busy":     {"reports/judge", "reports/say", "bench/metric", "bench/record", "internal/atomicfile"},
 	"scripts/findings": {"reports/judge", "reports/say", "reports/text", "bench/metric", "bench/record"},
 }
 
