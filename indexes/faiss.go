@@ -2,51 +2,11 @@
 
 package indexes
 
-// Everything that the C API can do goes through the module go-faiss, but for the number of threads; what it
-// cannot do is in faissshim.cc. OpenMP keeps the number of threads, and Faiss its last error, for each
+// Everything that the C API can do goes through the module go-faiss; what it cannot do, the number of threads
+// among it, is in package faissshim. OpenMP keeps the number of threads, and Faiss its last error, for each
 // operating-system thread, so a goroutine is locked to one around the setting, the call and its error.
 // A search by a direct call to the C API, into buffers that are used again, was 1.01 to 1.05 times
 // faster than that at 5 µs a query: not worth a second binding.
-
-/*
-#cgo LDFLAGS: -lfaiss_c -lfaiss
-#cgo linux LDFLAGS: -ldl
-
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE // for RTLD_DEFAULT
-#endif
-#include <dlfcn.h>
-#include <stdlib.h>
-
-const char *annbench_faiss_version(void);
-const char *annbench_faiss_options(void);
-int annbench_faiss_shim(void);
-char *annbench_faiss_settings(void *index, char **names);
-char *annbench_faiss_set(void *index, const char *name, double value);
-
-// OpenMP and OpenBLAS come with Faiss and not with this program, so their setters are looked up and not
-// linked: a Faiss with another runtime or another BLAS still works, on the threads that it chooses.
-static void (*annbench_omp)(int);
-static void (*annbench_blas)(int);
-
-static void annbench_find_setters(void) {
-	*(void **)&annbench_omp = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
-	*(void **)&annbench_blas = dlsym(RTLD_DEFAULT, "openblas_set_num_threads");
-}
-
-// glibc keeps freed memory; malloc_trim gives it back. Other C libraries may not have it.
-static void annbench_trim(void) {
-	int (*trim)(size_t) = NULL;
-	*(void **)&trim = dlsym(RTLD_DEFAULT, "malloc_trim");
-	if (trim) trim(0);
-}
-
-static void annbench_threads(int omp, int blas) {
-	if (annbench_omp) annbench_omp(omp);
-	if (blas > 0 && annbench_blas) annbench_blas(blas);
-}
-*/
-import "C"
 
 import (
 	"context"
@@ -63,11 +23,12 @@ import (
 
 	"github.com/DataIntelligenceCrew/go-faiss"
 
+	"annbench/indexes/faissshim"
 	"annbench/indexes/vec"
 )
 
 // TrimHeap gives memory that C libraries have freed back to the system, so that what is left is in use.
-func TrimHeap() { C.annbench_trim() }
+func TrimHeap() { faissshim.TrimHeap() }
 
 // faissMissing is why this build lacks the families of Faiss; it is empty where it has them.
 const faissMissing = ""
@@ -83,10 +44,10 @@ func faissLacks(family string) string {
 	default:
 		return ""
 	}
-	if C.annbench_faiss_shim() != 0 {
+	if faissshim.Full() {
 		return ""
 	}
-	have := C.GoString(C.annbench_faiss_version())
+	have := faissshim.Version()
 	if have == "" {
 		have = "of unknown version"
 	}
@@ -122,12 +83,9 @@ func faissReason(err error) error {
 // or "" where there is none. The version is left out where Faiss was installed without its C++
 // headers, the only place where it stands.
 func FaissVersion() string {
-	options := C.GoString(C.annbench_faiss_options())
-	return strings.TrimSpace(C.GoString(C.annbench_faiss_version()) + " " +
-		strings.TrimSpace(strings.TrimPrefix(options, "OPTIMIZE")))
+	return strings.TrimSpace(faissshim.Version() + " " +
+		strings.TrimSpace(strings.TrimPrefix(faissshim.Options(), "OPTIMIZE")))
 }
-
-var findFaissSetters = sync.OnceFunc(func() { C.annbench_find_setters() })
 
 // faissIndex is one index inside Faiss. It owns C memory until Close.
 type faissIndex struct {
@@ -234,8 +192,7 @@ func openFaiss(ctx context.Context, f *Family, in BuildInput) (_ Index, err erro
 // quantiser (IVF32,PQ64x6 on 4,000 × 512, 2 busy cores) took 1.0 s on one thread and 9.8 s on two, but
 // 1.2 s with OMP_WAIT_POLICY=PASSIVE, which the runtime reads when the process starts.
 func setFaissThreads(omp, blas int) {
-	findFaissSetters()
-	C.annbench_threads(C.int(omp), C.int(blas))
+	faissshim.SetThreads(omp, blas)
 }
 
 func faissMetric(m vec.Metric) int {
@@ -336,11 +293,11 @@ func (x *faissIndex) add(ctx context.Context, v vec.Matrix) error {
 // faissBuffer is a matrix outside Go's heap, so that a copy that the build needs for a moment is given
 // back at once and does not count as the index's memory. The caller calls free.
 func faissBuffer(rows, dim int) (m vec.Matrix, free func(), err error) {
-	p := C.malloc(C.size_t(rows) * C.size_t(dim) * 4)
-	if p == nil {
+	data, free := faissshim.Floats(rows * dim)
+	if data == nil {
 		return vec.Matrix{}, nil, fmt.Errorf("no memory for a copy of %d vectors of %d dimensions", rows, dim)
 	}
-	return vec.Matrix{Data: unsafe.Slice((*float32)(p), rows*dim), Rows: rows, Dim: dim}, func() { C.free(p) }, nil
+	return vec.Matrix{Data: data, Rows: rows, Dim: dim}, free, nil
 }
 
 // faissUnit writes a, scaled to length 1, to dst; a zero vector stays zero. The length is summed in
@@ -413,14 +370,8 @@ func (x *faissIndex) set(p Params) error {
 }
 
 func (x *faissIndex) setOne(name string, value int) error {
-	if C.annbench_faiss_shim() != 0 {
-		text := C.CString(name)
-		defer C.free(unsafe.Pointer(text))
-		if message := C.annbench_faiss_set(x.pointer(), text, C.double(value)); message != nil {
-			defer C.free(unsafe.Pointer(message))
-			return errors.New(C.GoString(message))
-		}
-		return nil
+	if faissshim.Full() {
+		return faissshim.Set(x.pointer(), name, float64(value))
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -449,15 +400,9 @@ func (x *faissIndex) agrees() error {
 
 // listed are the search settings that the index has, as Faiss lists them, in order.
 func (x *faissIndex) listed() ([]string, error) {
-	var names *C.char
-	if message := C.annbench_faiss_settings(x.pointer(), &names); message != nil {
-		defer C.free(unsafe.Pointer(message))
-		return nil, errors.New(C.GoString(message))
-	}
-	defer C.free(unsafe.Pointer(names))
-	list := strings.Fields(C.GoString(names))
+	list, err := faissshim.Settings(x.pointer())
 	slices.Sort(list)
-	return list, nil
+	return list, err
 }
 
 // pointer is the C API's pointer to the index, for the shim. go-faiss keeps it to itself, in the one field

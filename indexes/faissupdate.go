@@ -2,20 +2,13 @@
 
 package indexes
 
-// #include <stdint.h>
-// #include <stdlib.h>
-// char *annbench_faiss_search_among(void *index, const float *q, int64_t k, const uint8_t *bits, size_t bytes, float *distances, int64_t *labels);
-// char *annbench_faiss_remove(void *index, const uint8_t *bits, size_t bytes, int64_t *removed);
-import "C"
-
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
-	"unsafe"
 
+	"annbench/indexes/faissshim"
 	"annbench/indexes/vec"
 )
 
@@ -66,15 +59,11 @@ func (x *faissIndex) SearchAmong(dst []vec.Neighbor, q []float32, k int, among *
 	defer x.answered.Put(a)
 	a.distances = slices.Grow(a.distances[:0], k)[:k]
 	a.labels = slices.Grow(a.labels[:0], k)[:k]
-	words := among.Words()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	setFaissThreads(1, 0)
-	message := C.annbench_faiss_search_among(x.pointer(), (*C.float)(&q[0]), C.int64_t(k),
-		(*C.uint8_t)(unsafe.Pointer(&words[0])), C.size_t(8*len(words)), (*C.float)(&a.distances[0]), (*C.int64_t)(&a.labels[0]))
-	if message != nil {
-		defer C.free(unsafe.Pointer(message))
-		return dst, fmt.Errorf("searching %s: %w", x.family.Name, faissReason(errors.New(C.GoString(message))))
+	if err := faissshim.SearchAmong(x.pointer(), q, among.Words(), a.distances, a.labels); err != nil {
+		return dst, fmt.Errorf("searching %s: %w", x.family.Name, faissReason(err))
 	}
 	return x.answer(dst, a.distances, a.labels)
 }
@@ -226,14 +215,12 @@ func (x *faissIndex) Remove(ids []int32) error {
 
 // take has Faiss remove what it numbers so.
 func (x *faissIndex) take(gone *vec.Set) error {
-	words := gone.Words()
-	var removed C.int64_t
-	if message := C.annbench_faiss_remove(x.pointer(), (*C.uint8_t)(unsafe.Pointer(&words[0])), C.size_t(8*len(words)), &removed); message != nil {
-		defer C.free(unsafe.Pointer(message))
-		return fmt.Errorf("removing from %s: %w", x.family.Name, faissReason(errors.New(C.GoString(message))))
+	removed, err := faissshim.Remove(x.pointer(), gone.Words())
+	if err != nil {
+		return fmt.Errorf("removing from %s: %w", x.family.Name, faissReason(err))
 	}
-	x.n -= int(removed)
-	if int(removed) != gone.Len() {
+	x.n -= removed
+	if removed != gone.Len() {
 		return fmt.Errorf("removing from %s: Faiss removed %d vectors of %d", x.family.Name, removed, gone.Len())
 	}
 	return nil

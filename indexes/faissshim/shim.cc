@@ -12,7 +12,7 @@
 //
 // An index comes as the C API's pointer, which is that of faiss::Index. What Faiss throws is caught, and
 // returned as text in memory that the caller frees; NULL is success. The number of threads is not set here:
-// see annbench_threads in faiss.go.
+// see annbench_threads in faissshim.go.
 //
 // A Faiss that was installed without its C++ headers, or that is older than 1.11, gets what the C API can
 // do: see annbench_faiss_shim.
