@@ -35,6 +35,7 @@ var Formats = []Format{
 	{"TEXMEX, uint8", []string{".bvecs"}, "", openVecs(element{class: 'u', width: 1}), nil},
 	{"TEXMEX, int32", []string{".ivecs"}, "", openVecs(element{class: 'i', width: 4}), nil},
 	{"big-ann-benchmarks, float32", []string{".fbin"}, "", openBin(element{class: 'f', width: 4}), writeBin},
+	{"cuVS, float16", []string{".f16bin"}, "", openBin(element{class: 'f', width: 2}), nil},
 	{"big-ann-benchmarks, uint8", []string{".u8bin"}, "", openBin(element{class: 'u', width: 1}), nil},
 	{"big-ann-benchmarks, int8", []string{".i8bin"}, "", openBin(element{class: 'i', width: 1}), nil},
 	{"big-ann-benchmarks, int32", []string{".ibin"}, "", openBin(element{class: 'i', width: 4}), nil},

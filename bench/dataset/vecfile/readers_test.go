@@ -151,7 +151,7 @@ vecs('a.fvecs', f); vecs('a.bvecs', np.abs(f).astype('u1')); vecs('a.ivecs', f.a
 def bins(name, a):
     with open(name, 'wb') as o: np.array(a.shape, '<u4').tofile(o); a.tofile(o)
     want(name, a)
-bins('a.fbin', f); bins('a.u8bin', np.abs(f).astype('u1')); bins('a.i8bin', f.astype('i1')); bins('a.ibin', f.astype('<i4'))
+bins('a.fbin', f); bins('a.f16bin', x.astype('<f2')); bins('a.u8bin', np.abs(f).astype('u1')); bins('a.i8bin', f.astype('i1')); bins('a.ibin', f.astype('<i4'))
 np.savetxt('a.csv', f, delimiter=',', fmt='%.9g'); want('a.csv', f)
 np.savetxt('a.tsv', f, delimiter='\t', fmt='%.9g', header='\t'.join('d%d' % i for i in range(24)), comments=''); want('a.tsv', f)
 `)
@@ -330,7 +330,7 @@ func TestElementsRoundTrip(t *testing.T) {
 // FuzzReaders gives the readers damaged files: they must end, without a panic, with vectors or one
 // error, and with memory that the size of the file bears out.
 func FuzzReaders(f *testing.F) {
-	names := []string{"x.fvecs", "x.bvecs", "x.ivecs", "x.fbin", "x.u8bin", "x.i8bin", "x.ibin", "x.npy", "x.npz", "x.csv", "x.tsv", "x.hdf5", "x.parquet", "x.txt", "x.vec"}
+	names := []string{"x.fvecs", "x.bvecs", "x.ivecs", "x.fbin", "x.u8bin", "x.i8bin", "x.ibin", "x.npy", "x.npz", "x.csv", "x.tsv", "x.hdf5", "x.parquet", "x.txt", "x.vec", "x.f16bin"}
 	seeds, err := filepath.Glob("testdata/readers/*")
 	if err != nil || len(seeds) == 0 {
 		f.Fatalf("no seeds: %v", err)
