@@ -17,7 +17,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image"
 	"io"
 	"log/slog"
 	"net"
@@ -48,14 +47,7 @@ const (
 
 // Config says what is served.
 type Config struct {
-	// Library is what is searched, and must not be nil.
-	Library *Library
-	// Points are the indexes, in the order in which they are offered; see [OpenPoints].
-	Points []*Point
-	// Embed turns a picture into a vector; nil where queries by picture cannot be answered, for the
-	// reason that NoEmbed gives.
-	Embed   func(image.Image) ([]float32, error)
-	NoEmbed string
+	Content
 	// Embeddings is how many pictures are decoded or embedded at once; 0 means 1.
 	Embeddings int
 	// Queue is how many requests may wait for that; 0 means 16. Further ones are told to come again.
@@ -78,15 +70,22 @@ type Config struct {
 // Server answers requests. Its methods may be called by many goroutines at once.
 type Server struct {
 	Config
+	*shared
 	points   map[string]*Point
+	pictures *pictureCache
+	use      use
+	answers  http.Handler
+}
+
+// shared is what stays when the content is replaced.
+type shared struct {
+	stand    stand
 	embeds   *gate
 	searches *gate
 	metrics  *metrics
-	pictures *pictureCache
 	session  string // the cookie of those who gave the token: of chance, so that it cannot be guessed as the token can
 	guesses  guesses
-	document []byte // OpenAPI
-	handler  http.Handler
+	document []byte       // OpenAPI
 	held     atomic.Int64 // bytes of bodies that requests hold
 	patience patience
 	crowd    *crowd
@@ -110,16 +109,7 @@ func New(c Config) (*Server, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.Embed == nil && c.NoEmbed == "" {
-		c.NoEmbed = "no model is loaded"
-	}
-	s := &Server{
-		Config: c, points: map[string]*Point{}, pictures: newPictureCache(64 << 20),
-		guesses: guesses{waiting: map[netip.Prefix]int{}},
-	}
-	for _, p := range c.Points {
-		s.points[p.ID] = p
-	}
+	s := &shared{guesses: guesses{waiting: map[netip.Prefix]int{}}}
 	s.patience = patience{
 		header: 5 * time.Second, body: 20 * time.Second, write: 60 * time.Second, idle: 60 * time.Second, guess: 300 * time.Millisecond,
 		queue: 20 * time.Second, decode: 10 * time.Second, grace: 3 * time.Second,
@@ -136,8 +126,22 @@ func New(c Config) (*Server, error) {
 	if s.document, err = document(c.Token != ""); err != nil {
 		return nil, err
 	}
-	s.handler = s.routes()
-	return s, nil
+	s.stand.now = newServer(c, c.Content, s)
+	return s.stand.now, nil
+}
+
+// newServer is one with that content.
+func newServer(c Config, content Content, all *shared) *Server {
+	if content.Embed == nil && content.NoEmbed == "" {
+		content.NoEmbed = "no model is loaded"
+	}
+	c.Content = content
+	s := &Server{Config: c, shared: all, points: map[string]*Point{}, pictures: newPictureCache(64 << 20)}
+	for _, p := range c.Points {
+		s.points[p.ID] = p
+	}
+	s.answers = s.routes()
+	return s
 }
 
 func orElse(n, fallback int) int {
@@ -147,8 +151,8 @@ func orElse(n, fallback int) int {
 	return fallback
 }
 
-// Handler answers all requests.
-func (s *Server) Handler() http.Handler { return s.handler }
+// Handler answers all requests, with what [Server.Replace] was given last.
+func (s *Server) Handler() http.Handler { return &s.stand }
 
 // ErrUnfinished says that requests were still at work when [Server.Serve] gave up waiting for them: what they
 // use (the vectors, the indexes, the model) must not be closed under them. The end of the process frees it.
@@ -161,7 +165,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	requests, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer giveUp(nil)
 	h := &http.Server{
-		Handler:           s.handler,
+		Handler:           s.Handler(),
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ReadHeaderTimeout: s.patience.header,
 		ReadTimeout:       s.patience.body,
@@ -310,8 +314,14 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Permissions-Policy", "geolocation=(), microphone=()")
 		out := &answer{ResponseWriter: w}
+		// A mapped file that has become shorter is then a panic of the one request that met it.
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 		defer func() {
-			if r := recover(); r != nil {
+			r := recover()
+			if f, ok := r.(fault); ok && out.status == 0 {
+				s.use.broken.Store(true)
+				s.fail(out, req, errFault(f))
+			} else if r != nil {
 				if r == http.ErrAbortHandler { //nolint:errorlint // the identical value, as net/http has it
 					panic(r)
 				}
@@ -627,6 +637,9 @@ func (s *Server) prometheus(w http.ResponseWriter, req *http.Request) error {
 }
 
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) error {
+	if s.use.broken.Load() {
+		return problem{http.StatusServiceUnavailable, internal, "A file that is searched cannot be read; the log says more."}
+	}
 	_, err := io.WriteString(w, "ok\n")
 	return err
 }

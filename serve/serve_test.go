@@ -97,12 +97,12 @@ func fixture(t testing.TB, change func(*Config)) *Server {
 			t.Fatalf("%s: %s", p.Cell.Family, p.Missing)
 		}
 	}
-	c := Config{Library: lib, Points: points, Embed: func(img image.Image) ([]float32, error) {
+	c := Config{Content: Content{Library: lib, Points: points, Embed: func(img image.Image) ([]float32, error) {
 		v := make([]float32, testDim)
 		r, g, b, _ := img.At(img.Bounds().Min.X, img.Bounds().Min.Y).RGBA()
 		v[0], v[1], v[2] = float32(r), float32(g), float32(b)
 		return v, nil
-	}}
+	}}}
 	if change != nil {
 		change(&c)
 	}

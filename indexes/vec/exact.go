@@ -55,26 +55,31 @@ func (r *Ranker) Exact(ctx context.Context, queries Matrix, k, threads int, prog
 		mu       sync.Mutex
 		finished int
 	)
-	for range min(threads, blocks) {
-		wait.Go(func() {
-			s := newExactScan(r, block)
-			for {
-				from := (int(next.Add(1)) - 1) * block
-				if from >= queries.Rows || ctx.Err() != nil {
-					return
-				}
-				to := min(from+block, queries.Rows)
-				if !s.run(ctx, queries.Slice(from, to), k, answers[from*k:to*k]) {
-					return
-				}
-				mu.Lock()
-				finished += to - from
-				if progress != nil {
-					progress(finished)
-				}
-				mu.Unlock()
+	work := func() {
+		s := newExactScan(r, block)
+		for {
+			from := (int(next.Add(1)) - 1) * block
+			if from >= queries.Rows || ctx.Err() != nil {
+				return
 			}
-		})
+			to := min(from+block, queries.Rows)
+			if !s.run(ctx, queries.Slice(from, to), k, answers[from*k:to*k]) {
+				return
+			}
+			mu.Lock()
+			finished += to - from
+			if progress != nil {
+				progress(finished)
+			}
+			mu.Unlock()
+		}
+	}
+	if n := min(threads, blocks); n == 1 {
+		work() // where it is called, so that a fault of mapped memory is the caller's to catch
+	} else {
+		for range n {
+			wait.Go(work)
+		}
 	}
 	wait.Wait()
 	if finished < queries.Rows {
