@@ -79,7 +79,9 @@ var arrows = map[string][]string{
 	"bench/tune": {"bench", "bench/metric", "bench/record", "indexes", "indexes/vec", "reports/judge"},
 
 	// The whole way from images or vectors to results, for programs.
+	"bench/kept": {"internal/atomicfile", "internal/seal"},
 	"bench/pipeline": {
+		"bench/kept",
 		"bench", "bench/sweepfile", "bench/dataset", "bench/dataset/attributes", "bench/dataset/collection", "bench/metric", "bench/project", "bench/record", "bench/tune",
 		"configs", "embedder", "embedder/catalog", "embedder/catalog/survey", "embedder/models",
 		"indexes", "indexes/external", "indexes/vec", "internal/atomicfile", "internal/usage", "internal/words", "reports/judge",

@@ -23,6 +23,17 @@ type Content struct {
 	Close func() error
 }
 
+// Summary is what it is, in a line.
+func (c Content) Summary() string {
+	ready := 0
+	for _, p := range c.Points {
+		if p.Missing == "" {
+			ready++
+		}
+	}
+	return fmt.Sprintf("%s: %d items, %d indexes ready", c.Library.name, c.Library.set.Base.Rows, ready)
+}
+
 // stand is where the content of a server stands, for all that has stood there.
 type stand struct {
 	mu  sync.Mutex

@@ -100,6 +100,16 @@ func (p *Pipeline) SetOf(digest string) (*dataset.Set, error) {
 // Pictures opens the collection with that digest, if it has pictures and can be found, in the cache or as
 // the vectors of o; nil where it cannot.
 func (p *Pipeline) Pictures(digest string, o Origin) *collection.Collection {
+	for _, dir := range p.picturesFolders(digest, o) {
+		if c, err := collection.OpenFolder(dir); err == nil {
+			return c
+		}
+	}
+	return nil
+}
+
+// picturesFolders are those of the collections with that digest that have pictures.
+func (p *Pipeline) picturesFolders(digest string, o Origin) (out []string) {
 	cache, err := p.cache("embeddings")
 	if err != nil {
 		return nil
@@ -113,12 +123,9 @@ func (p *Pipeline) Pictures(digest string, o Origin) *collection.Collection {
 	}
 	for _, dir := range dirs {
 		var meta collection.Meta
-		if atomicfile.ReadJSON(filepath.Join(dir, "meta.json"), &meta) != nil || meta.Digest != digest || meta.Thumbs == 0 {
-			continue
-		}
-		if c, err := collection.OpenFolder(dir); err == nil {
-			return c
+		if atomicfile.ReadJSON(filepath.Join(dir, "meta.json"), &meta) == nil && meta.Digest == digest && meta.Thumbs > 0 {
+			out = append(out, dir)
 		}
 	}
-	return nil
+	return out
 }

@@ -8,6 +8,9 @@ import (
 	"image"
 	"net"
 	"os"
+	"os/signal"
+	"syscall"
+	"time"
 
 	"annbench/bench/pipeline"
 	"annbench/bench/record"
@@ -16,7 +19,7 @@ import (
 )
 
 type serveCmd struct {
-	Results  string   `arg:"" help:"Results folder of a run, on the machine that ran it: the vectors are taken from its cache." s3:"whole"`
+	Results  string   `arg:"" help:"Results folder of a run, on the machine that ran it, or with all that it needs (annbench pack)." s3:"whole"`
 	Listen   string   `default:"127.0.0.1:8080" help:"Address to answer at. One that others can reach asks for a token." placeholder:"ADDR"`
 	Host     []string `help:"Names by which others reach it, such as search.example.org." placeholder:"NAME"`
 	Settings int      `default:"3" help:"Settings of each family, at most: fastest with a recall of 0.95, most accurate, fastest." placeholder:"N"`
@@ -30,7 +33,7 @@ func (serveCmd) Help() string {
 what two of the measured indexes answer, side by side. docs/howto/serve.md has the rest, with the API.
 
 Indexes that the run kept (--keep-indexes) are loaded; others are built again with their recorded
-settings, and kept from then on.
+settings, and kept from then on. SIGHUP opens the results again, without losing a request.
 
 With another address than that of this machine alone, every request has to carry a token: what
 ANNBENCH_TOKEN says, or one that is drawn and printed.
@@ -45,74 +48,137 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 	if err != nil {
 		return err
 	}
-	results, err := record.Open(c.Results)
-	if err != nil {
-		return misuse(err)
-	}
-	p := s.pipeline(ctx)
-	set, err := p.SetOf(results.Dataset.Digest)
-	if err != nil {
-		return fmt.Errorf("the vectors of %s are not in the cache (%w): run it again, which measures nothing that is there, or set ANNBENCH_CACHE", c.Results, err)
-	}
-	defer set.Close()
-	if err := set.Verify(ctx); err != nil {
-		return err
-	}
-	src, err := originHere(ctx, s, pipeline.ReadOrigin(c.Results))
-	if err != nil {
-		s.say("note: pictures are shown small: %v", err)
-	}
-	lc := serve.LibraryConfig{Results: results, Set: set, Thumbnails: p.Pictures(set.Collection, src)}
-	if lc.Thumbnails != nil {
-		defer lc.Thumbnails.Close()
-	}
-	if lc.Source, err = src.Open(); err != nil {
-		s.say("note: pictures are shown small: %v", err)
-	}
-	library, err := serve.NewLibrary(lc)
-	if err != nil {
-		return err
-	}
-	points, err := serve.OpenPoints(ctx, results, library, serve.PointOptions{
-		PerFamily: c.Settings, Say: func(what string) { s.say("%s", what) },
-	})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, serve.ClosePoints(points)) }()
-	ready := 0
-	for _, p := range points {
-		if p.Missing != "" {
-			s.say("note: %s %s cannot be searched: %s", p.Cell.Family, p.Cell.Settings(), p.Missing)
-			continue
+	// Whatever does not end when it is told to must not keep the process: loading an index, a model at work.
+	ended := make(chan struct{})
+	defer close(ended)
+	context.AfterFunc(ctx, func() {
+		select {
+		case <-ended:
+		case <-time.After(stopWithin):
+			fmt.Fprintln(s.err, "annbench: something did not end in time; the process ends without it")
+			os.Exit(exitFailed)
 		}
-		ready++
-	}
-	sc := serve.Config{Library: library, Points: points, Token: token, Hosts: c.Host, Log: s.log}
-	session, why := c.model(s, results, src)
-	if session != nil {
-		defer session.Close()
-		sc.Embed = embedOne(session)
-	}
-	sc.NoEmbed = why
-	server, err := serve.New(sc)
+	})
+	content, err := c.open(ctx, s)
 	if err != nil {
 		return err
+	}
+	server, err := serve.New(serve.Config{Content: content, Token: token, Hosts: c.Host, Log: s.log})
+	if err != nil {
+		return errors.Join(err, content.Close())
 	}
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
-		return misuse(fmt.Errorf("--listen %s: %w", c.Listen, err))
+		return errors.Join(misuse(fmt.Errorf("--listen %s: %w", c.Listen, err)), server.Close())
 	}
 	s.clear()
-	fmt.Fprintf(s.out, "%s: %d items, %d indexes ready\n", results.Dataset.Name, set.Base.Rows, ready)
+	fmt.Fprintln(s.out, content.Summary())
 	for _, a := range serve.Addresses(l.Addr()) {
 		fmt.Fprintf(s.out, "http://%s\n", a)
 	}
 	if token != "" && os.Getenv(tokenVariable) == "" {
 		fmt.Fprintf(s.out, "token: %s\n", token)
 	}
+	go c.reload(ctx, s, server)
 	s.served = true // to be stopped is how it ends
-	return server.Serve(ctx, l)
+	if err := server.Serve(ctx, l); err != nil {
+		return err // what is left at work may still use what would be closed
+	}
+	return server.Close()
+}
+
+// stopWithin is how long the process may take to end.
+const stopWithin = 4800 * time.Millisecond
+
+// reload opens the results again at every SIGHUP, and has them served in place of the first.
+func (c *serveCmd) reload(ctx context.Context, s *surface, server *serve.Server) {
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP)
+	defer signal.Stop(again)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again:
+		}
+		content, err := c.open(ctx, s)
+		if err == nil {
+			err = server.Replace(content)
+		}
+		if err != nil {
+			s.log.Error("the results are not opened again, those from before are served", "error", err)
+			continue
+		}
+		s.log.Info("the results were opened again", "what", content.Summary())
+	}
+}
+
+// open opens everything that the results need to be searched.
+func (c *serveCmd) open(ctx context.Context, s *surface) (content serve.Content, err error) {
+	var closers []func() error
+	content.Close = func() error {
+		var all error
+		for i := len(closers) - 1; i >= 0; i-- {
+			all = errors.Join(all, closers[i]())
+		}
+		return all
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, content.Close())
+		}
+	}()
+	results, err := record.Open(c.Results)
+	if err != nil {
+		return content, misuse(err)
+	}
+	p := s.pipeline(ctx)
+	set, err := p.SetFor(ctx, results)
+	if err != nil {
+		return content, err
+	}
+	closers = append(closers, set.Close)
+	if err := set.Verify(ctx); err != nil {
+		return content, err
+	}
+	src, err := originHere(ctx, s, pipeline.ReadOrigin(c.Results))
+	if err != nil {
+		s.say("note: pictures are shown small: %v", err)
+	}
+	if src.Model, err = pipeline.ModelFor(ctx, results, src); err != nil {
+		return content, err
+	}
+	lc := serve.LibraryConfig{Results: results, Set: set}
+	if lc.Thumbnails, err = p.PicturesFor(ctx, results, set.Collection, src); err != nil {
+		return content, err
+	} else if lc.Thumbnails != nil {
+		closers = append(closers, lc.Thumbnails.Close)
+	}
+	if lc.Source, err = src.Open(); err != nil {
+		s.say("note: pictures are shown small: %v", err)
+	}
+	if content.Library, err = serve.NewLibrary(lc); err != nil {
+		return content, err
+	}
+	content.Points, err = serve.OpenPoints(ctx, results, content.Library, serve.PointOptions{
+		PerFamily: c.Settings, Say: func(what string) { s.say("%s", what) },
+	})
+	if err != nil {
+		return content, err
+	}
+	closers = append(closers, func() error { return serve.ClosePoints(content.Points) })
+	for _, p := range content.Points {
+		if p.Missing != "" {
+			s.say("note: %s %s cannot be searched: %s", p.Cell.Family, p.Cell.Settings(), p.Missing)
+		}
+	}
+	session, why := c.model(s, results, src)
+	content.NoEmbed = why
+	if session != nil {
+		closers = append(closers, session.Close)
+		content.Embed = embedOne(session)
+	}
+	return content, nil
 }
 
 const tokenVariable = "ANNBENCH_TOKEN"
