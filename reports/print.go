@@ -32,6 +32,7 @@ var Formats = func() []Format {
 			return text.Categories(w, r, o)
 		}},
 	}
+	all = append(all, Format{"filters", "recall and time under filters, for a terminal", text.Filters})
 	for _, f := range interchange.Formats {
 		all = append(all, Format{f.Name, f.Says, func(w io.Writer, r *judge.Report, _ text.Options) error { return f.Print(w, r) }})
 	}

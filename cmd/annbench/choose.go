@@ -31,6 +31,10 @@ type chooseCmd struct {
 	K      int    `help:"Number of answers, where the results have several." placeholder:"K"`
 	Metric string `help:"Metric, where the results have several." placeholder:"NAME"`
 	JSON   bool   `help:"One JSON object instead of text."`
+
+	Filter      string       `help:"Under this filter of the sweep: \"category = 'dress' and price < 100\"." placeholder:"EXPRESSION"`
+	Selectivity *units.Share `help:"Under the made filter whose selectivity is nearest: 1%." placeholder:"SHARE"`
+	Correlation string       `help:"Where what passes lies, with --selectivity: none, near or far." enum:"none,near,far" default:"none"`
 }
 
 // Help is printed below the flags.
@@ -41,7 +45,8 @@ interval keeps it. Exit code 1 where nothing fits; the nearest setting is named 
 
 Examples:
   annbench choose results/default --min-recall 0.95 --max-memory 300MiB
-  annbench choose results/default --min-map 70% --max-p99 2ms --max-build 1m`
+  annbench choose results/default --min-map 70% --max-p99 2ms --max-build 1m
+  annbench choose results/filters --selectivity 1% --correlation far`
 }
 
 // errNothingFits has been told already.
@@ -82,6 +87,9 @@ func (c *chooseCmd) Run(s *surface) error {
 	if err != nil {
 		return misuse(err)
 	}
+	if c.Filter != "" || c.Selectivity != nil {
+		return c.filtered(s, r, t)
+	}
 	p := r.Pick(t, c.limits())
 	if c.JSON {
 		if err := s.json(interchange.PickSummary(p)); err != nil {
@@ -97,4 +105,32 @@ func (c *chooseCmd) Run(s *surface) error {
 		return errNothingFits
 	}
 	return nil
+}
+
+// filtered answers for searches under a filter.
+func (c *chooseCmd) filtered(s *surface, r *judge.Report, t judge.Terms) error {
+	limits := c.limits()
+	if len(limits) > 1 || limits[0].Name != metric.Recall || c.JSON || c.Filter != "" && c.Selectivity != nil {
+		return misuse(errors.New("--filter and --selectivity, one of them, go with --min-recall, --k and --metric alone"))
+	}
+	for _, f := range r.Filtered() {
+		if f.Terms != t {
+			continue
+		}
+		share := 0.0
+		if c.Selectivity != nil {
+			share = float64(*c.Selectivity)
+		}
+		at, ok := f.Nearest(c.Filter, share, c.Correlation)
+		if !ok {
+			return misuse(fmt.Errorf("nothing was measured under that filter: there are %s", say.FilterNames(&f)))
+		}
+		text, ok := say.FilterPick(&f, at, limits[0].Bound)
+		fmt.Fprint(s.out, text)
+		if !ok {
+			return errNothingFits
+		}
+		return nil
+	}
+	return misuse(errors.New("nothing was measured under filters in these results: a sweep has them under the key filters"))
 }

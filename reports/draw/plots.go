@@ -66,8 +66,17 @@ type plotFigure struct {
 
 type plotSeries struct {
 	family string
+	name   string // in the legend, where that is not the family
 	points []plotPoint
 	joined bool
+	dashed bool
+}
+
+func (s *plotSeries) called() string {
+	if s.name != "" {
+		return s.name
+	}
+	return s.family
 }
 
 type plotPoint struct {
@@ -88,7 +97,7 @@ func (f *plotFigure) any() bool {
 }
 
 func (f *plotFigure) legendLines(width float64) [][]int {
-	return legendLines(len(f.series), width, func(i int) string { return f.series[i].family })
+	return legendLines(len(f.series), width, func(i int) string { return f.series[i].called() })
 }
 
 func (f *plotFigure) parts(width float64) (top, bottom, height float64) {
@@ -184,8 +193,8 @@ func (f *plotFigure) Draw(s Surface, width float64) {
 			for _, j := range line {
 				one := f.series[j]
 				s.Point(lx, 36+20*float64(i), 4.6, s.Mark(one.family), Of(one.family), false)
-				s.Text(lx+10, 40+20*float64(i), one.family, 12, Left, Paint{Role: Ink}, font.WeightNormal)
-				lx += TextWidth(one.family, 12, font.WeightNormal) + 34
+				s.Text(lx+10, 40+20*float64(i), one.called(), 12, Left, Paint{Role: Ink}, font.WeightNormal)
+				lx += TextWidth(one.called(), 12, font.WeightNormal) + 34
 			}
 		}
 	}
@@ -238,7 +247,7 @@ func (f *plotFigure) Draw(s Surface, width float64) {
 			}
 		}
 		if one.joined && len(line) > 1 {
-			s.Line(line, 2, Of(one.family), false)
+			s.Line(line, 2, Of(one.family), one.dashed)
 		}
 		s.End()
 	}

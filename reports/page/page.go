@@ -97,6 +97,7 @@ type pageData struct {
 	Equals   []equalView
 	Latency  []template.HTML
 	Depths   []template.HTML // precision by the number of answers shown
+	Filters  []filterBlock   // searches under filters
 	Loss     template.HTML
 	LossNote string
 	// Saturation says from which recall on mAP no longer moves.
@@ -270,6 +271,7 @@ func newPage(r *judge.Report, o Options) *pageData {
 	d.families(choices)
 	d.labels()
 	d.Gallery = makeGallery(r, choices, d.class)
+	d.filters()
 	d.cells(choices)
 	for _, src := range r.Sources {
 		d.data(src)

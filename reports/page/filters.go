@@ -1,0 +1,72 @@
+package page
+
+import (
+	"html/template"
+
+	"annbench/bench/metric"
+	"annbench/reports/draw"
+	"annbench/reports/judge"
+	"annbench/reports/say"
+)
+
+// filterBlock is the section of searches under filters, under one set of terms.
+type filterBlock struct {
+	Terms    string
+	Advice   []string
+	Pictures []template.HTML
+	Time     string
+	Filters  []string // heads of the table's columns
+	Rows     []filterRow
+	Lost     []lost
+}
+
+type filterRow struct {
+	Family, Class, Way string
+	Cells              []filterCell
+}
+
+type filterCell struct {
+	Recall, Time, Title string
+	Low                 bool // recall below the target
+	Best                bool // the fastest that reaches it
+}
+
+// filters makes the section; it is empty where nothing was measured under filters.
+func (d *pageData) filters() {
+	all := d.r.Filtered()
+	for i := range all {
+		f := &all[i]
+		info, _ := metric.Lookup(f.Time)
+		b := filterBlock{Terms: say.FilterTerms(f), Advice: say.FilterAdvice(f), Time: info.Title}
+		for _, p := range draw.Filters(f) {
+			b.Pictures = append(b.Pictures, template.HTML(p.HTML(d.class, d.hue)))
+		}
+		best := make([]*judge.FilterPoint, len(f.Filters))
+		for at, u := range f.Filters {
+			b.Filters = append(b.Filters, say.FilterName(u))
+			if reach, _ := f.Fastest(at, judge.Target); len(reach) > 0 {
+				best[at] = reach[0].Point
+			}
+		}
+		for _, l := range f.Lines {
+			row := filterRow{Family: say.FilterLine(l.Family, l.Way), Class: d.classes[l.Family]}
+			for at, p := range l.Points {
+				if p == nil {
+					row.Cells = append(row.Cells, filterCell{Time: say.Missing, Title: "not measured"})
+					continue
+				}
+				row.Cells = append(row.Cells, filterCell{
+					Recall: say.Ratio(p.Recall.Median), Time: say.Format(metric.Seconds, p.Time.Median),
+					Title: say.OrDash(say.FilterSettings(p.Row.Cell)), Low: !p.Reached, Best: p == best[at],
+				})
+			}
+			b.Rows = append(b.Rows, row)
+		}
+		for _, row := range f.Lost {
+			for _, why := range row.Failures() {
+				b.Lost = append(b.Lost, lost{say.FilterLine(row.Cell.Family, row.Cell.Way) + ", " + row.Cell.Filter, string(why.Status) + ": " + judge.Portable(why.Error)})
+			}
+		}
+		d.Filters = append(d.Filters, b)
+	}
+}

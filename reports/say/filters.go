@@ -1,0 +1,126 @@
+package say
+
+import (
+	"fmt"
+	"strings"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+	"annbench/reports/judge"
+)
+
+// FilterLine names a family and a way.
+func FilterLine(family, way string) string {
+	if way == "before" {
+		return "compare what passes"
+	}
+	return family + ", " + way
+}
+
+// FilterName is a filter in a few words.
+func FilterName(u judge.FilterUse) string {
+	if !u.Made {
+		return Clean(u.Name)
+	}
+	return fmt.Sprintf("%s, %s", Share(u.Asked), map[string]string{"none": "anywhere", "near": "near the query", "far": "far from the query"}[u.Correlation])
+}
+
+// Share is a share as people say it: 50 %, 0.1 %.
+func Share(share float64) string { return fmt.Sprintf("%.4g %%", 100*share) }
+
+// FilterAdvice says, for each correlation, where comparing what passes is as good as any index.
+func FilterAdvice(f *judge.Filtered) []string {
+	var out []string
+	for _, correlation := range []string{"none", "near", "far"} {
+		var wins, loses []float64
+		for i, u := range f.Filters {
+			if !u.Made || u.Correlation != correlation {
+				continue
+			}
+			if w, measured := f.ScanWins(i); measured && w {
+				wins = append(wins, u.Asked)
+			} else if measured {
+				loses = append(loses, u.Asked)
+			}
+		}
+		where := map[string]string{"none": "Where what passes lies anywhere", "near": "Where it lies near the query", "far": "Where it lies far from the query"}[correlation]
+		switch {
+		case len(wins)+len(loses) == 0:
+		case len(loses) == 0:
+			out = append(out, where+", comparing everything that passes is as fast as any index at every selectivity that was measured.")
+		case len(wins) == 0:
+			out = append(out, where+", an index is faster than comparing everything that passes, at every selectivity that was measured.")
+		default:
+			out = append(out, fmt.Sprintf("%s, comparing everything that passes is as fast as any index at %s; an index is faster at %s.", where, percents(wins), percents(loses)))
+		}
+	}
+	for i, u := range f.Filters {
+		if u.Made {
+			continue
+		}
+		reach, highest := f.Fastest(i, judge.Target)
+		switch {
+		case len(reach) > 0:
+			out = append(out, fmt.Sprintf("Under %s, which %s of the vectors pass, the fastest is %s.", Clean(u.Name), Share(u.Selectivity), FilterLine(reach[0].Line.Family, reach[0].Line.Way)))
+		case highest != nil:
+			out = append(out, fmt.Sprintf("Under %s, nothing reaches a recall of %s; %s comes nearest, at %s.", Clean(u.Name), Ratio(judge.Target), FilterLine(highest.Line.Family, highest.Line.Way), Ratio(highest.Point.Recall.Median)))
+		}
+	}
+	return out
+}
+
+// FilterPick says which way is fastest under the filter at this place, with its setting and two runners-up; ok is false
+// where none reaches the recall.
+func FilterPick(f *judge.Filtered, at int, recall float64) (text string, ok bool) {
+	u := f.Filters[at]
+	reach, highest := f.Fastest(at, recall)
+	head := fmt.Sprintf("Under %s, which %s of the vectors pass:\n", FilterName(u), Share(u.Selectivity))
+	line := func(p judge.FilterPick) string {
+		settings := FilterSettings(p.Point.Row.Cell)
+		if settings != "" {
+			settings = " (" + settings + ")"
+		}
+		return fmt.Sprintf("%s%s: %s a query, recall %s", FilterLine(p.Line.Family, p.Line.Way), settings, Format(metric.Seconds, p.Point.Time.Median), Ratio(p.Point.Recall.Median))
+	}
+	if len(reach) == 0 {
+		if highest == nil {
+			return head + "nothing was measured.\n", false
+		}
+		return head + "nothing reaches a recall of " + Ratio(recall) + "; nearest is " + line(*highest) + ".\n", false
+	}
+	text = head + "take " + line(reach[0]) + ".\n"
+	for _, p := range reach[1:min(len(reach), 3)] {
+		text += "then " + line(p) + "\n"
+	}
+	return text, true
+}
+
+// FilterNames lists the filters that were measured.
+func FilterNames(f *judge.Filtered) string {
+	var names []string
+	for _, u := range f.Filters {
+		names = append(names, u.Name)
+	}
+	return strings.Join(names, "; ")
+}
+
+func percents(shares []float64) string {
+	var out []string
+	for _, s := range shares {
+		out = append(out, Share(s))
+	}
+	return And(out)
+}
+
+// FilterSettings are the settings of a cell under a filter, with the factor of the way after.
+func FilterSettings(c record.Cell) string {
+	if c.Factor > 0 {
+		return Clean(strings.TrimSpace(fmt.Sprintf("%s factor=%g", c.Settings(), c.Factor)))
+	}
+	return Clean(c.Settings())
+}
+
+// FilterTerms says what the rows under filters have in common.
+func FilterTerms(f *judge.Filtered) string {
+	return strings.TrimSpace(fmt.Sprintf("%s, k = %d", f.Terms.Metric, f.Terms.K))
+}
