@@ -13,8 +13,10 @@ import (
 
 // limitFlags are what a setting must keep to.
 type limitFlags struct {
-	MinRecall *units.Share     `help:"Least recall: 0.95 or 95%. Default: 0.95, where --min-map is not given." placeholder:"SHARE"`
+	MinRecall *units.Share     `help:"Least recall: 0.95 or 95%. Default: 0.95, where none of the next three is given." placeholder:"SHARE"`
 	MinMap    *units.Share     `name:"min-map" help:"Least mAP." placeholder:"SHARE"`
+	MinHit    *units.Share     `help:"Least hit, by item: the share of queries with an answer that is the same item." placeholder:"SHARE"`
+	MinNDCG   *units.Share     `name:"min-ndcg" help:"Least nDCG, by shared attributes." placeholder:"SHARE"`
 	MaxP99    *units.Seconds   `name:"max-p99" help:"Time that 99 % of the queries stay within: 2ms." placeholder:"TIME"`
 	MaxMean   *units.Seconds   `help:"Mean time of a query." placeholder:"TIME"`
 	MinQPS    *units.PerSecond `name:"min-qps" help:"Queries a second on one thread: 10k." placeholder:"N"`
@@ -45,6 +47,7 @@ interval keeps it. Exit code 1 where nothing fits; the nearest setting is named 
 
 Examples:
   annbench choose results/default --min-recall 0.95 --max-memory 300MiB
+  annbench choose results/shop --min-hit 80% --min-ndcg 0.6
   annbench choose results/default --min-map 70% --max-p99 2ms --max-build 1m
   annbench choose results/filters --selectivity 1% --correlation far`
 }
@@ -56,6 +59,8 @@ func (c *limitFlags) limits() []judge.Limit {
 	var out []judge.Limit
 	limit(&out, metric.Recall, c.MinRecall)
 	limit(&out, metric.MAP, c.MinMap)
+	limit(&out, metric.ItemHit, c.MinHit)
+	limit(&out, metric.NDCG, c.MinNDCG)
 	if len(out) == 0 {
 		out = append(out, judge.Limit{Name: metric.Recall, Bound: judge.Target})
 	}

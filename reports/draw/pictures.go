@@ -35,7 +35,9 @@ var pictures = []struct {
 	{"map-depth", Depth, "Precision by the number of answers shown", ", by family", depth(metric.MAP)},
 	{"hit-depth", Depth, "The same item by the number of answers shown", ", by family", depth(metric.ItemHit)},
 	{"ndcg-depth", Depth, "Graded relevance by the number of answers shown", ", by family", depth(metric.NDCG)},
-	{"map-loss", Cost, "What approximation costs", ", over recall. The table of families holds the numbers of the settings compared.", loss},
+	{"map-loss", Cost, "What approximation costs", ", over recall. The table of families holds the numbers of the settings compared.", loss(metric.MAP, "mAP")},
+	{"hit-loss", Relevance, "What approximation costs by item", ", over recall. The table of every cell holds the same numbers.", loss(metric.ItemHit, "hit")},
+	{"ndcg-loss", Relevance, "What approximation costs by grade", ", over recall. The table of every cell holds the same numbers.", loss(metric.NDCG, "nDCG")},
 }
 
 const (
@@ -48,14 +50,15 @@ type Place int
 
 // The places. A section with one picture has room for no more.
 const (
-	Nowhere  Place = iota // only a file
-	Answer                // beside the answer: one
-	Tradeoff              // one
-	Families              // any number
-	Load                  // any number
-	Cost                  // what approximation costs: one
-	Depth                 // how many answers are looked at: any number
-	Data                  // any number
+	Nowhere   Place = iota // only a file
+	Answer                 // beside the answer: one
+	Tradeoff               // one
+	Families               // any number
+	Load                   // any number
+	Cost                   // what approximation costs: one
+	Depth                  // how many answers are looked at: any number
+	Data                   // any number
+	Relevance              // by item and by grade: any number
 )
 
 // sizes are the widths of a picture, in CSS pixels without its margins: as a file, and on the page with
@@ -72,6 +75,8 @@ var sizes = map[Place]struct {
 	Cost:     {pointWidth, []size{{920, "wide"}, {340, "narrow"}}},
 	Depth:    {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
 	Data:     {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
+
+	Relevance: {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
 }
 
 const (

@@ -326,45 +326,48 @@ func loadOf(in input, mode, x, y, value string, rate bool) *plotFigure {
 	return f
 }
 
-// loss is ΔmAP of every setting over its recall.
-func loss(in input) figure {
-	t := in.Focus
-	f := &plotFigure{
-		Title: fmt.Sprintf("What approximation costs in mAP@%d", t.K), level: 0, Legend: true,
-		x: axisScale{title: fmt.Sprintf("recall@%d", t.K), kind: logits, unit: metric.Ratio},
-		y: axisScale{title: "mAP less that of exact search", unit: metric.Ratio},
-	}
-	left := 0
-	for _, fam := range in.FamiliesOf(t) {
-		if fam.Exact {
-			continue
+// loss is what every setting loses against exact search of the quantity called name, over its recall; what is how
+// people call the quantity.
+func loss(name, what string) func(input) figure {
+	return func(in input) figure {
+		t := in.Focus
+		f := &plotFigure{
+			Title: fmt.Sprintf("What approximation costs in %s@%d", what, t.K), level: 0, Legend: true,
+			x: axisScale{title: fmt.Sprintf("recall@%d", t.K), kind: logits, unit: metric.Ratio},
+			y: axisScale{title: what + " less that of exact search", unit: metric.Ratio},
 		}
-		s := plotSeries{family: fam.Name}
-		for _, row := range fam.Rows {
-			recall, ok1 := row.Value(metric.Recall)
-			d, ok2 := row.Value(metric.MAPDelta)
-			lo, ok3 := row.Value(metric.MAPDeltaLo)
-			hi, ok4 := row.Value(metric.MAPDeltaHi)
-			if !ok1 || !ok2 || !ok3 || !ok4 {
+		left := 0
+		for _, fam := range in.FamiliesOf(t) {
+			if fam.Exact {
 				continue
 			}
-			if recall.Median < judge.LossFrom {
-				left++
-				continue
+			s := plotSeries{family: fam.Name}
+			for _, row := range fam.Rows {
+				recall, ok1 := row.Value(metric.Recall)
+				d, ok2 := row.Value(name + metric.DeltaSuffix)
+				lo, ok3 := row.Value(name + metric.DeltaSuffix + metric.LoSuffix)
+				hi, ok4 := row.Value(name + metric.DeltaSuffix + metric.HiSuffix)
+				if !ok1 || !ok2 || !ok3 || !ok4 {
+					continue
+				}
+				if recall.Median < judge.LossFrom {
+					left++
+					continue
+				}
+				s.points = append(s.points, plotPoint{
+					x: recall.Median, y: d.Median, lo: lo.Median, hi: hi.Median,
+					title: fmt.Sprintf("%s\n%s\nrecall@%d %s\nΔ%s %s (95 %% interval %s to %s)\ncell %s", fam.Name, say.OrDash(say.Clean(row.Cell.Settings())), t.K, say.Ratio(recall.Median), what, say.Signed(d.Median), say.Signed(lo.Median), say.Signed(hi.Median), row.Cell.ID()),
+				})
 			}
-			s.points = append(s.points, plotPoint{
-				x: recall.Median, y: d.Median, lo: lo.Median, hi: hi.Median,
-				title: fmt.Sprintf("%s\n%s\nrecall@%d %s\nΔmAP %s (95 %% interval %s to %s)\ncell %s", fam.Name, say.OrDash(say.Clean(row.Cell.Settings())), t.K, say.Ratio(recall.Median), say.Signed(d.Median), say.Signed(lo.Median), say.Signed(hi.Median), row.Cell.ID()),
-			})
+			if len(s.points) > 0 {
+				f.series = append(f.series, s)
+			}
 		}
-		if len(s.points) > 0 {
-			f.series = append(f.series, s)
+		if left > 0 {
+			f.Caption = fmt.Sprintf("%s of a recall below %.1f lie far below and are left out.", say.Plural(left, "setting", "settings"), judge.LossFrom)
 		}
+		return f
 	}
-	if left > 0 {
-		f.Caption = fmt.Sprintf("%s of a recall below %.1f lie far below and are left out.", say.Plural(left, "setting", "settings"), judge.LossFrom)
-	}
-	return f
 }
 
 // hard is recall over tenths of the queries by difficulty, for the choice of each approximate

@@ -214,24 +214,27 @@ func Logit(r, edge float64) float64 {
 // LossFrom is the recall from which on a setting counts in what approximation costs.
 const LossFrom = 0.5
 
-// Saturation is the lowest recall, of at least [LossFrom], from which on no approximate setting's mAP
-// differs from that of exact search by more than chance: 0 where none does, infinite where even the one
+// Saturation is [Report.SaturationOf] mAP.
+func (r *Report) Saturation(t Terms) (recall float64, ok bool) { return r.SaturationOf(t, metric.MAP) }
+
+// SaturationOf is the lowest recall, of at least [LossFrom], from which on no approximate setting's quantity called name
+// (mAP, hit, nDCG) differs from that of exact search by more than chance: 0 where none does, infinite where even the one
 // of highest recall does. ok is false where the difference was not measured.
-func (r *Report) Saturation(t Terms) (recall float64, ok bool) {
+func (r *Report) SaturationOf(t Terms, name string) (recall float64, ok bool) {
 	var all []float64
 	last := 0.0
 	for _, row := range r.Rows {
-		x, ok1 := row.Value(metric.Recall)
-		_, ok2 := row.Value(metric.MAPDelta)
-		lo, ok3 := row.Value(metric.MAPDeltaLo)
-		hi, ok4 := row.Value(metric.MAPDeltaHi)
-		if TermsOf(row.Cell) != t || row.Exact || !ok1 || !ok2 || !ok3 || !ok4 {
+		if TermsOf(row.Cell) != t || row.Exact {
+			continue
+		}
+		s, have := lossOf(row, name)
+		if !have {
 			continue
 		}
 		ok = true
-		all = append(all, x.Median)
-		if lo.Median > 0 || hi.Median < 0 {
-			last = max(last, x.Median)
+		all = append(all, s.Recall.Median)
+		if s.Telling() {
+			last = max(last, s.Recall.Median)
 		}
 	}
 	if last == 0 {

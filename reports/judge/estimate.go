@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"annbench/bench/metric"
 	"annbench/bench/record"
@@ -69,7 +70,7 @@ func lookup(name string) metric.Info {
 
 // isShare reports whether a ratio lies between 0 and 1 whatever happens, so that its interval does.
 func isShare(name string) bool {
-	return !slices.Contains([]string{metric.DistRatio, metric.MAPDelta, metric.MAPDeltaLo, metric.MAPDeltaHi}, name)
+	return name != metric.DistRatio && !strings.Contains(name, metric.DeltaSuffix)
 }
 
 func plain(observed []observation) []metric.Observation {

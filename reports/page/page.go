@@ -44,7 +44,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"count":  func(n int) string { return say.Count(n) },
 	"plural": say.Plural,
 	"inc":    func(n int) int { return n + 1 },
-}).Parse(pageHTML))
+}).Parse(pageHTML + relevanceHTML))
 
 // File is the name of a page in its folder.
 const File = "index.html"
@@ -89,17 +89,18 @@ type pageData struct {
 	K               int
 	FocusName       string
 
-	Axes     []axisEntry
-	Views    []string
-	Explorer template.HTML
-	Glance   template.HTML // the speeds at the target
-	Model    template.HTML // the model's report card
-	Equals   []equalView
-	Latency  []template.HTML
-	Depths   []template.HTML // precision by the number of answers shown
-	Filters  []filterBlock   // searches under filters
-	Loss     template.HTML
-	LossNote string
+	Axes      []axisEntry
+	Views     []string
+	Explorer  template.HTML
+	Glance    template.HTML // the speeds at the target
+	Model     template.HTML // the model's report card
+	Equals    []equalView
+	Latency   []template.HTML
+	Depths    []template.HTML // precision by the number of answers shown
+	Filters   []filterBlock   // searches under filters
+	Relevance *relevanceView
+	Loss      template.HTML
+	LossNote  string
 	// Saturation says from which recall on mAP no longer moves.
 	Saturation   string
 	Confusion    *confusionTable
@@ -154,10 +155,10 @@ func show(row *judge.Row, name string) shown {
 	if !ok {
 		return shown{Text: say.Missing, Title: "not measured"}
 	}
-	if name == metric.MAPDelta {
+	if of, ok := strings.CutSuffix(name, metric.DeltaSuffix); ok {
 		title := "of " + say.Plural(v.N, "repetition", "repetitions")
-		lo, ok1 := row.Value(metric.MAPDeltaLo)
-		hi, ok2 := row.Value(metric.MAPDeltaHi)
+		lo, ok1 := row.Value(of + metric.DeltaSuffix + metric.LoSuffix)
+		hi, ok2 := row.Value(of + metric.DeltaSuffix + metric.HiSuffix)
 		if ok1 && ok2 {
 			title = fmt.Sprintf("95 %% interval %s to %s, paired over queries", say.Signed(lo.Median), say.Signed(hi.Median))
 		}
@@ -320,6 +321,7 @@ func (d *pageData) style() {
 
 // pictures puts every picture of package draw's table into its section.
 func (d *pageData) pictures() {
+	var relevance []template.HTML
 	for _, p := range draw.PagePictures(d.r) {
 		if p.Figure == nil {
 			if p.Place == draw.Families {
@@ -338,6 +340,8 @@ func (d *pageData) pictures() {
 			d.Bars = append(d.Bars, html)
 		case draw.Load:
 			d.Latency = append(d.Latency, html)
+		case draw.Relevance:
+			relevance = append(relevance, html)
 		case draw.Cost:
 			d.Loss, d.LossNote = html, p.Note
 		case draw.Depth:
@@ -346,6 +350,7 @@ func (d *pageData) pictures() {
 			d.dataPictures = append(d.dataPictures, html)
 		}
 	}
+	d.Relevance = relevanceOf(d.r, relevance)
 	if recall, ok := d.r.Saturation(d.Focus()); ok {
 		d.Saturation = say.Saturation(recall)
 	}
@@ -365,7 +370,9 @@ func (d *pageData) legend(families []string) {
 func (d *pageData) Focus() judge.Terms { return d.r.Focus }
 
 // FamilyColumns heads the table of families.
-func (d *pageData) FamilyColumns() []say.Column { return say.WithCPU(d.r, say.FamilyColumns, false) }
+func (d *pageData) FamilyColumns() []say.Column {
+	return say.Columns(d.r, say.WithCPU(d.r, say.FamilyColumns, false))
+}
 
 func (d *pageData) families(choices []judge.Choice) {
 	base := judge.FastestExact(choices)
@@ -446,7 +453,7 @@ func (d *pageData) labels() {
 func (d *pageData) cells(choices []judge.Choice) {
 	t := &d.Cells
 	t.Several, t.Mixed = len(d.r.Terms) > 1, len(d.r.Envs) > 1
-	t.Columns = say.WithCPU(d.r, say.TableColumns, false)
+	t.Columns = say.Columns(d.r, say.WithCPU(d.r, say.TableColumns, false))
 	for _, terms := range d.r.FocusFirst() {
 		name := say.Differing(d.r, terms)
 		for _, f := range d.r.FamiliesOf(terms) {

@@ -16,7 +16,7 @@ import (
 )
 
 // explored are the quantities that the page's large plot can have on an axis.
-var explored = []string{metric.Recall, metric.MAP, metric.QPS, metric.CPU, metric.Mean, metric.P99, metric.Build, metric.Resident, metric.Serialized}
+var explored = []string{metric.Recall, metric.MAP, metric.ItemHit, metric.ItemMRR, metric.NDCG, metric.QPS, metric.CPU, metric.Mean, metric.P99, metric.Build, metric.Resident, metric.Serialized}
 
 // explorer is what the page's script draws the large plot from, where other axes or terms than those
 // of the picture are asked for.
@@ -53,6 +53,10 @@ type axisEntry struct {
 
 func (d *pageData) explore() {
 	e := explorer{Target: judge.Target, Families: d.Cells.Names, Cells: []explorerCell{}}
+	explored := slices.DeleteFunc(slices.Clone(explored), func(name string) bool {
+		by := name == metric.ItemHit || name == metric.ItemMRR || name == metric.NDCG // of some data only
+		return by && !slices.ContainsFunc(d.r.Rows, func(row *judge.Row) bool { _, ok := row.Value(name); return ok })
+	})
 	for i, name := range explored {
 		info, _ := metric.Lookup(name)
 		e.Quantities = append(e.Quantities, explorerQuantity{info.Title, info.Unit, info.Lower, info.Doc})

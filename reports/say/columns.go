@@ -72,3 +72,18 @@ func WithCPU(r *judge.Report, columns []Column, narrow bool) []Column {
 	}
 	return out
 }
+
+// byRelevance are columns that stand after that of mAP where some cell has their value.
+var byRelevance = []Column{{metric.ItemHit, "hit"}, {metric.ItemMRR, "MRR"}, {metric.NDCG, "nDCG"}}
+
+// Columns are the given columns, and after mAP those of the other kinds of relevance that r has.
+func Columns(r *judge.Report, columns []Column) []Column {
+	var more []Column
+	for _, c := range byRelevance {
+		if slices.ContainsFunc(r.Rows, func(row *judge.Row) bool { _, ok := row.Value(c.Name); return ok }) {
+			more = append(more, c)
+		}
+	}
+	at := slices.IndexFunc(columns, func(c Column) bool { return c.Name == metric.MAP }) + 1
+	return slices.Concat(columns[:at], more, columns[at:])
+}

@@ -102,7 +102,7 @@ type tabler struct {
 
 // columns are those of the table of cells.
 func (t *tabler) columns() []say.Column {
-	return say.WithCPU(t.r, say.TableColumns, t.o.Format == Terminal)
+	return say.Columns(t.r, say.WithCPU(t.r, say.TableColumns, t.o.Format == Terminal))
 }
 
 func (t *tabler) terms(terms judge.Terms) error {
@@ -128,6 +128,13 @@ func (t *tabler) terms(terms judge.Terms) error {
 	t.paragraph(say.Sentence(say.ChoiceRule(terms.K)) + " Speed-up is against the fastest exact family, for settings that reach that recall.")
 	if err := t.choices(choices); err != nil {
 		return err
+	}
+	if lines := say.WhatRecallCosts(t.r, terms); len(lines) > 0 && terms.Mode == record.Latency {
+		t.heading(3, "What recall buys")
+		for _, line := range lines {
+			t.item(line)
+		}
+		fmt.Fprintln(t.w)
 	}
 	for _, e := range say.Equals(t.r, terms) {
 		if terms.Mode != record.Latency {
@@ -323,7 +330,7 @@ func (t *tabler) failures(families []judge.FamilyRows) {
 }
 
 func (t *tabler) choices(choices []judge.Choice) error {
-	columns := say.WithCPU(t.r, say.ChoiceColumns, t.o.Format == Terminal)
+	columns := say.Columns(t.r, say.WithCPU(t.r, say.ChoiceColumns, t.o.Format == Terminal))
 	head := []string{"family", "setting"}
 	for _, c := range columns {
 		head = append(head, c.Title)
