@@ -108,8 +108,10 @@ gpu-check: build ## measure embedding on this machine's GPUs, in a few minutes; 
 	@bin/gpucheck
 
 bench: deps ## run the Go benchmarks, one thread a library
-	@$(NATIVE) $(SINGLE) go test -tags "$$TAGS" -run '^$$' -bench . -benchmem ./indexes/...
-	@$(NATIVE) $(SINGLE) go test -tags "$$TAGS" -run '^$$' -bench . ./bench/pipeline
+	@$(NATIVE) set -e; set -- $$(go list -tags "$$TAGS" ./indexes/...) ./bench/pipeline; n=$$#; i=0; for pkg; do i=$$((i+1)); \
+	  echo "== package $$i of $$n: $$pkg" >&2; \
+	  $(SINGLE) go test -tags "$$TAGS" -run '^$$' -bench . -benchmem -v "$$pkg"; \
+	done
 
 bench-forest: ## run the forest's benchmarks: kernels, exact search, builds, searches with recall
 	@CGO_ENABLED=0 GOMAXPROCS=2 go test -run '^$$' -bench . ./indexes/vec ./indexes/rpforest ./indexes/exact ./indexes/hnsw

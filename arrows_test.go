@@ -29,8 +29,9 @@ var arrows = map[string][]string{
 
 	"configs":             {},
 	"internal/atomicfile": {"internal/plaintext"},
-	"internal/console":    {},
+	"internal/console":    {"internal/eta"},
 	"internal/words":      {},
+	"internal/eta":        {},
 	"internal/plaintext":  {},
 	"internal/units":      {"internal/words"},
 	"internal/usage":      {},
@@ -84,7 +85,7 @@ var arrows = map[string][]string{
 		"bench/kept",
 		"bench", "bench/sweepfile", "bench/dataset", "bench/dataset/attributes", "bench/dataset/collection", "bench/metric", "bench/project", "bench/record", "bench/tune",
 		"configs", "embedder", "embedder/catalog", "embedder/catalog/survey", "embedder/models",
-		"indexes", "indexes/external", "indexes/vec", "internal/atomicfile", "internal/usage", "internal/words", "reports/judge",
+		"indexes", "indexes/external", "indexes/vec", "internal/atomicfile", "internal/eta", "internal/usage", "internal/words", "reports/judge",
 	},
 
 	// Job scripts for Slurm.

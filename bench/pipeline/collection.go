@@ -10,6 +10,7 @@ import (
 	"annbench/bench/sweepfile"
 	"annbench/embedder"
 	"annbench/embedder/catalog"
+	"annbench/internal/eta"
 	"annbench/internal/usage"
 )
 
@@ -116,5 +117,5 @@ func openImages(d *sweepfile.Data) (src catalog.Source, err error) {
 // counting is a progress function for what begins now.
 func (p *Pipeline) counting(what string) func(done, total int) {
 	began := time.Now()
-	return func(done, total int) { p.progress(what, done, total, left(done, total, time.Since(began))) }
+	return func(done, total int) { p.progress(what, done, total, eta.Left(done, total, time.Since(began))) }
 }

@@ -17,6 +17,7 @@ import (
 	"annbench/embedder"
 	"annbench/embedder/catalog"
 	"annbench/embedder/models"
+	"annbench/internal/eta"
 	"annbench/internal/usage"
 	"annbench/internal/words"
 )
@@ -61,14 +62,44 @@ type Embedded struct {
 const comparedImages = 256
 
 // Embed turns images into a folder of vectors at dir, which must not be there yet, or resumes what an
-// earlier call with the same config left there. Every batch that is embedded is kept, however the call ends.
+// earlier call with the same config left there; where that call ended, it says so. Every batch that is embedded is kept, however the call ends.
 // It is [collection.ErrBusy] where another process embeds into dir.
 func (p *Pipeline) Embed(ctx context.Context, c EmbedConfig, dir string) (Embedded, error) {
 	e, key, err := p.embedJob(ctx, c)
 	if err != nil {
 		return Embedded{}, err
 	}
+	if out, ok := e.finished(ctx, key, dir); ok {
+		e.say("embeddings of %s are there already", e.Source.Name())
+		return out, nil
+	}
 	return e.into(ctx, key, dir)
+}
+
+// finished is what stands at dir, where an earlier call of the same key has made all of it.
+func (e *embedJob) finished(ctx context.Context, key, dir string) (out Embedded, ok bool) {
+	c, err := collection.OpenFolder(dir)
+	if err != nil {
+		return out, false // whatever is there, into says what is wrong with it
+	}
+	defer c.Close()
+	var d record.Embedding
+	if c.Meta.Embedding == nil || json.Unmarshal(c.Meta.Embedding, &d) != nil || d.Key != key {
+		return out, false
+	}
+	index, of := max(1, e.Shard.Index), max(1, e.Shard.Of)
+	if d.Shard == nil && of > 1 || d.Shard != nil && (d.Shard.Index != index || d.Shard.Of != of) {
+		return out, false
+	}
+	if out.Digest, err = c.Digest(ctx); err != nil {
+		return out, false
+	}
+	out.Images, out.Resumed, out.Device, out.Precision = d.Images, d.Images, embedder.Device(d.Device), embedder.Precision(d.Precision)
+	out.Options, out.Kept, out.KeptImages, out.TrainedOn = d.DeviceOptions, d.Kept, d.KeptImages, d.TrainedOn
+	for _, f := range d.Skipped {
+		out.Skipped = append(out.Skipped, embedder.Failure(f))
+	}
+	return out, true
 }
 
 // embedJob is one collection to embed.
@@ -147,7 +178,7 @@ func (e *embedJob) options() embedder.Options {
 	return embedder.Options{
 		Batch: e.Batch, Strict: e.Strict, Thumbnails: e.Thumbnails, Log: e.logger(),
 		Progress: func(p embedder.Progress) {
-			e.progress(fmt.Sprintf("embedding, %.0f images/s", p.PerSecond), p.Done, p.Total, left(p.Done, p.Total, p.Elapsed))
+			e.progress(fmt.Sprintf("embedding, %.0f images/s", p.PerSecond), p.Done, p.Total, eta.Left(p.Done, p.Total, p.Elapsed))
 		},
 	}
 }
@@ -359,7 +390,7 @@ func (e *embedJob) describe(r Embedded, spent embedder.Spent, part *record.Embed
 	}
 	d := record.Embedding{
 		Model: e.Card.Name, ModelDigest: e.Card.SHA256, Source: e.Source.Name(), Device: string(r.Device),
-		Images: r.Images, TrainedOn: r.TrainedOn, Seconds: spent.Seconds, Card: text,
+		Key: part.Key, Images: r.Images, TrainedOn: r.TrainedOn, Seconds: spent.Seconds, Card: text,
 		Decode: spent.DecodeSeconds, Prepare: spent.PrepareSeconds, Infer: spent.InferSeconds, Write: spent.SinkSeconds,
 		Workers: r.Workers, Runs: r.Runs, Batch: r.Batch, Limit: r.Limit, JPEG: catalog.DecoderOf(e.Source),
 		Precision: string(r.Precision), DeviceOptions: r.Options, WarmUp: r.WarmUp, Kept: r.Kept, KeptImages: r.KeptImages,

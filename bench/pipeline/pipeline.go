@@ -125,14 +125,6 @@ func (p *Pipeline) logger() *slog.Logger {
 	return p.Log
 }
 
-// left is the time that is left at the speed so far, 0 where nothing is done.
-func left(done, total int, elapsed time.Duration) time.Duration {
-	if done == 0 {
-		return 0
-	}
-	return time.Duration(float64(elapsed) / float64(done) * float64(total-done))
-}
-
 // Data is a data set with the collection that it is of.
 type Data struct {
 	*dataset.Set
@@ -245,6 +237,8 @@ type RunConfig struct {
 	Retry bool
 	// KeepIndexes keeps the saved indexes in the results folder. False: they are removed.
 	KeepIndexes bool
+	// Measured is called when all is measured, before the map is drawn, which can take minutes. Nil: nothing is.
+	Measured func() error
 	// NoMap leaves out the map of the vectors, a picture for people. False: there is one.
 	NoMap bool
 }
@@ -293,6 +287,11 @@ func (p *Pipeline) Run(ctx context.Context, c RunConfig) (bench.Summary, error) 
 	}
 	if err := keepOrigin(&c.Sweep.Data, c.Out); err != nil {
 		return sum, err
+	}
+	if c.Measured != nil {
+		if err := c.Measured(); err != nil {
+			return sum, err
+		}
 	}
 	if !c.NoMap && c.Shard.Index <= 1 { // the map is of the data: one for all shards, and the merge takes it along
 		return sum, p.keepMap(ctx, all, project.Config{Metric: c.Sweep.Metric[0], Seed: c.Sweep.Seed}, c.Out)

@@ -325,6 +325,7 @@ type Embedding struct {
 	// model does not say what it was trained on.
 	TrainedOn int             `json:"trained_on,omitempty"`
 	Shard     *EmbeddingShard `json:"shard,omitempty"` // which part of a collection this is; nil for all of it
+	Key       string          `json:"key,omitempty"`   // of the model and the collection: what the same call finds again
 }
 
 // Flattering says that the model was trained on some of the images, which measures by category then flatter;

@@ -44,7 +44,7 @@ func (c *mergeCmd) Run(ctx context.Context, s *surface) error {
 		return err
 	}
 	s.say("merged %d folders: %d records, %d of them found twice", m.Folders-len(m.Empty), m.Records, m.Twice)
-	if err := report(s, filepath.Join(c.Out, "report"), s.tableOptions(), c.Out); err != nil {
+	if err := report(s, filepath.Join(c.Out, "report"), c.Out); err != nil {
 		return err
 	}
 	if !m.WriteMissing(s.err) {

@@ -61,23 +61,40 @@ func (c *reportCmd) Run(s *surface) error {
 	if c.Out == "" {
 		c.Out = filepath.Join(c.Results[0], "report")
 	}
-	return writeReport(s, c.Out, r, o, c.Results...)
+	if err := text.Table(s.out, r, o); err != nil {
+		return err
+	}
+	return writeFiles(s, c.Out, r, c.Results...)
 }
 
-// report writes the files and prints the table of some results folders.
-func report(s *surface, dir string, o text.Options, results ...string) error {
+// report prints the table of some results folders and writes the files.
+func report(s *surface, dir string, results ...string) error {
+	if err := printResults(s, results...); err != nil {
+		return err
+	}
+	return writeReport(s, dir, results...)
+}
+
+// printResults prints the table alone.
+func printResults(s *surface, results ...string) error {
 	r, err := judge.Load(results...)
 	if err != nil {
 		return err
 	}
-	return writeReport(s, dir, r, o, results...)
+	return text.Table(s.out, r, s.tableOptions())
 }
 
-// writeReport is report of results that have been read.
-func writeReport(s *surface, dir string, r *judge.Report, o text.Options, results ...string) error {
-	if err := text.Table(s.out, r, o); err != nil {
+// writeReport writes the files and names them.
+func writeReport(s *surface, dir string, results ...string) error {
+	r, err := judge.Load(results...)
+	if err != nil {
 		return err
 	}
+	return writeFiles(s, dir, r, results...)
+}
+
+// writeFiles is writeReport of results that have been read.
+func writeFiles(s *surface, dir string, r *judge.Report, results ...string) error {
 	if _, err := reports.Write(dir, r); err != nil {
 		return err
 	}

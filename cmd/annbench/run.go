@@ -88,6 +88,9 @@ func (c *sweepFlags) sweep() (*sweepfile.Sweep, error) {
 
 // measure runs a sweep into the folder out and reports on it.
 func measure(ctx context.Context, s *surface, c pipeline.RunConfig) error {
+	if c.Shard.Of <= 1 {
+		c.Measured = func() error { return printResults(s, c.Out) }
+	}
 	sum, err := s.pipeline(ctx).Run(ctx, c)
 	if err != nil {
 		return err
@@ -96,7 +99,7 @@ func measure(ctx context.Context, s *surface, c pipeline.RunConfig) error {
 		// A report of a part would compare what happened to be in it.
 		fmt.Fprintln(s.out, filepath.Join(c.Out, record.RecordsFile))
 		s.say("shard %v: once all are there, annbench merge joins them and reports", c.Shard)
-	} else if err := report(s, filepath.Join(c.Out, "report"), s.tableOptions(), c.Out); err != nil {
+	} else if err := writeReport(s, filepath.Join(c.Out, "report"), c.Out); err != nil {
 		return err
 	}
 	if sum.Failed() > 0 {

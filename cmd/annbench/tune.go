@@ -64,7 +64,7 @@ func (c *tuneCmd) Run(ctx context.Context, s *surface) error {
 		}
 		return err
 	}
-	if err := report(s, filepath.Join(c.Out, "report"), s.tableOptions(), c.Out); err != nil {
+	if err := report(s, filepath.Join(c.Out, "report"), c.Out); err != nil {
 		return err
 	}
 	if c.JSON {

@@ -123,8 +123,8 @@ func Find(name, dir string) (*Family, error) {
 	}
 	_, err := indexes.Lookup(name) // an error, which names the families of annbench's own
 	names := append(shipped(), ownNames()...)
-	if near := words.Nearest(name, names); near != "" {
-		return nil, fmt.Errorf("no index family %q; did you mean %q?", name, near)
+	if meant := words.DidYouMean(name, names); strings.HasSuffix(meant, "?") {
+		return nil, fmt.Errorf("no index family %q%s", name, meant)
 	}
 	if err == nil {
 		return nil, fmt.Errorf("%s is part of annbench, it is no folder", name)

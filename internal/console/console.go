@@ -11,6 +11,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"annbench/internal/eta"
 )
 
 // Console shows progress on Err. It may be used by several goroutines.
@@ -69,22 +71,21 @@ func (c *Console) Progress(what string, done, total int, left time.Duration) {
 		c.bar = progressbar.NewOptions(total,
 			progressbar.OptionSetWriter(c.Err), progressbar.OptionSetWidth(30),
 			progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(),
-			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(true),
+			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(false),
 			progressbar.OptionFullWidth())
+	}
+	if left > 0 { // the bar's own prediction begins with the first unit
+		what += fmt.Sprintf(", about %v left", left.Round(time.Second))
 	}
 	c.bar.Describe(what)
 	_ = c.bar.Set(done)
 }
 
-// Counting is a progress function for what begins now. It computes the time left by the speed so far.
+// Counting is a progress function for what begins now. The time left is that of [eta.Left].
 func (c *Console) Counting(what string) func(done, total int) {
 	began := time.Now()
 	return func(done, total int) {
-		left := time.Duration(0)
-		if done > 0 {
-			left = time.Duration(float64(time.Since(began)) / float64(done) * float64(total-done))
-		}
-		c.Progress(what, done, total, left)
+		c.Progress(what, done, total, eta.Left(done, total, time.Since(began)))
 	}
 }
 

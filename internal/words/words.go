@@ -20,11 +20,51 @@ func Nearest(word string, candidates []string) string {
 	return best
 }
 
-// DidYouMean returns `; did you mean "NAME"?` with the nearest candidate, to end a message with, or
-// else `; known are A, B, C`, or "" if there are no candidates at all.
+// Alike are the candidates that share most of the parts of word with it: parts are between hyphens, of three bytes at
+// least, and one may be the beginning of the other. "hnsw-python" is like "hnswlib-python", which shares both parts,
+// and not like "hnsw-faiss", which shares one. The order is that of candidates.
+func Alike(word string, candidates []string) (alike []string) {
+	most := 0
+	for _, c := range candidates {
+		shared := 0
+		own := strings.Split(strings.ToLower(c), "-")
+		for part := range strings.SplitSeq(strings.ToLower(word), "-") {
+			for _, o := range own {
+				if min(len(part), len(o)) >= 3 && (strings.HasPrefix(o, part) || strings.HasPrefix(part, o)) {
+					shared++
+					break
+				}
+			}
+		}
+		if shared > most {
+			most, alike = shared, nil
+		}
+		if shared == most && shared > 0 {
+			alike = append(alike, c)
+		}
+	}
+	return alike
+}
+
+// mostAlike is how many names a message offers.
+const mostAlike = 6
+
+// DidYouMean returns `; did you mean "NAME"?` with the nearest candidate, to end a message with, or with those that
+// are [Alike]; else `; known are A, B, C`, or "" if there are no candidates at all.
 func DidYouMean(word string, candidates []string) string {
 	if near := Nearest(word, candidates); near != "" {
 		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	if alike := Alike(word, candidates); len(alike) > 0 && len(alike) <= mostAlike {
+		list := fmt.Sprintf("%q", alike[0])
+		for i, name := range alike[1:] {
+			sep := ", "
+			if i == len(alike)-2 {
+				sep = " or "
+			}
+			list += sep + fmt.Sprintf("%q", name)
+		}
+		return fmt.Sprintf("; did you mean %s?", list)
 	}
 	if len(candidates) == 0 {
 		return ""

@@ -27,6 +27,9 @@ func TestDidYouMean(t *testing.T) {
 	}{
 		{"nprob", []string{"nlist", "nprobe"}, `; did you mean "nprobe"?`},
 		{"trees", []string{"nlist", "nprobe"}, "; known are nlist, nprobe"},
+		{"ivfpq", []string{"ivfflat-faiss", "ivfpq-faiss", "ivfpqfs-faiss"}, `; did you mean "ivfpq-faiss" or "ivfpqfs-faiss"?`},
+		{"hnsw-python", []string{"hnsw-faiss", "hnswlib-python", "faiss-python"}, `; did you mean "hnswlib-python"?`},
+		{"annoy-faiss", []string{"annoy", "forest"}, `; did you mean "annoy"?`},
 		{"trees", nil, ""},
 	} {
 		if got := DidYouMean(c.word, c.candidates); got != c.want {
