@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -96,16 +97,24 @@ func ports(infos []ort.InputOutputInfo) []port {
 		out[i] = port{name: info.Name, dims: info.Dimensions}
 		switch {
 		case info.OrtValueType != ort.ONNXTypeTensor:
-			out[i].kind = info.OrtValueType.String()
+			out[i].kind = plainType(info.OrtValueType.String())
 		case info.DataType == ort.TensorElementDataTypeUint8:
 			out[i].kind = "uint8"
 		case info.DataType == ort.TensorElementDataTypeFloat:
 			out[i].kind = "float32"
 		default:
-			out[i].kind = info.DataType.String()
+			out[i].kind = plainType(info.DataType.String())
 		}
 	}
 	return out
+}
+
+// plainType is a type as a card has it, of the runtime's name for it: ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 is int64.
+func plainType(name string) string {
+	for _, prefix := range []string{"ONNX_TENSOR_ELEMENT_DATA_TYPE_", "ONNX_TYPE_"} {
+		name = strings.TrimPrefix(name, prefix)
+	}
+	return strings.ToLower(name)
 }
 
 // ortEngine is a session of ONNX Runtime.

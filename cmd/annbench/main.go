@@ -41,6 +41,7 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -52,6 +53,7 @@ import (
 	"annbench/embedder"
 	"annbench/indexes/vec"
 	"annbench/internal/console"
+	"annbench/internal/units"
 	"annbench/internal/usage"
 	"annbench/reports"
 )
@@ -103,21 +105,34 @@ var grammar = []kong.Option{
 	},
 	flagOf(vec.ParseMetric),
 	flagOf(func(text string) (bench.Shard, error) { return cluster.ParseShard(text, os.Getenv) }),
+	// The parser's own way takes 016 for 14.
+	kong.KindMapper(reflect.Int, mapper(units.ParseWhole, reflect.Value.SetInt)),
+	kong.KindMapper(reflect.Int64, mapper(units.ParseWhole, reflect.Value.SetInt)),
+	kong.KindMapper(reflect.Uint64, mapper(units.ParseSeed, reflect.Value.SetUint)),
+	kong.KindMapper(reflect.Float64, mapper(units.ParseNumber, reflect.Value.SetFloat)),
 }
+
+// takenForFlag is how the parser says that -1 after --margin might be a flag.
+var takenForFlag = regexp.MustCompile(`expected .* value but got ("-[^"]*") \(.*\); perhaps try (.*)\?$`)
 
 // flagOf makes T a type of flags and arguments, which parse reads; its errors are misuse.
 func flagOf[T any](parse func(string) (T, error)) kong.Option {
-	return kong.TypeMapper(reflect.TypeFor[T](), kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
+	return kong.TypeMapper(reflect.TypeFor[T](), mapper(parse, func(target reflect.Value, v T) { target.Set(reflect.ValueOf(v)) }))
+}
+
+// mapper reads the text of a flag by parse and gives it to set.
+func mapper[T any](parse func(string) (T, error), set func(reflect.Value, T)) kong.Mapper {
+	return kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
 		var text string
 		if err := ctx.Scan.PopValueInto("value", &text); err != nil {
 			return err
 		}
 		v, err := parse(text)
 		if err == nil {
-			target.Set(reflect.ValueOf(v))
+			set(target, v)
 		}
 		return err
-	}))
+	})
 }
 
 // misuse is an error that the user corrects by asking differently: exit code 2.
@@ -166,7 +181,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 		ctx, err := parser.Parse(args)
 		if err != nil {
-			fmt.Fprintf(stderr, "annbench: %v\nRun \"annbench --help\" for what there is.\n", err)
+			text := takenForFlag.ReplaceAllString(err.Error(), "$1 looks like a flag: write $2")
+			fmt.Fprintf(stderr, "annbench: %s\nRun \"annbench --help\" for what there is.\n", text)
 			code = exitMisuse
 			return
 		}

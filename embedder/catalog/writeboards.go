@@ -19,6 +19,7 @@ import (
 
 	"annbench/embedder/catalog/boards"
 	"annbench/internal/atomicfile"
+	"annbench/internal/plaintext"
 )
 
 // renderingFile says which boards a folder holds, or will hold when it is complete.
@@ -100,7 +101,7 @@ func (r *Rendered) claim(ctx context.Context, dir string) error {
 	if err == nil {
 		var was rendering
 		if err := json.Unmarshal(text, &was); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return fmt.Errorf("%s: %w", path, plaintext.JSONError(text, err))
 		}
 		if was.Digest != digest {
 			return fmt.Errorf("it holds %d boards of seed %d with other settings (see %s): name another folder", was.Boards, was.Seed, path)

@@ -253,7 +253,16 @@ func fromYAML(text []byte) (json []byte, err error) {
 			err = errors.New("this is not YAML that can be read")
 		}
 	}()
-	return yaml.YAMLToJSON(text)
+	json, err = yaml.YAMLToJSON(text)
+	var at yaml.Error // its text is several lines
+	if errors.As(err, &at) {
+		reason, _, _ := strings.Cut(at.GetMessage(), "\n")
+		err = errors.New(reason)
+		if t := at.GetToken(); t != nil {
+			err = fmt.Errorf("line %d, column %d: %s", t.Position.Line, t.Position.Column, reason)
+		}
+	}
+	return json, err
 }
 
 // Parse reads a card and checks everything in it that can be checked without its model.
@@ -262,15 +271,10 @@ func Parse(text []byte) (*Card, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&card); err != nil {
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
-			line := 1 + bytes.Count(text[:min(syntax.Offset, int64(len(text)))], []byte("\n"))
-			return nil, fmt.Errorf("line %d: %w", line, err)
-		}
 		if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 			return nil, fmt.Errorf("unknown key %s; a card has %s", field, wanted)
 		}
-		return nil, err
+		return nil, plaintext.JSONError(text, err)
 	}
 	if _, err := decoder.Token(); err != io.EOF {
 		return nil, errors.New("there is more after the card's closing brace")

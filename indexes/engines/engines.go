@@ -25,6 +25,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"annbench/internal/atomicfile"
+	"annbench/internal/plaintext"
 	"annbench/internal/usage"
 )
 
@@ -110,7 +111,7 @@ func readState(dir string) (*State, error) {
 		return nil, nil
 	}
 	if err == nil {
-		err = json.Unmarshal(b, &s)
+		err = plaintext.JSONError(b, json.Unmarshal(b, &s))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w; if no such engine runs, delete the file", filepath.Join(dir, stateFile), err)

@@ -214,7 +214,8 @@ func readConfig(text []byte, d dialect, only string) (_ map[vec.Metric][]definit
 	}()
 	var config yaml.MapSlice
 	if err := yaml.UnmarshalWithOptions(text, &config, yaml.UseOrderedMap()); err != nil {
-		return nil, err
+		reason, _, _ := strings.Cut(err.Error(), "\n")
+		return nil, errors.New(reason)
 	}
 	float, _ := get(config, "float").(yaml.MapSlice)
 	out := map[vec.Metric][]definition{}

@@ -17,6 +17,7 @@ import (
 	"annbench/indexes"
 	"annbench/indexes/external/protocol"
 	"annbench/indexes/vec"
+	"annbench/internal/plaintext"
 	"annbench/internal/proctree"
 )
 
@@ -211,7 +212,7 @@ func (f *Family) load(path string, family *indexes.Family, in indexes.BuildInput
 	}
 	var l label
 	if err := json.Unmarshal(text, &l); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(path, labelFile), err)
+		return nil, fmt.Errorf("%s: %w", filepath.Join(path, labelFile), plaintext.JSONError(text, err))
 	}
 	if l.Build, err = family.Settings(family.Build, l.Build); err != nil {
 		return nil, err

@@ -72,6 +72,10 @@ func (src *source) explain(err error, to any) error {
 	if errors.As(err, &unknown) && t != nil {
 		reason = fmt.Sprintf("unknown key %q", t.Value) + words.DidYouMean(t.Value, keys(reflect.TypeOf(to)))
 	}
+	if strings.Contains(reason, "cannot unmarshal") || strings.Contains(reason, "was used where") {
+		reason = "a value of another form is needed here; docs/howto/add-your-own-index.md shows each key"
+	}
+	reason, _, _ = strings.Cut(reason, "\n")
 	return src.at(t, reason)
 }
 

@@ -101,7 +101,7 @@ func ReadJSON(path string, v any) error {
 		return err
 	}
 	if b, err = plaintext.Strip(b); err == nil {
-		err = json.Unmarshal(b, v)
+		err = plaintext.JSONError(b, json.Unmarshal(b, v))
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)

@@ -18,6 +18,7 @@ import (
 	"slices"
 
 	"annbench/internal/atomicfile"
+	"annbench/internal/plaintext"
 )
 
 // Sum is the SHA-256 of the file at path, in 64 hexadecimal digits. The error is ctx's when that ends first.
@@ -110,7 +111,7 @@ func ReadJSON(path string, v any) (sealed bool, err error) {
 		Sum *string `json:"sha256"`
 	}
 	if err := json.Unmarshal(raw, &own); err != nil {
-		return false, fmt.Errorf("%s: %w", path, err)
+		return false, fmt.Errorf("%s: %w", path, plaintext.JSONError(raw, err))
 	}
 	if own.Sum != nil {
 		sum, err := sumJSON(raw)
@@ -122,7 +123,7 @@ func ReadJSON(path string, v any) (sealed bool, err error) {
 		}
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
-		return false, fmt.Errorf("%s: %w", path, err)
+		return false, fmt.Errorf("%s: %w", path, plaintext.JSONError(raw, err))
 	}
 	return own.Sum != nil, nil
 }

@@ -21,6 +21,7 @@ import (
 
 	"annbench/bench/metric"
 	"annbench/internal/atomicfile"
+	"annbench/internal/plaintext"
 	"annbench/reports/draw"
 	"annbench/reports/page"
 	"annbench/reports/say"
@@ -177,7 +178,7 @@ func Read(dir string) (*Card, error) {
 	}
 	var m Card
 	if err := json.Unmarshal(text, &m); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
+		return nil, fmt.Errorf("reading %s: %w", path, plaintext.JSONError(text, err))
 	}
 	if err := m.check(); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)

@@ -24,6 +24,7 @@ import (
 	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
 	"annbench/internal/atomicfile"
+	"annbench/internal/plaintext"
 	"annbench/internal/seal"
 )
 
@@ -204,7 +205,7 @@ func ReadItems(path string, rows int) ([]Item, error) {
 		}
 		var item Item
 		if err := json.Unmarshal(b, &item); err != nil {
-			return fmt.Errorf("not an item: %w", err)
+			return fmt.Errorf("not an item: %w", plaintext.JSONError(b, err))
 		}
 		if known, ok := labels[item.Label]; ok {
 			item.Label = known // so that a label is in memory once

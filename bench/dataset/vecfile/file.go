@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"annbench/indexes/vec"
+	"annbench/internal/filekind"
 )
 
 // File is a file of vectors, opened. Nothing of the vectors has been read yet.
@@ -111,6 +112,18 @@ func Open(path string, columns Columns) (f *File, err error) {
 }
 
 func read(in *input, columns Columns) (*File, error) {
+	head, err := in.bytes(0, min(in.size, filekind.Enough))
+	if err != nil {
+		return nil, err
+	}
+	switch kind := filekind.Of(head); {
+	case in.size == 0:
+		return nil, errors.New("the file is empty")
+	case kind == "HTML":
+		return nil, errors.New("it is an HTML page, not vectors: open it to see what the download was answered, and fetch the file itself")
+	case kind == "Git LFS pointer":
+		return nil, errors.New("it is a Git LFS pointer, not the vectors: run `git lfs pull` where it came from")
+	}
 	format, err := formatOf(in)
 	if err != nil {
 		return nil, err

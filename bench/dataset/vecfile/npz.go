@@ -14,7 +14,7 @@ import (
 func openArchive(in *input, columns Columns) (_ *File, err error) {
 	z, err := zip.NewReader(in, in.size)
 	if err != nil {
-		return nil, fmt.Errorf("not a .npz file: %w", err)
+		return nil, errors.New("not a .npz file: these are zip archives, and it is none, or is cut short")
 	}
 	var names []string
 	for _, f := range z.File {
