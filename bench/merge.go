@@ -44,7 +44,7 @@ type MergeConfig struct {
 // already, and is made if it is not there. A cell's repetition that stands in several folders is taken
 // once: one that was measured before one that failed, else the earlier one; so merging again
 // changes nothing. The galleries are joined too, and the map of the vectors, kept answers and kept
-// indexes come along. What is missing is told, and is no error.
+// indexes come along. What is missing is returned, and is no error.
 //
 // Folders that are being written to can be merged: what they hold at the time is taken. Two merges into
 // one folder at once are refused.

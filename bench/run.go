@@ -290,7 +290,7 @@ type coordinator struct {
 	scratch string
 	gallery []int
 	done    map[string]record.Status
-	warned  map[vec.Metric][]string // metrics whose truth is at hand
+	warned  map[vec.Metric][]string // metrics whose truth is there
 	first   map[record.Cell]*record.Record
 	spent   map[record.Cell]time.Duration
 

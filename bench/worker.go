@@ -23,7 +23,7 @@ import (
 	"annbench/indexes/vec"
 )
 
-// order is what a worker process is told, as JSON on its standard input.
+// order is what a worker process is asked to do, as JSON on its standard input.
 type order struct {
 	Do  task   `json:"do"`
 	Set string `json:"set"` // folder of the data set
@@ -411,13 +411,13 @@ type blockTurn struct {
 // round put into the caches is not paid for by the first that are timed.
 const lead = 5
 
-// rounds answers all queries once with every point, and then times blocks as it is told. A worker that
+// rounds answers all queries once with every point, and then times blocks as it is asked. A worker that
 // waits does nothing: it also collects no garbage, which Go else does every two minutes.
 func (w *worker) rounds(ctx context.Context, host host, ix indexes.Index, truth *dataset.Truth, tune func(Point) error) error {
 	queries := w.set.Queries
 	points, ready := make([]outcome, len(w.Points)), make([]float64, len(w.Points))
 	sampled := &sample{worker: w, truth: truth}
-	// The others can go on where one setting cannot, unless nothing can be written any more.
+	// The others continue if one setting fails, unless nothing can be written any more.
 	fail := func(i int, err error) error {
 		if isDiskError(err, w.Server.Address == "") {
 			return err

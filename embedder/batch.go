@@ -45,7 +45,7 @@ func ParseBatches(text string) ([]int, error) {
 type BatchTrial struct {
 	Batch     int     `json:"batch"`
 	PerSecond float64 `json:"per_second,omitempty"` // images of the model alone
-	Reason    string  `json:"reason,omitempty"`     // why it, or what is larger, was not tried or cannot be had
+	Reason    string  `json:"reason,omitempty"`     // why it, or what is larger, was not tried or does not work
 }
 
 const (

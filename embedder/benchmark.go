@@ -110,7 +110,7 @@ type contest struct {
 }
 
 // Benchmark measures how fast images become vectors, for each case: end to end and, in turn, by the model
-// alone, in interleaved repetitions, after everything has run once. A device that cannot be had is a
+// alone, in interleaved repetitions, after everything has run once. A device that is not available is a
 // case with the reason. Every case is open at the same time: a device's memory has to hold them.
 func Benchmark(ctx context.Context, src catalog.Source, card *models.Card, o BenchmarkOptions) (measured []Measured, err error) {
 	if o.Images == 0 {
@@ -163,7 +163,7 @@ func Benchmark(ctx context.Context, src catalog.Source, card *models.Card, o Ben
 }
 
 // openContest gets a case ready: session, batch, pixels, and one run of everything. It is nil for a device
-// that cannot be had, which is told in m.
+// that is not available, which m says.
 func openContest(ctx context.Context, m *Measured, src catalog.Source, card *models.Card, o BenchmarkOptions) (*contest, error) {
 	own := o.Session
 	own.Devices, own.Precision, own.Log = []Device{m.Device}, m.Precision, nil

@@ -8,7 +8,7 @@ import (
 	"annbench/indexes/vec"
 )
 
-// NeighboursKept tells what a change of the vectors does to search by cosine: the share of each row's k
+// NeighboursKept says what a change of the vectors does to search by cosine: the share of each row's k
 // nearest others in was that are among its k nearest in is, averaged over the rows (recall@k, of is
 // against was). Row i of both is the same picture. As everywhere in annbench, a neighbour in is counts
 // when it is no farther in was than the k-th, by a billionth: ties are not held against it.

@@ -146,7 +146,7 @@ func list(ports []port) string {
 }
 
 // normalize brings rows to length 1, where the card asks for it. A row of zeros has no direction, and stays:
-// [checkVectors] tells of it.
+// [checkVectors] reports it.
 func (s *Session) normalize(m vec.Matrix) {
 	if !s.card.Embedding.Normalize {
 		return

@@ -168,7 +168,7 @@ func (o DeviceOptions) check(devices []Device) error {
 type Precision string
 
 // The precisions. Anything but FP32 trades exactness of the vectors for speed, and is used only when
-// it is asked for; [Compare] tells what it costs in neighbours.
+// it is asked for; [Compare] measures what it costs in neighbours.
 const (
 	FP32 Precision = "fp32" // as the model says; the default
 	TF32 Precision = "tf32" // products of matrices with 10 bits of mantissa, on NVIDIA's tensor cores: cuda, tensorrt

@@ -56,7 +56,7 @@ type Options struct {
 	// Smaller pictures keep their size.
 	Thumbnails int
 
-	// Log, where not nil, is told of every picture that is left out.
+	// Log, where not nil, takes a line for every picture that is left out.
 	Log *slog.Logger
 
 	// Progress, where not nil, is called after every batch, by the goroutine that called Embed.
@@ -81,7 +81,7 @@ type Batch struct {
 	Thumbnails [][]byte       // JPEG of each row; nil where Options.Thumbnails is 0
 
 	Skipped []Failure // pictures that were left out of this batch, in order; it may hold nothing else
-	End     int       // the place in the collection that follows this batch: where Options.First goes on
+	End     int       // the place in the collection that follows this batch: where Options.First resumes
 	Spent   Spent     // by Embed until this call of the sink
 }
 

@@ -382,8 +382,8 @@ func TestTakeDevice(t *testing.T) {
 		devices []Device
 		want    string
 	}{
-		{[]Device{CUDA}, "device cuda cannot be had: no driver"},
-		{[]Device{CUDA, WebGPU}, "none of the devices cuda, webgpu can be had: cuda: no driver; webgpu: no adapter"},
+		{[]Device{CUDA}, "device cuda is not available: no driver"},
+		{[]Device{CUDA, WebGPU}, "none of the devices cuda, webgpu is available: cuda: no driver; webgpu: no adapter"},
 	} {
 		s := &Session{card: card, shape: newPreparer(&card.Input)}
 		if err := s.take(nothing, test.devices, nil, nil); err == nil || err.Error() != test.want {

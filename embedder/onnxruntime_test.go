@@ -187,7 +187,7 @@ func TestRuntimeDevices(t *testing.T) {
 			continue
 		}
 		t.Log(err)
-		if !strings.HasPrefix(err.Error(), fmt.Sprintf("opening model tiny: device %s cannot be had: ", d)) {
+		if !strings.HasPrefix(err.Error(), fmt.Sprintf("opening model tiny: device %s is not available: ", d)) {
 			t.Errorf("asked for %s: %v", d, err)
 		}
 	}
@@ -242,13 +242,13 @@ func TestRuntimeCUDARefusal(t *testing.T) {
 		}
 		want := "[ONNXRuntimeError] : 1 : FAIL : Failed to load library " + missing + " with error: " + missing +
 			": cannot open shared object file: No such file or directory"
-		if err == nil || !strings.HasPrefix(err.Error(), "opening model tiny: device cuda cannot be had: ") || !strings.HasSuffix(err.Error(), want) {
+		if err == nil || !strings.HasPrefix(err.Error(), "opening model tiny: device cuda is not available: ") || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%v; want ... %s", err, want)
 		}
 	}
 	// The words of a provider that the library was built without.
 	_, err = OpenSession(openCard(t, "testdata/tiny.json"), SessionOptions{Devices: []Device{"coreml"}})
-	if err == nil || !strings.HasSuffix(err.Error(), "device coreml cannot be had: CoreML execution provider is not supported in this build.") {
+	if err == nil || !strings.HasSuffix(err.Error(), "device coreml is not available: CoreML execution provider is not supported in this build.") {
 		t.Errorf("coreml: %v", err)
 	}
 	if _, err = OpenSession(openCard(t, "testdata/tiny.json"), SessionOptions{Precision: TF32, Devices: []Device{CPU}}); err == nil || !strings.Contains(err.Error(), "it has no tf32") {
@@ -276,7 +276,7 @@ func TestRuntimeNoVulkan(t *testing.T) {
 	}
 	card := openCard(t, "testdata/tiny.json")
 	_, err := OpenSession(card, SessionOptions{Devices: []Device{WebGPU}})
-	if err == nil || !strings.Contains(err.Error(), "device webgpu cannot be had: it runs over Vulkan here, and there is no Vulkan driver: ") {
+	if err == nil || !strings.Contains(err.Error(), "device webgpu is not available: it runs over Vulkan here, and there is no Vulkan driver: ") {
 		t.Errorf("webgpu alone: %v", err)
 	}
 	var log bytes.Buffer

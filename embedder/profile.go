@@ -12,7 +12,7 @@ import (
 	"annbench/embedder/models"
 )
 
-// Profile is what one run of a model did, as ONNX Runtime tells it: which provider ran each node, for how
+// Profile is what one run of a model did, as ONNX Runtime reports it: which provider ran each node, for how
 // long, and on tensors of which shapes.
 type Profile struct {
 	Nodes []ProfiledNode
@@ -144,7 +144,7 @@ func CountMultiplyAdds(card *models.Card, library string) (count int64, uncounte
 }
 
 // Profile runs black pictures through a session of the same settings as s that is opened for it: once to
-// warm up, and once to be told about. It takes a batch of rows, or of the size that the graph fixes.
+// warm up, and once to be reported. It takes a batch of rows, or of the size that the graph fixes.
 func (s *Session) Profile(rows int) (*Profile, error) {
 	p, err := s.profile(s.batchOf(rows))
 	if err != nil {
@@ -186,7 +186,7 @@ func (s *Session) profile(rows int) (p *Profile, err error) {
 	return readProfile(text)
 }
 
-// profiledRuns: the first warms up, the last is told about.
+// profiledRuns: the first warms up, the last is reported.
 const profiledRuns = 2
 
 // readProfile reads the events of ONNX Runtime (Chrome's trace format) and keeps the nodes of the last
@@ -229,7 +229,7 @@ func readProfile(text []byte) (*Profile, error) {
 		}
 	}
 	if len(last) == 0 {
-		return nil, errors.New("the profile of ONNX Runtime tells of no nodes")
+		return nil, errors.New("the profile of ONNX Runtime lists no nodes")
 	}
 	return &Profile{Nodes: last}, nil
 }

@@ -42,7 +42,7 @@ func python(t *testing.T) string {
 }
 
 // One tiny epoch of the recipe, on drawn boards and on pictures in folders: what it exports gives
-// here what it gave there. Then the same from the exported model, and a run that is gone on with.
+// here what it gave there. Then the same from the exported model, and a run that is resumed.
 func TestTrainingRecipe(t *testing.T) {
 	withRuntime(t)
 	py := python(t)

@@ -102,7 +102,7 @@ func (r *ring) slot(number int) *filled {
 	return r.slots[number%len(r.slots)]
 }
 
-// filled tells that one more picture of f is written.
+// filled reports that one more picture of f is written.
 func (r *ring) filled(f *filled) {
 	if f.missing.Add(-1) == 0 {
 		r.mu.Lock()
@@ -137,7 +137,7 @@ func (r *ring) take(strict bool) (*filled, error) {
 	}
 }
 
-// sort tells the usable pictures from the others.
+// sort separates the usable pictures from the others.
 func (f *filled) sort() {
 	for place := f.first; place < f.end; place++ {
 		row := place % len(f.pictures)
@@ -167,7 +167,7 @@ func (f *filled) compact() {
 	}
 }
 
-// done tells that the model has run f.
+// done reports that the model has run f.
 func (r *ring) done(f *filled) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -29,7 +29,7 @@ type SessionOptions struct {
 	Library string
 
 	// Devices are tried in this order; none means [Devices]. The first that the model runs on is
-	// taken. If a single one is named and cannot be had, that is an error.
+	// taken. If a single one is named and is not available, that is an error.
 	Devices []Device
 
 	// Options of the providers. Those of a device that is not tried are an error.
@@ -45,7 +45,7 @@ type SessionOptions struct {
 	// has none.
 	Logits bool
 
-	// Log, where not nil, is told of every refusal and of the device that is taken.
+	// Log, where not nil, is called with every refusal and with the device that is taken.
 	Log *slog.Logger
 }
 
@@ -123,11 +123,11 @@ type graph struct {
 	inputs, outputs []port
 }
 
-// OpenSession opens the model that card describes on the first of the devices that can be had: that
+// OpenSession opens the model that card describes on the first of the devices that is available: the one that
 // a session could be made is not believed before one picture has gone through it.
 //
 // Errors: the library of ONNX Runtime cannot be opened (the message says what to do); the model is
-// not what its card says (the message says what it is); no device can be had.
+// not what its card says (the message says what it is); no device is available.
 func OpenSession(card *models.Card, o SessionOptions) (*Session, error) {
 	s, err := openSession(card, o)
 	if err != nil {
@@ -217,9 +217,9 @@ func (s *Session) take(open openEngineFunc, devices []Device, options DeviceOpti
 		s.refusals = append(s.refusals, Refusal{Device: d, Reason: err.Error()})
 	}
 	if len(devices) == 1 {
-		return fmt.Errorf("device %s cannot be had: %s", devices[0], s.refusals[0].Reason)
+		return fmt.Errorf("device %s is not available: %s", devices[0], s.refusals[0].Reason)
 	}
-	return fmt.Errorf("none of the devices %s can be had: %s", join(devices), strings.Join(s.refused(false), "; "))
+	return fmt.Errorf("none of the devices %s is available: %s", join(devices), strings.Join(s.refused(false), "; "))
 }
 
 // refused are the devices that were refused, each with its reason; brief as [Brief] has them.

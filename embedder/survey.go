@@ -46,7 +46,7 @@ type Found struct {
 
 // SurveyDevices opens a model on every device of [Providers], one after the other, with nothing to fall
 // back on. A nil card stands for a model of four nodes that comes with annbench. It is an error only if
-// ONNX Runtime itself, or the model, cannot be had.
+// ONNX Runtime itself, or the model, cannot be opened.
 func SurveyDevices(card *models.Card, o SessionOptions) (*Survey, error) {
 	if card == nil {
 		var err error

@@ -226,7 +226,7 @@ const maxTrain = 1<<31 - 1
 
 const (
 	trainDoc = " The k-means draws from a seed that Faiss fixes, so the seed has no effect. " +
-		"With fewer than 39 vectors a centroid Faiss prints a warning on stderr and goes on."
+		"With fewer than 39 vectors a centroid Faiss prints a warning on stderr and continues."
 	refineDoc = " Refinement compares the k·k_factor best answers again, by the vectors (flat) or by finer codes (fp16, sq8), which the index keeps beside its lists: see refine."
 	cosineDoc = " Cosine is the inner product of copies scaled to length 1."
 )

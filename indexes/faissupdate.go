@@ -91,7 +91,7 @@ func (x *faissIndex) Add(more vec.Matrix) error {
 	if err := addable(x.family, x.dim, u.given, more); err != nil || more.Rows == 0 {
 		return err
 	}
-	// Not all threads that the process has: what a build was told goes for its updates.
+	// Not all threads that the process has: what a build was given goes for its updates.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	setFaissThreads(1, 1)

@@ -96,7 +96,7 @@ func (in BuildInput) begin(phase string) {
 type Family struct {
 	Name    string // "flat", "ivfpq-faiss", "hnsw-coder", ...
 	Library string // who wrote the index: "annbench", "faiss", "coder/hnsw"
-	Doc     string // what it is, and what a user has to know about it, in a few sentences
+	Doc     string // what it is, and its limitations, in a few sentences
 	Exact   bool   // answers are the true nearest neighbours
 	Random  bool   // the seed matters: another seed gives another index
 	Metrics []vec.Metric

@@ -35,7 +35,7 @@ func pgvectorFamilies() []*Family {
 	iterative := func(words ...string) Param {
 		return Param{
 			Name: "iterative_scan", Kind: Word, Default: "off", Words: words,
-			Doc: "whether a search goes on until it has k: pgvector 0.8 or later",
+			Doc: "whether a search continues until it has k: pgvector 0.8 or later",
 		}
 	}
 	families := []*Family{

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # deps.sh fetches and builds the native parts into .deps/: Faiss with its C API, and ONNX Runtime. It
-# has the system install what they need, and libturbojpeg, which is used where it can be had.
+# has the system install what they need, and libturbojpeg, which is used if it is installed.
 #
 #   scripts/deps.sh        whatever is not there yet
 #   scripts/deps.sh env    the same, then the exports that go needs, on standard output

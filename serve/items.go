@@ -12,7 +12,7 @@ import (
 	"annbench/bench/record"
 )
 
-// itemView is an item as the API tells it.
+// itemView is an item in the API.
 type itemView struct {
 	Item     int    `json:"item"`
 	ID       string `json:"id"`
@@ -50,7 +50,7 @@ func (s *Server) about(w http.ResponseWriter, _ *http.Request) error {
 	})
 }
 
-// indexView is an index as the API tells it.
+// indexView is an index in the API.
 type indexView struct {
 	ID       string             `json:"id"`
 	Family   string             `json:"family"`

@@ -5,7 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// metrics are what /metrics tells, beside Go's own and the process's.
+// metrics are what /metrics reports, beside Go's own and the process's.
 type metrics struct {
 	registry *prometheus.Registry
 	search   *prometheus.HistogramVec

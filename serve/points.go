@@ -47,7 +47,7 @@ type PointOptions struct {
 	PerFamily int
 	// Threads for building where no index was kept; 0 means those of the measured build.
 	Threads int
-	// Say, where not nil, is told what is being done.
+	// Say, where not nil, is called with what is being done.
 	Say func(what string)
 }
 

@@ -50,9 +50,9 @@ type Config struct {
 	Content
 	// Embeddings is how many pictures are decoded or embedded at once; 0 means 1.
 	Embeddings int
-	// Queue is how many requests may wait for that; 0 means 16. Further ones are told to come again.
+	// Queue is how many requests may wait for that; 0 means 16. Further ones are refused, with a Retry-After.
 	Queue int
-	// Searches is how many searches run at once; 0 means 64. Further ones are told to come again.
+	// Searches is how many searches run at once; 0 means 64. Further ones are refused, with a Retry-After.
 	Searches int
 	// Connections is how many may be open; 0 means 20,000, or three quarters of the files that the
 	// process may open if that is fewer. For one more, that which has waited longest without a request
@@ -63,7 +63,7 @@ type Config struct {
 	// Hosts are names that requests may be made to, besides IP addresses and localhost. Without a
 	// token only loopback addresses are taken, so that no other page can reach in by a name of its own.
 	Hosts []string
-	// Log is told of every request; nil for nobody.
+	// Log takes a line for every request; nil for nobody.
 	Log *slog.Logger
 }
 
@@ -158,8 +158,8 @@ func (s *Server) Handler() http.Handler { return &s.stand }
 // use (the vectors, the indexes, the model) must not be closed under them. The end of the process frees it.
 var ErrUnfinished = errors.New("requests did not end")
 
-// Serve answers requests on l until ctx ends. Then requests that wait for their turn are told to come again, and
-// those under way may finish for three seconds. What is left is told to end; that takes a moment. It is over
+// Serve answers requests on l until ctx ends. Then requests that wait for their turn are refused with a Retry-After, and
+// those under way may finish for three seconds. What is left is asked to end; that takes a moment. It is over
 // within five seconds in any case, and may be called once.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	requests, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -260,7 +260,7 @@ func (s *Server) routes() http.Handler {
 				s.fail(w, req, err)
 			}
 		})
-		// Another method is told so in the API's own form.
+		// Another method is refused in the API's own form.
 		mux.HandleFunc(r.pattern, func(w http.ResponseWriter, req *http.Request) {
 			w.Header().Set("Allow", r.method)
 			s.fail(w, req, problem{http.StatusMethodNotAllowed, badMethod, fmt.Sprintf("%s takes %s, not %s.", r.pattern, r.method, req.Method)})
@@ -416,7 +416,7 @@ func (s *Server) ours(host string) bool {
 
 const cookieName = "annbench"
 
-// known tells who carries the token or the cookie, and anybody where no token is asked for.
+// known recognises who carries the token or the cookie, and anybody where no token is asked for.
 func (s *Server) known(req *http.Request) verdict {
 	if s.Token == "" {
 		return right
@@ -471,7 +471,7 @@ func (s *Server) login(w http.ResponseWriter, req *http.Request) {
 	http.Redirect(w, req, withQuery("/", req), http.StatusSeeOther)
 }
 
-// problem is an error as the API tells it: a status, a code for programs and a sentence for people.
+// problem is an error in the API: a status, a code for programs and a sentence for people.
 type problem struct {
 	status   int
 	Code     code   `json:"code"`
@@ -485,7 +485,7 @@ func badRequest(c code, format string, args ...any) error {
 }
 
 func (s *Server) fail(w http.ResponseWriter, req *http.Request, err error) {
-	if a, ok := w.(*answer); ok && a.status != 0 { // half told: the client is gone, or has to see that it is cut
+	if a, ok := w.(*answer); ok && a.status != 0 { // half sent: the client is gone, or has to see that it is cut
 		s.Log.Debug("an answer was cut off", "path", req.URL.Path, "error", err)
 		return
 	}

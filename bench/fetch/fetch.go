@@ -1,5 +1,5 @@
 // Package fetch brings public data sets to this machine: a table of names with addresses, sizes and
-// hashes ([Sets]), downloads that go on where they were stopped ([Fetch]), and a check of what is
+// hashes ([Sets]), downloads that resume ([Fetch]), and a check of what is
 // there ([Check]).
 //
 // It trusts no server: what has a known hash is compared with it before it gets its name, and of what
@@ -43,11 +43,11 @@ type Options struct {
 	Log func(format string, args ...any)
 }
 
-// attempts is how often a download that breaks off is gone on with by itself.
+// attempts is how often a download that breaks off is resumed without being asked.
 const attempts = 4
 
 // Fetch brings the files of a set into the folder dir, those that are there already left as they are
-// once their hash is found right. A download that was stopped is gone on with by the next call, where
+// once their hash is found right. A download that was stopped is resumed by the next call, where
 // the server can and says that the file is still the same. What has another size or hash than the
 // table says is an error, and gone.
 func Fetch(ctx context.Context, set Set, dir string, o Options) error {
@@ -216,7 +216,7 @@ func removeTag(part string) error {
 	return nil
 }
 
-// download fetches the file into part, and goes on where that ends.
+// download fetches the file into part, and resumes where that ends.
 func (j *job) download(ctx context.Context, part *os.File) error {
 	var err error
 	for try := range attempts {
@@ -236,7 +236,7 @@ func (j *job) download(ctx context.Context, part *os.File) error {
 		}
 		j.log("%s: %v; going on", j.Name, err)
 	}
-	return fmt.Errorf("%w; what has come is kept, the same command goes on from there", err)
+	return fmt.Errorf("%w; what has come is kept, the same command resumes from there", err)
 }
 
 // brokenError is a download that ended early, and may go on.

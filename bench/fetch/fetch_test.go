@@ -134,7 +134,7 @@ func TestFetchGoesOn(t *testing.T) {
 	}
 }
 
-// A call that was stopped is gone on with by the next one.
+// A call that was stopped is resumed by the next one.
 func TestFetchResumes(t *testing.T) {
 	s := serve(t, content(50_000))
 	dir := t.TempDir()
@@ -166,12 +166,12 @@ func TestFetchResumes(t *testing.T) {
 	}
 }
 
-// Where the file has changed on the server, what there is of the old one is not gone on with.
+// Where the file has changed on the server, what there is of the old one is not resumed.
 func TestFetchOfAnotherVersion(t *testing.T) {
 	old := serve(t, content(50_000))
 	old.tricks = []func(http.ResponseWriter, *http.Request){old.cut(20_000), old.cut(20_000), old.cut(20_000), old.cut(20_000)}
 	dir := t.TempDir()
-	if err := Fetch(t.Context(), old.set(), dir, Options{}); err == nil || !strings.Contains(err.Error(), "goes on from there") {
+	if err := Fetch(t.Context(), old.set(), dir, Options{}); err == nil || !strings.Contains(err.Error(), "resumes from there") {
 		t.Fatalf("error %v", err)
 	}
 	for _, c := range []struct {

@@ -111,7 +111,7 @@ func (p *Pipeline) progress(what string, done, total int, left time.Duration) {
 	}
 }
 
-// clear ends what progress tells of.
+// clear ends the progress that is shown.
 func (p *Pipeline) clear() {
 	if p.Progress != nil {
 		p.Progress("", 0, 0, 0)

@@ -28,7 +28,7 @@ type Config struct {
 	Seed       uint64
 	Perplexity float64 // of t-SNE; 0 means 30, the usual one
 	Iterations int     // of t-SNE; 0 means 750
-	// Progress, where not nil, is told of t-SNE's iterations.
+	// Progress, where not nil, is called with t-SNE's iterations.
 	Progress func(done, total int)
 }
 

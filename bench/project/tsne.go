@@ -34,7 +34,7 @@ const (
 // the number of processors. Sizes of groups and distances between them mean nothing.
 //
 // There is no library to take it from: the Go ones draw from a global source of chance, compare all
-// pairs, or cannot be had as a module.
+// pairs, or is not available as a module.
 func TSNE(ctx context.Context, x vec.Matrix, c Config) (*mat.Dense, error) {
 	perplexity := c.perplexity(x.Rows)
 	near, err := neighbours(ctx, x, min(x.Rows-1, int(3*perplexity)))

@@ -104,7 +104,7 @@ func (s *Store) cause(a Address, err error) (Kind, string) {
 	case res.Code == "BadDigest" || res.Code == "XAmzContentSHA256Mismatch" || res.Code == "XAmzContentChecksumMismatch":
 		return Damaged, "the bytes that arrived there are not those that were sent: run the same command again"
 	case res.Code == "SlowDown" || res.Code == "ServiceUnavailable" || res.StatusCode >= 500:
-		return Unreachable, fmt.Sprintf("%s cannot answer now (%d, %s), %d times in a row: run the same command again later, it goes on from there", s.endpoint, res.StatusCode, said, tries)
+		return Unreachable, fmt.Sprintf("%s cannot answer now (%d, %s), %d times in a row: run the same command again later, it resumes from there", s.endpoint, res.StatusCode, said, tries)
 	case res.Code == "InvalidObjectState":
 		return Denied, "the object is archived: restore it first"
 	case res.Code == "EntityTooLarge" || res.Code == "QuotaExceeded" || res.Code == "XMinioStorageFull":
@@ -115,7 +115,7 @@ func (s *Store) cause(a Address, err error) (Kind, string) {
 
 // unreachable puts what happened below HTTP into words.
 func (s *Store) unreachable(err error) (Kind, string, bool) {
-	const again = "; run the same command again, it goes on from there"
+	const again = "; run the same command again, it resumes from there"
 	var dns *net.DNSError
 	var authority x509.UnknownAuthorityError
 	var host x509.HostnameError

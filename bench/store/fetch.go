@@ -327,7 +327,7 @@ func (s *Store) parts(ctx context.Context, a Address, info minio.ObjectInfo, to 
 	return nil
 }
 
-// piece fetches the bytes from up to end, and goes on where a connection breaks.
+// piece fetches the bytes from up to end, and resumes where a connection breaks.
 func (s *Store) piece(ctx context.Context, a Address, info minio.ObjectInfo, to *os.File, from, end int64, m *meter) error {
 	var last error
 	fruitless := 0

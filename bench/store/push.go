@@ -177,7 +177,7 @@ func sums(ctx context.Context, f *os.File, from, size int64) (section io.ReadSee
 	return bytes.NewReader(b), m[:], hex.EncodeToString(h[:]), nil
 }
 
-// uploading is a multipart upload that has begun, as it is kept here so that it can be gone on with.
+// uploading is a multipart upload that has begun, as it is kept here so that it can be resumed.
 type uploading struct {
 	SHA256 string `json:"sha256"`
 	Size   int64  `json:"size"`

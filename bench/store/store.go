@@ -47,10 +47,10 @@ type Options struct {
 	// Part is the size of the pieces in which large objects come and go, in bytes; 0 means 16 MiB, and
 	// S3 takes no less than 5 MiB.
 	Part int64
-	// Progress, where not nil, is told how many bytes of a transfer are done. It is called by several
+	// Progress, where not nil, is called with how many bytes of a transfer are done. It is called by several
 	// goroutines.
 	Progress func(what string, done, total int64)
-	// Log, where not nil, is told of what a user should know. It is called by several goroutines.
+	// Log, where not nil, is called with what a user should know. It is called by several goroutines.
 	Log func(format string, args ...any)
 	// Getenv reads the environment; nil is os.Getenv. Credentials are always read from that of the
 	// process.
@@ -329,7 +329,7 @@ func (s *Store) Work(a Address) (string, error) {
 	return path, os.MkdirAll(dir, 0o755)
 }
 
-// watched is a reader that ends with a context and tells of what it reads.
+// watched is a reader that ends with a context and reports what it reads.
 type watched struct {
 	ctx  context.Context
 	r    io.Reader

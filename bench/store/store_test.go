@@ -270,7 +270,7 @@ func TestStoppedDownloadGoesOn(t *testing.T) {
 	s := open(t, server, Options{})
 	a := address(t, "s3://bucket/x.npy")
 	_, err := s.Fetch(t.Context(), a, nil)
-	if err == nil || !strings.Contains(err.Error(), "fetching s3://bucket/x.npy: ") || !strings.Contains(err.Error(), "goes on from there") {
+	if err == nil || !strings.Contains(err.Error(), "fetching s3://bucket/x.npy: ") || !strings.Contains(err.Error(), "resumes from there") {
 		t.Fatalf("error %v", err)
 	}
 	broken.Store(false)
@@ -532,7 +532,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"nobody answers", "s3://bucket/x.npy", map[string]string{"AWS_ENDPOINT_URL_S3": "http://" + closed.Addr().String()}, nil, Unreachable, []string{"s3://bucket/x.npy", closed.Addr().String() + " cannot be reached", "whether the server runs"}},
 		{"no host", "s3://bucket/x.npy", map[string]string{"AWS_ENDPOINT_URL_S3": "http://no-such-host.invalid"}, nil, Unreachable, []string{"cannot be reached", "no-such-host.invalid"}},
 		{"no TLS", "s3://bucket/x.npy", map[string]string{"AWS_ENDPOINT_URL_S3": "tls"}, nil, Unreachable, []string{"does not speak TLS", "http://"}},
-		{"busy", "s3://bucket/x.npy", nil, fail(503, "SlowDown", "Please reduce your request rate."), Unreachable, []string{"cannot answer now", "goes on from there"}},
+		{"busy", "s3://bucket/x.npy", nil, fail(503, "SlowDown", "Please reduce your request rate."), Unreachable, []string{"cannot answer now", "resumes from there"}},
 	} {
 		t.Run(at.name, func(t *testing.T) {
 			server := storetest.New(t, "bucket")

@@ -159,7 +159,7 @@ func (s *Sweep) checkData() error {
 		}
 	}
 	if d.LeaveOneOut && d.Queries != "" {
-		return s.errorf("$.data.leave_one_out", "leave_one_out draws the queries from the vectors, so it cannot be had with a file of queries")
+		return s.errorf("$.data.leave_one_out", "leave_one_out draws the queries from the vectors, so it does not go with a file of queries")
 	}
 	for i, name := range d.Allow {
 		if err := dataset.CheckGate(name); err != nil {

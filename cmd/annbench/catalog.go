@@ -22,10 +22,10 @@ type catalogCmd struct {
 type images struct {
 	Folder string `arg:"" optional:"" help:"Images by category, FOLDER/CATEGORY/x.jpg, .png or .webp; or boards as catalog render writes them." s3:"in"`
 	TSV    string `name:"tsv" aliases:"boards" help:"Annotations of boards in the form of Complete the Look, instead of FOLDER." placeholder:"FILE" s3:"in"`
-	Images string `help:"Folder of the board images that --tsv tells of, named by their signatures." placeholder:"DIR" s3:"in"`
+	Images string `help:"Folder of the board images that --tsv lists, named by their signatures." placeholder:"DIR" s3:"in"`
 }
 
-// open opens the collection. What was found wrong with it is told, and with strict is an error.
+// open opens the collection. What is wrong with it is printed, and with strict is an error.
 func (i *images) open(s *surface, strict bool) (catalog.Source, error) {
 	var src catalog.Source
 	var err error
@@ -37,7 +37,7 @@ func (i *images) open(s *surface, strict bool) (catalog.Source, error) {
 	case i.TSV != "" && i.Images != "":
 		src, err = catalog.OpenBoards(i.TSV, i.Images)
 	case i.TSV != "":
-		return nil, misuse(fmt.Errorf("--tsv %s tells of boxes alone: name the folder of the boards with --images", i.TSV))
+		return nil, misuse(fmt.Errorf("--tsv %s lists boxes only: name the folder of the boards with --images", i.TSV))
 	case i.Images != "":
 		return nil, misuse(errors.New("--images are boards: name their annotations with --tsv; a folder with a folder for each category needs no flag"))
 	default:
@@ -58,7 +58,7 @@ func (i *images) open(s *surface, strict bool) (catalog.Source, error) {
 }
 
 type catalogRenderCmd struct {
-	Out     string  `help:"Folder for the boards: boards.tsv and images/; one that was begun is gone on with." required:"" placeholder:"DIR" s3:"out"`
+	Out     string  `help:"Folder for the boards: boards.tsv and images/. An incomplete one is resumed." required:"" placeholder:"DIR" s3:"out"`
 	Boards  int     `help:"How many boards; five garments each. Default: 1000, or with --layout all that it has." placeholder:"N"`
 	Seed    uint64  `help:"Another seed, other boards; board N of a seed is always the same." default:"1"`
 	Layout  string  `help:"Annotations (TSV) to draw on: their boards' names, boxes and labels." placeholder:"FILE" s3:"in"`
@@ -73,8 +73,8 @@ type catalogRenderCmd struct {
 
 // Help is printed below the flags.
 func (catalogRenderCmd) Help() string {
-	return `The same flags give the same files on every machine. A call that was stopped is gone on with by the
-same call. Larger numbers make harder pictures.
+	return `The same flags give the same files on every machine. If a call was stopped, the same call resumes it.
+Larger numbers make harder pictures.
 
 Examples:
   annbench catalog render --boards 5000 --seed 1 --out boards

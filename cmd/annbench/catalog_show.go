@@ -67,7 +67,7 @@ func (c *catalogShowCmd) survey(ctx context.Context, s *surface) (*survey.Survey
 		}
 		return survey.OfAnnotations(a), nil
 	}
-	src, err := c.open(&surface{Console: console.Console{Quiet: true}}, c.Strict) // the problems are told with the others, below
+	src, err := c.open(&surface{Console: console.Console{Quiet: true}}, c.Strict) // the problems are listed with the others, below
 	if err != nil {
 		return nil, err
 	}

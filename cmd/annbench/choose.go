@@ -52,7 +52,7 @@ Examples:
   annbench choose results/filters --selectivity 1% --correlation far`
 }
 
-// errNothingFits has been told already.
+// errNothingFits has been printed already.
 var errNothingFits = errors.New("nothing fits")
 
 func (c *limitFlags) limits() []judge.Limit {

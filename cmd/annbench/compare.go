@@ -32,7 +32,7 @@ Examples:
   annbench compare results/before results/after --fail qps,recall`
 }
 
-// errWorse and errCannotTell have been told already.
+// errWorse and errCannotTell have been printed already.
 var errWorse, errCannotTell = errors.New("something got worse"), errors.New("cannot tell")
 
 func (c *compareCmd) Run(s *surface) error {

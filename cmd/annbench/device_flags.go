@@ -8,9 +8,9 @@ import (
 
 // deviceFlags say where a model runs, and how.
 type deviceFlags struct {
-	Device       []string `help:"Devices to try, in this order; annbench devices lists them. One named alone is taken, or is an error." default:"cuda,webgpu,cpu"`
+	Device       []string `help:"Devices to try, in this order; annbench devices lists them. If you name one device, annbench uses it or fails." default:"cuda,webgpu,cpu"`
 	DeviceOption []string `help:"An option of a device's provider, DEVICE.OPTION=VALUE: cuda.device_id=1, cuda.gpu_mem_limit=4294967296. May be repeated." placeholder:"OPTION" sep:"none"`
-	Precision    []string `help:"What the model computes in: fp32, tf32 (NVIDIA's tensor cores) or fp16; what that does to neighbours is told." default:"fp32"`
+	Precision    []string `help:"What the model computes in: fp32, tf32 (NVIDIA's tensor cores) or fp16. The effect on neighbours is reported." default:"fp32"`
 }
 
 // session is how sessions are opened; its Precision is the first.
@@ -39,7 +39,7 @@ func (f *deviceFlags) session(s *surface) (o embedder.SessionOptions, precisions
 	return o, precisions, nil
 }
 
-// one is session where only one precision can be had.
+// one is session where only one precision is possible.
 func (f *deviceFlags) one(s *surface) (embedder.SessionOptions, error) {
 	o, precisions, err := f.session(s)
 	if err == nil && len(precisions) > 1 {

@@ -33,7 +33,7 @@ func (embedCmd) Help() string {
 	return `Images that cannot be read are named, left out and counted. The vectors are vectors.npy in the
 folder, which NumPy reads; items.jsonl has id and category of each row.
 
-A call that was stopped, by whatever, is gone on with by the same call: no image is embedded twice.
+If a call was stopped for any reason, the same call resumes it: no image is embedded twice.
 
 Examples:
   annbench embed photos --out photos.vectors

@@ -248,7 +248,7 @@ func marksOf(out string) (marks, rows int) {
 	return marks, rows
 }
 
-// Killed again and again, once asked to end, and gone on with: no image goes through the model twice once
+// Killed again and again, once asked to end, and resumed: no image goes through the model twice once
 // its batch is marked, and the end is that of an undisturbed run.
 func TestEmbedKilled(t *testing.T) {
 	needsRuntime(t)
@@ -301,7 +301,7 @@ func TestEmbedKilled(t *testing.T) {
 		}
 		kills++
 		if stop == syscall.SIGINT {
-			if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(log.String(), "the same command goes on from there") {
+			if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(log.String(), "the same command resumes from there") {
 				t.Errorf("exit code %d after SIGINT: %s", code, &log)
 			}
 		}

@@ -42,7 +42,7 @@ type enginesUpCmd struct {
 
 // Help is printed below the flags.
 func (enginesUpCmd) Help() string {
-	return `The nodes listen on 127.0.0.1, on ports that were free, begin empty, and go on after this command;
+	return `The nodes listen on 127.0.0.1, on ports that were free, begin empty, and keep running after this command;
 sweeps find them by themselves. Their program is built by make engines, or named in
 ANNBENCH_WEAVIATE.
 

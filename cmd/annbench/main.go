@@ -1,10 +1,10 @@
-// Command annbench tells which nearest-neighbour index to put behind a visual search or a
+// Command annbench says which nearest-neighbour index to put behind a visual search or a
 // recommender: it embeds images, builds every index family under one contract, and reports build
 // time, latency, memory, recall and mAP.
 //
 //	annbench quickstart                    compare all families on drawn fashion boards
 //	annbench quickstart --images DIR       ... on the photographs in DIR/CATEGORY/*.jpg
-//	annbench run sweep.yaml                measure what a sweep file asks for; stop and go on at will
+//	annbench run sweep.yaml                measure what a sweep file asks for; stop and resume at will
 //	annbench plan sweep.yaml               what that would measure
 //	annbench merge DIR... --out DIR        join the results of shards
 //	annbench slurm sweep.yaml              job scripts for a cluster: measure in parts, merge, report
@@ -23,7 +23,7 @@
 //	annbench data fetch NAME               download a public data set, verified
 //	annbench run --data FILE               measure on vectors of your own, or of ann-benchmarks
 //	annbench data describe FILE            how hard they are to search
-//	annbench export results/NAME --out DIR hand results on to ann-benchmarks
+//	annbench export results/NAME --out DIR write results for ann-benchmarks
 //	annbench schema                        the JSON Schema of sweep files, for editors
 //	annbench engines up weaviate --nodes 3 a server that families are in, on this machine
 //	annbench families                      the index families and their settings
@@ -138,10 +138,10 @@ func mapper[T any](parse func(string) (T, error), set func(reflect.Value, T)) ko
 // misuse is an error that the user corrects by asking differently: exit code 2.
 func misuse(err error) error { return usage.Error{Err: err} }
 
-// errFailedCells says that a run ended well but not every cell did; it has been told already.
+// errFailedCells says that a run ended well but not every cell did; it has been printed already.
 var errFailedCells = errors.New("some cells failed")
 
-// errIncomplete says that results lack something of what was planned; it has been told already.
+// errIncomplete says that results lack something of what was planned; it has been printed already.
 var errIncomplete = errors.New("something is missing")
 
 func main() {
@@ -223,7 +223,7 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 	}
 	s.clear()
 	if code := signalled(); code != 0 && !(s.served && err == nil) {
-		fmt.Fprintln(stderr, "annbench: interrupted; what was measured is kept, and the same command goes on from there")
+		fmt.Fprintln(stderr, "annbench: interrupted; what was measured is kept, and the same command resumes from there")
 		return code
 	}
 	var wrong *sweepfile.Error
@@ -242,7 +242,7 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 	return exitFailed
 }
 
-// told reports whether err is about results that are there, and has been told already.
+// told reports whether err is about results that are there, and has been printed already.
 func told(err error) bool {
 	return errors.Is(err, errFailedCells) || errors.Is(err, errIncomplete) || errors.Is(err, errNothingFits) || errors.Is(err, errWorse) || errors.Is(err, errCannotTell)
 }

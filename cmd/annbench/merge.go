@@ -19,7 +19,7 @@ type mergeCmd struct {
 // Help is printed below the flags.
 func (mergeCmd) Help() string {
 	return `Merging again changes nothing: a measurement that stands in two folders is taken once. Where the runs
-set out to measure more than there is, what is missing is told, and the exit code is 1.
+planned more than there is, what is missing is listed, and the exit code is 1.
 
 Examples:
   annbench merge results/my/shards/* --out results/my

@@ -34,7 +34,7 @@ type runCmd struct {
 
 // Help is printed below the flags.
 func (runCmd) Help() string {
-	return `Measures only what is missing in the results folder, so a run that was stopped goes on, and a
+	return `Measures only what is missing in the results folder, so a run that was stopped resumes, and a
 finished one ends at once.
 
 Examples:

@@ -11,7 +11,7 @@ import (
 )
 
 type selfcheckCmd struct {
-	Busy bool `help:"Load every core for 75 s, and check that settings are told apart all the same, and none from itself."`
+	Busy bool `help:"Load every core for 75 s, and check that settings are still told apart, and none from itself."`
 }
 
 // Help is printed below the flags.

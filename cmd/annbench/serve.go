@@ -48,7 +48,7 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 	if err != nil {
 		return err
 	}
-	// Whatever does not end when it is told to must not keep the process: loading an index, a model at work.
+	// Whatever does not end when asked must not keep the process: loading an index, a model at work.
 	ended := make(chan struct{})
 	defer close(ended)
 	context.AfterFunc(ctx, func() {
@@ -206,7 +206,7 @@ func (c *serveCmd) model(s *surface, r *record.Results, src pipeline.Origin) (se
 	}
 	card, err := embedder.OpenCard(src.Model, 0)
 	if err == nil && card.SHA256 != e.ModelDigest {
-		err = fmt.Errorf("the model %s that is at hand is not the %s that made these vectors", card.Name, e.Model)
+		err = fmt.Errorf("the model %s is not the %s that made these vectors", card.Name, e.Model)
 	}
 	var devices []embedder.Device
 	if err == nil {

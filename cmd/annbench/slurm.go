@@ -38,8 +38,8 @@ type slurmCmd struct {
 // Help is printed below the flags.
 func (slurmCmd) Help() string {
 	return `Writes job scripts for Slurm into slurm/ in the results folder: one finds the exact neighbours, an array
-measures, each task its shard on a node of its own, and one merges and reports. Tasks that were stopped
-go on where they were when they are submitted again. Nothing is submitted without --submit.
+measures, each task its shard on a node of its own, and one merges and reports. Tasks that were
+stopped resume when they are submitted again. Nothing is submitted without --submit.
 
 Examples:
   annbench slurm my.yaml --partition cpu --account lab

@@ -42,7 +42,7 @@ type tuneCmd struct {
 func (tuneCmd) Help() string {
 	return `Searches families and settings together, and measures the answer anew beside the runner-up and exact search:
 fresh queries, fresh builds. Prints what choose prints of it, and writes a page. It ends early where nothing is left
-to try; what was stopped goes on when the same command runs again. Exit code 1 where nothing keeps the limits; the
+to try; the same command resumes what was stopped. Exit code 1 where nothing keeps the limits; the
 nearest setting is named then.
 
 Examples:

@@ -80,7 +80,7 @@ const (
 	AlikeCategory ProblemKind = "category like another"   // the names differ in case alone
 )
 
-// ProblemKinds are all kinds, in the order in which they are told.
+// ProblemKinds are all kinds, in the order in which they are listed.
 func ProblemKinds() []ProblemKind {
 	return []ProblemKind{
 		UnreadableRow, EmptyBox, ClippedBox, RepeatedBox, MissingBoard, CorruptImage,

@@ -131,7 +131,7 @@ func Open(dir string) (Source, error) {
 		return nil, fmt.Errorf("opening %s: %w", dir, err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, renderingFile)); err == nil {
-		return nil, fmt.Errorf("opening %s: its boards are not all rendered yet: run the same `annbench catalog render` again, it goes on", dir)
+		return nil, fmt.Errorf("opening %s: its boards are not all rendered yet: run the same `annbench catalog render` again, which resumes", dir)
 	}
 	return OpenFolder(dir)
 }
@@ -171,7 +171,7 @@ func (b *Boards) Boxes(g int) []boards.Box {
 // the boards without an image.
 func (b *Boards) Problems() []Problem { return slices.Clone(b.problems) }
 
-// Unused is the number of images that no annotation tells of.
+// Unused is the number of images without an annotation.
 func (b *Boards) Unused() int { return b.unused }
 
 // Group decodes board g and cuts out its boxes. Where the board cannot be decoded each of them has

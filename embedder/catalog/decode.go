@@ -176,7 +176,7 @@ func UseJPEG(name string, decode func(data []byte) (image.Image, error)) {
 // StandardJPEG is the standard library as a decoder of JPEG.
 const StandardJPEG = "Go's image/jpeg"
 
-// JPEGDecoder names what decodes JPEG files: what [UseJPEG] was told, or [StandardJPEG].
+// JPEGDecoder names what decodes JPEG files: what [UseJPEG] was given, or [StandardJPEG].
 func JPEGDecoder() string {
 	if fast := fastJPEG.Load(); fast != nil {
 		return fast.name

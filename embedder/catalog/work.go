@@ -69,7 +69,7 @@ func frameOf(jpeg []byte) (f jpegFrame) {
 		}
 		size := int(binary.BigEndian.Uint16(jpeg[at+2:]))
 		if size < 2 {
-			at += 2 // an error for Go; libjpeg goes on behind it
+			at += 2 // an error for Go; libjpeg continues behind it
 			continue
 		}
 		segment := jpeg[min(at+4, len(jpeg)):min(at+2+size, len(jpeg))]

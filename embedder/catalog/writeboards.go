@@ -27,7 +27,7 @@ const renderingFile = "render.json"
 
 // rendering is what stands in it.
 type rendering struct {
-	Digest   string        `json:"digest"` // of the collection; decides whether a folder is gone on with
+	Digest   string        `json:"digest"` // of the collection; decides whether a folder is resumed
 	Renderer int           `json:"renderer"`
 	Boards   int           `json:"boards"`
 	Seed     uint64        `json:"seed"`
@@ -48,7 +48,7 @@ type WriteProgress struct {
 // same IDs. Boards are drawn by as many goroutines as there are processors, and the files are the
 // same whatever their number.
 //
-// A call that was ended by ctx, or that failed, is gone on with by the next one; boards.tsv is there
+// A call that was ended by ctx, or that failed, is resumed by the next one; boards.tsv is there
 // once everything is. Where it is there already, nothing is done. It is an error if dir holds anything
 // else: boards of other settings, or files that WriteBoards did not write.
 func WriteBoards(ctx context.Context, r *Rendered, dir string, progress func(WriteProgress)) error {

@@ -315,7 +315,7 @@ func (c *Config) search(ctx context.Context, name string, a *answers) (*modelcar
 // chord is the distance of the vectors scaled to length 1, √(2 - 2·cos), of 1 - cos.
 func chord(rank float32) float64 { return math.Sqrt(max(0, 2*float64(rank))) }
 
-// left is the time that remains if it goes on like this; 0 where unknown.
+// left is the time that remains at this speed; 0 where unknown.
 func left(done, total int, elapsed time.Duration) time.Duration {
 	if done == 0 {
 		return 0

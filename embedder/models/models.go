@@ -240,7 +240,7 @@ func isModel(path string) error {
 	}
 }
 
-// wanted tells who has a model and no card what to write.
+// wanted says to somebody who has a model and no card what to write.
 const wanted = `"file", "input" {"fit", "resample", and for float32 "mean" and "std"}; ` +
 	`where the model's graph does not tell: "input" {"name", "layout", "type", "height", "width"}, "embedding" {"output", "dim"}; ` +
 	`optional: "name", "sha256" (of the ONNX file), "doc", "licence", "input" {"channels", "crop"}, ` +

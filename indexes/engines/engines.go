@@ -45,7 +45,7 @@ type engine struct {
 	ready func(ctx context.Context, nodes []Node) error
 	// address is what families are given.
 	address func(nodes []Node) string
-	// warning is what a user has to know of a running one.
+	// warning is a limitation of a running one.
 	warning string
 }
 
@@ -246,7 +246,7 @@ type Config struct {
 	Timeout time.Duration
 }
 
-// Start starts an engine and waits until it answers. warning is what its user has to know. If it fails,
+// Start starts an engine and waits until it answers. warning is a limitation that its user should know. If it fails,
 // nothing of it is left.
 func (d Dir) Start(ctx context.Context, c Config) (started *State, warning string, err error) {
 	e, err := lookup(c.Engine)
@@ -274,7 +274,7 @@ func (d Dir) Start(ctx context.Context, c Config) (started *State, warning strin
 		return nil, "", err
 	}
 	if before != nil {
-		return nil, "", fmt.Errorf("a %s is there already, at %s: `annbench engines status` tells how it is, `annbench engines down %s --nodes %d` ends it", before.What(), before.Address, e.name, c.Nodes)
+		return nil, "", fmt.Errorf("a %s is there already, at %s: `annbench engines status` says how it is, `annbench engines down %s --nodes %d` ends it", before.What(), before.Address, e.name, c.Nodes)
 	}
 	data := c.Data
 	if data == "" {

@@ -151,7 +151,7 @@ func (g *runGroup) words(d definition) []string {
 	return out
 }
 
-// foreignRun finds the Python that has what the module imports, or says why none is at hand.
+// foreignRun finds the Python that has what the module imports, or says why there is none.
 func (f *Family) foreignRun(folder string, d dialect, module string) (missing string) {
 	home, err := Home()
 	if err != nil {
@@ -465,7 +465,7 @@ func encode(v any) string {
 	return fmt.Sprint(v)
 }
 
-// guessApproach tells the kind of index by words of its name; folders do not say.
+// guessApproach guesses the kind of index from words of its name; folders do not say.
 func guessApproach(name string) string {
 	name = strings.ToLower(name)
 	for _, a := range []struct{ word, approach string }{

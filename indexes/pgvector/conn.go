@@ -50,7 +50,7 @@ func oneLine(err error) error {
 // pgvector's types and operators are found wherever it was installed.
 func (c *conn) set(ctx context.Context) error {
 	// Compiling a plan costs more than a search, and is tried where a plan looks costly, as every plan
-	// does that the planner was told to avoid.
+	// does that the planner was asked to avoid.
 	statements := "SET jit = off"
 	if c.server.schema != "" && c.server.schema != "public" && c.server.schema != "pg_catalog" {
 		statements += "; SELECT set_config('search_path', current_setting('search_path') || ', ' || " + quote(ident(c.server.schema)) + ", false)"
@@ -64,7 +64,7 @@ func (c *conn) lasting(ctx context.Context) error {
 	if c.server.oneSession || parseVersion(c.server.Postgres).less(version{14}) {
 		return nil
 	}
-	// Not every system can: then the server goes on until it is done, or until Drop ends it.
+	// Not every system can: then the server continues until it is done, or until Drop ends it.
 	_, err := c.query(ctx, "SET client_connection_check_interval = '1s'")
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {

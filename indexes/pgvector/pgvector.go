@@ -29,7 +29,7 @@ import (
 const connectPatience = 10 * time.Second
 
 // Versions that are needed: of PostgreSQL for plan_cache_mode and the rest of what a session sets, of
-// pgvector for HNSW, for the type halfvec, and for searches that go on until they have enough.
+// pgvector for HNSW, for the type halfvec, and for searches that continue until they have enough.
 var (
 	oldestPostgres = version{13}
 	oldestVector   = version{0, 5}
@@ -196,7 +196,7 @@ func (s *Server) Supports(halfvec, iterative bool) error {
 	return nil
 }
 
-// note keeps what the server says beside its answers: warnings, and what pgvector tells of a build.
+// note keeps what the server says beside its answers: warnings, and what pgvector says about a build.
 func (s *Server) note(n *pgconn.Notice) {
 	if n.SeverityUnlocalized == "NOTICE" && !ofVector(n.Message) {
 		return // "table does not exist, skipping", and the like

@@ -290,7 +290,7 @@ func (x *Searcher) readied(ctx context.Context, one *session, a asking, want Set
 }
 
 // sets are the settings of a session that searches. The plan is made once, not once a search. The
-// planner is told to leave scans alone where there is an index: below a few thousand rows it takes the
+// planner is asked to leave scans alone where there is an index: below a few thousand rows it takes the
 // scan, which is not what is to be measured.
 func (x *Searcher) sets(s Settings) string {
 	all := fmt.Sprintf("SET jit = off; SET plan_cache_mode = force_generic_plan; SET max_parallel_workers_per_gather = %d", s.Workers)

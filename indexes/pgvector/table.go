@@ -370,7 +370,7 @@ func (s *Server) Sizes(ctx context.Context, t *Table) (Sizes, error) {
 }
 
 // Drop removes what Build left under a name, whole or not, and ends what still works on it: a server
-// goes on with a statement whose client was killed. That nothing is there is no error.
+// continues a statement whose client was killed. That nothing is there is no error.
 func (s *Server) Drop(ctx context.Context, name string) error { return s.drop(ctx, name) }
 
 // Drop is [Server.Drop] for a server that nothing else is asked of: whether it has pgvector, or still has

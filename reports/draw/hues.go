@@ -10,7 +10,7 @@ import (
 )
 
 // Hue is a family's colour on paper and on a dark screen, and its mark in point plots, so that no
-// family is told by colour alone.
+// family is shown by colour alone.
 type Hue struct {
 	Light, Dark RGB
 	mark        mark

@@ -51,7 +51,7 @@ type PairChange struct {
 	Change     Change
 }
 
-// Worst is how the pair is told in one word: worse where any quantity is, else better where any is.
+// Worst is the pair in one word: worse where any quantity is, else better where any is.
 func (p Pair) Worst() Change {
 	out := Same
 	for _, c := range p.Changes {

@@ -484,7 +484,7 @@ func envName(i int) string {
 var figures = regexp.MustCompile(`[0-9]+(\.[0-9]+)?`)
 
 // disturbed notes what disturbed timing. The runs of a sweep that was divided find much the same, with
-// other figures: that is told once.
+// other figures: that is said once.
 func (r *Report) disturbed() {
 	var kinds []string
 	first, more := map[string]string{}, map[string]int{}

@@ -17,7 +17,7 @@ import (
 )
 
 // The colours of a model's card, by the names that its figures use as families. A category below the
-// threshold is told by its mark as well.
+// threshold is shown by its mark as well.
 var modelHues = func() map[string]draw.Hue {
 	h := map[string]draw.Hue{
 		"train":      draw.Tint(0x0072b2, 0x4aa9ea, draw.Circle),

@@ -166,7 +166,7 @@ func makeGallery(r *judge.Report, choices []judge.Choice, class func(string) str
 	g := gallery{K: r.Focus.K}
 	src := r.Source(r.Focus.Dataset)
 	if src == nil || src.Gallery == nil || len(src.Gallery.Queries) == 0 {
-		g.Why = "The results hold no gallery: the data set has no pictures, or the sweep was told to keep none."
+		g.Why = "The results hold no gallery: the data set has no pictures, or the sweep keeps none."
 		return g
 	}
 	root, err := os.OpenRoot(src.Dir)

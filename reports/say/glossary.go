@@ -82,7 +82,7 @@ var glossary = []Entry{
 	{"resident", "memory that is really taken up"},
 	{"ring", "a mark that is not filled: another setting of the family beats it in both"},
 	{"round", "a few seconds in which every setting answers some queries in turn, so that what else the machine does falls on all alike"},
-	{"setting", "a number that a family is told, such as how much of the index a search looks at"},
+	{"setting", "a number that a family takes, such as how much of the index a search looks at"},
 	{"skewness", "how far values lie to one side: above 0 where few are very large"},
 	{"speed-up", "how many times as fast as the fastest exact search"},
 	{"tied", "these measurements cannot tell which is better: the interval of the difference holds none"},
@@ -155,5 +155,5 @@ var settingWords = map[string]string{
 	"codes": "whether the graph is walked by codes of a byte a number", "Ml": "share of a layer's vectors that are also on the next", "fetch": "neighbours that the library is asked for, of which the k nearest are taken",
 	"trees": "of a forest: how many; more find more, and cost memory and build time", "leaf": "of a forest: the most vectors that are left together", "bounds": "of a forest: whether codes are kept whose bounds spare most distances", "search_k": "of a forest: vectors that a search looks at; more find more, and take longer",
 	"index": "a graph, or a scan of all vectors", "shards": "parts that the vectors are spread over", "replicas": "nodes that hold each shard", "nodes": "machines of the server", "workers": "processes that help with one search",
-	"maintenance_work_mem": "memory for making the index, in MB", "iterative_scan": "whether a search goes on until it has k", "post": "passes over the finished graph that improve it", "edge_size": "of a graph: links of a vector that are followed", "seed": "what chance is drawn from",
+	"maintenance_work_mem": "memory for making the index, in MB", "iterative_scan": "whether a search continues until it has k", "post": "passes over the finished graph that improve it", "edge_size": "of a graph: links of a vector that are followed", "seed": "what chance is drawn from",
 }

@@ -46,7 +46,7 @@ func noteText(r *judge.Report, n judge.Note) string {
 	for i := range r.Envs {
 		which = append(which, fmt.Sprintf("%s is %s", r.Envs[i].Name, brief(&r.Envs[i], r.Envs)))
 	}
-	return fmt.Sprintf("these results were measured in %d different environments, of which each line tells its own: differences of speed may be the machines'. %s", n.N, strings.Join(which, "; "))
+	return fmt.Sprintf("these results were measured in %d different environments, and each line names its own: differences of speed may be the machines'. %s", n.N, strings.Join(which, "; "))
 }
 
 // datasetNames names the data sets, each once.

@@ -40,7 +40,7 @@ func Search(s *record.Search) string {
 		if n > shown {
 			names = append(names, fmt.Sprintf("%d more", n-shown))
 		}
-		line("Left untried for want of time: %s. The same command goes on with them.", And(names))
+		line("Left untried for want of time: %s. The same command tries them.", And(names))
 	}
 	if s.Enough > 0 {
 		info, _ := metric.Lookup(s.Quality)
@@ -125,6 +125,6 @@ func SearchSoFar(s *record.Search) string {
 	if best.Rows < s.Rows {
 		on = fmt.Sprintf("a sample of %d of the %d vectors", best.Rows, s.Rows)
 	}
-	fmt.Fprintf(&b, "\nThe best so far, found on %s and not measured anew: about %s a query. The search was stopped; the same command goes on.\n", on, Format(metric.Seconds, best.Score))
+	fmt.Fprintf(&b, "\nThe best so far, found on %s and not measured anew: about %s a query. The search was stopped; the same command resumes it.\n", on, Format(metric.Seconds, best.Score))
 	return b.String()
 }

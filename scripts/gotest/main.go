@@ -78,7 +78,7 @@ func follow(w io.Writer, r io.Reader) (result, error) {
 	type key struct{ pkg, test string }
 	kept := map[key]*strings.Builder{}
 	failedTests := map[string]bool{} // by package
-	var order []key                  // of first output, so that what a crash left open is told in order
+	var order []key                  // of first output, so that what a crash left open is listed in order
 	in := bufio.NewReader(r)
 	for {
 		line, err := in.ReadString('\n')
@@ -158,7 +158,7 @@ func reason(text string) string {
 	return cmp.Or(last, "no reason given")
 }
 
-// print tells what was left out, tests of one package and one reason together, and the counts.
+// print says what was left out, tests of one package and one reason together, and the counts.
 func (r result) print(w io.Writer) {
 	slices.SortStableFunc(r.skips, func(a, b skip) int {
 		return cmp.Or(strings.Compare(a.pkg, b.pkg), strings.Compare(a.reason, b.reason))

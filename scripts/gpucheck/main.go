@@ -5,7 +5,7 @@
 //	make gpu-check
 //	bin/gpucheck      the same, where bin/ and .deps/onnxruntime were carried to: it builds and fetches nothing
 //
-// It is told by the environment:
+// It reads the environment:
 //
 //	IMAGES=dir        photographs, CATEGORY/x.jpg; default: drawn boards, as JPEG files
 //	DEVICES=list      default: every device but the CPU that is ready; with none, the CPU

@@ -292,7 +292,7 @@ func (d digester) digest(rows, dim int) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// Digest identifies vectors and items, as [Meta] says. For a folder it is at hand; for other forms it
+// Digest identifies vectors and items, as [Meta] says. For a folder it is known; for other forms it
 // is computed from the content, once, which takes about a second for a gigabyte. The error is that of
 // ctx.
 func (c *Collection) Digest(ctx context.Context) (string, error) {
@@ -431,7 +431,7 @@ type Writer struct {
 	thumbs    *os.File // nil before the first
 	zip       *zip.Writer
 	zipped    *appender // what zip writes to
-	journal   *journal  // of a collection that can be gone on with; nil for others
+	journal   *journal  // of a collection that can be resumed; nil for others
 	err       error     // the first, after which nothing is written any more
 	given     Meta      // what was read beside the vectors; see [OpenFiles]
 }
@@ -582,7 +582,7 @@ func (w *Writer) commit(embedding json.RawMessage) (*Meta, error) {
 	}
 	w.tmp = ""
 	if w.journal != nil {
-		// After the folder has its name: until then, the journal is what can be gone on with.
+		// After the folder has its name: until then, the journal is what can be resumed.
 		_ = os.Remove(filepath.Join(w.dir, journalFile))
 		_ = w.journal.f.Close()
 	}

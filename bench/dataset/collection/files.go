@@ -47,7 +47,7 @@ const readersVersion = 4
 // megabytes and what the items take, whatever the size of the file (a chunked HDF5 file takes a row
 // of its chunks).
 //
-// progress, where not nil, is told how many rows were read, and of how many, 0 where unknown. The
+// progress, where not nil, is called with how many rows were read, and of how many, 0 where unknown. The
 // error names the file, and the byte, line or row.
 func OpenFiles(ctx context.Context, src Files, cacheDir string, progress func(done, total int)) (*Collection, error) {
 	plain := src.Queries == "" && src.Neighbors == "" && src.Columns == vecfile.Columns{}

@@ -49,7 +49,7 @@ type mark struct {
 	Note   json.RawMessage `json:"note,omitempty"`
 }
 
-// journal is the part of a [Writer] that makes it go on where it was stopped.
+// journal is the part of a [Writer] that makes it resume where it was stopped.
 type journal struct {
 	f                      *os.File // locked while it is open
 	size                   int64
@@ -80,7 +80,7 @@ func (b both) Write(p []byte) (int, error) {
 	return b.Hash.Write(p)
 }
 
-// appender is where a zip goes: nowhere, as long as f is nil, while what the file holds already is told to
+// appender is where a zip goes: nowhere, as long as f is nil, while what the file holds already is written to
 // its writer again.
 type appender struct {
 	f   *os.File
@@ -99,7 +99,7 @@ func (a *appender) Write(p []byte) (int, error) {
 
 // Resume is [Create] for work that may be stopped at any time, by a signal or by a power cut: the folder
 // ".NAME.part" beside dir keeps all up to the last [Writer.Mark], and the next Resume with the same key
-// goes on from there. The key names what is being written; what was begun with another one is dropped, and
+// resumes from there. The key names what is being written; what was begun with another one is dropped, and
 // replaced says so. [Writer.Rows] and [Writer.Notes] tell what is there.
 //
 // What is not whole is cut: rows after the last mark, a torn line, and, after a power cut, marks whose

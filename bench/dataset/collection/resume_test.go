@@ -41,7 +41,7 @@ func appendRows(t rapid.TB, w *Writer, items []Item, m vec.Matrix, from, to, blo
 	}
 }
 
-// Whatever is lost of whichever file, at whatever point: what is gone on with was whole, and the end is the
+// Whatever is lost of whichever file, at whatever point: what is resumed was whole, and the end is the
 // same as without.
 func TestResumeAfterAnyLoss(t *testing.T) {
 	items, m := random(60, 3, 7)

@@ -43,9 +43,9 @@ const (
 	// Out is written here, and stored when the command has done its work.
 	Out = "out"
 	// Made is a folder of vectors: as Out, and what is made stays here until it is stored, so that a
-	// command that was stopped is gone on with.
+	// command that was stopped is resumed.
 	Made = "made"
-	// Work is a results folder that is gone on with: what is in the bucket is fetched first, and what
+	// Work is a results folder that is resumed: what is in the bucket is fetched first, and what
 	// is measured is stored while the command runs.
 	Work = "work"
 	// Own is left to the command.
@@ -74,7 +74,7 @@ type Config struct {
 	Say, SayPlain func(line string)
 	// Progress is how far something is, as in package pipeline; a total of 0 ends it.
 	Progress func(what string, done, total int, left time.Duration)
-	// Told reports whether an error is about results that are there, and has been told already.
+	// Told reports whether an error is about results that are there, and has been printed already.
 	Told func(error) bool
 }
 
@@ -404,7 +404,7 @@ func (st *Stage) writable(ctx context.Context, value string) (store.Address, *st
 	return at, s, err
 }
 
-// toWork gives the local copy of a results folder that is gone on with.
+// toWork gives the local copy of a results folder that is resumed.
 func (st *Stage) toWork(ctx context.Context, value string) (string, error) {
 	at, s, err := st.writable(ctx, value)
 	if err != nil {
@@ -558,7 +558,7 @@ func (st *Stage) storeOut(ctx context.Context, out output) error {
 	return nil
 }
 
-// both is the error of the work and that of storing it; one that has been told already does not hide
+// both is the error of the work and that of storing it; one that has been printed already does not hide
 // the other.
 func (st *Stage) both(err, stored error) error {
 	if err == nil || !st.Told(err) {

@@ -190,7 +190,7 @@ func DrawOn(c Config, seed, n uint64, layout []Box) (*Board, error) {
 	return board, nil
 }
 
-// compose paints the items in their places on a ground of w × h pixels. annotate is told of each item
+// compose paints the items in their places on a ground of w × h pixels. annotate is called with each item
 // the rectangle that it came to fill, in shares of the board, in the order of painting.
 func (d dice) compose(items []item, w, h int, cluttered bool, annotate func(it *item, x0, y0, x1, y1 float64) Box) *Board {
 	img := newCanvas(w, h)

@@ -121,7 +121,7 @@ func stripe(x, part, px float64) float64 {
 }
 
 // textile picks a cloth: colour and pattern are drawn without regard to the garment, so that a
-// category is told by its form.
+// category is known by its form.
 func (d dice) textile() material {
 	c := d.colour()
 	e := d.contrast(c)

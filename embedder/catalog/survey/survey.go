@@ -30,7 +30,7 @@ type Options struct {
 	Side int
 	// Seed of the choice of samples.
 	Seed uint64
-	// Progress, where not nil, is told how many items are looked at. One call at a time.
+	// Progress, where not nil, is called with how many items were looked at. One call at a time.
 	Progress func(done, total int)
 }
 

@@ -71,7 +71,7 @@ type Reply struct {
 	// Phase says that a part of a build begins: train, add or finish.
 	Phase string `json:"phase,omitempty"`
 
-	Error string `json:"error,omitempty"` // what went wrong, for people; the program may go on
+	Error string `json:"error,omitempty"` // what went wrong, for people; the program may continue
 
 	// Of hello.
 	Protocol int      `json:"protocol,omitempty"`
