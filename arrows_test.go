@@ -72,9 +72,10 @@ var arrows = map[string][]string{
 	"bench/dataset":            {"indexes/vec", "bench/dataset/vecfile", "bench/dataset/attributes", "bench/dataset/collection"},
 	// What a sweep file says, and what comes of it.
 	// Who may be answered under a filter, and the truth then.
+	"bench/churn":     {"indexes/vec", "bench/dataset", "bench/dataset/vecfile"},
 	"bench/filter":    {"indexes/vec", "bench/dataset", "bench/dataset/attributes", "bench/dataset/vecfile"},
-	"bench/sweepfile": {"bench/filter", "indexes", "indexes/vec", "indexes/external", "bench/dataset", "bench/dataset/vecfile", "bench/record"},
-	"bench":           {"bench/filter", "indexes", "indexes/vec", "indexes/external", "bench/sweepfile", "bench/dataset", "bench/dataset/vecfile", "bench/dataset/attributes", "bench/dataset/collection", "bench/lease", "bench/metric", "bench/record"},
+	"bench/sweepfile": {"bench/churn", "bench/filter", "indexes", "indexes/vec", "indexes/external", "bench/dataset", "bench/dataset/vecfile", "bench/record"},
+	"bench":           {"bench/churn", "bench/filter", "indexes", "indexes/vec", "indexes/external", "bench/sweepfile", "bench/dataset", "bench/dataset/vecfile", "bench/dataset/attributes", "bench/dataset/collection", "bench/lease", "bench/metric", "bench/record"},
 
 	// The search for settings under limits; what it finds is judged as a report judges.
 	"bench/tune": {"bench", "bench/metric", "bench/record", "indexes", "indexes/vec", "reports/judge"},

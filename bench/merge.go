@@ -69,7 +69,7 @@ func Merge(ctx context.Context, folders []string, out string, cfg MergeConfig) (
 		if err != nil {
 			return m, err
 		}
-		r.Records = append(r.Records, r.Filtered...)
+		r.Records = append(append(r.Records, r.Filtered...), r.Churned...)
 		all = append(all, r)
 		p, err := record.OpenPlans(dir)
 		if err != nil {

@@ -153,7 +153,7 @@ func (r *Run) open(ctx context.Context, sum *Summary) (c *coordinator, err error
 	if err := r.describe(c.set); err != nil {
 		return nil, err
 	}
-	if err := checkFilters(r.Sweep, c.set); err != nil {
+	if err := errors.Join(checkFilters(r.Sweep, c.set), checkChurn(r.Sweep, c.set)); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(r.Out, record.RecordsFile)
@@ -355,6 +355,9 @@ func (c *coordinator) run(ctx context.Context, plan *Plan) error {
 			return err
 		}
 	}
+	if err := c.churn(ctx, plan); err != nil {
+		return err
+	}
 	c.report("done")
 	return nil
 }
@@ -410,7 +413,7 @@ func (c *coordinator) truth(ctx context.Context, m vec.Metric) error {
 	known := slices.ContainsFunc(c.Dataset.Difficulty, func(d record.Difficulty) bool { return d.Metric == string(m) })
 	err = p.run(ctx, order{
 		Do: doTruth, Set: c.Run.Set, Metric: m, Threads: c.env.Cores, MaxK: c.maxK(),
-		Allow: c.Sweep.Data.Allow, Given: c.given(m), Hardness: !known, Seed: c.Sweep.Seed, Filters: allFilters(c.Sweep),
+		Allow: c.Sweep.Data.Allow, Given: c.given(m), Hardness: !known, Seed: c.Sweep.Seed, Filters: allFilters(c.Sweep), Churns: allSpecs(c.Sweep),
 	}, func(r reply) {
 		if r.Difficulty != nil {
 			c.Dataset.Difficulty = append(c.Dataset.Difficulty, *r.Difficulty)

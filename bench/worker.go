@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"annbench/bench/churn"
 	"annbench/bench/dataset"
 	"annbench/bench/dataset/collection"
 	"annbench/bench/filter"
@@ -51,6 +52,9 @@ type order struct {
 	// Filters are those that are to be prepared with the truth; FilterSeed makes those that are made.
 	Filters    []filter.Filter `json:"filters,omitempty"`
 	FilterSeed uint64          `json:"filter_seed,omitempty"`
+	// Churns are the runbooks whose truth is to be prepared; Churning is the one that is to be followed.
+	Churns   []churn.Spec `json:"churns,omitempty"`
+	Churning Churning     `json:"churning,omitzero"`
 
 	// Of families with an engine.
 	Server Server `json:"server,omitzero"`
@@ -66,6 +70,7 @@ const (
 	doBuild  task = "build"  // build an index and save it
 	doHog    task = "hog"    // keep a processor busy until it is killed; see [SelfCheckBusy]
 	doSearch task = "search" // load it, measure memory, time and score every setting
+	doChurn  task = "churn"  // follow a runbook: build, change, time and score every setting at every search
 	doTry    task = "try"    // load it, and try settings as they come; Points[0] is what it was built with
 )
 
@@ -110,6 +115,7 @@ type reply struct {
 	Runtime string `json:"runtime,omitempty"` // what calls it
 
 	Error string `json:"error,omitempty"`
+	Step  int    `json:"step,omitempty"` // of a runbook: Cell is of its search
 	Disk  bool   `json:"disk,omitempty"` // Error is of the disk, see [isDiskError]: other cells would fail alike
 	Done  bool   `json:"done,omitempty"` // the last line of a worker that did all that it was told
 }
@@ -161,6 +167,8 @@ func (w *worker) do(ctx context.Context) error {
 		return w.truth(ctx)
 	case doBuild:
 		return w.build(ctx)
+	case doChurn:
+		return w.follow(ctx)
 	case doSearch, doTry:
 		return w.search(ctx)
 	}
@@ -186,6 +194,9 @@ func (w *worker) truth(ctx context.Context) error {
 	}
 	if err == nil {
 		err = w.prepareFilters(ctx)
+	}
+	if err == nil {
+		err = w.prepareChurn(ctx)
 	}
 	if w.Hardness && err == nil {
 		d := Describe(w.set, truth)

@@ -70,6 +70,14 @@ const (
 	Analytic     = "analytic"       // by the family's formula
 	PeakBuild    = "peak_build"     // highest resident memory of the build, less what stood before it
 	AnswerCount  = "answers"        // mean number of answers a query got
+	Living       = "living"         // vectors that live at a search of a runbook
+	Stale        = "stale"          // share of them that the index does not have
+	Updated      = "updated"        // vectors that were added and removed since the search before
+	UpdateWall   = "update"         // wall time of that, or of building anew
+	UpdateCPU    = "update_cpu"     // processor time of that
+	DuringP50    = "during_p50"     // latency of queries that arrive while an index changes
+	DuringP99    = "during_p99"     //
+	DuringP999   = "during_p999"    //
 	Selectivity  = "selectivity"    // share of the base that passes a filter, mean over the queries
 	Unfilled     = "unfilled"       // share of queries with fewer than k vectors that pass
 )
@@ -166,6 +174,14 @@ var Table = []Info{
 	{Analytic, Bytes, true, "analytic", "size by the family's formula"},
 	{PeakBuild, Bytes, true, "peak", "highest resident memory while building, less what stood before"},
 	{AnswerCount, Count, false, "answers", "mean number of answers to a query"},
+	{Living, Count, false, "living", "vectors that live at a search of a runbook"},
+	{Stale, Ratio, true, "stale", "share of the living vectors that the index does not have yet"},
+	{Updated, Count, false, "updated", "vectors that were added and removed since the search before"},
+	{UpdateWall, Seconds, true, "update", "wall time of adding and removing since the search before, or of building anew"},
+	{UpdateCPU, Seconds, true, "update CPU", "processor time of that"},
+	{DuringP50, Seconds, true, "during p50", "median latency of queries that arrive while the index changes, from when they were due"},
+	{DuringP99, Seconds, true, "during p99", "time that 99 % of those stay within"},
+	{DuringP999, Seconds, true, "during p99.9", "time that 99.9 % of those stay within"},
 	{Selectivity, Ratio, false, "selectivity", "share of the base that passes the filter, mean over the queries"},
 	{Unfilled, Ratio, true, "unfilled", "share of queries with fewer than k vectors that pass: their recall is over those that do"},
 }

@@ -28,12 +28,14 @@ const (
 // Results is a results folder as it was read.
 type Results struct {
 	Dir     string
-	Records []Record // in the order in which they were measured, those under a filter left out
+	Records []Record // in the order in which they were measured, those under a filter and of runbooks left out
 	// Filtered are the records of cells with a filter, which compare with each other alone.
 	Filtered []Record
-	Dataset  Dataset
-	Gallery  *Gallery // nil where the folder has none
-	Map      *Map     // nil where the folder has none
+	// Churned are the records of searches of runbooks, likewise.
+	Churned []Record
+	Dataset Dataset
+	Gallery *Gallery // nil where the folder has none
+	Map     *Map     // nil where the folder has none
 	// Torn is how many bytes of an unfinished last line were left aside: a run was stopped while it
 	// wrote them.
 	Torn int64
@@ -51,10 +53,14 @@ func Open(dir string) (*Results, error) {
 		return nil, err
 	}
 	r.Records = slices.DeleteFunc(r.Records, func(rec Record) bool {
-		if rec.Cell.Filter == "" {
+		switch {
+		case rec.Cell.Churn != "":
+			r.Churned = append(r.Churned, rec)
+		case rec.Cell.Filter != "":
+			r.Filtered = append(r.Filtered, rec)
+		default:
 			return false
 		}
-		r.Filtered = append(r.Filtered, rec)
 		return true
 	})
 	if err := atomicfile.ReadJSON(filepath.Join(dir, DatasetFile), &r.Dataset); err != nil {

@@ -38,6 +38,12 @@ type Cell struct {
 	Filter string  `json:"filter,omitempty"`
 	Way    string  `json:"way,omitempty"`
 	Factor float64 `json:"factor,omitempty"`
+
+	// Churn names the runbook that the index followed, Step the search in it, by its number there. Rebuild is after how many
+	// searches the index was built anew; 0 where it was changed.
+	Churn   string `json:"churn,omitempty"`
+	Step    int    `json:"step,omitempty"`
+	Rebuild int    `json:"rebuild,omitempty"`
 }
 
 // The modes of measuring.

@@ -86,7 +86,10 @@ func (s *Sweep) check(lookup lookup) error {
 			return err
 		}
 	}
-	return s.checkFilters()
+	if err := s.checkFilters(); err != nil {
+		return err
+	}
+	return s.checkChurn()
 }
 
 // More than any machine has, so that a slip of the pen is found before hours have passed.

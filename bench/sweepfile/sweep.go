@@ -64,6 +64,8 @@ type Sweep struct {
 	Families []FamilySweep `yaml:"families"`
 	// Filters are searched under, besides searches of all vectors. Default: none.
 	Filters []FilterSweep `yaml:"filters"`
+	// Churn has indexes follow runbooks of inserts, deletes and searches, besides searches of all vectors. Default: none.
+	Churn []ChurnSweep `yaml:"churn"`
 
 	// Fit says that settings which depend on the number of vectors may be set by it. No key of the file.
 	Fit bool `yaml:"-"`
@@ -220,6 +222,27 @@ type FilterSweep struct {
 	Factor OneOrMany[float64] `yaml:"factor"`
 
 	sum string // of the CSR files
+}
+
+// ChurnSweep is one runbook, or several that are made: either PerStep or Runbook.
+type ChurnSweep struct {
+	// PerStep is the share of what lives that every step replaces, like 5%: a runbook is made.
+	PerStep Scalar `yaml:"per_step"`
+	// Steps of a made runbook. Default: 20.
+	Steps int `yaml:"steps"`
+	// Order in which a made runbook deletes: one or several of random, oldest and clustered. Default: random.
+	Order OneOrMany[string] `yaml:"order"`
+	// Runbook is a file in the form of big-ann-benchmarks' streaming track.
+	Runbook string `yaml:"runbook"`
+	// Dataset is the name of the data set in that file.
+	Dataset string `yaml:"dataset"`
+	// Rebuild has every family, also those that cannot change, built anew after so many searches: one or several numbers;
+	// 0 for none. Default: [1, 5].
+	Rebuild OneOrMany[int] `yaml:"rebuild"`
+	// Rate, where given, is how many queries a second arrive while an index changes. Default: none do.
+	Rate float64 `yaml:"rate"`
+
+	sum string // of the runbook's file
 }
 
 // Grid holds the values to try of each setting.

@@ -1,0 +1,415 @@
+// Package churn says how a catalogue changes while it is searched: runbooks of inserts, deletes, replacements and
+// searches, read in the form of big-ann-benchmarks' streaming track or made, and the exact neighbours among what lives at
+// each search.
+//
+// It changes no index and measures nothing: package bench does.
+package churn
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/goccy/go-yaml"
+
+	"annbench/bench/dataset"
+	"annbench/bench/dataset/vecfile"
+	"annbench/indexes/vec"
+	"annbench/internal/words"
+)
+
+// The operations of a step.
+const (
+	Insert  = "insert"  // Rows, each under its own number as tag
+	Delete  = "delete"  // what lives under Tags
+	Replace = "replace" // what lives under Tags by Rows, one for one
+	Search  = "search"
+)
+
+// Step is one operation.
+type Step struct {
+	Number     int // in the runbook, from 1
+	Op         string
+	Rows, Tags []int32 // rows of the base, and tags of what lives
+}
+
+// The orders in which a made runbook deletes.
+const (
+	Random    = "random"    // any that lives
+	Oldest    = "oldest"    // what was inserted first
+	Clustered = "clustered" // inserts and deletes go category by category, or where there are none along a random direction
+)
+
+// Orders lists them.
+var Orders = []string{Random, Oldest, Clustered}
+
+// Spec says which runbook. Specs are comparable, and [Spec.String] names one.
+type Spec struct {
+	// PerStep is the share of what lives that each of Steps steps replaces: as many are deleted, in this Order, as are
+	// inserted. It begins with as much of the base as leaves enough to insert.
+	PerStep float64 `json:"per_step,omitempty"`
+	Steps   int     `json:"steps,omitempty"`
+	Order   string  `json:"order,omitempty"`
+
+	// File is a runbook in the form of big-ann-benchmarks' streaming track, and Dataset the data set in it; Sum is the
+	// beginning of the file's SHA-256.
+	File    string `json:"file,omitempty"`
+	Dataset string `json:"dataset,omitempty"`
+	Sum     string `json:"sum,omitempty"`
+}
+
+// String names the runbook, in one form.
+func (s Spec) String() string {
+	if s.File != "" {
+		return fmt.Sprintf("%s %s %s", filepath.Base(s.File), s.Dataset, s.Sum)
+	}
+	return fmt.Sprintf("per_step=%s steps=%d order=%s", strconv.FormatFloat(s.PerStep, 'g', -1, 64), s.Steps, s.Order)
+}
+
+// SumOf is what [Spec.Sum] is of a file.
+func SumOf(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:6]), nil
+}
+
+// Book gives the steps for a set: checked, so that every insert is of a row that does not live, and every delete and
+// replacement of tags that do. What comes before the first search is there at the beginning.
+func (s Spec) Book(set *dataset.Set, seed uint64) ([]Step, error) {
+	var steps []Step
+	var err error
+	if s.File != "" {
+		steps, err = read(s.File, s.Dataset, set.Base.Rows)
+	} else {
+		steps, err = s.make(set, seed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	state := NewState(set.Base.Rows)
+	searches := 0
+	for _, step := range steps {
+		if step.Op == Search {
+			searches++
+			if state.Living.Len() == 0 {
+				return nil, fmt.Errorf("runbook %s: step %d searches, and nothing lives", s, step.Number)
+			}
+		}
+		if searches == 0 && step.Op != Insert {
+			return nil, fmt.Errorf("runbook %s: step %d comes before the first search: only inserts may", s, step.Number)
+		}
+		if _, _, err := state.Apply(step); err != nil {
+			return nil, fmt.Errorf("runbook %s: %w", s, err)
+		}
+	}
+	if searches == 0 {
+		return nil, fmt.Errorf("runbook %s: it never searches", s)
+	}
+	return steps, nil
+}
+
+// State is what lives.
+type State struct {
+	Living *vec.Set        // rows of the base
+	rows   map[int32]int32 // by tag
+}
+
+// NewState is that of a base of so many rows, before anything is inserted.
+func NewState(rows int) *State {
+	return &State{Living: vec.NewSet(rows), rows: map[int32]int32{}}
+}
+
+// Apply applies a step, and returns the rows that ceased to live, then those that began to.
+func (s *State) Apply(step Step) (gone, come []int32, err error) {
+	for _, tag := range step.Tags {
+		row, ok := s.rows[tag]
+		if !ok {
+			return nil, nil, fmt.Errorf("step %d: nothing lives under %d", step.Number, tag)
+		}
+		gone = append(gone, row)
+		delete(s.rows, tag)
+		s.Living.Remove(row)
+	}
+	for i, row := range step.Rows {
+		tag := row
+		if step.Op == Replace {
+			tag = step.Tags[i]
+		}
+		if _, ok := s.rows[tag]; ok || s.Living.Has(row) {
+			return nil, nil, fmt.Errorf("step %d: row %d is inserted, and lives already", step.Number, row)
+		}
+		come = append(come, row)
+		s.rows[tag] = row
+		s.Living.Add(row)
+	}
+	return gone, come, nil
+}
+
+// entry is a step as big-ann-benchmarks writes it.
+type entry struct {
+	Operation string `yaml:"operation"`
+	Start     *int64 `yaml:"start"`
+	End       *int64 `yaml:"end"`
+	TagsStart *int64 `yaml:"tags_start"`
+	TagsEnd   *int64 `yaml:"tags_end"`
+	IDsStart  *int64 `yaml:"ids_start"`
+	IDsEnd    *int64 `yaml:"ids_end"`
+}
+
+// read reads a runbook: a mapping by data set, in it one step under each of the keys 1, 2, 3, ..., and max_pts and gt_url,
+// which are not looked at. Ranges begin at their start and end before their end.
+func read(path, name string, rows int) ([]Step, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var all map[string]map[string]any
+	if err := yaml.Unmarshal(text, &all); err != nil {
+		return nil, fmt.Errorf("%s: it is not a runbook in the form of big-ann-benchmarks: %s", path, yaml.FormatError(err, false, false))
+	}
+	book, ok := all[name]
+	if !ok {
+		var names []string
+		for n := range all {
+			names = append(names, n)
+		}
+		slices.Sort(names)
+		return nil, fmt.Errorf("%s: it has no data set %q%s", path, name, words.DidYouMean(name, names))
+	}
+	var steps []Step
+	for number := 1; ; number++ {
+		raw, ok := book[strconv.Itoa(number)]
+		if !ok {
+			break
+		}
+		fail := func(format string, args ...any) error {
+			return fmt.Errorf("%s: %s, step %d: %s", path, name, number, fmt.Sprintf(format, args...))
+		}
+		b, err := yaml.Marshal(raw)
+		if err != nil {
+			return nil, fail("%v", err)
+		}
+		var e entry
+		if err := yaml.UnmarshalWithOptions(b, &e, yaml.Strict()); err != nil {
+			return nil, fail("%s", yaml.FormatError(err, false, false))
+		}
+		span := func(what string, start, end *int64, below int) ([]int32, error) {
+			switch {
+			case start == nil || end == nil:
+				return nil, fail("%s needs where %s start and end", e.Operation, what)
+			case *start < 0 || *end <= *start:
+				return nil, fail("%s from %d to %d are none", what, *start, *end)
+			case *end > int64(below):
+				return nil, fail("%s reach to %d, and the base has %d vectors: give all vectors of the runbook's data set, and the queries as a file (data: {queries: FILE})", what, *end, below)
+			}
+			out := make([]int32, *end-*start)
+			for i := range out {
+				out[i] = int32(*start) + int32(i)
+			}
+			return out, nil
+		}
+		step := Step{Number: number, Op: e.Operation}
+		switch e.Operation {
+		case Insert:
+			step.Rows, err = span("rows", e.Start, e.End, rows)
+		case Delete:
+			step.Tags, err = span("rows", e.Start, e.End, math.MaxInt32)
+		case Replace:
+			if step.Tags, err = span("tags", e.TagsStart, e.TagsEnd, math.MaxInt32); err == nil {
+				step.Rows, err = span("ids", e.IDsStart, e.IDsEnd, rows)
+			}
+			if err == nil && len(step.Tags) != len(step.Rows) {
+				err = fail("%d tags are replaced by %d rows", len(step.Tags), len(step.Rows))
+			}
+		case Search:
+		default:
+			err = fail("no operation %q: there are insert, delete, replace and search", e.Operation)
+		}
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, step)
+	}
+	if len(steps) == 0 {
+		return nil, fmt.Errorf("%s: %s has no step 1", path, name)
+	}
+	return steps, nil
+}
+
+// make lays out a made runbook: a search, then Steps times a delete, an insert and a search.
+func (s Spec) make(set *dataset.Set, seed uint64) ([]Step, error) {
+	rows := set.Base.Rows
+	begin := int(float64(rows) / (1 + s.PerStep*float64(s.Steps)))
+	each := int(s.PerStep * float64(begin))
+	if each < 1 || begin+each*s.Steps > rows || begin < 1 {
+		return nil, fmt.Errorf("runbook %s: %d vectors are too few for it", s, rows)
+	}
+	rng := rand.New(rand.NewPCG(seed, 0x636875726e))
+	order := make([]int32, rows)
+	for i, row := range rng.Perm(rows) {
+		order[i] = int32(row)
+	}
+	if s.Order == Clustered {
+		key := make([]float64, rows)
+		if len(set.Labels) > 0 {
+			for i, l := range set.BaseLabels {
+				key[i] = float64(l)
+			}
+		} else {
+			direction := make([]float32, set.Base.Dim)
+			for i := range direction {
+				direction[i] = float32(rng.NormFloat64())
+			}
+			for i := range key {
+				key[i] = float64(vec.Dot(direction, set.Base.Row(i)))
+			}
+		}
+		slices.SortStableFunc(order, func(a, b int32) int {
+			switch {
+			case key[a] < key[b]:
+				return -1
+			case key[a] > key[b]:
+				return 1
+			}
+			return 0
+		})
+	}
+	living := slices.Clone(order[:begin]) // oldest first
+	steps := []Step{{Number: 1, Op: Insert, Rows: slices.Clone(living)}, {Number: 2, Op: Search}}
+	for i := range s.Steps {
+		gone := Step{Number: len(steps) + 1, Op: Delete}
+		if s.Order == Random {
+			for j := range each {
+				at := j + rng.IntN(len(living)-j)
+				living[j], living[at] = living[at], living[j]
+			}
+		}
+		gone.Tags = slices.Clone(living[:each])
+		come := Step{Number: len(steps) + 2, Op: Insert, Rows: slices.Clone(order[begin+i*each : begin+(i+1)*each])}
+		living = append(living[each:], come.Rows...)
+		steps = append(steps, gone, come, Step{Number: len(steps) + 3, Op: Search})
+	}
+	return steps, nil
+}
+
+// Truth is the exact neighbours among what lives, at one search.
+type Truth struct {
+	IDs       [][]int32
+	Distances [][]float64
+}
+
+func truthPaths(set *dataset.Set, metric vec.Metric, s Spec, seed uint64, k, step int) (ids, distances string) {
+	sum := sha256.Sum256(fmt.Appendf(nil, "annbench churn 1\n%s\n%s\n%s\n%d\n%d\n", set.Digest, metric, s, seed, k))
+	stem := filepath.Join(set.Dir, "churn-"+hex.EncodeToString(sum[:8]))
+	return fmt.Sprintf("%s-%d-ids.npy", stem, step), fmt.Sprintf("%s-%d-distances.npy", stem, step)
+}
+
+// Prepare finds the k exact neighbours of every query among what lives at each search of the runbook, and leaves them in
+// the set's folder; those that are there already are not looked for again. The search is that of [dataset.FindTruth]:
+// float32 first, then float64. progress, where not nil, is called with the share that is done.
+func Prepare(ctx context.Context, set *dataset.Set, metric vec.Metric, s Spec, seed uint64, k, threads int, progress func(share float64)) error {
+	steps, err := s.Book(set, seed)
+	if err != nil {
+		return err
+	}
+	state := NewState(set.Base.Rows)
+	for i, step := range steps {
+		if progress != nil {
+			progress(float64(i) / float64(len(steps)))
+		}
+		if _, _, err := state.Apply(step); err != nil {
+			return err
+		}
+		if step.Op != Search {
+			continue
+		}
+		if _, err := Open(set, metric, s, seed, k, step.Number); err == nil {
+			continue
+		}
+		rows := slices.Collect(state.Living.All())
+		base := vec.NewMatrix(len(rows), set.Base.Dim)
+		for i, row := range rows {
+			copy(base.Row(i), set.Base.Row(int(row)))
+		}
+		fetch := min(len(rows), k+max(k, 32)+1)
+		found, err := vec.Exact(ctx, base, set.Queries, metric, fetch, threads, nil)
+		if err != nil {
+			return err
+		}
+		ids, distances := make([]int32, set.Queries.Rows*k), make([]float64, set.Queries.Rows*k)
+		for q := range set.Queries.Rows {
+			type near struct {
+				id       int32
+				distance float64
+			}
+			var all []near
+			for _, n := range found[q*fetch : (q+1)*fetch] {
+				if row := rows[n.ID]; row != set.Self(q) {
+					all = append(all, near{row, metric.Distance(set.Queries.Row(q), set.Base.Row(int(row)))})
+				}
+			}
+			slices.SortFunc(all, func(a, b near) int {
+				switch {
+				case a.distance < b.distance:
+					return -1
+				case a.distance > b.distance:
+					return 1
+				}
+				return int(a.id - b.id)
+			})
+			for i := range k {
+				at := q*k + i
+				ids[at], distances[at] = -1, -1
+				if i < len(all) {
+					ids[at], distances[at] = all[i].id, all[i].distance
+				}
+			}
+		}
+		idsPath, distancesPath := truthPaths(set, metric, s, seed, k, step.Number)
+		if err := errors.Join(vecfile.WriteArray(distancesPath, distances, k), vecfile.WriteArray(idsPath, ids, k)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Open reads what [Prepare] left for the search at a step: k neighbours of each query, or as many as there are.
+func Open(set *dataset.Set, metric vec.Metric, s Spec, seed uint64, k, step int) (*Truth, error) {
+	idsPath, distancesPath := truthPaths(set, metric, s, seed, k, step)
+	ids, err := vecfile.MapArray[int32](idsPath, 2)
+	if err != nil {
+		return nil, err
+	}
+	defer ids.Close()
+	distances, err := vecfile.MapArray[float64](distancesPath, 2)
+	if err != nil {
+		return nil, err
+	}
+	defer distances.Close()
+	shape := []int{set.Queries.Rows, k}
+	if !slices.Equal(ids.Shape, shape) || !slices.Equal(distances.Shape, shape) {
+		return nil, fmt.Errorf("%s: it has another shape than %v: delete it, and `annbench run` makes it again", idsPath, shape)
+	}
+	t := &Truth{}
+	for q := range set.Queries.Rows {
+		own := ids.Data[q*k : (q+1)*k]
+		n := len(own)
+		if at := slices.Index(own, -1); at >= 0 {
+			n = at
+		}
+		t.IDs = append(t.IDs, slices.Clone(own[:n]))
+		t.Distances = append(t.Distances, slices.Clone(distances.Data[q*k:q*k+n]))
+	}
+	return t, nil
+}

@@ -1,0 +1,199 @@
+package churn
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"annbench/bench/dataset"
+	"annbench/indexes/vec"
+)
+
+func synthetic(t *testing.T, rows, queries int) *dataset.Set {
+	t.Helper()
+	c, err := dataset.OpenSynthetic(t.Context(), dataset.Synthetic{N: rows + queries, Dim: 8, LID: 5, Clusters: 4, Seed: 3}, t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	dir, err := dataset.Split(t.Context(), c, dataset.SplitConfig{Queries: queries, Seed: 1}, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := dataset.OpenSet(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { set.Close() })
+	return set
+}
+
+// Made runbooks keep as many alive as there were, never insert a row twice, and delete in their order.
+func TestMade(t *testing.T) {
+	set := synthetic(t, 600, 10)
+	for _, order := range Orders {
+		s := Spec{PerStep: 0.1, Steps: 7, Order: order}
+		steps, err := s.Book(set, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := s.Book(set, 1)
+		if err != nil || !slices.EqualFunc(steps, again, func(a, b Step) bool {
+			return a.Op == b.Op && slices.Equal(a.Rows, b.Rows) && slices.Equal(a.Tags, b.Tags)
+		}) {
+			t.Errorf("%s: another runbook from the same seed", order)
+		}
+		state, searches := NewState(600), 0
+		var inserted []int32
+		for _, step := range steps {
+			if order == Oldest && step.Op == Delete {
+				if !slices.Equal(step.Tags, inserted[:len(step.Tags)]) {
+					t.Errorf("step %d: not the oldest are deleted", step.Number)
+				}
+				inserted = inserted[len(step.Tags):]
+			}
+			inserted = append(inserted, step.Rows...)
+			if _, _, err := state.Apply(step); err != nil {
+				t.Fatal(err)
+			}
+			if step.Op == Search {
+				searches++
+				if n := state.Living.Len(); n != 352 { // 600 / 1.7
+					t.Errorf("%s: %d live at step %d", order, n, step.Number)
+				}
+			}
+		}
+		if searches != 8 {
+			t.Errorf("%s: %d searches", order, searches)
+		}
+	}
+	if _, err := (Spec{PerStep: 0.001, Steps: 3, Order: Random}).Book(set, 1); err == nil {
+		t.Error("a step of no vector: no error")
+	}
+}
+
+const published = `random-xs:
+  max_pts: 400
+  1:
+    operation: insert
+    start: 0
+    end: 400
+  2:
+    operation: search
+  3:
+    operation: "delete"
+    start: 0
+    end: 200
+  4:
+    operation: search
+  5:
+    operation: "insert"
+    start: 0
+    end: 100
+  6:
+    ids_end: 500
+    ids_start: 400
+    operation: replace
+    tags_end: 300
+    tags_start: 200
+  7:
+    operation: search
+  gt_url: https://example.com/gt
+other:
+  max_pts: 5
+  1:
+    operation: search
+`
+
+func TestRead(t *testing.T) {
+	set := synthetic(t, 600, 10)
+	path := filepath.Join(t.TempDir(), "book.yaml")
+	write := func(text string) {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(published)
+	steps, err := Spec{File: path, Dataset: "random-xs"}.Book(set, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := NewState(600)
+	for _, s := range steps {
+		if _, _, err := state.Apply(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var want []int32
+	for i := range int32(600) {
+		if i < 100 || i >= 300 && i < 500 {
+			want = append(want, i)
+		}
+	}
+	if got := slices.Collect(state.Living.All()); len(steps) != 7 || !slices.Equal(got, want) {
+		t.Errorf("after %d steps %d rows live: %v", len(steps), len(got), got)
+	}
+	for _, c := range []struct{ from, to, says string }{
+		{"operation: insert", "operation: upsert", `no operation "upsert"`},
+		{"start: 0\n    end: 400", "start: 0", "start and end"},
+		{"end: 400", "end: 4000", "the base has 600"},
+		{"end: 200", "end: 2000", "nothing lives under 400"},
+		{"tags_end: 300", "tags_end: 299", "99 tags are replaced by 100 rows"},
+		{"start: 0\n    end: 100", "start: 150\n    end: 250", "lives already"},
+		{"random-xs:", "random-xl:", `no data set "random-xs"; did you mean "random-xl"?`},
+		{"operation: search", "operation: [", "not a runbook"},
+	} {
+		write(strings.Replace(published, c.from, c.to, 1))
+		if _, err := (Spec{File: path, Dataset: "random-xs"}).Book(set, 1); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", c.to, err)
+		}
+	}
+	write(published)
+	if _, err := (Spec{File: path, Dataset: "other"}).Book(set, 1); err == nil {
+		t.Error("a search of nothing: no error")
+	}
+}
+
+// The truth of each search is what a comparison with everything that lives gives.
+func TestPrepare(t *testing.T) {
+	set := synthetic(t, 300, 10)
+	s := Spec{PerStep: 0.2, Steps: 3, Order: Random}
+	const k = 5
+	if err := Prepare(t.Context(), set, vec.L2, s, 1, k, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	steps, err := s.Book(set, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := NewState(300)
+	for _, step := range steps {
+		if _, _, err := state.Apply(step); err != nil {
+			t.Fatal(err)
+		}
+		if step.Op != Search {
+			continue
+		}
+		truth, err := Open(set, vec.L2, s, 1, k, step.Number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for q := range set.Queries.Rows {
+			var all []float64
+			for row := range state.Living.All() {
+				all = append(all, vec.L2.Distance(set.Queries.Row(q), set.Base.Row(int(row))))
+			}
+			slices.Sort(all)
+			if !slices.Equal(truth.Distances[q], all[:k]) {
+				t.Errorf("step %d, query %d: %v, not %v", step.Number, q, truth.Distances[q], all[:k])
+			}
+			for _, id := range truth.IDs[q] {
+				if !state.Living.Has(id) {
+					t.Errorf("step %d: neighbour %d does not live", step.Number, id)
+				}
+			}
+		}
+	}
+}

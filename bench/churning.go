@@ -1,0 +1,558 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"annbench/bench/churn"
+	"annbench/bench/dataset"
+	"annbench/bench/metric"
+	"annbench/bench/record"
+	"annbench/bench/sweepfile"
+	"annbench/indexes"
+	"annbench/indexes/vec"
+)
+
+// Churning is a runbook and a way to follow it.
+type Churning struct {
+	Spec churn.Spec `json:"spec"`
+	// Every is after how many searches the index is built anew, of what lives then; 0 has the index itself add and remove.
+	Every int `json:"every,omitempty"`
+	// Rate, where not 0, is how many queries a second arrive while an update goes on.
+	Rate float64 `json:"rate,omitempty"`
+}
+
+// churnJob is an index that follows a runbook.
+type churnJob struct {
+	Job
+	Churning
+}
+
+// churnings lists what a sweep asks for of one family.
+func churnings(s *sweepfile.Sweep, f *indexes.Family) []Churning {
+	var out []Churning
+	for _, cs := range s.Churn {
+		for _, spec := range cs.Each() {
+			if f.Updates != "" {
+				out = append(out, Churning{Spec: spec, Rate: cs.Rate})
+			}
+			for _, every := range cs.Rebuilds() {
+				out = append(out, Churning{Spec: spec, Every: every})
+			}
+		}
+	}
+	return out
+}
+
+// allSpecs lists the runbooks of a sweep, each once.
+func allSpecs(s *sweepfile.Sweep) []churn.Spec {
+	var out []churn.Spec
+	for _, cs := range s.Churn {
+		for _, spec := range cs.Each() {
+			if !slices.Contains(out, spec) {
+				out = append(out, spec)
+			}
+		}
+	}
+	return out
+}
+
+// checkChurn reports runbooks that the data set cannot follow, before anything is measured.
+func checkChurn(s *sweepfile.Sweep, set *dataset.Set) error {
+	for _, spec := range allSpecs(s) {
+		if _, err := spec.Book(set, s.Seed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepareChurn finds the exact neighbours at each search of the runbooks, as part of finding the truth.
+func (w *worker) prepareChurn(ctx context.Context) error {
+	for _, spec := range w.Churns {
+		if err := churn.Prepare(ctx, w.set, w.Metric, spec, w.Seed, w.MaxK, w.Threads, func(share float64) {
+			_ = w.out.Encode(reply{Progress: share})
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// churnJobs are those of one repetition: of families of this process, the searches of all vectors one at a time.
+func churnJobs(s *sweepfile.Sweep, jobs []Job) []churnJob {
+	var out []churnJob
+	for _, j := range jobs {
+		if j.Family.Remote != nil || j.Family.Folder != "" || j.Family.Missing != "" {
+			continue
+		}
+		var points []Point
+		for _, p := range j.Points {
+			if p.Mode == record.Latency && p.Way == "" {
+				points = append(points, p)
+			}
+		}
+		if j.Points = points; len(points) == 0 {
+			continue
+		}
+		for _, c := range churnings(s, j.Family) {
+			out = append(out, churnJob{j, c})
+		}
+	}
+	return out
+}
+
+// cell is that of a search of the runbook.
+func (j *churnJob) cell(digest string, p Point, step int) record.Cell {
+	c := j.Job.cell(digest, p)
+	c.Churn, c.Rebuild, c.Step = j.Spec.String(), j.Every, step
+	return c
+}
+
+// churn measures what is missing of runbooks, index after index. A runbook that was broken off begins anew: the state of
+// an index is not kept, and figures of a step mean nothing without the steps before it.
+func (c *coordinator) churn(ctx context.Context, plan *Plan) error {
+	if len(c.Sweep.Churn) == 0 {
+		return nil
+	}
+	limit, err := c.Sweep.MemoryLimit()
+	if err != nil {
+		return err
+	}
+	for _, j := range churnJobs(c.Sweep, plan.Jobs) {
+		steps, err := j.Spec.Book(c.set, c.Sweep.Seed)
+		if err != nil {
+			return err
+		}
+		var cells []record.Cell
+		missing := 0
+		for _, step := range steps {
+			if step.Op != churn.Search {
+				continue
+			}
+			for _, p := range j.Points {
+				cell := j.cell(c.set.Digest, p, step.Number)
+				cells = append(cells, cell)
+				if _, ok := c.done[record.Key(cell, j.Rep, Engine)]; !ok {
+					missing++
+				}
+			}
+		}
+		what := fmt.Sprintf("%s, %s", describe(j.Job), j.Spec)
+		if j.Every > 0 {
+			what += fmt.Sprintf(", built anew every %d", j.Every)
+		}
+		if missing == 0 {
+			c.sum.Present += len(cells)
+			continue
+		}
+		if missing < len(cells) {
+			c.Log.Warn("a runbook that was broken off begins anew: an index that changes is not kept", "what", what, "measured before", len(cells)-missing, "of", len(cells))
+		}
+		c.total += len(cells)
+		c.report(what)
+		index := fmt.Sprintf("%s/churn-index", c.scratch)
+		written := map[record.Cell]bool{}
+		write := func(cell record.Cell, fill func(*record.Record)) error {
+			written[cell] = true
+			return c.write(cell, j.Family, j.Rep, j.Seed, fill)
+		}
+		var failed error
+		p := &process{command: c.Worker, timeout: c.Sweep.Timeout, renew: true, memory: limit, log: c.Log}
+		err = p.run(ctx, order{
+			Do: doChurn, Set: c.Run.Set, Metric: j.Metric, Threads: j.Threads, MaxK: c.maxK(),
+			Family: j.Family.Reference(), Build: j.Build, Points: j.Points, Seed: j.Seed, Index: index,
+			FilterSeed: c.Sweep.Seed, Churning: j.Churning,
+		}, func(r reply) {
+			if r.Cell == nil || *r.Cell < 0 || *r.Cell >= len(j.Points) || failed != nil {
+				return
+			}
+			failed = write(j.cell(c.set.Digest, j.Points[*r.Cell], r.Step), func(rec *record.Record) {
+				rec.Status, rec.Values, rec.Spread, rec.Warnings = record.OK, r.Values, r.Spread, r.Warnings
+			})
+			c.report(fmt.Sprintf("%s: step %d", what, r.Step))
+		})
+		if failed != nil {
+			return failed
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			continue
+		}
+		failure := &processError{status: record.Failed}
+		if !errors.As(err, &failure) {
+			return err
+		}
+		c.Log.Warn("runbook "+string(failure.status), "what", what, "reason", failure.reason)
+		for _, cell := range cells {
+			if written[cell] {
+				continue
+			}
+			if err := write(cell, func(rec *record.Record) { rec.Status, rec.Error = failure.status, failure.Error() }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// following is an index that follows a runbook.
+type following struct {
+	w      *worker
+	family *indexes.Family
+	in     indexes.BuildInput
+
+	index indexes.Index // nil until the first search
+	rows  []int32       // of the base, by ID of the index
+	ids   []int32       // of the index, by row of the base; -1 for none
+	alive *vec.Set      // IDs of the index that live; nil where it is asked for none that does not
+	dead  int           // rows of the index that do not live
+
+	mu sync.RWMutex // searches, and changes
+
+	updateWall, updateCPU float64 // since the last search
+	updated               int
+	during                *hdrhistogram.Histogram
+	values                map[string]float64 // of the build
+}
+
+// Search answers with rows of the base.
+func (f *following) Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Neighbor, error) {
+	from := len(dst)
+	var err error
+	switch filterer, ok := f.index.(indexes.Filterer); {
+	case f.alive == nil || f.dead == 0:
+		dst, err = f.index.Search(dst, q, k)
+	case ok && f.family.Filters:
+		dst, err = filterer.SearchAmong(dst, q, k, f.alive)
+	default:
+		// As many more as are dead among its own, and half as many again.
+		more := min(len(f.rows), int(math.Ceil(1.5*float64(k)*float64(len(f.rows))/float64(max(1, len(f.rows)-f.dead)))))
+		if dst, err = f.index.Search(dst, q, more); err == nil {
+			kept := from
+			for _, n := range dst[from:] {
+				if kept < from+k && f.alive.Has(n.ID) {
+					dst[kept] = n
+					kept++
+				}
+			}
+			dst = dst[:kept]
+		}
+	}
+	if err != nil {
+		return dst[:from], err
+	}
+	for i := range dst[from:] {
+		dst[from+i].ID = f.rows[dst[from+i].ID]
+	}
+	return dst, nil
+}
+
+func (f *following) Close() error {
+	if f.index == nil {
+		return nil
+	}
+	return f.index.Close()
+}
+
+// build builds the index of what lives.
+func (f *following) build(ctx context.Context, living *vec.Set) error {
+	if err := f.Close(); err != nil {
+		return err
+	}
+	f.index = nil
+	f.rows = slices.Collect(living.All())
+	// A catalogue has its own memory for its vectors; that of the data set is a mapped file.
+	vectors := vec.NewMatrix(len(f.rows), f.w.set.Base.Dim)
+	for i := range f.ids {
+		f.ids[i] = -1
+	}
+	for id, row := range f.rows {
+		copy(vectors.Row(id), f.w.set.Base.Row(int(row)))
+		f.ids[row] = int32(id)
+	}
+	in := f.in
+	in.Vectors, in.Source = vectors, indexes.Source{}
+	in, err := f.family.Check(in)
+	if err != nil {
+		return err
+	}
+	f.index, err = f.family.Open(ctx, in)
+	f.dead = 0
+	if f.alive != nil {
+		f.alive = vec.NewSet(len(f.rows))
+		for id := range f.rows {
+			f.alive.Add(int32(id))
+		}
+	}
+	return err
+}
+
+// timed adds what do takes to the update.
+func (f *following) timed(n int, do func() error) error {
+	cpu, start := cpuSeconds(), time.Now()
+	err := do()
+	f.updateWall += time.Since(start).Seconds()
+	f.updateCPU += cpuSeconds() - cpu
+	f.updated += n
+	return err
+}
+
+// apply has the index follow what ceased to live and what began to.
+func (f *following) apply(gone, come []int32) error {
+	if f.w.Churning.Every > 0 {
+		for _, row := range gone {
+			if id := f.ids[row]; id >= 0 && f.alive.Has(id) {
+				f.alive.Remove(id)
+				f.dead++
+			}
+		}
+		return nil
+	}
+	u, ok := f.index.(indexes.Updater)
+	if !ok {
+		return errors.New("the index does not change")
+	}
+	remove := make([]int32, len(gone))
+	for i, row := range gone {
+		remove[i] = f.ids[row]
+		f.ids[row] = -1
+	}
+	more := vec.NewMatrix(len(come), f.w.set.Base.Dim)
+	for i, row := range come {
+		copy(more.Row(i), f.w.set.Base.Row(int(row)))
+		f.ids[row] = int32(len(f.rows) + i)
+	}
+	if f.w.Churning.Rate == 0 {
+		return f.timed(len(gone)+len(come), func() error {
+			if len(remove) > 0 {
+				if err := u.Remove(remove); err != nil {
+					return err
+				}
+			}
+			if len(come) == 0 {
+				return nil
+			}
+			f.rows = append(f.rows, come...)
+			return u.Add(more)
+		})
+	}
+	return f.applyWhileSearched(u, remove, come, more)
+}
+
+// writeBlock vectors are changed at a time while queries arrive: they wait for no longer.
+const writeBlock = 256
+
+// applyWhileSearched applies changes in blocks while queries arrive at the rate, at random (a Poisson process), and keeps
+// their latencies, which count from when a query was due. One goroutine searches, one changes; they exclude each other.
+func (f *following) applyWhileSearched(u indexes.Updater, remove, come []int32, more vec.Matrix) error {
+	done := make(chan struct{})
+	var searching error
+	var wait sync.WaitGroup
+	k := f.w.asks(f.w.Points[0])
+	wait.Go(func() {
+		rng := rand.New(rand.NewPCG(f.w.Seed, uint64(len(f.rows))))
+		begun := time.Now()
+		var due time.Duration
+		var found []vec.Neighbor
+		for i := 0; ; i++ {
+			due += time.Duration(rng.ExpFloat64() / f.w.Churning.Rate * float64(time.Second))
+			if left := due - time.Since(begun); left > 0 {
+				select {
+				case <-done:
+					return
+				case <-time.After(left):
+				}
+			}
+			select {
+			case <-done: // what is due is still answered
+				if due > time.Since(begun) {
+					return
+				}
+			default:
+			}
+			f.mu.RLock()
+			var err error
+			found, err = f.Search(found[:0], f.w.set.Queries.Row(i%f.w.set.Queries.Rows), k)
+			f.mu.RUnlock()
+			if err != nil {
+				searching = err
+				return
+			}
+			_ = f.during.RecordValue(min(max(histogramLowest, int64(time.Since(begun)-due)), histogramHighest))
+		}
+	})
+	err := f.timed(len(remove)+len(come), func() error {
+		for len(remove) > 0 {
+			n := min(writeBlock, len(remove))
+			f.mu.Lock()
+			err := u.Remove(remove[:n])
+			f.mu.Unlock()
+			if err != nil {
+				return err
+			}
+			remove = remove[n:]
+		}
+		for from := 0; from < len(come); from += writeBlock {
+			to := min(from+writeBlock, len(come))
+			f.mu.Lock()
+			f.rows = append(f.rows, come[from:to]...)
+			err := u.Add(more.Slice(from, to))
+			f.mu.Unlock()
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	close(done)
+	wait.Wait()
+	return errors.Join(err, searching)
+}
+
+// noFile is no file's path: an index that changes maps none.
+const noFile = "/dev/null/none"
+
+// follow follows the runbook, and replies after every search of it.
+func (w *worker) follow(ctx context.Context) error {
+	family, in, err := w.checked()
+	if err != nil {
+		return err
+	}
+	steps, err := w.Churning.Spec.Book(w.set, w.FilterSeed)
+	if err != nil {
+		return err
+	}
+	state := churn.NewState(w.set.Base.Rows)
+	f := &following{w: w, family: family, in: in, ids: make([]int32, w.set.Base.Rows)}
+	f.during = hdrhistogram.New(histogramLowest, histogramHighest, histogramDigits)
+	if w.Churning.Every > 0 {
+		f.alive = vec.NewSet(0)
+	}
+	defer f.Close()
+	before, known := ownMemory(noFile)
+	searches := 0
+	for _, step := range steps {
+		gone, come, err := state.Apply(step)
+		if err != nil {
+			return err
+		}
+		if step.Op != churn.Search {
+			if f.index != nil {
+				if err := f.apply(gone, come); err != nil {
+					return fmt.Errorf("step %d: %w", step.Number, err)
+				}
+			}
+			continue
+		}
+		if every := w.Churning.Every; f.index == nil || every > 0 && searches%every == 0 {
+			f.updateWall, f.updateCPU, f.updated = 0, 0, 0
+			if err := f.timed(0, func() error { return f.build(ctx, state.Living) }); err != nil {
+				return fmt.Errorf("step %d: building: %w", step.Number, err)
+			}
+		}
+		searches++
+		if err := w.searchLiving(f, state, step.Number, before, known); err != nil {
+			return fmt.Errorf("step %d: %w", step.Number, err)
+		}
+		f.updateWall, f.updateCPU, f.updated = 0, 0, 0
+		f.during.Reset()
+	}
+	return nil
+}
+
+// searchLiving measures every point at a search of the runbook.
+func (w *worker) searchLiving(f *following, state *churn.State, number int, before int64, known bool) error {
+	truth, err := churn.Open(w.set, w.Metric, w.Churning.Spec, w.FilterSeed, w.MaxK, number)
+	if err != nil {
+		return err
+	}
+	living := state.Living.Len()
+	inside := 0
+	for row := range state.Living.All() {
+		if id := f.ids[row]; id >= 0 && (f.alive == nil || f.alive.Has(id)) {
+			inside++
+		}
+	}
+	shared := map[string]float64{
+		metric.Living: float64(living), metric.Stale: float64(living-inside) / float64(living),
+		metric.UpdateWall: f.updateWall, metric.UpdateCPU: f.updateCPU, metric.Updated: float64(f.updated),
+	}
+	if n := f.during.TotalCount(); n > 0 {
+		shared[metric.DuringP50] = float64(f.during.ValueAtPercentile(50)) / 1e9
+		shared[metric.DuringP99] = float64(f.during.ValueAtPercentile(99)) / 1e9
+		shared[metric.DuringP999] = float64(f.during.ValueAtPercentile(99.9)) / 1e9
+	}
+	counts := make([]int32, w.set.Queries.Rows)
+	for q := range counts {
+		counts[q] = int32(living)
+		if self := w.set.Self(q); self >= 0 && state.Living.Has(self) {
+			counts[q]--
+		}
+	}
+	for i, p := range w.Points {
+		if tuner, ok := f.index.(indexes.Tuner); ok {
+			settings, err := f.family.Settings(f.family.Search, p.Search)
+			if err != nil {
+				return err
+			}
+			if err := tuner.Tune(settings); err != nil {
+				return err
+			}
+		}
+		got, _, err := answerAll(f, w.set.Queries, w.asks(p))
+		if err != nil {
+			return err
+		}
+		scores, err := metric.ScoreAmong(metric.AmongInput{
+			Metric: w.Metric, K: p.K, Base: w.set.Base, Queries: w.set.Queries, Answers: leaveOut(w.set, got.all(), p.K),
+			Among: func(int) *vec.Set { return state.Living }, Counts: counts,
+			Truth:  func(q int) ([]int32, []float64) { return truth.IDs[q], truth.Distances[q] },
+			Labels: w.set.Labels, BaseLabels: w.set.BaseLabels, QueryLabels: w.set.QueryLabels,
+			Self: selves(w.set), Forbidden: "was deleted, or not yet inserted",
+		})
+		if err != nil {
+			return fmt.Errorf("%v: %w", p.Search, err)
+		}
+		delete(scores.Values, metric.Selectivity)
+		delete(scores.Values, metric.Unfilled)
+		timing := newTiming(w.set.Queries.Rows)
+		var b block
+		begun := time.Now()
+		for round := 0; round == 0 || time.Since(begun) < w.Measure; round++ {
+			if err := timeBlock(f, w.set.Queries, 0, w.set.Queries.Rows, w.asks(p), true, &b); err != nil {
+				return err
+			}
+			timing.add(&b, round, 0)
+		}
+		values, spread, _ := timing.values()
+		for _, m := range []map[string]float64{values, shared} {
+			for name, v := range m {
+				scores.Values[name] = v
+			}
+		}
+		for name, v := range spread {
+			scores.Spread[name] = v
+		}
+		if i == 0 {
+			if now, ok := ownMemory(noFile); ok && known {
+				shared[metric.Resident] = float64(now - before)
+				scores.Values[metric.Resident] = shared[metric.Resident]
+			}
+		}
+		if err := w.out.Encode(reply{Cell: &i, Step: number, Values: scores.Values, Spread: scores.Spread, Warnings: scores.Warnings}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
