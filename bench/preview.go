@@ -19,7 +19,7 @@ import (
 // Preview is a plan with its estimate, as people and programs read it.
 type Preview struct {
 	Name        string        `json:"name"`
-	Dataset     string        `json:"dataset"`
+	Dataset     string        `json:"dataset,omitempty"` // its digest; none of images that are not embedded yet
 	Base        int           `json:"base"`
 	Queries     int           `json:"queries"`
 	Dim         int           `json:"dim"`
@@ -27,8 +27,9 @@ type Preview struct {
 	Builds      int           `json:"builds"` // all repetitions
 	Cells       []record.Cell `json:"cells"`  // of one repetition
 	Skipped     []LeftOut     `json:"skipped,omitempty"`
-	Seconds     float64       `json:"seconds"` // estimated, of all repetitions
-	Memory      int64         `json:"memory"`  // estimated, of the largest worker process, in bytes
+	Seconds     float64       `json:"seconds"`         // estimated, of all repetitions
+	Memory      int64         `json:"memory"`          // estimated, of the largest worker process, in bytes
+	Drawn       bool          `json:"drawn,omitempty"` // the estimate is by drawn vectors, in place of images that are not embedded yet
 
 	estimate Estimate
 	same     []Same
@@ -40,12 +41,12 @@ type LeftOut struct {
 	Reason string      `json:"reason"`
 }
 
-// NewPreview puts together what plan measures of sweep on set.
-func NewPreview(sweep *sweepfile.Sweep, set *dataset.Set, plan *Plan, e Estimate) *Preview {
+// NewPreview puts together what plan measures of sweep on set, whose vectors may be drawn ones.
+func NewPreview(sweep *sweepfile.Sweep, set *dataset.Set, plan *Plan, e Estimate, drawn bool) *Preview {
 	p := &Preview{
 		Name: sweep.Name, Dataset: set.Digest, Base: set.Base.Rows, Queries: set.Queries.Rows, Dim: set.Base.Dim,
 		Repetitions: sweep.Repetitions, Builds: len(plan.Jobs),
-		Seconds: e.Wall.Seconds(), Memory: e.Memory, estimate: e, same: plan.Same,
+		Seconds: e.Wall.Seconds(), Memory: e.Memory, Drawn: drawn, estimate: e, same: plan.Same,
 	}
 	for i := range plan.Jobs {
 		if plan.Jobs[i].Rep == 0 {
@@ -82,8 +83,15 @@ func (p *Preview) WriteText(w io.Writer) error {
 		fmt.Fprintf(w, "not in the estimate: %s: %s\n", name, e.Unknown[name])
 	}
 	fmt.Fprintf(w, "%d cells × %d repetitions, %d builds\n", len(p.Cells), p.Repetitions, p.Builds)
-	_, err := fmt.Fprintf(w, "about %v, and up to %d MiB in a worker process (%s), by a calibration on %d vectors; good to a factor of two or three\n",
-		e.Wall.Round(time.Second), e.Memory>>20, e.Largest, min(CalibrationRows, p.Base))
+	by := ""
+	if p.Drawn {
+		by = "drawn "
+	}
+	_, err := fmt.Fprintf(w, "about %v, and up to %d MiB in a worker process (%s), by a calibration on %d %svectors; good to a factor of two or three\n",
+		e.Wall.Round(time.Second), e.Memory>>20, e.Largest, min(CalibrationRows, p.Base), by)
+	if err == nil && p.Drawn {
+		_, err = fmt.Fprintln(w, "the images are not embedded yet, which comes on top; those that cannot be read are counted")
+	}
 	return err
 }
 

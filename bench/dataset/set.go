@@ -68,6 +68,17 @@ type SplitConfig struct {
 	Relevance Relevance
 }
 
+// DefaultQueries is how many of so many vectors are held out where nobody says.
+func DefaultQueries(rows int) int { return max(1, min(defaultQueries, rows/5)) }
+
+// CheckQueries says why so many queries cannot be held out of the vectors called name.
+func CheckQueries(name string, rows, queries int) error {
+	if queries < 1 || queries >= rows {
+		return fmt.Errorf("%s: %d queries cannot be held out of %d vectors: 1 to %d can", name, queries, rows, rows-1)
+	}
+	return nil
+}
+
 // setMeta is what set.json holds.
 type setMeta struct {
 	Version    int    `json:"version"`
@@ -164,10 +175,10 @@ func Split(ctx context.Context, c *collection.Collection, cfg SplitConfig, cache
 	case cfg.Half > 0 && (cfg.Queries < 1 || 2*cfg.Queries >= rows):
 		return "", fmt.Errorf("%s: two halves of %d queries cannot be held out of %d vectors", c.Name, cfg.Queries, rows)
 	case cfg.Queries < 0 || cfg.Queries >= rows:
-		return "", fmt.Errorf("%s: %d queries cannot be held out of %d vectors: 1 to %d can", c.Name, cfg.Queries, rows, rows-1)
+		return "", CheckQueries(c.Name, rows, cfg.Queries)
 	default:
 		if cfg.Queries == 0 {
-			cfg.Queries = max(1, min(defaultQueries, rows/5))
+			cfg.Queries = DefaultQueries(rows)
 		}
 		base = rows - cfg.Queries
 		if cfg.Half > 0 {

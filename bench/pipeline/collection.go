@@ -76,21 +76,14 @@ func (p *Pipeline) Collection(ctx context.Context, d *sweepfile.Data) (*collecti
 	case d.Synthetic != nil:
 		return dataset.OpenSynthetic(ctx, d.Synthetic.Of(d.Synthetic.N[0]), cache, p.counting("drawing vectors"))
 	}
-	src, err := openImages(d)
+	c, err := p.embedConfig(d)
 	if err != nil {
 		return nil, err
 	}
-	if b, ok := src.(catalog.Troubled); ok {
+	if b, ok := c.Source.(catalog.Troubled); ok {
 		for _, line := range catalog.DescribeProblems(b.Problems()) {
 			p.say("%s", line)
 		}
-	}
-	c := EmbedConfig{Source: src, Thumbnails: ThumbnailPixels}
-	if c.Session, c.Batch, err = sessionOf(d); err != nil {
-		return nil, err
-	}
-	if c.Card, err = embedder.OpenCard(d.Model, 0); err != nil {
-		return nil, err
 	}
 	dir, err := p.EmbedCached(ctx, c)
 	if err != nil {

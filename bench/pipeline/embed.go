@@ -131,7 +131,7 @@ func (p *Pipeline) EmbedCached(ctx context.Context, c EmbedConfig) (dir string, 
 	if err != nil {
 		return "", err
 	}
-	dir = filepath.Join(cache, key[:24])
+	dir = embeddedAt(cache, key)
 	for waited := false; ; waited = true {
 		if _, err := os.Stat(filepath.Join(dir, "meta.json")); err == nil {
 			e.say("embeddings of %s are there already", e.Source.Name())

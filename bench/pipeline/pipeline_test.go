@@ -1,15 +1,18 @@
 package pipeline_test
 
 import (
+	"errors"
 	"image"
 	"image/color"
 	"image/jpeg"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
+	"annbench/bench"
 	"annbench/bench/metric"
 	"annbench/bench/pipeline"
 	"annbench/bench/record"
@@ -128,5 +131,36 @@ func TestSizes(t *testing.T) {
 	sweep.Data.Synthetic.N = []int{50}
 	if one := pipeline.Sizes(sweep); len(one) != 1 || one[0].Sweep != sweep || one[0].Dir != "" {
 		t.Errorf("one size is %+v, want the sweep itself", one)
+	}
+}
+
+// A plan of images needs neither the model nor an embedding: rows, queries and dimensions are those that a run finds.
+func TestForeseeNeedsNoEmbedding(t *testing.T) {
+	p := &pipeline.Pipeline{Cache: t.TempDir()}
+	sweep, err := sweepfile.Parse("x.yaml", []byte("data: {rendered: {boards: 20, seed: 1}}\nqueries: 7\nmetric: cosine\nfamilies: [{family: flat}, {family: forest}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, drawn, err := p.Foresee(t.Context(), sweep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if !drawn || d.Queries.Rows != 7 || d.Base.Rows != 20*5-7 || d.Base.Dim != 512 || d.Digest != "" {
+		t.Errorf("drawn %v: %d + %d vectors of %d dimensions, digest %q", drawn, d.Base.Rows, d.Queries.Rows, d.Base.Dim, d.Digest)
+	}
+	if _, err := os.Stat(filepath.Join(p.Cache, "embeddings")); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("something was embedded")
+	}
+	plan, err := p.Plan(sweep, d, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bench.EstimatePlan(t.Context(), sweep, d.Set, plan); err != nil {
+		t.Error(err)
+	}
+	sweep.Queries = 100
+	if _, _, err := p.Foresee(t.Context(), sweep); err == nil {
+		t.Error("all vectors are queries, and no error")
 	}
 }

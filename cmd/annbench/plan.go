@@ -14,7 +14,8 @@ type planCmd struct {
 
 // Help is printed below the flags.
 func (planCmd) Help() string {
-	return `Embeds the images first if that has not been done, because what fits depends on their number.
+	return `Images need not be embedded for it: their number is known, and the model's card says how many dimensions
+their vectors will have. The estimate is then made on drawn vectors.
 
 Examples:
   annbench plan configs/default.yaml`
@@ -26,7 +27,7 @@ func (c *planCmd) Run(ctx context.Context, s *surface) error {
 		return misuse(err)
 	}
 	p := s.pipeline(ctx)
-	data, err := p.Open(ctx, sweep)
+	data, drawn, err := p.Foresee(ctx, sweep)
 	if err != nil {
 		return err
 	}
@@ -39,5 +40,5 @@ func (c *planCmd) Run(ctx context.Context, s *surface) error {
 	if err != nil {
 		return err
 	}
-	return s.show(c.JSON, bench.NewPreview(sweep, data.Set, plan, estimate))
+	return s.show(c.JSON, bench.NewPreview(sweep, data.Set, plan, estimate, drawn))
 }
