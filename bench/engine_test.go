@@ -329,7 +329,7 @@ func TestEngineIsEmptiedAfterATimeoutAndAnInterrupt(t *testing.T) {
 	e := startFarEngine(t)
 	r := testRun(t, testSet(t, 300, 8, 20), testSweep(t, "- family: far\n  search: {how: slowly}\n"))
 	r.Find = e.find
-	r.Sweep.Timeout = 20 * time.Second // the build has to be through by then, on a busy machine, too
+	r.Sweep.Timeout = 40 * time.Second // the build has to be through by then, on a busy machine, too
 	r.Sweep.Repetitions = 1
 	sum, err := r.Do(t.Context())
 	if err != nil || sum.Measured[record.Timeout] != 2 {
@@ -339,7 +339,7 @@ func TestEngineIsEmptiedAfterATimeoutAndAnInterrupt(t *testing.T) {
 		t.Errorf("%d left in the engine, of %d", len(e.held), e.most)
 	}
 
-	r.Sweep.Timeout = time.Minute
+	r.Sweep.Timeout = 10 * time.Minute
 	r = testRun(t, r.Set, r.Sweep)
 	r.Find = e.find
 	ctx, cancel := context.WithCancel(t.Context())

@@ -47,7 +47,7 @@ func TestHostilePrograms(t *testing.T) {
 		status     record.Status
 		says       string
 	}{
-		{"hangs", "sleep 1000", record.Timeout, "not done after 4s"},
+		{"hangs", "sleep 1000", record.Timeout, "not done after 30s"},
 		{"garbles", "echo Segmentation fault", record.Failed, `no reply: "Segmentation fault"`},
 		{"leaves", "exit 0", record.Failed, "ended with exit code 0 when asked to build, without a reply"},
 		{"floods", "yes '{'", record.Failed, "what is no reply"},
@@ -61,7 +61,7 @@ func TestHostilePrograms(t *testing.T) {
 	}
 	families.WriteString("- family: flat\n")
 	s := testSweep(t, families.String())
-	s.Timeout, s.Memory, s.Repetitions = 4*time.Second, "300MiB", 1
+	s.Timeout, s.Memory, s.Repetitions = 30*time.Second, "300MiB", 1
 	r := testRun(t, testSet(t, 100, 8, 10), s)
 	if _, err := r.Do(t.Context()); err != nil {
 		t.Fatal(err)

@@ -165,7 +165,7 @@ func TestFaultsAreRecordsAndTheSweepGoesOn(t *testing.T) {
 		{fault: "silent", status: record.Failed, says: "without saying why"},
 		{fault: "leave", status: record.Failed, says: "without saying why"},
 		{fault: "garbage", status: record.Failed, says: "Segmentation fault"},
-		{fault: "hang", status: record.Timeout, says: "not done after 10s", change: func(s *sweepfile.Sweep) { s.Timeout = 10 * time.Second }},
+		{fault: "hang", status: record.Timeout, says: "not done after 30s", change: func(s *sweepfile.Sweep) { s.Timeout = 30 * time.Second }},
 		{fault: "eat", status: record.OOM, says: "limit of 256 MiB", change: func(s *sweepfile.Sweep) { s.Memory = "256MiB" }},
 	} {
 		for _, do := range []task{doBuild, doSearch} {

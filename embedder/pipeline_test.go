@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -281,7 +282,8 @@ func (l lying) Group(g int) []catalog.Picture {
 	return all[:len(all)-l.lost]
 }
 
-// The stage that is slow is the one that is named, and the others are seen to wait.
+// The stage that is slow is the one that is named, and the others are seen to wait. Time is the bubble's: only sleep
+// takes any.
 func TestEmbedLimit(t *testing.T) {
 	slow := 3 * time.Millisecond
 	for _, test := range []struct {
@@ -294,25 +296,30 @@ func TestEmbedLimit(t *testing.T) {
 		{StageModel, &pictures{groups: 100, size: 1}, &placed{wait: func(int) { time.Sleep(slow) }}, 0},
 		{StageWrite, &pictures{groups: 100, size: 1}, &placed{}, slow},
 	} {
-		r, err := Embed(t.Context(), test.src, fakeSession(test.e), Options{Batch: 2, Workers: 2}, func(Batch) error {
-			time.Sleep(test.sink)
-			return nil
+		synctest.Test(t, func(t *testing.T) {
+			r, err := Embed(t.Context(), test.src, fakeSession(test.e), Options{Batch: 2, Workers: 2}, func(Batch) error {
+				time.Sleep(test.sink)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Limit != test.limit || len(r.Stages) != 3 {
+				t.Errorf("the limit is %s, should be %s: %+v", r.Limit, test.limit, r.Stages)
+			}
+			for _, s := range r.Stages {
+				whole := float64(s.Goroutines) * r.Seconds
+				if s.Images != 100 || math.Abs(s.Busy+s.Waiting-whole) > whole/100 {
+					t.Errorf("%+v of %.3f s", s, r.Seconds)
+				}
+				if s.Stage == test.limit && s.PerSecond <= 0 {
+					t.Errorf("%+v has no speed", s)
+				}
+				if s.Stage != test.limit && s.Waiting < s.Busy {
+					t.Errorf("%s waited less than it worked: %+v", s.Stage, s)
+				}
+			}
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.Limit != test.limit || len(r.Stages) != 3 {
-			t.Errorf("the limit is %s, should be %s: %+v", r.Limit, test.limit, r.Stages)
-		}
-		for _, s := range r.Stages {
-			whole := float64(s.Goroutines) * r.Seconds
-			if s.Images != 100 || math.Abs(s.Busy+s.Waiting-whole) > whole/100 || s.PerSecond <= 0 {
-				t.Errorf("%+v of %.3f s", s, r.Seconds)
-			}
-			if s.Stage != test.limit && s.Waiting < s.Busy {
-				t.Errorf("%s waited less than it worked: %+v", s.Stage, s)
-			}
-		}
 	}
 }
 

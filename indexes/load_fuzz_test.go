@@ -52,7 +52,7 @@ func FuzzLoad(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, which uint8, reseal bool, b []byte) {
-		defer time.AfterFunc(10*time.Second, func() { panic("an index does not end") }).Stop()
+		defer time.AfterFunc(5*time.Minute, func() { panic("an index does not end") }).Stop()
 		family := families[int(which)%len(families)]
 		if family == nil {
 			return

@@ -27,7 +27,7 @@ func FuzzSet(f *testing.F) {
 		f.Add(uint8(i), b)
 	}
 	f.Fuzz(func(t *testing.T, which uint8, b []byte) {
-		defer time.AfterFunc(10*time.Second, func() { panic("a set does not end") }).Stop()
+		defer time.AfterFunc(5*time.Minute, func() { panic("a set does not end") }).Stop()
 		changed := files[int(which)%len(files)]
 		if slices.Equal(b, content[changed]) {
 			return
@@ -116,7 +116,7 @@ func FuzzTruth(f *testing.F) {
 		f.Add(uint8(i), b)
 	}
 	f.Fuzz(func(t *testing.T, which uint8, b []byte) {
-		defer time.AfterFunc(10*time.Second, func() { panic("a truth does not end") }).Stop()
+		defer time.AfterFunc(5*time.Minute, func() { panic("a truth does not end") }).Stop()
 		at := int(which) % len(files)
 		if err := os.WriteFile(filepath.Join(path, files[at]), b, 0o600); err != nil {
 			t.Fatal(err)

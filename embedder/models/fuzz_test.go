@@ -10,7 +10,7 @@ import (
 
 // ends has what does not end be a panic that names the input.
 func ends(what string) func() {
-	t := time.AfterFunc(10*time.Second, func() { panic(what + " does not end") })
+	t := time.AfterFunc(5*time.Minute, func() { panic(what + " does not end") })
 	return func() { t.Stop() }
 }
 

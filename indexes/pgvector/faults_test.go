@@ -320,7 +320,7 @@ func TestDeadline(t *testing.T) {
 		if err := s.Build(t.Context(), &table, base, func(string) {}); err != nil {
 			t.Fatal(err)
 		}
-		x, err := s.NewSearcher(t.Context(), table, Settings{}, 1, 10*time.Second)
+		x, err := s.NewSearcher(t.Context(), table, Settings{}, 1, 5*time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -334,7 +334,7 @@ func TestDeadline(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		t.Log(err)
-		x.deadline = 10 * time.Second
+		x.deadline = 5 * time.Minute
 		if _, err := x.Search(nil, base.Row(0), 10); err != nil {
 			t.Error(err)
 		}

@@ -50,7 +50,7 @@ func TestSearch(t *testing.T) {
 						if err := s.Build(t.Context(), &table, base, func(string) {}); err != nil {
 							t.Fatal(err)
 						}
-						x, err := s.NewSearcher(t.Context(), table, Settings{Ef: 400, Probes: 10}, 2, 10*time.Second)
+						x, err := s.NewSearcher(t.Context(), table, Settings{Ef: 400, Probes: 10}, 2, 5*time.Minute)
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -239,7 +239,7 @@ func TestConcurrent(t *testing.T) {
 		if err := s.Build(t.Context(), &table, base, func(string) {}); err != nil {
 			t.Fatal(err)
 		}
-		x, err := s.NewSearcher(t.Context(), table, Settings{}, 2, 10*time.Second)
+		x, err := s.NewSearcher(t.Context(), table, Settings{}, 2, 5*time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -276,7 +276,7 @@ func TestPlan(t *testing.T) {
 		if err := s.Build(t.Context(), &table, base, func(string) {}); err != nil {
 			t.Fatal(err)
 		}
-		x, err := s.NewSearcher(t.Context(), table, Settings{Ef: 5}, 1, 10*time.Second)
+		x, err := s.NewSearcher(t.Context(), table, Settings{Ef: 5}, 1, 5*time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -292,7 +292,7 @@ func TestPlan(t *testing.T) {
 		}
 		other := table
 		other.Metric = vec.Cosine // the index is for another operator
-		y, err := s.NewSearcher(t.Context(), other, Settings{Ef: 40}, 1, 10*time.Second)
+		y, err := s.NewSearcher(t.Context(), other, Settings{Ef: 40}, 1, 5*time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -321,7 +321,7 @@ func TestZeros(t *testing.T) {
 		if err := s.Build(t.Context(), &table, base, func(string) {}); err != nil {
 			t.Fatal(err)
 		}
-		x, err := s.NewSearcher(t.Context(), table, Settings{}, 1, 10*time.Second)
+		x, err := s.NewSearcher(t.Context(), table, Settings{}, 1, 5*time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}

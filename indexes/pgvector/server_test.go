@@ -95,7 +95,7 @@ func each(t *testing.T, run func(t *testing.T, s *Server)) {
 func newTable(t *testing.T, s *Server) string {
 	name := strings.ToLower("annbench_test_" + randomText())
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		if err := s.Drop(ctx, name); err != nil {
 			t.Error(err)

@@ -44,7 +44,7 @@ func FuzzResume(f *testing.F) {
 		f.Fatalf("files %q", names)
 	}
 	f.Fuzz(func(t *testing.T, which uint8, b []byte) {
-		defer time.AfterFunc(10*time.Second, func() { panic("resuming does not end") }).Stop()
+		defer time.AfterFunc(5*time.Minute, func() { panic("resuming does not end") }).Stop()
 		for name, whole := range content {
 			if name == names[int(which)%len(names)] {
 				whole = b

@@ -25,7 +25,7 @@ func FuzzLabels(f *testing.F) {
 	f.Add(uint8(2), []byte("id\tcategory\na\tdress\nb\tshoes\n"))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, kind uint8, b []byte) {
-		defer time.AfterFunc(10*time.Second, func() { panic("a reader of labels does not end") }).Stop()
+		defer time.AfterFunc(5*time.Minute, func() { panic("a reader of labels does not end") }).Stop()
 		path := filepath.Join(dir, "labels"+exts[int(kind)%len(exts)])
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)

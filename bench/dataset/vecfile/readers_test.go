@@ -351,7 +351,7 @@ func FuzzReaders(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, kind uint8, b []byte) {
 		// What does not end is a fault too: it is seen as a panic that names the input.
-		defer time.AfterFunc(10*time.Second, func() { panic("a reader does not end") }).Stop()
+		defer time.AfterFunc(5*time.Minute, func() { panic("a reader does not end") }).Stop()
 		name := names[int(kind)%len(names)]
 		in := &input{bytes.NewReader(b), int64(len(b)), name}
 		r, err := read(in, Columns{})
