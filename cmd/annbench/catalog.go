@@ -12,7 +12,7 @@ import (
 )
 
 type catalogCmd struct {
-	Show   catalogShowCmd   `cmd:"" help:"Look at a collection: counts, shapes, samples, and what cannot be read."`
+	Show   catalogShowCmd   `cmd:"" help:"Show what is in a collection: counts, shapes, samples, and what cannot be read."`
 	Map    catalogMapCmd    `cmd:"" help:"Draw vectors as points of a plane, coloured by category."`
 	Render catalogRenderCmd `cmd:"" help:"Draw fashion boards with boxes and labels, in the form of Complete the Look."`
 }
@@ -61,7 +61,7 @@ type catalogRenderCmd struct {
 	Out     string  `help:"Folder for the boards: boards.tsv and images/. An incomplete one is resumed." required:"" placeholder:"DIR" s3:"out"`
 	Boards  int     `help:"How many boards; five garments each. Default: 1000, or with --layout all that it has." placeholder:"N"`
 	Seed    uint64  `help:"Another seed, other boards; board N of a seed is always the same." default:"1"`
-	Layout  string  `help:"Annotations (TSV) to draw on: their boards' names, boxes and labels." placeholder:"FILE" s3:"in"`
+	Layout  string  `help:"Annotations (TSV) to draw from: the boards get their names, boxes and labels." placeholder:"FILE" s3:"in"`
 	Quality int     `help:"Lowest quality of the JPEG files, 1 to 95; each file's is drawn between it and 95." default:"60"`
 	Tilt    float64 `help:"How far pieces are turned; 1 is 4 to 20 degrees by category, 0 not at all." default:"1"`
 	Warp    float64 `help:"How far outlines are bent, in lengths of the piece." default:"0.012"`

@@ -15,8 +15,8 @@ type catalogMapCmd struct {
 	Labels     string     `help:"Text file with the category of each vector, a line each." placeholder:"FILE" s3:"own"`
 	Out        string     `help:"Folder for map.json, map.png and map.svg. Default: results/NAME.map." placeholder:"DIR" s3:"out"`
 	Metric     vec.Metric `help:"What near means: cosine, l2 or ip." default:"cosine"`
-	Points     int        `help:"Vectors that are drawn at most; a random sample of more." default:"3000"`
-	Seed       uint64     `help:"Of the sample, and of t-SNE's first step." default:"1"`
+	Points     int        `help:"Draw at most this many vectors: a random sample if there are more." default:"3000"`
+	Seed       uint64     `help:"Seed of the sample and of t-SNE's first step." default:"1"`
 	Perplexity float64    `help:"About how many neighbours t-SNE keeps together." default:"30"`
 }
 

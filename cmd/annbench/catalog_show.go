@@ -15,7 +15,7 @@ type catalogShowCmd struct {
 	images
 	Out     string `help:"Folder for the table, the plots and the sheet. Default: results/NAME.catalog." placeholder:"DIR" s3:"out"`
 	Samples int    `help:"Pictures of each category on the contact sheet." default:"12"`
-	Seed    uint64 `help:"Of the choice of these pictures." default:"1"`
+	Seed    uint64 `help:"Seed for choosing these pictures." default:"1"`
 	Strict  bool   `help:"End with an error at the first row, box, board or image that is not as it should be."`
 	JSON    bool   `help:"Print the table as JSON."`
 }

@@ -15,9 +15,9 @@ import (
 type compareCmd struct {
 	A      string      `arg:"" help:"Results folder to compare with." s3:"results"`
 	B      string      `arg:"" help:"Results folder that is compared." s3:"results"`
-	Fail   []string    `help:"Values whose getting worse is exit code 1, by their names in records.csv (qps, recall, build, ...); all: any of those shown, none: never." default:"all" placeholder:"VALUE"`
-	Margin units.Share `help:"Changes smaller than this are none, whatever the noise." default:"3%" placeholder:"SHARE"`
-	Power  float64     `name:"power-limit" help:"Factor of speed that the comparison must be able to find; where the noise hides it in more than 5 % of the cells and nothing got worse, the exit code is 3: cannot tell." default:"1.5" placeholder:"FACTOR"`
+	Fail   []string    `help:"Values that must not get worse, by their names in records.csv (qps, recall, build, ...): if one does, the exit code is 1. all: every value that is shown; none: no value." default:"all" placeholder:"VALUE"`
+	Margin units.Share `help:"Ignore changes smaller than this." default:"3%" placeholder:"SHARE"`
+	Power  float64     `name:"power-limit" help:"Factor of speed that the comparison must be able to find. If noise hides it in more than 5 % of the cells and nothing got worse, the exit code is 3: cannot tell." default:"1.5" placeholder:"FACTOR"`
 	Format string      `help:"One of ${enum}." enum:"table,markdown,json" default:"table"`
 }
 

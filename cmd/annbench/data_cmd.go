@@ -13,12 +13,12 @@ import (
 )
 
 type dataCmd struct {
-	List     dataListCmd   `cmd:"" help:"List the public data sets that fetch knows, and which are there."`
+	List     dataListCmd   `cmd:"" help:"List the public data sets that fetch knows, and which are downloaded."`
 	Fetch    dataFetchCmd  `cmd:"" help:"Download public data sets by name; resumes where it was stopped."`
-	Verify   dataVerifyCmd `cmd:"" help:"Compare data sets that are there with their published hashes."`
+	Verify   dataVerifyCmd `cmd:"" help:"Compare downloaded data sets with their published hashes."`
 	Describe describeCmd   `cmd:"" help:"How hard vectors are to search, and what is wrong with them."`
 	Convert  convertCmd    `cmd:"" help:"Write vectors in another format."`
-	Truth    truthCmd      `cmd:"" help:"Find the exact neighbours of a sweep beforehand, also in parts on several machines."`
+	Truth    truthCmd      `cmd:"" help:"Find the exact neighbours of a sweep in advance, if you like in parts on several machines."`
 }
 
 // dataDir is the flag of the folder of public data sets.
@@ -86,7 +86,7 @@ func (c *dataFetchCmd) Run(ctx context.Context, s *surface) error {
 }
 
 type dataVerifyCmd struct {
-	Names []string `arg:"" optional:"" name:"name" help:"Data sets. Default: all that are there."`
+	Names []string `arg:"" optional:"" name:"name" help:"Data sets. Default: all that are downloaded."`
 	dataDir
 }
 

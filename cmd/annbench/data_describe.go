@@ -24,7 +24,7 @@ type source struct {
 	File    string `arg:"" help:"Vectors: a file of any format that docs/reference/formats.md lists, or a folder." s3:"own"`
 	Labels  string `help:"The category of each vector, a line each, or a .npy file." placeholder:"FILE" s3:"own"`
 	Given   string `name:"queries-file" help:"A file of the vectors to search for." placeholder:"FILE" s3:"own"`
-	Columns string `help:"The column, data set or array of the vectors, where the usual names do not find it." placeholder:"NAME"`
+	Columns string `help:"Name of the column, data set or array with the vectors, if it is not one of the usual names." placeholder:"NAME"`
 }
 
 func (f *source) open(ctx context.Context, s *surface) (*collection.Collection, error) {
@@ -35,17 +35,17 @@ func (f *source) open(ctx context.Context, s *surface) (*collection.Collection, 
 
 type describeCmd struct {
 	source
-	Queries int        `help:"How many vectors to search for. Default: those that are given, or at most 1000 that are held out." placeholder:"N"`
+	Queries int        `help:"How many vectors to search for. Default: the queries of the file, or at most 1000 vectors that are held out." placeholder:"N"`
 	Metric  vec.Metric `help:"l2, cosine or ip. Default: what the file says, or cosine."`
 	Seed    uint64     `help:"Decides which vectors are held out." default:"1"`
 	Out     string     `help:"Folder for the plots (PNG and SVG). Default: NAME.described." placeholder:"DIR" s3:"out"`
-	NoPlots bool       `help:"Print, and draw nothing."`
+	NoPlots bool       `help:"Print only; draw no plots."`
 	JSON    bool       `help:"JSON instead of a table."`
 }
 
 // Help is printed below the flags.
 func (describeCmd) Help() string {
-	return `Searches exactly first, which takes a while for large files, and is kept for later runs.
+	return `First finds the exact neighbours, which takes a while for large files. They are kept for later runs.
 
 Examples:
   annbench data describe glove-100-angular.hdf5
@@ -106,13 +106,13 @@ func printDescription(w io.Writer, d *pipeline.Description) error {
 
 type convertCmd struct {
 	source
-	Out string `arg:"" help:"File to write: its extension says how, one of ${writable}." s3:"out"`
+	Out string `arg:"" help:"File to write. Its extension sets the format: ${writable}." s3:"out"`
 }
 
 // Help is printed below the flags.
 func (convertCmd) Help() string {
-	return `Parquet keeps ids and labels; the other formats are vectors alone. Queries that the file gives go
-to a second file, NAME-queries.EXT, with the neighbours left out.
+	return `Parquet keeps ids and labels; the other formats are vectors alone. The file's own queries
+go to a second file, NAME-queries.EXT; its neighbours are left out.
 
 Examples:
   annbench data convert glove-100-angular.hdf5 glove.fbin

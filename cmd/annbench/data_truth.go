@@ -11,16 +11,16 @@ import (
 
 type truthCmd struct {
 	sweepFlags
-	Shard   bench.Shard `help:"Search one part of the base of several: 2/8 is the second of eight; slurm takes it from the job array. Once all are there, they are merged." placeholder:"I/N"`
-	Threads int         `help:"Threads that search. Default: one for each core." placeholder:"N"`
+	Shard   bench.Shard `help:"Search one part of the base: 2/8 is the second of eight; slurm takes it from the job array. When all parts are done, they are merged." placeholder:"I/N"`
+	Threads int         `help:"Number of threads. Default: one per core." placeholder:"N"`
 }
 
 // Help is printed below the flags.
 func (truthCmd) Help() string {
 	return `Finds the exact neighbours that a sweep is scored against, and keeps them in the cache, where run finds them;
 without this, run finds them itself. With --shard, machines that share the cache search a part of the
-base each, and what is merged is that of the whole, bit by bit: for bases that take long, or that do not
-fit into the memory of one machine.
+base each; the merged result equals that of one search, bit for bit. Use it for bases that take long or do
+not fit into the memory of one machine.
 
 Examples:
   annbench data truth my.yaml

@@ -6,15 +6,15 @@ import (
 )
 
 type devicesCmd struct {
-	Model        string   `help:"Ask with this model: its card (.json). Default: one of four nodes." placeholder:"CARD" s3:"card"`
+	Model        string   `help:"Try the devices with this model: its card (.json). Default: a model of four nodes." placeholder:"CARD" s3:"card"`
 	DeviceOption []string `help:"An option of a provider, DEVICE.OPTION=VALUE: cuda.device_id=1. May be repeated." placeholder:"OPTION" sep:"none"`
-	JSON         bool     `help:"JSON instead of text, with the lacking in full."`
+	JSON         bool     `help:"JSON instead of text, with all reasons in full."`
 }
 
 // Help is printed below the flags.
 func (devicesCmd) Help() string {
-	return `A device is ready when a model has run on it, with every node there and none on the CPU instead.
-The others say why not in ONNX Runtime's own words. Exit code 0 either way: nothing was asked for.`
+	return `A device is ready if a model ran on it with all nodes on the device and none on the CPU. For the others,
+the reason is printed in ONNX Runtime's own words. The exit code is 0 either way.`
 }
 
 func (c *devicesCmd) Run(s *surface) error {

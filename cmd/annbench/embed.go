@@ -20,7 +20,7 @@ type embedCmd struct {
 	Model string `help:"Card (.json, .yaml) of an ONNX model. Default: the model that ships." placeholder:"CARD" s3:"card"`
 	Size  int    `help:"Give the model pictures of this many pixels a side instead of its own, if its graph works at any size." placeholder:"PIXELS"`
 	deviceFlags
-	Batch      string      `help:"Images in one run of the model, or auto: found by trying. With --bench a list of both." default:"32" placeholder:"N"`
+	Batch      string      `help:"Images per run of the model, or auto: found by trying. With --bench, a list of these." default:"32" placeholder:"N"`
 	Strict     bool        `help:"End with an error at the first image that cannot be read."`
 	Thumbnails int         `help:"Longest side of the pictures kept for galleries; 0 keeps none." default:"96"`
 	Shard      bench.Shard `help:"Embed one part of the collection, such as 2/8, into DIR-2-of-8; annbench merge joins them." placeholder:"I/N"`
@@ -30,7 +30,7 @@ type embedCmd struct {
 
 // Help is printed below the flags.
 func (embedCmd) Help() string {
-	return `Images that cannot be read are named, left out and counted. The vectors are vectors.npy in the
+	return `Images that cannot be read are listed, left out and counted. The vectors are vectors.npy in the
 folder, which NumPy reads; items.jsonl has id and category of each row.
 
 If a call was stopped for any reason, the same call resumes it: no image is embedded twice.
@@ -104,7 +104,7 @@ type benchFlags struct {
 	Sample      int     `help:"With --bench: images to embed in each repetition." default:"256" placeholder:"N"`
 	Repetitions int     `help:"With --bench: interleaved repetitions of everything; 6 give a 95 % interval." default:"6" placeholder:"N"`
 	Seconds     float64 `help:"With --bench: about what one measurement may take; slower devices get fewer images." default:"5"`
-	Python      string  `help:"With --bench: on the CPU, beside the onnxruntime of this interpreter, where it has one; empty for none." default:"python3" placeholder:"COMMAND"`
+	Python      string  `help:"With --bench: a Python interpreter, whose onnxruntime is measured too, on the CPU, if it has one. Empty: none." default:"python3" placeholder:"COMMAND"`
 }
 
 // benchmark measures the cases on src.

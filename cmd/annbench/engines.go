@@ -13,8 +13,8 @@ import (
 
 type enginesCmd struct {
 	Up     enginesUpCmd     `cmd:"" help:"Start an engine on this machine, and wait until it answers."`
-	Down   enginesDownCmd   `cmd:"" help:"End it, and remove its data."`
-	Status enginesStatusCmd `cmd:"" help:"Which engines run, where they answer, what they hold."`
+	Down   enginesDownCmd   `cmd:"" help:"Stop engines and remove their data."`
+	Status enginesStatusCmd `cmd:"" help:"List the running engines, with address, state and processes."`
 }
 
 // enginesDir is where engines are written down.
@@ -42,9 +42,8 @@ type enginesUpCmd struct {
 
 // Help is printed below the flags.
 func (enginesUpCmd) Help() string {
-	return `The nodes listen on 127.0.0.1, on ports that were free, begin empty, and keep running after this command;
-sweeps find them by themselves. Their program is built by make engines, or named in
-ANNBENCH_WEAVIATE.
+	return `The nodes listen on free ports of 127.0.0.1, start empty, and keep running after this command. Sweeps find
+them without an address. "make engines" builds the program; or name one in ANNBENCH_WEAVIATE.
 
 Examples:
   annbench engines up weaviate
@@ -71,7 +70,7 @@ func (c *enginesUpCmd) Run(ctx context.Context, s *surface) error {
 
 type enginesDownCmd struct {
 	Engine string `arg:"" optional:"" help:"Which. Default: all." s3:"no: this is the name of an engine, such as weaviate"`
-	Nodes  int    `help:"That of so many nodes alone. Default: all." placeholder:"N"`
+	Nodes  int    `help:"Only the engine with this many nodes. Default: all." placeholder:"N"`
 }
 
 func (c *enginesDownCmd) Run(s *surface) error {

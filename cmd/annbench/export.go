@@ -10,7 +10,7 @@ import (
 
 type exportCmd struct {
 	Results []string `arg:"" help:"Results folders, of sweeps with answers: true." s3:"whole"`
-	Out     string   `help:"The folder results of an ann-benchmarks checkout, or another." required:"" placeholder:"DIR" s3:"out"`
+	Out     string   `help:"The folder results of an ann-benchmarks checkout, or any other folder." required:"" placeholder:"DIR" s3:"out"`
 	Dataset string   `help:"What ann-benchmarks calls the data set. Default: its name." placeholder:"NAME"`
 }
 
@@ -18,8 +18,8 @@ type exportCmd struct {
 func (exportCmd) Help() string {
 	return `Writes DIR/DATASET/K/FAMILY/SETTINGS.hdf5 with neighbours, distances, times and attributes, as
 ann-benchmarks keeps its own runs, so that its plot.py and data_export.py read them. Of several
-repetitions the one of median time is written. Cells whose answers were not kept are left out: a
-sweep keeps them with answers: true, and run --data does.
+repetitions, the one with the median time is written. Cells without kept answers are left out; answers: true
+in the sweep keeps them, and so does run --data.
 
 Examples:
   annbench export results/glove-100-angular --out ann-benchmarks/results`

@@ -7,10 +7,10 @@ import (
 
 type familiesCmd struct {
 	Show    familiesShowCmd    `cmd:"" default:"withargs" help:"List index families and their settings, external ones too."`
-	Install familiesInstallCmd `cmd:"" help:"Install what external families need: for each an environment of its own."`
+	Install familiesInstallCmd `cmd:"" help:"Install what external families need, each in its own environment."`
 	Remove  familiesRemoveCmd  `cmd:"" help:"Remove what install installed."`
 	List    familiesListCmd    `cmd:"" help:"List the external families, and what is installed of them."`
-	Check   familiesCheckCmd   `cmd:"" help:"Try external families on a few vectors, or say what they lack."`
+	Check   familiesCheckCmd   `cmd:"" help:"Try external families on a few vectors, or say what is missing."`
 	SDK     familiesSDKCmd     `cmd:"" name:"sdk" help:"Write the SDKs for families in Python and C++ into a folder."`
 }
 

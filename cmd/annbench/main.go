@@ -80,17 +80,17 @@ type cli struct {
 	Choose     chooseCmd     `cmd:"" help:"The fastest setting within your limits, from results folders."`
 	Compare    compareCmd    `cmd:"" help:"Two results folders side by side: what is faster, slower, the same."`
 	Embed      embedCmd      `cmd:"" help:"Turn labelled images into vectors."`
-	Devices    devicesCmd    `cmd:"" help:"What this machine can embed images on, and why not on the rest."`
+	Devices    devicesCmd    `cmd:"" help:"List the devices that can embed images on this machine, and why the others cannot."`
 	Catalog    catalogCmd    `cmd:"" help:"Look at collections of labelled images, and draw boards."`
 	Classify   classifyCmd   `cmd:"" help:"How well a model classifies labelled images: its report card."`
 	Data       dataCmd       `cmd:"" help:"Vectors and data sets: fetch public ones, describe, convert."`
 	Families   familiesCmd   `cmd:"" help:"List index families and their settings."`
-	Engines    enginesCmd    `cmd:"" help:"Start and end servers that families are in."`
+	Engines    enginesCmd    `cmd:"" help:"Start and stop the database servers of families."`
 	Export     exportCmd     `cmd:"" help:"Write results in the layout of ann-benchmarks (HDF5)."`
 	Schema     schemaCmd     `cmd:"" help:"The JSON Schema of sweep files, for editors."`
 	Serve      serveCmd      `cmd:"" help:"Visual search in the browser, over the indexes that were measured."`
-	Pack       packCmd       `cmd:"" help:"Have results keep all that serving them needs; or write them as one archive."`
-	Unpack     unpackCmd     `cmd:"" help:"Make a results folder out of such an archive."`
+	Pack       packCmd       `cmd:"" help:"Add to results all that serving them needs, or write it as one archive."`
+	Unpack     unpackCmd     `cmd:"" help:"Make a results folder from such an archive."`
 	Selfcheck  selfcheckCmd  `cmd:"" help:"Check the harness itself on this machine."`
 	Worker     workerCmd     `cmd:"" hidden:"" help:"Measure one build; started by run."`
 }

@@ -11,15 +11,15 @@ import (
 
 type mergeCmd struct {
 	Results []string `arg:"" help:"Results folders, of one data set; or the folders of embed --shard." s3:"results"`
-	Out     string   `required:"" help:"Folder for what they hold together; it may be one of them." placeholder:"DIR" s3:"work"`
+	Out     string   `required:"" help:"Folder for the merged results. It may be one of them." placeholder:"DIR" s3:"work"`
 	Mixed   bool     `help:"Merge results of different machines or versions too; their times do not compare, and the report shows them apart."`
-	Partial bool     `help:"Leave out folders that hold no results (yet), and say which; one at least must hold some."`
+	Partial bool     `help:"Leave out folders without results (yet), and list them. At least one must have results."`
 }
 
 // Help is printed below the flags.
 func (mergeCmd) Help() string {
-	return `Merging again changes nothing: a measurement that stands in two folders is taken once. Where the runs
-planned more than there is, what is missing is listed, and the exit code is 1.
+	return `Merging again changes nothing: a measurement found in two folders is taken once. If planned measurements
+are missing, they are listed, and the exit code is 1.
 
 Examples:
   annbench merge results/my/shards/* --out results/my

@@ -57,7 +57,7 @@ type unpackCmd struct {
 
 // Help is printed below the flags.
 func (unpackCmd) Help() string {
-	return `Makes a results folder out of an archive of "annbench pack --out". Every file is compared with its checksum
+	return `Makes a results folder from an archive of "annbench pack --out". Every file is compared with its checksum
 before the folder appears.
 
 Example:

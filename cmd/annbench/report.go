@@ -25,7 +25,7 @@ type reportCmd struct {
 
 // Help is printed below the flags.
 func (reportCmd) Help() string {
-	return `Needs the results folders alone: neither indexes nor model nor images.
+	return `Needs only the results folders: neither indexes, nor a model, nor images.
 
 Examples:
   annbench report results/default

@@ -19,9 +19,9 @@ type sweepFlags struct {
 	Sweep   string     `arg:"" optional:"" help:"Sweep file (YAML); configs/ has examples, docs/reference/sweep-files.md every key. Default, with --data: configs/vectors.yaml." s3:"no: the paths in a sweep file are relative to its folder, so copy it to this machine; the paths in it may be s3://"`
 	Data    string     `help:"Vectors to run on, instead of the sweep's: a file of any format that docs/reference/formats.md lists, or a folder." placeholder:"FILE" s3:"own"`
 	Labels  string     `help:"With --data: the category of each vector, a line each, or a .npy file." placeholder:"FILE" s3:"own"`
-	Queries int        `help:"How many vectors to search for, instead of the sweep's number. Default, with --data: those that the file gives, or else at most 1000 that are held out." placeholder:"N"`
+	Queries int        `help:"How many vectors to search for, instead of the sweep's number. Default, with --data: the queries of the file, or at most 1000 vectors that are held out." placeholder:"N"`
 	Metric  vec.Metric `help:"l2, cosine or ip, instead of the sweep's. Default, with --data: what the file says, or cosine."`
-	Allow   []string   `help:"Measure in spite of what the checks of the data find: zeros, duplicates, queries, constant, neighbors." placeholder:"CHECK"`
+	Allow   []string   `help:"Measure even if these checks of the data fail: zeros, duplicates, queries, constant, neighbors." placeholder:"CHECK"`
 }
 
 type runCmd struct {
@@ -29,7 +29,7 @@ type runCmd struct {
 	Out         string      `help:"Results folder. Default: results/NAME, by the sweep's name." placeholder:"DIR" s3:"work"`
 	KeepIndexes bool        `help:"Keep the saved indexes in the results folder, for annbench serve."`
 	Retry       bool        `help:"Measure cells again that failed, timed out or ran out of memory."`
-	Shard       bench.Shard `help:"Measure one part of several: 2/8 is the second of eight; slurm takes it from the job array. Each has a folder of its own, results/NAME/shards/2-of-8, and annbench merge joins them." placeholder:"I/N"`
+	Shard       bench.Shard `help:"Measure one part of the sweep: 2/8 is the second of eight; slurm takes it from the job array. Each part has its own folder, results/NAME/shards/2-of-8; annbench merge joins them." placeholder:"I/N"`
 }
 
 // Help is printed below the flags.

@@ -18,8 +18,8 @@ type selfcheckCmd struct {
 func (selfcheckCmd) Help() string {
 	return `Measures the harness instead of an index, on this machine: what it adds to a latency, what it
 allocates while timing, the memory that it reads for an index of known size, the speed of exact
-search, and how often its intervals hold the truth. Exit code 1 if one is out of bounds. Other programs
-that run meanwhile disturb it; --busy, which measures indexes while it loads the machine, they do not.`
+search, and how often its intervals hold the truth. Exit code 1 if one is out of bounds. Other running programs
+disturb these checks, but not --busy, which measures indexes while it loads the machine itself.`
 }
 
 func (c selfcheckCmd) Run(ctx context.Context, s *surface) error {

@@ -20,9 +20,9 @@ import (
 
 type serveCmd struct {
 	Results  string   `arg:"" help:"Results folder of a run, on the machine that ran it, or with all that it needs (annbench pack)." s3:"whole"`
-	Listen   string   `default:"127.0.0.1:8080" help:"Address to answer at. One that others can reach asks for a token." placeholder:"ADDR"`
-	Host     []string `help:"Names by which others reach it, such as search.example.org." placeholder:"NAME"`
-	Settings int      `default:"3" help:"Settings of each family, at most: fastest with a recall of 0.95, most accurate, fastest." placeholder:"N"`
+	Listen   string   `default:"127.0.0.1:8080" help:"Address to listen on. If other machines can reach it, a token is needed." placeholder:"ADDR"`
+	Host     []string `help:"Host names under which others reach the server, such as search.example.org." placeholder:"NAME"`
+	Settings int      `default:"3" help:"At most this many settings of each family: the fastest with a recall of 0.95, the most accurate, the fastest." placeholder:"N"`
 	Device   []string `help:"Where pictures are embedded: cuda, webgpu or cpu, tried in this order." placeholder:"DEVICE"`
 	NoModel  bool     `help:"Do not load the model: items can be searched for, pictures cannot."`
 }
@@ -35,8 +35,8 @@ what two of the measured indexes answer, side by side. docs/howto/serve.md has t
 Indexes that the run kept (--keep-indexes) are loaded; others are built again with their recorded
 settings, and kept from then on. SIGHUP opens the results again, without losing a request.
 
-With another address than that of this machine alone, every request has to carry a token: what
-ANNBENCH_TOKEN says, or one that is drawn and printed.
+If --listen is an address that other machines can reach, every request needs a token: the value of
+ANNBENCH_TOKEN, or a random one that is printed.
 
 Examples:
   annbench serve results/default

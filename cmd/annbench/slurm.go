@@ -19,13 +19,13 @@ type slurmCmd struct {
 	sweepFlags
 	Out         string   `help:"Results folder, which all nodes see at the same path. Default: results/NAME, by the sweep's name." placeholder:"DIR" s3:"no: the tasks share one folder of the cluster; annbench merge FOLDER --out s3://... stores what they measured"`
 	Shards      int      `help:"Tasks of the job array, each of which measures its share of the builds. Default: 8, or as many as there are builds." placeholder:"N"`
-	TruthShards int      `help:"Find the exact neighbours in so many tasks, a part of the base each." placeholder:"N" default:"1"`
-	Throttle    int      `help:"Let so many tasks run at once at most." placeholder:"N"`
+	TruthShards int      `help:"Find the exact neighbours in this many tasks, each on a part of the base." placeholder:"N" default:"1"`
+	Throttle    int      `help:"Run at most this many tasks at once." placeholder:"N"`
 	Partition   string   `short:"p" help:"Partition of the jobs." placeholder:"NAME"`
 	Account     string   `short:"A" help:"Account that the jobs are charged to." placeholder:"NAME"`
 	Time        string   `help:"Time limit of a task, as Slurm writes it. Default: three times the estimate of the longest, and ten minutes." placeholder:"LIMIT"`
 	Mem         string   `help:"Memory of a task, as Slurm writes it; 0 is all of a node. Default: by the estimate." placeholder:"SIZE"`
-	Cpus        int      `help:"Cores that a node must have. Default: as many as the sweep has threads, 2 at least." placeholder:"N"`
+	Cpus        int      `help:"Cores that a node must have. Default: the number of threads of the sweep, at least 2." placeholder:"N"`
 	Sbatch      []string `help:"Another option of sbatch, for all tasks: --sbatch=--constraint=milan; again for more." placeholder:"OPTION" sep:"none"`
 	MergeAfter  string   `help:"Merge once all tasks have ended (any), whether or not they failed, or only where all ended well (ok)." enum:"any,ok" default:"any"`
 	Mixed       bool     `help:"Merge results of different kinds of node too; the report shows them apart."`

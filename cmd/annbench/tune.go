@@ -31,7 +31,7 @@ type tuneCmd struct {
 	Metric    vec.Metric     `help:"l2, cosine or ip. Default: what the vectors' file says, or cosine." placeholder:"NAME"`
 	Queries   int            `help:"Queries to search with; as many others measure the answer. Default: at most 1000." placeholder:"N"`
 	Seed      uint64         `default:"1" help:"Source of every random choice."`
-	Allow     []string       `help:"Go on in spite of what the checks of the data find: zeros, duplicates, queries, constant, neighbors." placeholder:"CHECK"`
+	Allow     []string       `help:"Continue even if these checks of the data fail: zeros, duplicates, queries, constant, neighbors." placeholder:"CHECK"`
 	Out       string         `help:"Results folder. Default: results/tune-NAME." placeholder:"DIR" s3:"work"`
 
 	KeepIndexes bool `help:"Keep the saved indexes of the answer in the results folder, for annbench serve."`
