@@ -100,8 +100,10 @@ func (p *Param) Steps(v any, dim int) []any {
 			step = max(1, math.Round(step))
 		}
 		down, up = x-step, x+step
-	case scale == Divisors && x == 0: // what 0 stands for is the family's own affair: a quarter of the dimensions
-		down, up = float64(Divisor(dim, dim/8)), float64(Divisor(dim, dim/2))
+	case scale == Divisors && x == 0: // what 0 stands for is the family's own affair: about a quarter of the dimensions
+		add(Divisor(dim, dim/8))
+		add(Divisor(dim, dim/2))
+		return out
 	case scale == Divisors:
 		down, up = float64(Divisor(dim, max(1, int(x)/2))), 0
 		for m := int(2 * x); m <= dim && up == 0; m++ {

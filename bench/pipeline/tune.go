@@ -149,10 +149,11 @@ func (t *tuning) prepare(ctx context.Context) error {
 		return err
 	}
 	var asked []string
+	var limits []record.Bound
 	for _, l := range t.Limits {
 		asked = append(asked, fmt.Sprintf("%s %v", l.Name, l.Bound))
+		limits = append(limits, record.Bound(l))
 	}
-	limits := slices.Clone(asked)
 	asked = append(asked, "best "+t.Objective.Name, fmt.Sprintf("k %d %s threads %d seed %d set %.12s", q.K, q.Metric, t.Sweep.Threads, q.Seed, digest))
 	for _, f := range q.Families {
 		asked = append(asked, f.Name)
@@ -164,6 +165,9 @@ func (t *tuning) prepare(ctx context.Context) error {
 		return usage.Error{Err: err}
 	}
 	t.state.Limits, t.state.Objective, t.state.Rows, t.state.Queries = limits, t.Objective.Name, rows, t.queries
+	if t.Objective.Name == judge.Cost {
+		t.state.Prices = &t.Objective.Prices
+	}
 	if l, ok := q.Quality(); ok {
 		t.state.Quality, t.state.Bound = l.Name, l.Bound
 	}
@@ -386,50 +390,47 @@ func (t *tuning) final(ctx context.Context) (*Tuned, error) {
 		return out, t.nothing()
 	}
 	exact := t.exact(contenders)
-	left := max(t.Budget-time.Since(t.began), t.Budget/5)
+	left, busy := max(t.Budget-time.Since(t.began), t.Budget/5), t.busy()
 	cost := func(all []*tune.Result) (sum time.Duration) {
 		for _, c := range all {
-			sum += t.finalCost(c)
+			sum += time.Duration(busy * float64(t.finalCost(c)))
 		}
 		return sum
 	}
-	chosen := slices.Clone(contenders)
-	with := chosen
+	for len(contenders) > 2 && leastRepeats*cost(contenders) > left {
+		contenders = contenders[:len(contenders)-1]
+	}
+	with := contenders
 	if exact != nil {
 		with = append(with[:len(with):len(with)], exact)
-	}
-	repeats := mostRepeats
-	for repeats > 1 && time.Duration(repeats)*cost(with) > left {
-		if repeats > leastRepeats {
-			repeats--
-			continue
+		if cost(with) > left && cost([]*tune.Result{exact}) > cost(contenders) {
+			with = contenders
+			t.say("exact search (%s) is left out of the final measurement: it would take longer than the rest of the budget", exact.Family)
 		}
-		if len(chosen) > 2 {
-			chosen = chosen[:len(chosen)-1]
-			with = slices.DeleteFunc(slices.Clone(with), func(c *tune.Result) bool { return c != exact && !slices.Contains(chosen, c) })
-			continue
-		}
-		if exact != nil && slices.Contains(with, exact) && t.finalCost(exact) > cost(chosen) {
-			with = chosen
-			t.say("exact search (%s) is left out of the final measurement: it would take about %v of what is left", exact.Family, (time.Duration(repeats) * t.finalCost(exact)).Round(time.Second))
-			continue
-		}
-		repeats--
 	}
 	set, err := t.split(ctx, 0, 2)
 	if err != nil {
 		return out, err
 	}
 	sweep := *t.Sweep
-	sweep.Name, sweep.Seed, sweep.Repetitions, sweep.Measure, sweep.Modes = filepath.Base(t.Out), t.Sweep.Seed+tuneSeed, repeats, finalMeasure, []string{record.Latency}
+	sweep.Name, sweep.Seed, sweep.Repetitions, sweep.Measure, sweep.Modes = filepath.Base(t.Out), t.Sweep.Seed+tuneSeed, 1, finalMeasure, []string{record.Latency}
 	sweep.K = []int{t.race.K}
+	if t.state.Done { // then what is new has as many repetitions as what is there
+		present, _, err := record.Read(filepath.Join(t.Out, record.RecordsFile))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return out, err
+		}
+		for i := range present {
+			sweep.Repetitions = max(sweep.Repetitions, present[i].Rep+1)
+		}
+	}
 	steps := slices.Clone(ladder)
 	for again := range 3 {
 		sweep.Families = nil
 		for _, c := range with {
 			sweep.Families = append(sweep.Families, t.family(c, steps))
 		}
-		if err := t.measureFinal(ctx, &sweep, set, out); err != nil {
+		if err := t.repeat(ctx, &sweep, set, out); err != nil {
 			return out, err
 		}
 		if out.Report, err = judge.Load(t.Out); err != nil {
@@ -446,6 +447,22 @@ func (t *tuning) final(ctx context.Context) (*Tuned, error) {
 	out.Enough = t.enough(out)
 	t.state.Enough, t.state.Done = out.Enough, true
 	return out, t.state.Save(t.Out)
+}
+
+// repeat measures the contenders again and again, a build each, while there is time: three times for an interval, also
+// where that takes a third more than the budget, and up to six.
+func (t *tuning) repeat(ctx context.Context, sweep *sweepfile.Sweep, set string, out *Tuned) error {
+	for n := 1; ; n++ {
+		sweep.Repetitions = max(n, sweep.Repetitions)
+		began := time.Now()
+		if err := t.measureFinal(ctx, sweep, set, out); err != nil {
+			return err
+		}
+		end := time.Since(t.began) + time.Since(began)
+		if sweep.Repetitions >= mostRepeats || sweep.Repetitions > n || end > t.Budget && (n >= leastRepeats || end > t.Budget+t.Budget/3) {
+			return nil
+		}
+	}
 }
 
 // measureFinal runs the sweep of the contenders.
@@ -497,8 +514,8 @@ func (t *tuning) exact(contenders []*tune.Result) (best *tune.Result) {
 	return best
 }
 
-// finalCost is about how long one repetition of r takes: its build, and for each effort a pass over the queries
-// untimed and as many as are timed.
+// finalCost is about how long one repetition of r takes on a quiet machine: its build, and for each effort a pass over
+// the queries untimed and as many as are timed.
 func (t *tuning) finalCost(r *tune.Result) time.Duration {
 	f, _, _ := r.Params()
 	points := 1
@@ -506,8 +523,26 @@ func (t *tuning) finalCost(r *tune.Result) time.Duration {
 		points = len(ladder)
 	}
 	pass := time.Duration(r.Seconds * float64(t.queries) * float64(time.Second))
-	own := time.Duration(r.Cost[metric.Build]*float64(time.Second)) + perBuild + time.Duration(points)*(pass+max(pass, finalMeasure)+pass/10) + pass
-	return max(own, time.Duration(r.Took*float64(time.Second)/2)) // of a busy machine
+	return time.Duration(r.Cost[metric.Build]*float64(time.Second)) + perBuild + time.Duration(points)*(pass+max(pass, finalMeasure)+pass/10) + pass
+}
+
+// busy is how many times longer things take than on a quiet machine, as the search saw it: 1 at least.
+func (t *tuning) busy() float64 {
+	var took, should float64
+	for _, r := range t.state.Results {
+		if !r.OK() {
+			continue
+		}
+		took += r.Took
+		should += r.Cost[metric.Build] + perBuild.Seconds() + 4*r.Seconds*float64(t.queries)
+		for _, s := range r.Steps {
+			should += 2 * s.Seconds * float64(s.Queries)
+		}
+	}
+	if should <= 0 {
+		return 1
+	}
+	return max(1, took/should)
 }
 
 // family is r with its efforts, as a sweep file has it.

@@ -15,22 +15,38 @@ const SearchFile = "tune.json"
 // their own, below [SearchDir].
 type Search struct {
 	Version int `json:"version"` // of the way of searching
-	// Asked is the question in canonical form, Limits its limits, for people.
-	Asked     string   `json:"asked"`
-	Limits    []string `json:"limits"`
-	Objective string   `json:"objective"`
-	Quality   string   `json:"quality,omitempty"` // the quantity that effort was decided by
-	Bound     float64  `json:"bound,omitempty"`   // its limit
-	Rows      int      `json:"rows"`              // of the whole
-	Queries   int      `json:"queries"`           // that the search was made with
-	Tries     []*Try   `json:"tries"`             // in the order in which they were found
+	// Asked is the question in canonical form; Limits, Objective and Prices are parts of it.
+	Asked     string  `json:"asked"`
+	Limits    []Bound `json:"limits"`
+	Objective string  `json:"objective"`
+	Prices    *Prices `json:"prices,omitempty"`  // where the objective is the cost
+	Quality   string  `json:"quality,omitempty"` // the quantity that effort was decided by
+	Bound     float64 `json:"bound,omitempty"`   // its limit
+	Rows      int     `json:"rows"`              // of the whole
+	Queries   int     `json:"queries"`           // that the search was made with
+	Tries     []*Try  `json:"tries"`             // in the order in which they were found
 	// Untried are builds that the budget left out.
 	Untried []string `json:"untried,omitempty"`
 	Spent   float64  `json:"spent"` // seconds, of all sessions
 	Done    bool     `json:"done"`  // the answer was measured
-	// Answer is the setting as YAML, and Enough how many queries would have told more exactly, where there were too few.
-	Answer string `json:"answer,omitempty"`
-	Enough int    `json:"enough,omitempty"`
+	// Enough is how many queries would have told the quality of the answer well enough, where there were too few.
+	Enough int `json:"enough,omitempty"`
+}
+
+// Bound is a limit: a quantity of package metric's table, and how much of it is the most, or the least where more is
+// better.
+type Bound struct {
+	Name  string  `json:"name"`
+	Bound float64 `json:"bound"`
+}
+
+// Prices say what a month of serving costs: processor time and memory, at a load.
+type Prices struct {
+	Currency string  `json:"currency,omitempty" yaml:"currency"`           // for people: EUR
+	Core     float64 `json:"core" yaml:"core"`                             // of a processor core, a month
+	GiB      float64 `json:"gib" yaml:"gib"`                               // of a GiB of memory, a month
+	QPS      float64 `json:"queries_per_second" yaml:"queries_per_second"` // that are asked, on average over the busiest hour
+	Busy     float64 `json:"busy,omitempty" yaml:"busy"`                   // share of its time that a core may be busy for; 0 is a half
 }
 
 // SearchDir is the folder below that of the answer that holds one results folder for each number of vectors.

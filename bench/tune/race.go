@@ -32,9 +32,11 @@ type Race struct {
 	Save     func() error
 	Progress func(Progress) // may be nil
 
-	rung  Rung
-	rows  int
-	ahead *ahead
+	rung Rung
+	rows int
+	// nearest says that every family is too large for the limits by its formula: then the nearest are looked for.
+	nearest bool
+	ahead   *ahead
 }
 
 // Progress is how far a search is.
@@ -124,6 +126,7 @@ func (r *Race) starts(rows int) []arm {
 		}
 		out = append(out, a)
 	}
+	r.nearest = !slices.ContainsFunc(out, func(a arm) bool { return r.tooLarge(a) == "" })
 	slices.SortStableFunc(out, func(a, b arm) int {
 		return cmp.Compare(map[bool]int{true: 0, false: 1}[a.family.Exact], map[bool]int{true: 0, false: 1}[b.family.Exact])
 	})
@@ -229,7 +232,8 @@ func (r *Race) play(ctx context.Context, given []arm, until time.Time, factor fl
 		if last && !first && i > 0 && !r.mayWin(a, factor) && (r.families() > 1 || r.State.best(r, a.family, r.rows) != nil) {
 			continue // but a second family comes in any case, as runner-up
 		}
-		if err := r.try(ctx, a, until, first && i < 2 || last && i == 0); err != nil {
+		// Every family has its start on the first rung, while there is time at all: who is not seen cannot win.
+		if err := r.try(ctx, a, until, first && (i == 0 || time.Now().Before(r.Until)) || last && i == 0); err != nil {
 			return err
 		}
 	}
@@ -338,7 +342,7 @@ func (r *Race) promote(n int, factor float64) []arm {
 		own := r.State.of(f, n)
 		slices.SortStableFunc(own, func(a, b *Result) int { return r.better(r.expect(a), r.expect(b)) })
 		for i, x := range own {
-			if !x.OK() || i > 0 && (i >= atMost || i >= (len(own)+promoted-1)/promoted || !x.Reached) {
+			if !x.OK() || i > 0 && (i >= atMost || i >= (len(own)+promoted-1)/promoted || !x.Reached) || !x.Reached && r.reached(n) {
 				break
 			}
 			all = append(all, one{arm{f, x.arm}, r.expect(x)})
@@ -352,6 +356,11 @@ func (r *Race) promote(n int, factor float64) []arm {
 	return out
 }
 
+// reached reports whether a build of so many vectors keeps the limit of quality.
+func (r *Race) reached(n int) bool {
+	return slices.ContainsFunc(r.State.Results, func(x *Result) bool { return x.Rows == n && x.OK() && x.Reached })
+}
+
 // try builds a, finds its search settings, and races it against the best. always says that it is tried whatever is
 // left of the time.
 func (r *Race) try(ctx context.Context, a arm, until time.Time, always bool) error {
@@ -360,7 +369,7 @@ func (r *Race) try(ctx context.Context, a arm, until time.Time, always bool) err
 	}
 	res := &Result{Try: &record.Try{Rows: r.rows, Family: a.family.Name, Arm: a.build.String()}, family: a.family, arm: a.build, build: r.scaled(a, r.rows)}
 	res.Build = res.build.String()
-	if reason := r.tooLarge(a); reason != "" {
+	if reason := r.tooLarge(a); reason != "" && !r.nearest {
 		res.Failed = reason
 		return r.found(res)
 	}

@@ -14,8 +14,10 @@ import (
 	"annbench/bench/tune"
 	"annbench/indexes/vec"
 	"annbench/internal/units"
+	"annbench/reports"
 	"annbench/reports/interchange"
 	"annbench/reports/judge"
+	"annbench/reports/page"
 	"annbench/reports/say"
 )
 
@@ -64,13 +66,15 @@ func (c *tuneCmd) Run(ctx context.Context, s *surface) error {
 		}
 		return err
 	}
-	if err := report(s, filepath.Join(c.Out, "report"), c.Out); err != nil {
+	dir := filepath.Join(c.Out, "report")
+	if _, err := reports.Write(dir, t.Report); err != nil {
 		return err
 	}
 	if c.JSON {
 		err = s.json(interchange.PickSummary(t.Pick))
 	} else {
-		_, err = fmt.Fprint(s.out, "\n"+say.Pick(t.Pick)+say.Search(&t.State.Search))
+		fmt.Fprint(s.out, say.Pick(t.Pick)+"\n"+say.Search(&t.State.Search)+"\n")
+		err = s.lines(filepath.Join(c.Out, record.RecordsFile), filepath.Join(dir, page.File))
 	}
 	switch {
 	case err != nil:

@@ -10,41 +10,32 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"annbench/bench/metric"
+	"annbench/bench/record"
 )
 
 // Objective is what is best among the settings that keep all limits. The zero value is the highest speed.
 type Objective struct {
 	// Name is [Speed] or empty, [Cost], or a quantity of package metric's table.
 	Name   string
-	Prices Prices // of Cost
+	Prices record.Prices // of Cost
 }
 
-// Cost is the objective of least money a month; see [Prices].
+// Cost is the objective of least money a month; see [Month].
 const Cost = "cost"
 
-// Prices say what a month of serving costs: processor time and memory, at a load.
-type Prices struct {
-	Currency string  `yaml:"currency"`           // for people: EUR
-	Core     float64 `yaml:"core"`               // of a processor core, a month
-	GiB      float64 `yaml:"gib"`                // of a GiB of memory, a month
-	QPS      float64 `yaml:"queries_per_second"` // that are asked, on average over the month's peak hour
-	// Busy is the share of its time that a core may be busy for. Default: 0.5.
-	Busy float64 `yaml:"busy"`
-}
-
 // ParsePrices reads prices out of a YAML file; path names it in errors.
-func ParsePrices(path string, text []byte) (p Prices, err error) {
+func ParsePrices(path string, text []byte) (p record.Prices, err error) {
 	if err := yaml.UnmarshalWithOptions(text, &p, yaml.Strict()); err != nil {
 		return p, fmt.Errorf("%s is no table of prices, which has the keys currency, core, gib, queries_per_second and busy, a number each but for the first", path)
 	}
-	if err := p.Check(); err != nil {
+	if err := checkPrices(p); err != nil {
 		return p, fmt.Errorf("%s: %w", path, err)
 	}
 	return p, nil
 }
 
-// Check reports what is wrong with p.
-func (p Prices) Check() error {
+// checkPrices reports what is wrong with p.
+func checkPrices(p record.Prices) error {
 	switch {
 	case !(p.Core >= 0) || !(p.GiB >= 0) || p.Core+p.GiB == 0 || math.IsInf(p.Core+p.GiB, 0):
 		return fmt.Errorf("core and gib are prices a month, of which one at least is above 0; they are %v and %v", p.Core, p.GiB)
@@ -58,7 +49,7 @@ func (p Prices) Check() error {
 
 // Month is what a setting costs a month that takes so many seconds of processor time a query and so many bytes of
 // memory: Core · QPS · seconds / Busy + GiB · bytes / 2^30. Fractions of a core count.
-func (p Prices) Month(seconds, bytes float64) float64 {
+func Month(p record.Prices, seconds, bytes float64) float64 {
 	busy := p.Busy
 	if busy == 0 {
 		busy = 0.5
@@ -111,7 +102,7 @@ func (o Objective) Of(values map[string]float64) (x float64, ok bool) {
 	case Cost:
 		cpu, ok1 := values[metric.CPU]
 		bytes, ok2 := values[metric.Resident]
-		return o.Prices.Month(cpu, bytes), ok1 && ok2
+		return Month(o.Prices, cpu, bytes), ok1 && ok2
 	}
 	x, ok = values[o.Name]
 	if !o.Lower() {
@@ -135,6 +126,18 @@ func (o Objective) ofRow(row *Row) float64 {
 		return x
 	}
 	return math.Inf(1)
+}
+
+// Asked are the limits and the objective of a search.
+func Asked(s *record.Search) (limits []Limit, o Objective) {
+	for _, b := range s.Limits {
+		limits = append(limits, Limit(b))
+	}
+	o.Name = s.Objective
+	if s.Prices != nil {
+		o.Prices = *s.Prices
+	}
+	return limits, o
 }
 
 // PickBy is [Report.Pick] for another objective than speed: of the settings that keep every limit, the one that is

@@ -81,6 +81,7 @@ type pageData struct {
 	Style           template.CSS
 	Script          template.JS
 	Notes           []string
+	Search          *searchView // where the results are the answer of a search
 	Decided         judge.Verdict
 	Verdict         say.Answer
 	AnswerClass     string
@@ -285,6 +286,7 @@ func newPage(r *judge.Report, o Options) *pageData {
 		}
 	}
 	d.environments()
+	d.search()
 	for _, info := range metric.Table {
 		if slices.ContainsFunc(r.Rows, func(row *judge.Row) bool { _, ok := row.Value(info.Name); return ok }) {
 			d.Terms = append(d.Terms, info)

@@ -11,9 +11,18 @@ import (
 	"annbench/reports/judge"
 )
 
-// Search says, below the answer, how it was found: what took part, who lost its turn, what was left untried, whether
-// there were enough queries, and what more would buy.
+// Search says, below the answer, how it was found, and what more would buy.
 func Search(s *record.Search) string {
+	story := SearchStory(s)
+	for _, l := range MoreWouldBuy(s) {
+		story += l + "\n"
+	}
+	return story
+}
+
+// SearchStory says how an answer was found: what took part, who lost its turn, what was left untried, and whether there
+// were enough queries.
+func SearchStory(s *record.Search) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	builds, full, tries := 0, 0, 0
@@ -46,10 +55,32 @@ func Search(s *record.Search) string {
 		info, _ := metric.Lookup(s.Quality)
 		line("%d queries say little about %s %v: the interval is wider than half of the way from there to 1. About %d would do (--queries).", s.Queries, info.Title, s.Bound, s.Enough)
 	}
-	for _, l := range MoreWouldBuy(s) {
-		line("%s", l)
-	}
 	return b.String()
+}
+
+// Question is what was asked for: "The fastest setting with recall ≥ 0.95 and resident ≤ 300 MiB".
+func Question(limits []judge.Limit, o judge.Objective) string {
+	what := "The fastest setting"
+	switch o.Name {
+	case "", judge.Speed:
+	case judge.Cost:
+		p := o.Prices
+		what = fmt.Sprintf("The setting that costs least a month (a core %v, a GiB %v %s, at %v queries a second)", p.Core, p.GiB, Clean(p.Currency), p.QPS)
+	default:
+		info, _ := metric.Lookup(o.Name)
+		what = "The setting of highest " + info.Title
+		if info.Lower {
+			what = "The setting of least " + info.Title
+		}
+	}
+	var wanted []string
+	for _, l := range limits {
+		wanted = append(wanted, Limit(l))
+	}
+	if len(wanted) == 0 {
+		return what
+	}
+	return what + " with " + And(wanted)
 }
 
 func firstLineOf(text string) string {
