@@ -33,6 +33,7 @@ var Formats = func() []Format {
 		}},
 	}
 	all = append(all, Format{"filters", "recall and time under filters, for a terminal", text.Filters})
+	all = append(all, Format{"churn", "what came of runbooks of inserts and deletes, for a terminal", text.Churn})
 	for _, f := range interchange.Formats {
 		all = append(all, Format{f.Name, f.Says, func(w io.Writer, r *judge.Report, _ text.Options) error { return f.Print(w, r) }})
 	}

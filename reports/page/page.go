@@ -99,6 +99,7 @@ type pageData struct {
 	Latency   []template.HTML
 	Depths    []template.HTML // precision by the number of answers shown
 	Filters   []filterBlock   // searches under filters
+	Churn     []churnBlock    // runbooks that indexes followed
 	Relevance *relevanceView
 	Loss      template.HTML
 	LossNote  string
@@ -274,6 +275,7 @@ func newPage(r *judge.Report, o Options) *pageData {
 	d.labels()
 	d.Gallery = makeGallery(r, choices, d.class)
 	d.filters()
+	d.churn()
 	d.cells(choices)
 	for _, src := range r.Sources {
 		d.data(src)

@@ -1,0 +1,57 @@
+package draw
+
+import (
+	"fmt"
+	"math"
+
+	"annbench/bench/metric"
+	"annbench/reports/judge"
+	"annbench/reports/say"
+)
+
+// Churn are the pictures of a runbook: recall, time of a query, cost of the changes and memory by step, a line for each
+// family; dashed where it was built anew.
+func Churn(c *judge.Churned) []Picture {
+	var out []Picture
+	for _, p := range []struct {
+		file, title, name string
+		kind              axisKind
+	}{
+		{"churn-recall", "Recall among what lives, by step", metric.Recall, logits},
+		{"churn-query", "Processor time of a query", metric.CPU, logarithmic},
+		{"churn-update", "Changes, or building anew, by step", metric.UpdateCPU, logarithmic},
+		{"churn-memory", "Memory, by step", metric.Resident, logarithmic},
+	} {
+		info, _ := metric.Lookup(p.name)
+		f := &plotFigure{
+			Title: p.title, level: math.NaN(), Legend: true,
+			x: axisScale{title: "search of the runbook", zero: true},
+			y: axisScale{title: info.Title, kind: p.kind, unit: info.Unit},
+		}
+		f.x.ticks = []float64{}
+		for at := 0; at < len(c.Steps); at += 1 + len(c.Steps)/12 {
+			f.x.ticks = append(f.x.ticks, float64(at))
+		}
+		for i := range c.Lines {
+			l := &c.Lines[i]
+			s := plotSeries{family: l.Family, name: say.ChurnShort(l), joined: true, dashed: l.Rebuild > 0}
+			for at := range c.Steps {
+				v, ok := l.At(at, p.name)
+				if !ok || p.kind == logarithmic && v <= 0 {
+					continue
+				}
+				s.points = append(s.points, plotPoint{x: float64(at), y: v, lo: math.NaN(), hi: math.NaN(), open: l.Rebuild > 0, title: fmt.Sprintf("%s\n%s\nsearch %d: %s", s.name, say.OrDash(say.Clean(l.Cell.Settings())), at, say.Quantity(p.name, v))})
+			}
+			if len(s.points) > 0 {
+				f.series = append(f.series, s)
+			}
+		}
+		if f.any() {
+			out = append(out, Picture{
+				File: p.file, Title: f.Title, Figure: f, Width: barWidth, Place: Families,
+				Label: f.Title + ", by family. The table holds the first and the last.", Families: f.names(),
+			})
+		}
+	}
+	return out
+}

@@ -1,0 +1,52 @@
+package judge
+
+import (
+	"testing"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+)
+
+func TestChurned(t *testing.T) {
+	plain := under("flat", "", "", "", 1, 1, 0)
+	at := func(family, search string, rebuild, step int, recall, update, changed float64) record.Record {
+		r := under(family, "", search, "", recall, 2, 0)
+		r.Cell.Churn, r.Cell.Rebuild, r.Cell.Step = "book", rebuild, step
+		r.Values[metric.UpdateCPU], r.Values[metric.Updated], r.Values[metric.Living] = update, changed, 100
+		return r
+	}
+	failed := at("hnsw", "ef=2", 0, 5, 0, 0, 0)
+	failed.Status, failed.Values, failed.Error = record.Failed, nil, "lost"
+	r, err := Of(&record.Results{Records: []record.Record{plain}, Churned: []record.Record{
+		at("hnsw", "ef=1", 0, 5, 0.9, 2, 10), at("hnsw", "ef=1", 0, 2, 0.99, 8, 0), at("hnsw", "ef=1", 0, 8, 0.8, 4, 10),
+		at("hnsw", "ef=2", 0, 2, 1, 8, 0), failed,
+		at("flat", "", 3, 2, 1, 1, 0), at("flat", "", 3, 5, 0.7, 0, 0), at("flat", "", 3, 8, 1, 1, 0),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := r.Churned()
+	if len(all) != 1 || len(all[0].Lines) != 2 || len(all[0].Steps) != 3 || all[0].Steps[1] != 5 {
+		t.Fatalf("%+v", all)
+	}
+	flat, hnsw := &all[0].Lines[0], &all[0].Lines[1]
+	if flat.Rebuild != 3 || hnsw.Cell.Search != "ef=1" { // the other setting failed
+		t.Errorf("lines: %+v", all[0].Lines)
+	}
+	if first, last, ok := hnsw.Ends(metric.Recall); !ok || first != 0.99 || last != 0.8 {
+		t.Errorf("ends: %v, %v, %v", first, last, ok)
+	}
+	if least, _ := flat.Worst(metric.Recall, true); least != 0.7 {
+		t.Errorf("least: %v", least)
+	}
+	// 2/10 and 4/10: 0.3 a change. Building takes 8, as much as 27 changes, of 100 that live.
+	if each, ok := hnsw.UpdateEach(); !ok || each < 0.2999 || each > 0.3001 {
+		t.Errorf("a change takes %v, %v", each, ok)
+	}
+	if share, ok := hnsw.Pays(); !ok || share < 0.266 || share > 0.267 {
+		t.Errorf("pays until %v, %v", share, ok)
+	}
+	if _, ok := flat.UpdateEach(); ok {
+		t.Error("what is built anew has a cost of changes")
+	}
+}

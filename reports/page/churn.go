@@ -1,0 +1,73 @@
+package page
+
+import (
+	"html/template"
+
+	"annbench/bench/metric"
+	"annbench/reports/draw"
+	"annbench/reports/say"
+)
+
+// churnBlock is the section of a runbook.
+type churnBlock struct {
+	Runbook  string
+	Terms    string
+	Advice   []string
+	Pictures []template.HTML
+	Columns  []string
+	Rows     []churnRow
+}
+
+type churnRow struct {
+	Family, Class, Title string
+	Cells                []string
+}
+
+// churn makes the sections of runbooks; there are none where no index followed one.
+func (d *pageData) churn() {
+	all := d.r.Churned()
+	for i := range all {
+		c := &all[i]
+		b := churnBlock{
+			Runbook: say.Clean(c.Runbook), Terms: say.Plural(len(c.Steps), "search", "searches"), Advice: say.ChurnAdvice(c),
+			Columns: []string{"recall, first", "last", "least", "query CPU, first", "last", "a change", "building anew", "memory, first", "last", "stale, at most", "p99 while it changes"},
+		}
+		for _, p := range draw.Churn(c) {
+			b.Pictures = append(b.Pictures, template.HTML(p.HTML(d.class, d.hue)))
+		}
+		for j := range c.Lines {
+			l := &c.Lines[j]
+			row := churnRow{Family: say.ChurnLine(l), Class: d.classes[l.Family], Title: say.OrDash(say.Clean(l.Cell.Settings()))}
+			put := func(v float64, ok bool, format func(float64) string) {
+				if !ok {
+					row.Cells = append(row.Cells, say.Missing)
+					return
+				}
+				row.Cells = append(row.Cells, format(v))
+			}
+			seconds := func(v float64) string { return say.Format(metric.Seconds, v) }
+			bytes := func(v float64) string { return say.Format(metric.Bytes, v) }
+			first, last, ok := l.Ends(metric.Recall)
+			put(first, ok, say.Ratio)
+			put(last, ok, say.Ratio)
+			least, ok := l.Worst(metric.Recall, true)
+			put(least, ok, say.Ratio)
+			first, last, ok = l.Ends(metric.CPU)
+			put(first, ok, seconds)
+			put(last, ok, seconds)
+			each, ok := l.UpdateEach()
+			put(each, ok, seconds)
+			build, ok := l.BuildCPU()
+			put(build, ok, seconds)
+			first, last, ok = l.Ends(metric.Resident)
+			put(first, ok, bytes)
+			put(last, ok, bytes)
+			stale, ok := l.Worst(metric.Stale, false)
+			put(stale, ok, say.Share)
+			during, ok := l.Worst(metric.DuringP99, false)
+			put(during, ok, seconds)
+			b.Rows = append(b.Rows, row)
+		}
+		d.Churn = append(d.Churn, b)
+	}
+}

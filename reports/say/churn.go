@@ -1,0 +1,90 @@
+package say
+
+import (
+	"fmt"
+
+	"annbench/bench/metric"
+	"annbench/reports/judge"
+)
+
+// ChurnLine names a family that followed a runbook.
+func ChurnLine(l *judge.ChurnLine) string {
+	switch l.Rebuild {
+	case 0:
+		return l.Family
+	case 1:
+		return l.Family + ", built anew every step"
+	}
+	return fmt.Sprintf("%s, built anew every %d steps", l.Family, l.Rebuild)
+}
+
+// ChurnShort is [ChurnLine] where there is little room.
+func ChurnShort(l *judge.ChurnLine) string {
+	if l.Rebuild == 0 {
+		return l.Family
+	}
+	return fmt.Sprintf("%s, anew / %d", l.Family, l.Rebuild)
+}
+
+// wornOut is a fall of recall from the first search to the last that is worth a word.
+const wornOut = 0.02
+
+// ChurnAdvice says which indexes wear out, until when changing one is cheaper than building it anew, and which failed.
+func ChurnAdvice(c *judge.Churned) []string {
+	var out []string
+	for i := range c.Lines {
+		l := &c.Lines[i]
+		if len(l.Failed) > 0 {
+			out = append(out, fmt.Sprintf("%s failed: %s.", ChurnLine(l), judge.Portable(l.Failed[0].Error)))
+			continue
+		}
+		if l.Rebuild > 0 {
+			continue
+		}
+		text := ""
+		if first, last, ok := l.Ends(metric.Recall); ok && first-last > wornOut {
+			text = fmt.Sprintf("%s wears out: its recall falls from %s to %s.", l.Family, Ratio(first), Ratio(last))
+		} else if ok {
+			text = fmt.Sprintf("%s keeps its recall: %s at first, %s at last.", l.Family, Ratio(first), Ratio(last))
+		}
+		if each, ok := l.UpdateEach(); ok {
+			build, _ := l.BuildCPU()
+			share, _ := l.Pays()
+			text += fmt.Sprintf(" A change takes %s, building anew %s:", Format(metric.Seconds, each), Format(metric.Seconds, build))
+			if share >= 2 {
+				text += " changing is cheaper even where every vector is replaced."
+			} else {
+				text += fmt.Sprintf(" changing is cheaper until %s of the vectors have been replaced.", Percent(share/2)) // out and in are two changes
+			}
+		}
+		if first, last, ok := l.Ends(metric.Resident); ok && first > 0 && last > 1.25*first {
+			text += fmt.Sprintf(" Its memory grows from %s to %s.", Format(metric.Bytes, first), Format(metric.Bytes, last))
+		}
+		if text != "" {
+			out = append(out, text)
+		}
+	}
+	var cheapest *judge.ChurnLine
+	for i := range c.Lines {
+		l := &c.Lines[i]
+		build, ok := l.BuildCPU()
+		first, _ := l.At(0, metric.Recall)
+		if !ok || first < judge.Target || l.Rebuild == 0 {
+			continue
+		}
+		if cheapest == nil {
+			cheapest = l
+		} else if least, _ := cheapest.BuildCPU(); build < least {
+			cheapest = l
+		}
+	}
+	if cheapest != nil {
+		build, _ := cheapest.BuildCPU()
+		text := fmt.Sprintf("Cheapest to build anew is %s, in %s of processor time.", cheapest.Family, Format(metric.Seconds, build))
+		if stale, ok := cheapest.Worst(metric.Stale, false); ok && stale > 0 {
+			text += fmt.Sprintf(" Built anew every %d steps it lacks up to %s of what lives.", cheapest.Rebuild, Share(stale))
+		}
+		out = append(out, text)
+	}
+	return out
+}
