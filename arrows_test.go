@@ -118,7 +118,9 @@ var arrows = map[string][]string{
 	"reports/internal/fixture": {"bench/metric", "bench/record"},
 
 	// The indexes that were measured, behind a page; the command puts the model in.
+	"online": {"internal/atomicfile", "internal/words"},
 	"serve": {
+		"online",
 		"indexes", "indexes/vec", "bench/dataset", "bench/dataset/collection", "bench/metric", "bench/record",
 		"embedder/catalog", "embedder/catalog/boards", "reports/draw", "reports/judge",
 	},

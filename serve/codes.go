@@ -31,6 +31,9 @@ const (
 	tooManyGuesses
 	badHost
 	crossOrigin
+	badEvent
+	noList
+	noExperiment
 	busy
 	gone
 	internal
@@ -65,6 +68,9 @@ var codes = [numCodes]string{
 	tooManyGuesses: "guesses",
 	badHost:        "host",
 	crossOrigin:    "cross_origin",
+	badEvent:       "event",
+	noList:         "list",
+	noExperiment:   "experiment",
 	busy:           "busy",
 	gone:           "gone",
 	internal:       "internal",

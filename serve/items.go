@@ -46,7 +46,7 @@ func (s *Server) about(w http.ResponseWriter, _ *http.Request) error {
 	return reply(w, map[string]any{
 		"name": l.name, "metric": l.metric, "dim": l.set.Base.Dim, "searched": l.set.Base.Rows, "held_out": l.set.Queries.Rows,
 		"categories": categories, "boards": len(l.boardNames), "max_k": maxK, "max_upload_bytes": maxUpload,
-		"embeds": s.Embed != nil, "no_embed": s.NoEmbed, "pictures": l.pictures != nil || l.source != nil,
+		"experiment": s.Experiment != nil, "embeds": s.Embed != nil, "no_embed": s.NoEmbed, "pictures": l.pictures != nil || l.source != nil,
 	})
 }
 

@@ -55,7 +55,8 @@ type resultView struct {
 	Answers          []answerView `json:"answers"`
 	Recall           *float64     `json:"recall,omitempty"`
 	AveragePrecision *float64     `json:"average_precision,omitempty"`
-	Missed           []answerView `json:"missed,omitempty"` // exact neighbours that are not among the answers
+	Impression       string       `json:"impression,omitempty"` // of the experiment: what its clicks name
+	Missed           []answerView `json:"missed,omitempty"`     // exact neighbours that are not among the answers
 }
 
 type answerView struct {
@@ -84,7 +85,12 @@ func (s *Server) search(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out, err := s.searchAll(req.Context(), &r, ids, label, q)
+	var out searchReply
+	if ids[0] == experimentID {
+		out, err = s.experiment(req.Context(), w, req, &r, label, q)
+	} else {
+		out, err = s.searchAll(req.Context(), &r, ids, label, q)
+	}
 	if err != nil {
 		return err
 	}
@@ -144,6 +150,7 @@ func (s *Server) check(r *searchRequest) (ids []string, label int32, err error) 
 		p := s.points[id]
 		switch {
 		case id == exactID:
+		case id == experimentID && s.Experiment != nil && len(ids) == 1:
 		case p == nil:
 			return nil, 0, problem{http.StatusNotFound, badIndex, fmt.Sprintf("There is no index %q; %s/indexes lists them.", id, api)}
 		case p.Missing != "":

@@ -63,6 +63,8 @@ type Config struct {
 	// Hosts are names that requests may be made to, besides IP addresses and localhost. Without a
 	// token only loopback addresses are taken, so that no other page can reach in by a name of its own.
 	Hosts []string
+	// Experiment, where not nil, is answered by the index "experiment", on the page /shop.
+	Experiment *Experiment
 	// Log takes a line for every request; nil for nobody.
 	Log *slog.Logger
 }
@@ -238,6 +240,7 @@ var routes = []route{
 	{"GET", api + "/boards/{board}/picture", (*Server).boardPicture},
 	{"GET", api + "/highlights", (*Server).highlights},
 	{"POST", api + "/search", (*Server).search},
+	{"POST", api + "/events", (*Server).event},
 	{"GET", api + "/openapi.json", (*Server).openAPI},
 	{"GET", "/metrics", (*Server).prometheus},
 	{"GET", "/healthz", (*Server).healthz},
@@ -248,6 +251,9 @@ var files = []struct{ path, file, kind string }{
 	{"/{$}", "page/index.html", "text/html; charset=utf-8"},
 	{"/app.css", "page/app.css", "text/css; charset=utf-8"},
 	{"/app.js", "page/app.js", "text/javascript; charset=utf-8"},
+	{"/shop", "page/shop.html", "text/html; charset=utf-8"},
+	{"/shop.css", "page/shop.css", "text/css; charset=utf-8"},
+	{"/shop.js", "page/shop.js", "text/javascript; charset=utf-8"},
 	{"/icon.svg", "page/icon.svg", "image/svg+xml"},
 	{"/login", "page/login.html", "text/html; charset=utf-8"},
 }
@@ -382,7 +388,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		switch req.URL.Path {
 		case "/login", "/app.css", "/icon.svg", "/healthz":
 			next.ServeHTTP(w, req)
-		case "/":
+		case "/", "/shop":
 			http.Redirect(w, req, withQuery("/login", req), http.StatusSeeOther)
 		default:
 			w.Header().Set("WWW-Authenticate", `Bearer realm="annbench"`)

@@ -641,6 +641,7 @@ func TestCodes(t *testing.T) {
 	give()
 	waits := fixture(t, func(c *Config) { c.Searches = 1 })
 	waits.searches.slots <- struct{}{}
+	clicked, visitor, shown := showing(t)
 
 	var file bytes.Buffer
 	if err := png.Encode(&file, image.NewGray(image.Rect(0, 0, 2, 2))); err != nil {
@@ -680,6 +681,9 @@ func TestCodes(t *testing.T) {
 		tooManyGuesses: {tried, "GET", "/about", "", []string{"Authorization", "Bearer x"}, 429},
 		badHost:        {plain, "GET", "/about", "", []string{"Host", "evil.example"}, 403},
 		crossOrigin:    {plain, "POST", "/search", `{}`, []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		badEvent:       {clicked, "POST", "/events", `{"impression":"` + shown + `","rank":1,"what":"x"}`, []string{"Cookie", visitor}, 400},
+		noList:         {clicked, "POST", "/events", `{"impression":"x","rank":1,"what":"click"}`, []string{"Cookie", visitor}, 403},
+		noExperiment:   {plain, "POST", "/events", `{}`, nil, 404},
 		busy:           {full, "POST", "/search", `{}`, nil, 503},
 		gone:           {waits, "POST", "/search", `{"item":1,"index":"exact"}`, nil, 499},
 		internal:       {faulty, "POST", "/search", picture, nil, 500},

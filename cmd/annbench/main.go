@@ -13,6 +13,7 @@
 //	annbench choose results/NAME           the setting that keeps your limits: --max-p99 2ms
 //	annbench compare A B                   two results side by side; for CI
 //	annbench serve results/NAME            visual search in the browser, two indexes side by side
+//	annbench online results/NAME/clicks    what people preferred: two indexes compared by clicks
 //	annbench pack results/NAME --out FILE  one archive, to be served elsewhere: annbench unpack FILE DIR
 //	annbench embed DIR --out FOLDER        images to vectors
 //	annbench devices                       what this machine can embed on, and why not on the rest
@@ -89,6 +90,7 @@ type cli struct {
 	Export     exportCmd     `cmd:"" help:"Write results in the layout of ann-benchmarks (HDF5)."`
 	Schema     schemaCmd     `cmd:"" help:"The JSON Schema of sweep files, for editors."`
 	Serve      serveCmd      `cmd:"" help:"Visual search in the browser, over the indexes that were measured."`
+	Online     onlineCmd     `cmd:"" help:"What people preferred: the clicks of annbench serve --interleave or --split."`
 	Pack       packCmd       `cmd:"" help:"Add to results all that serving them needs, or write it as one archive."`
 	Unpack     unpackCmd     `cmd:"" help:"Make a results folder from such an archive."`
 	Selfcheck  selfcheckCmd  `cmd:"" help:"Check the harness itself on this machine."`

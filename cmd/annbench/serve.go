@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -9,22 +10,28 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
+	"annbench/bench/lease"
 	"annbench/bench/pipeline"
 	"annbench/bench/record"
 	"annbench/embedder"
+	"annbench/online"
 	"annbench/serve"
 )
 
 type serveCmd struct {
-	Results  string   `arg:"" help:"Results folder of a run, on the machine that ran it, or with all that it needs (annbench pack)." s3:"whole"`
-	Listen   string   `default:"127.0.0.1:8080" help:"Address to listen on. If other machines can reach it, a token is needed." placeholder:"ADDR"`
-	Host     []string `help:"Host names under which others reach the server, such as search.example.org." placeholder:"NAME"`
-	Settings int      `default:"3" help:"At most this many settings of each family: the fastest with a recall of 0.95, the most accurate, the fastest." placeholder:"N"`
-	Device   []string `help:"Where pictures are embedded: cuda, webgpu or cpu, tried in this order." placeholder:"DEVICE"`
-	NoModel  bool     `help:"Do not load the model: items can be searched for, pictures cannot."`
+	Results    string   `arg:"" help:"Results folder of a run, on the machine that ran it, or with all that it needs (annbench pack)." s3:"whole"`
+	Listen     string   `default:"127.0.0.1:8080" help:"Address to listen on. If other machines can reach it, a token is needed." placeholder:"ADDR"`
+	Host       []string `help:"Host names under which others reach the server, such as search.example.org." placeholder:"NAME"`
+	Settings   int      `default:"3" help:"At most this many settings of each family: the fastest with a recall of 0.95, the most accurate, the fastest." placeholder:"N"`
+	Device     []string `help:"Where pictures are embedded: cuda, webgpu or cpu, tried in this order." placeholder:"DEVICE"`
+	Interleave string   `help:"Mix the answers of two indexes (families, IDs, or exact) on the page /shop, and note what is clicked." xor:"experiment" placeholder:"A,B"`
+	Split      string   `help:"Answer each session on the page /shop by one of two indexes, and note what is clicked." xor:"experiment" placeholder:"A,B"`
+	Clicks     string   `help:"Folder of the log of clicks. Default: RESULTS/clicks." placeholder:"DIR" s3:"work"`
+	NoModel    bool     `help:"Do not load the model: items can be searched for, pictures cannot."`
 }
 
 // Help is printed below the flags.
@@ -38,8 +45,12 @@ settings, and kept from then on. SIGHUP opens the results again, without losing 
 If --listen is an address that other machines can reach, every request needs a token: the value of
 ANNBENCH_TOKEN, or a random one that is printed.
 
+With --interleave or --split, the page /shop compares two indexes by what people click; annbench online
+says what the log shows.
+
 Examples:
   annbench serve results/default
+  annbench serve results/default --interleave forest,hnsw-faiss
   annbench serve results/default --listen :8080`
 }
 
@@ -63,7 +74,15 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 	if err != nil {
 		return err
 	}
-	server, err := serve.New(serve.Config{Content: content, Token: token, Hosts: c.Host, Log: s.log})
+	config := serve.Config{Content: content, Token: token, Hosts: c.Host, Log: s.log}
+	finish := func() error { return nil }
+	if c.Interleave != "" || c.Split != "" {
+		if config.Experiment, finish, err = c.experiment(ctx, content.Points); err != nil {
+			return errors.Join(err, content.Close())
+		}
+	}
+	defer func() { err = errors.Join(err, finish()) }()
+	server, err := serve.New(config)
 	if err != nil {
 		return errors.Join(err, content.Close())
 	}
@@ -75,6 +94,9 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 	fmt.Fprintln(s.out, content.Summary())
 	for _, a := range serve.Addresses(l.Addr()) {
 		fmt.Fprintf(s.out, "http://%s\n", a)
+		if e := config.Experiment; e != nil {
+			fmt.Fprintf(s.out, "http://%s/shop compares: %s\n", a, e.Name)
+		}
 	}
 	if token != "" && os.Getenv(tokenVariable) == "" {
 		fmt.Fprintf(s.out, "token: %s\n", token)
@@ -85,6 +107,35 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 		return err // what is left at work may still use what would be closed
 	}
 	return server.Close()
+}
+
+// experiment begins the one that was asked for. No other process writes to its log meanwhile; finish ends that.
+func (c *serveCmd) experiment(ctx context.Context, points []*serve.Point) (e *serve.Experiment, finish func() error, err error) {
+	dir := cmp.Or(c.Clicks, filepath.Join(c.Results, "clicks"))
+	mode := online.Interleaved
+	if c.Split != "" {
+		mode = online.Split
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, nil, err
+	}
+	held, err := lease.Take(ctx, filepath.Join(dir, ".lease"), nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	log, err := online.OpenLog(dir)
+	if err != nil {
+		held.Release()
+		return nil, nil, err
+	}
+	finish = func() error {
+		defer held.Release()
+		return log.Close()
+	}
+	if e, err = serve.NewExperiment(mode, cmp.Or(c.Interleave, c.Split), points, log); err != nil {
+		return nil, nil, errors.Join(misuse(err), finish())
+	}
+	return e, finish, nil
 }
 
 // stopWithin is how long the process may take to end.

@@ -1,0 +1,346 @@
+package online
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestInterleave: what team draft promises, on random rankings.
+func TestInterleave(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	first := 0
+	for range 2000 {
+		a, b := rng.Perm(20)[:10], rng.Perm(20)[:10]
+		list, teams := Interleave(a, b, 10, rng)
+		if len(list) != 10 || len(teams) != 10 {
+			t.Fatalf("%v %s", list, teams)
+		}
+		votes := [2]int{}
+		for i, item := range list {
+			ranking, team := a, 0
+			if teams[i] == TeamB {
+				ranking, team = b, 1
+			}
+			votes[team]++
+			// It is the best of its ranking that was not there yet.
+			for _, better := range ranking[:slices.Index(ranking, item)] {
+				if !slices.Contains(list[:i], better) {
+					t.Fatalf("%v %s of %v and %v: %d was passed over", list, teams, a, b, better)
+				}
+			}
+			if slices.Contains(list[:i], item) || abs(votes[0]-votes[1]) > 1 {
+				t.Fatalf("%v %s", list, teams)
+			}
+		}
+		if teams[0] == TeamA {
+			first++
+		}
+	}
+	if ShareInterval(first, 2000).Low > 0.5 || ShareInterval(first, 2000).High < 0.5 {
+		t.Errorf("A begins %d of 2000 lists", first)
+	}
+	if list, teams := Interleave([]int{1}, []int{1, 2, 3}, 5, rng); len(list) != 3 || !strings.HasSuffix(string(teams), "-") {
+		t.Errorf("%v %s", list, teams)
+	}
+	if list, _ := Interleave(nil, nil, 5, rng); list != nil {
+		t.Error(list)
+	}
+}
+
+func abs(n int) int { return max(n, -n) }
+
+// TestSignTest by hand: 8 of 10 is 2·(1 + 10 + 45)/1024.
+func TestSignTest(t *testing.T) {
+	for _, c := range []struct {
+		wins, losses int
+		want         float64
+	}{{8, 2, 112. / 1024}, {5, 5, 1}, {0, 0, 1}, {0, 6, 2. / 64}, {2, 8, 112. / 1024}} {
+		if got := SignTest(c.wins, c.losses); math.Abs(got-c.want) > 1e-12 {
+			t.Errorf("%d, %d: %v, want %v", c.wins, c.losses, got, c.want)
+		}
+	}
+}
+
+// TestShareInterval: of Clopper and Pearson, by its definition: the tails at the ends are 2.5 %.
+func TestShareInterval(t *testing.T) {
+	tail := func(n, from, to int, p float64) (sum float64) {
+		for k := from; k <= to; k++ {
+			sum += math.Exp(logChoose(n, k) + term(k, p) + term(n-k, 1-p))
+		}
+		return sum
+	}
+	for _, c := range [][2]int{{3, 10}, {50, 100}, {0, 5}, {5, 5}} {
+		k, n := c[0], c[1]
+		got := ShareInterval(k, n)
+		if k > 0 && math.Abs(tail(n, k, n, got.Low)-0.025) > 1e-9 || k < n && math.Abs(tail(n, 0, k, got.High)-0.025) > 1e-9 {
+			t.Errorf("%v: %+v", c, got)
+		}
+	}
+}
+
+// TestAlwaysShare: the ends of the interval are where the mixture rejects, and it is wider than the one for one look.
+func TestAlwaysShare(t *testing.T) {
+	for _, c := range [][2]int{{30, 100}, {500, 1000}, {0, 20}, {7, 7}} {
+		got, once := AlwaysShare(c[0], c[1]), ShareInterval(c[0], c[1])
+		if got.Low > once.Low || got.High < once.High {
+			t.Errorf("%v: %+v is within %+v", c, got, once)
+		}
+		if c[0] > 0 && math.Abs(mixtureRatio(c[0], c[1]-c[0], got.Low)+math.Log(Level)) > 1e-6 {
+			t.Errorf("%v: the lower end is none", c)
+		}
+	}
+	// By hand: 3 wins of 3 under a uniform share are 1/4, under one half 1/8.
+	if got := math.Exp(mixtureRatio(3, 0, 0.5)); math.Abs(got-2) > 1e-12 {
+		t.Errorf("%v", got)
+	}
+}
+
+// TestNobodyForges: an id is for one session and one server, for a day.
+func TestNobodyForges(t *testing.T) {
+	k, now := NewKey(), time.Now()
+	s := k.Session("a secret")
+	id := k.Impression(s, 12, now)
+	if n, err := k.Check(id, s, now.Add(time.Hour)); n != 12 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if _, err := k.Check(id, s, now.Add(MaxAge+2*time.Second)); !errors.Is(err, ErrOld) {
+		t.Errorf("%v", err)
+	}
+	for i := range id {
+		b := []byte(id)
+		if b[i] = 'A'; b[i] == id[i] {
+			b[i] = 'B'
+		}
+		if _, err := k.Check(string(b), s, now); err == nil && string(b) != id {
+			// Only the last character has bits that mean nothing.
+			if i != len(id)-1 {
+				t.Errorf("character %d can be changed", i)
+			}
+		}
+	}
+	if _, err := k.Check(id, k.Session("another"), now); !errors.Is(err, ErrForged) {
+		t.Errorf("%v", err)
+	}
+	if _, err := NewKey().Check(id, s, now); !errors.Is(err, ErrForged) {
+		t.Errorf("%v", err)
+	}
+}
+
+func lines(t *testing.T, dir string) (out []Line) {
+	t.Helper()
+	if err := ReadLog(dir, func(l Line) error { out = append(out, l); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestTornLine: a line that was not written to its end is cut, and what follows is whole.
+func TestTornLine(t *testing.T) {
+	dir := t.TempDir()
+	for n := 1; n <= 3; n++ {
+		l, err := OpenLog(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Append(Line{Kind: KindEvent, ID: "x", Rank: n, What: Click}); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Append(Line{}); err == nil {
+			t.Error("a closed log takes lines")
+		}
+		f, err := os.OpenFile(filepath.Join(dir, logFile), os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteString(strings.Repeat("x", n*70_000)); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		got := lines(t, dir)
+		if len(got) != n || got[n-1].Rank != n {
+			t.Errorf("%+v", got)
+		}
+	}
+}
+
+// TestRotation: lines keep their order over files, and each file begins with its experiment.
+func TestRotation(t *testing.T) {
+	dir := t.TempDir()
+	l, err := OpenLog(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func(line Line) {
+		if err := l.Append(line); err != nil {
+			t.Fatal(err)
+		}
+		l.flush()
+	}
+	add(Line{Kind: KindExperiment, Experiment: "e", Mode: Split, Arms: make([]Arm, 2)})
+	for n := range 3 {
+		add(Line{Kind: KindEvent, Rank: n + 1})
+		if err := l.rotate(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var ranks []int
+	experiments := 0
+	for _, line := range lines(t, dir) {
+		if line.Kind == KindExperiment {
+			experiments++
+		} else {
+			ranks = append(ranks, line.Rank)
+		}
+	}
+	if !slices.Equal(ranks, []int{1, 2, 3}) || experiments != 4 {
+		t.Errorf("%v, %d experiments", ranks, experiments)
+	}
+}
+
+// TestKilled: a process that is killed with SIGKILL loses no more than the last group.
+func TestKilled(t *testing.T) {
+	if dir := os.Getenv("ANNBENCH_TEST_CLICKS"); dir != "" {
+		l, err := OpenLog(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := 1; ; n++ {
+			_ = l.Append(Line{Kind: KindEvent, Rank: n})
+			time.Sleep(time.Millisecond)
+		}
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
+	cmd.Env = append(os.Environ(), "ANNBENCH_TEST_CLICKS="+dir)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if b, _ := os.ReadFile(filepath.Join(dir, logFile)); bytes.Count(b, []byte("\n")) > 300 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	for i, line := range lines(t, dir) {
+		if line.Rank != i+1 {
+			t.Fatalf("line %d is %+v", i+1, line)
+		}
+	}
+}
+
+// TestRobotsAreSetAside, with what a log may say wrongly.
+func TestAnalyze(t *testing.T) {
+	dir := t.TempDir()
+	l, err := OpenLog(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	add := func(line Line) {
+		line.At = at
+		if err := l.Append(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(Line{Kind: KindExperiment, Experiment: "e", Mode: Interleaved, Arms: []Arm{{Name: "one"}, {Name: "two"}}})
+	for n := range 60 {
+		id := strings.Repeat("i", n+1)
+		add(Line{Kind: KindImpression, Experiment: "e", ID: id, Session: "s" + id, Items: []int{1, 2}, Teams: []string{"AB", "BA"}[n%2], Category: "shoe"})
+		rank := 2 - n%2 // team B's
+		if n < 10 {
+			rank = 3 - rank
+		}
+		at = at.Add(time.Minute)
+		add(Line{Kind: KindEvent, ID: id, Session: "s" + id, Rank: rank, What: Basket})
+	}
+	for range 200 { // a robot
+		add(Line{Kind: KindImpression, Experiment: "e", ID: "r", Session: "robot", Items: []int{1}, Teams: "A"})
+		at = at.Add(time.Second)
+	}
+	add(Line{Kind: KindEvent, ID: "unknown", Rank: 1, What: Click})
+	at = at.Add(time.Hour)
+	add(Line{Kind: KindImpression, Experiment: "e", ID: "last", Session: "last", Items: []int{1, 2}, Teams: "AB"})
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Analyze(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Sessions != 61 || r.Open != 1 || r.Robots != 1 || r.Orphans != 1 || r.Wins != [2]int{10, 50} || r.Ties != 1 || r.Winner != 2 || r.Mismatch {
+		t.Errorf("%+v", r)
+	}
+	if math.Abs(r.Share-50./60) > 1e-12 || r.P > 1e-6 || r.AlwaysP > 1e-4 || r.Always.Low < 0.5 || r.Always.Low > r.Interval.Low {
+		t.Errorf("%+v, %+v", r, r.Always)
+	}
+	done := 0
+	for _, rate := range r.Rates {
+		if rate.What == Basket && rate.Rank == 0 && rate.Category == "" {
+			done += rate.Done
+		}
+		if rate.Share < rate.Interval.Low-1e-9 || rate.Share > rate.Interval.High+1e-9 {
+			t.Errorf("%+v", rate)
+		}
+	}
+	if done != 60 {
+		t.Errorf("%d baskets", done)
+	}
+	var text bytes.Buffer
+	if err := r.WriteText(&text); err != nil || !strings.Contains(text.String(), "2 is better: two") {
+		t.Errorf("%v\n%s", err, &text)
+	}
+	if _, err := Analyze(dir, "f"); err == nil {
+		t.Error("an experiment that there is not")
+	}
+	if _, err := Analyze(t.TempDir(), ""); err == nil {
+		t.Error("a log that there is not")
+	}
+}
+
+// TestSimulation is a small one: false alarms stay near 5 %, differences are found, and interleaving needs fewer
+// sessions. The table in docs has a thousand runs.
+func TestSimulation(t *testing.T) {
+	queries := []Query{}
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 50 {
+		q := Query{Base: 0.1}
+		for range 10 {
+			q.Relevant = append(q.Relevant, rng.Float64() < 0.7)
+		}
+		queries = append(queries, q)
+	}
+	r, err := Simulation{Queries: queries, Runs: 60, Sessions: 400, Damage: []float64{0.4}, Seed: 1}.Run(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range r.Rows {
+		if row.Damage == 0 && ShareInterval(int(math.Round(row.Always*60)), 60).Low > Level {
+			t.Errorf("%+v: equal arms are called different", row)
+		}
+		if row.Damage > 0 && row.Mode == Interleaved && (row.Fixed < 0.9 || row.Wrong > 0) {
+			t.Errorf("%+v: the difference is not found", row)
+		}
+	}
+	for _, users := range []string{Position, Cascade} {
+		if v := r.Times(users, 0.4); v < 2 {
+			t.Errorf("%s: a split needs %.1f times as many sessions", users, v)
+		}
+	}
+}
