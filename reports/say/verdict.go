@@ -72,7 +72,7 @@ func Verdict(r *judge.Report, v judge.Verdict) Answer {
 			a.Lead = "exact search is enough here"
 		}
 		if v.TooBusy {
-			a.Question = strings.TrimSuffix(a.Question, ":") + " (the machine was too busy for percentiles):"
+			a.Question = strings.TrimSuffix(a.Question, ":") + " (the machine was too busy for p99):"
 		}
 		a.Sure = sure(r, v)
 		for _, w := range v.Wishes {
@@ -129,7 +129,7 @@ func clockOf(v judge.Verdict) string {
 	}
 	switch {
 	case v.TooBusy:
-		s += fmt.Sprintf(" The machine was too busy for percentiles: searches were on the processor for %s of the time only (less than %s), so p50, p99 and wall-clock QPS say more about the machine than about an index.", Percent(v.OnCPU), Percent(judge.Busy))
+		s += fmt.Sprintf(" The machine was too busy for p99: searches were on the processor for %s of the time only (less than %s), so p99, the mean and wall-clock QPS say more about the machine than about an index. The median, p90 and processor time hold.", Percent(v.OnCPU), Percent(judge.Busy))
 	case v.OnCPU > 1.005:
 		s += fmt.Sprintf(" Searches kept %s processors busy on average: beside the thread that searches, others of the same process work, such as a library's own or a collector of garbage, and count.", strconv.FormatFloat(v.OnCPU, 'f', 2, 64))
 	case v.OnCPU >= 0.995:
