@@ -41,6 +41,8 @@ func Margin(m judge.Margin) string {
 	switch {
 	case m.Room >= 0:
 		return fmt.Sprintf("%s; the limit is %s, %s to spare", s, bound, room)
+	case m.Limit.AtMost() && info.Unit != metric.Ratio && m.Limit.Bound > 0 && m.Worst >= 2*m.Limit.Bound:
+		return fmt.Sprintf("%s; the limit is %s, %s times that are taken", s, bound, FactorText(m.Worst/m.Limit.Bound))
 	case m.Limit.AtMost():
 		return fmt.Sprintf("%s; the limit is %s, %s too much", s, bound, room)
 	}
