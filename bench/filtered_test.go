@@ -1,0 +1,197 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"strings"
+	"testing"
+
+	"annbench/bench/filter"
+	"annbench/bench/metric"
+	"annbench/bench/record"
+	"annbench/indexes"
+	"annbench/indexes/vec"
+)
+
+const underFilters = `
+- family: flat
+- family: hnsw
+  search: {ef: [20, 100]}
+- family: hnsw-coder
+filters:
+- where: label in ('class1', 'class2')
+- {selectivity: [0.3, 0.01], correlation: [none, near, far], factor: 2}
+`
+
+// Every family is measured in the ways that it has, exact ones find all that passes, and nothing of it stands among the
+// records of searches of all vectors.
+func TestFilters(t *testing.T) {
+	s := testSweep(t, strings.Replace(underFilters, "label in", "category in", 1))
+	s.K, s.Repetitions = s.K[:1], 1
+	r := testRun(t, testSet(t, 640, 16, 40), s)
+	sum, err := r.Do(t.Context())
+	if err != nil || sum.Failed() > 0 {
+		t.Fatalf("%+v, %v", sum, err)
+	}
+	results, err := record.Open(r.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(results.Records) != 4 { // flat, hnsw twice, hnsw-coder
+		t.Errorf("%d records of searches of all vectors", len(results.Records))
+	}
+	const filters = 1 + 2*3
+	ways := map[[2]string]int{}
+	for _, rec := range results.Filtered {
+		c, v := rec.Cell, rec.Values
+		ways[[2]string{c.Family, c.Way}]++
+		if rec.Status != record.OK {
+			t.Fatalf("%v: %s", c, rec.Error)
+		}
+		if (c.Way == filter.After) != (c.Factor > 0) || v[metric.Mean] <= 0 || v[metric.Selectivity] <= 0 {
+			t.Errorf("%+v: %v", c, v)
+		}
+		if rec.Exact && c.Way != filter.After && v[metric.Recall] != 1 {
+			t.Errorf("%v: exact search has recall %v", c, v[metric.Recall])
+		}
+		if share, _, made := filter.MadeOf(c.Filter); made && math.Abs(v[metric.Selectivity]-share) > 0.01 {
+			t.Errorf("%v: %v pass", c, v[metric.Selectivity])
+		}
+		if len(rec.Answers) > 0 {
+			t.Errorf("%v: answers for the gallery", c)
+		}
+	}
+	for way, want := range map[[2]string]int{
+		{"flat", filter.Inside}: filters, {"flat", filter.After}: 2*1 + 2*3, {"flat", filter.Before}: filters,
+		{"hnsw", filter.Inside}: 2 * filters, {"hnsw", filter.After}: 2 * (2 + 2*3), {"hnsw", filter.Before}: 0,
+		{"hnsw-coder", filter.Inside}: 0, {"hnsw-coder", filter.After}: 2 + 2*3,
+	} {
+		if ways[way] != want {
+			t.Errorf("%v: %d cells, want %d", way, ways[way], want)
+		}
+	}
+	if sum, err := r.Do(t.Context()); err != nil || len(sum.Measured) > 0 {
+		t.Errorf("again: %+v, %v", sum, err)
+	}
+}
+
+// What a data set does not have is told before anything is measured.
+func TestFilterOfAnotherSet(t *testing.T) {
+	r := testRun(t, testSet(t, 300, 8, 20), testSweep(t, strings.Replace(underFilters, "label in", "catgory in", 1)))
+	if _, err := r.Do(t.Context()); err == nil || !strings.Contains(err.Error(), `no attribute "catgory"; did you mean "category"?`) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// How many are asked for follows the share that passes.
+func TestFetch(t *testing.T) {
+	for _, c := range []struct {
+		k             int
+		factor        float64
+		passing, want int
+	}{{10, 1, 100, 100}, {10, 3, 100, 300}, {10, 1, 1, 1000}, {10, 1, 0, 1}, {3, 1.5, 1000, 5}} {
+		if got := fetch(c.k, c.factor, 1000, c.passing); got != c.want {
+			t.Errorf("%+v: %d", c, got)
+		}
+	}
+}
+
+const underChurn = `
+- family: flat
+- family: hnsw
+- family: forest
+churn:
+- {per_step: 10%, steps: 3, order: [random, clustered], rebuild: 2}
+- {per_step: 20%, steps: 2, order: oldest, rebuild: 0, rate: 2000}
+`
+
+// Indexes that follow a runbook find what lives, and what was broken off begins anew.
+func TestChurn(t *testing.T) {
+	s := testSweep(t, underChurn)
+	s.K, s.Repetitions = s.K[:1], 1
+	r := testRun(t, testSet(t, 640, 16, 40), s)
+	var log bytes.Buffer
+	r.Log = slog.New(slog.NewTextHandler(&log, nil))
+	ctx, cancel := context.WithCancel(t.Context())
+	r.Progress = func(p Progress) {
+		if strings.Contains(p.What, "order=random: step 5") { // of the first index, with steps to go
+			cancel()
+		}
+	}
+	if _, err := r.Do(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error is %v", err)
+	}
+	r.Progress = nil
+	sum, err := r.Do(t.Context())
+	if err != nil || sum.Failed() > 0 {
+		t.Fatalf("%+v, %v", sum, err)
+	}
+	if !strings.Contains(log.String(), "begins anew") {
+		t.Errorf("nothing says that a runbook began anew: %s", log.String())
+	}
+	results, err := record.Open(r.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := map[record.Cell]record.Record{}
+	for _, rec := range results.Churned {
+		last[rec.Cell] = rec
+	}
+	// Two runbooks of 4 searches, rebuilt by three families and changed by two; one of 3, changed by two.
+	if want := 2*4*(3+2) + 3*2; len(last) != want || len(results.Records) != 3 {
+		t.Errorf("%d cells of runbooks, want %d; %d others", len(last), want, len(results.Records))
+	}
+	for c, rec := range last {
+		v := rec.Values
+		if rec.Status != record.OK || v[metric.Living] <= 0 || v[metric.Mean] <= 0 {
+			t.Fatalf("%+v: %s, %v", c, rec.Error, v)
+		}
+		if c.Rebuild == 0 && v[metric.Stale] != 0 || rec.Exact && v[metric.Stale] == 0 && v[metric.Recall] != 1 {
+			t.Errorf("%v: stale %v, recall %v", c, v[metric.Stale], v[metric.Recall])
+		}
+		if c.Rebuild == 0 && c.Step > 2 && v[metric.Updated] <= 0 {
+			t.Errorf("%v: nothing was updated", c)
+		}
+	}
+	if sum, err := r.Do(t.Context()); err != nil || len(sum.Measured) > 0 {
+		t.Errorf("again: %+v, %v", sum, err)
+	}
+}
+
+// An index that answers with what was deleted fails.
+func TestDeletedAnswerFails(t *testing.T) {
+	base := vec.Matrix{Data: []float32{0, 1, 2}, Rows: 3, Dim: 1}
+	living := vec.NewSet(3)
+	living.Add(1)
+	_, err := metric.ScoreAmong(metric.AmongInput{
+		Metric: vec.L2, K: 1, Base: base, Queries: base.Slice(0, 1), Answers: [][]int32{{0}},
+		Among: func(int) *vec.Set { return living }, Counts: []int32{1},
+		Truth:     func(int) ([]int32, []float64) { return []int32{1}, []float64{1} },
+		Forbidden: "was deleted, or not yet inserted",
+	})
+	if err == nil || !strings.Contains(err.Error(), "was deleted") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// An index that is asked after its rows were numbered anew answers with rows of the base.
+func TestFollowingNumbersRows(t *testing.T) {
+	flat, err := indexes.Lookup("flat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := flat.OpenChecked(t.Context(), indexes.BuildInput{Vectors: vec.Matrix{Data: []float32{5, 6, 7}, Rows: 3, Dim: 1}, Metric: vec.L2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &following{family: flat, index: x, rows: []int32{50, 60, 70}, alive: vec.NewSet(3), dead: 1}
+	f.alive.Add(1)
+	f.alive.Add(2)
+	got, err := f.Search(nil, []float32{5}, 2)
+	if err != nil || len(got) != 2 || got[0].ID != 60 || got[1].ID != 70 {
+		t.Errorf("%v, %v", got, err)
+	}
+}
