@@ -19,7 +19,9 @@ func PairNotes(p *judge.Pairs) []string {
 	for _, r := range []*judge.Report{p.A, p.B} {
 		for _, n := range r.Notes {
 			if n.Code == judge.OtherVersion || n.Code == judge.ExactMisses {
-				out = append(out, judge.NameOf(r)+": "+noteText(r, n))
+				if line := judge.NameOf(r) + ": " + noteText(r, n); !slices.Contains(out, line) { // both may have one name
+					out = append(out, line)
+				}
 			}
 		}
 	}
