@@ -132,6 +132,7 @@ var arrows = map[string][]string{
 	"scripts/gpucheck": {},
 	"scripts/scale":    {"reports/judge", "reports/say", "reports/text", "bench/metric", "bench/record"},
 	"scripts/busy":     {"reports/judge", "reports/say", "bench/metric", "bench/record", "internal/atomicfile"},
+	"scripts/tune":     {"bench/metric", "bench/record", "indexes", "reports/judge", "reports/say"},
 	"scripts/findings": {"reports/judge", "reports/say", "reports/text", "bench/metric", "bench/record"},
 }
 

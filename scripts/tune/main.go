@@ -1,0 +1,301 @@
+// Command tune writes docs/results/tune.md: what `annbench tune` finds against the best setting of an exhaustive sweep of
+// at least 200 settings, on six data sets, at recall .95 and .99.
+//
+//	go run ./scripts/tune -annbench bin/annbench -out results/tune-trial [-sets small,garments] > docs/results/tune.md
+//
+// For each set it runs an exhaustive sweep once, `annbench tune` for each recall with a tenth of the sweep's time, and then
+// the two answers beside each other in one run: the ratio of speeds is of that run. What is
+// there already is not measured again. A day on a quiet machine with all sets, minutes with -sets small.
+package main
+
+import (
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+	"annbench/indexes"
+	"annbench/reports/judge"
+	"annbench/reports/say"
+)
+
+// sets are the data sets: a line of YAML for data, and the number of vectors and dimensions that settings go by.
+var sets = []struct {
+	name, data, metric string
+	rows, dim          int
+}{
+	{"small", "{synthetic: {n: 8000, dim: 64, lid: 12}}", "l2", 6400, 64},
+	{"garments", "{rendered: {boards: 1200, seed: 1}}", "cosine", 4800, 512},
+	{"photographs", "{images: '%s/clothing/*'}", "cosine", 3000, 512},
+	{"e512", "{synthetic: {n: 50000, dim: 512, lid: 16}}", "l2", 48000, 512},
+	{"e128", "{synthetic: {n: 100000, dim: 128, lid: 16}}", "l2", 98000, 128},
+	{"million", "{synthetic: {n: 1000000, dim: 128, lid: 16}}", "l2", 998000, 128},
+	{"noise", "{synthetic: {n: 50000, dim: 64, lid: 64, clusters: 1}}", "l2", 48000, 64},
+}
+
+var recalls = []float64{0.95, 0.99}
+
+func main() {
+	c := config{}
+	flag.StringVar(&c.annbench, "annbench", "bin/annbench", "the command")
+	flag.StringVar(&c.out, "out", "results/tune-trial", "folder for results")
+	names := flag.String("sets", "garments,photographs,e512,e128,million,noise", "data sets, of: "+strings.Join(setNames(), ", "))
+	flag.StringVar(&c.photos, "data", os.Getenv("ANNBENCH_DATA"), "folder with clothing/, for photographs")
+	flag.DurationVar(&c.least, "least", time.Minute, "the shortest budget")
+	flag.Parse()
+	if err := c.run(os.Stdout, strings.Split(*names, ",")); err != nil {
+		fmt.Fprintf(os.Stderr, "tune: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func setNames() (names []string) {
+	for _, s := range sets {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+type config struct {
+	annbench, out, photos string
+	least                 time.Duration
+}
+
+// row is a line of the table.
+type row struct {
+	set                      string
+	recall                   float64
+	settings                 int
+	sweep, tune              time.Duration
+	sweepName, tuneName      string
+	ratio                    judge.Difference // speed of tune's answer over that of the sweep's
+	ok, sweepKeeps, tuneKept bool
+}
+
+func (c *config) run(w io.Writer, names []string) error {
+	var rows []row
+	for _, name := range names {
+		i := slices.Index(setNames(), name)
+		if i < 0 {
+			return fmt.Errorf("no set %q: there are %s", name, strings.Join(setNames(), ", "))
+		}
+		data := sets[i].data
+		if strings.Contains(data, "%s") {
+			if c.photos == "" {
+				return errors.New("photographs: name the folder that has clothing/ with -data")
+			}
+			data = fmt.Sprintf(data, c.photos)
+		}
+		head := fmt.Sprintf("data: %s\nmetric: %s\nk: 10\ngallery: -1\nthreads: 1\n", data, sets[i].metric)
+		dir := filepath.Join(c.out, name)
+		families, settings := grid(sets[i].rows, sets[i].dim)
+		if settings < 200 {
+			return fmt.Errorf("%s: an exhaustive sweep of %d settings is none", name, settings)
+		}
+		took, err := c.annbenchRun(dir, "sweep", head+"repetitions: 1\nmeasure: 50ms\nfamilies:\n"+families, "run")
+		if err != nil {
+			return err
+		}
+		for _, recall := range recalls {
+			r := row{set: name, recall: recall, settings: settings, sweep: took}
+			budget := max(c.least, took/10)
+			folder := fmt.Sprintf("tune-%g", 100*recall)
+			if r.tune, err = c.annbenchRun(dir, folder, head+"families: [{family: flat}]\n", "tune", "--min-recall", strconv.FormatFloat(recall, 'g', -1, 64), "--budget", budget.Round(time.Second).String()); err != nil {
+				return err
+			}
+			if err := c.duel(&r, dir, folder, head); err != nil {
+				return err
+			}
+			rows = append(rows, r)
+			fmt.Fprintf(os.Stderr, "%s at %g: %s against %s: %.2f\n", r.set, r.recall, r.tuneName, r.sweepName, r.ratio.Difference)
+		}
+	}
+	return page(w, rows)
+}
+
+// grid is every tunable family of this build with all its build settings one step up and down, and eight efforts.
+func grid(rows, dim int) (yaml string, settings int) {
+	var b strings.Builder
+	for _, f := range indexes.Families() {
+		if f.Missing != "" || f.Remote != nil || slices.ContainsFunc(f.Build, func(p indexes.Param) bool { return p.Kind == indexes.Text }) {
+			continue
+		}
+		fmt.Fprintf(&b, "  - family: %s\n", f.Name)
+		all := 1
+		var build []string
+		for i := range f.Build {
+			p := &f.Build[i]
+			start := p.Start(rows, dim)
+			values := append([]any{start}, p.Steps(start, dim)...)
+			if len(values) == 1 && start == p.Default {
+				continue
+			}
+			all *= len(values)
+			build = append(build, p.Name+": "+list(values))
+		}
+		if len(build) > 0 {
+			fmt.Fprintf(&b, "    build: {%s}\n", strings.Join(build, ", "))
+		}
+		var search []string
+		first := true
+		for i := range f.Search {
+			p := &f.Search[i]
+			if p.Kind != indexes.Int || p.Scale == indexes.Fixed || f.Exact {
+				continue
+			}
+			values := []any{1, 4, 16}
+			if first { // effort
+				values = []any{4, 8, 16, 32, 64, 128, 256, 512}
+				if f.Name == "forest" {
+					values = []any{50, 100, 200, 400, 800, 1600, 3200, 6400}
+				}
+				first = false
+			}
+			all *= len(values)
+			search = append(search, p.Name+": "+list(values))
+		}
+		if len(search) > 0 {
+			fmt.Fprintf(&b, "    search: {%s}\n", strings.Join(search, ", "))
+		}
+		settings += all
+	}
+	return b.String(), settings
+}
+
+func list(values []any) string {
+	var out []string
+	for _, v := range values {
+		out = append(out, fmt.Sprint(v))
+	}
+	return "[" + strings.Join(out, ", ") + "]"
+}
+
+// annbenchRun runs a command on a sweep file in dir/name.yaml into dir/name, unless it is there, and returns how long
+// it took.
+func (c *config) annbenchRun(dir, name, sweep string, command ...string) (time.Duration, error) {
+	out := filepath.Join(dir, name)
+	clock := out + ".seconds"
+	if text, err := os.ReadFile(clock); err == nil {
+		seconds, err := strconv.ParseFloat(strings.TrimSpace(string(text)), 64)
+		return time.Duration(seconds * float64(time.Second)), err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return 0, err
+	}
+	file := out + ".yaml"
+	if err := os.WriteFile(file, []byte("name: "+name+"\n"+sweep), 0o644); err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	cmd := exec.Command(c.annbench, append([]string{command[0], file, "--out", out}, command[1:]...)...)
+	cmd.Stderr = os.Stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) { // 1: some cells failed, which the records say
+		return 0, fmt.Errorf("%s: %w", cmd, err)
+	}
+	took := time.Since(began)
+	return took, os.WriteFile(clock, []byte(fmt.Sprintf("%.1f\n", took.Seconds())), 0o644)
+}
+
+// duel measures the answers of the sweep and of the search beside each other, and compares them.
+func (c *config) duel(r *row, dir, folder, head string) error {
+	limits := []judge.Limit{{Name: metric.Recall, Bound: r.recall}}
+	var picks [2]*judge.Row
+	for i, name := range []string{"sweep", folder} {
+		report, err := judge.Load(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		if p := report.Pick(report.Focus, limits); p.Best != nil {
+			picks[i] = p.Best.Row
+		}
+	}
+	r.sweepKeeps, r.tuneKept = picks[0] != nil, picks[1] != nil
+	if picks[0] != nil {
+		r.sweepName = nameOf(picks[0].Cell)
+	}
+	if picks[1] != nil {
+		r.tuneName = nameOf(picks[1].Cell)
+	}
+	if picks[0] == nil || picks[1] == nil {
+		return nil
+	}
+	yaml := head + "repetitions: 5\nmeasure: 200ms\nseed: 77\nfamilies:\n"
+	for _, p := range picks {
+		yaml += "  - family: " + p.Cell.Family + "\n"
+		for _, part := range []struct{ name, settings string }{{"build", p.Cell.Build}, {"search", p.Cell.Search}} {
+			if fields := strings.Fields(part.settings); len(fields) > 0 {
+				yaml += "    " + part.name + ": {" + strings.ReplaceAll(strings.Join(fields, ", "), "=", ": ") + "}\n"
+			}
+		}
+	}
+	name := strings.Replace(folder, "tune", "duel", 1)
+	if _, err := c.annbenchRun(dir, name, yaml, "run"); err != nil {
+		return err
+	}
+	report, err := judge.Load(filepath.Join(dir, name))
+	if err != nil {
+		return err
+	}
+	var speeds [2]judge.Value
+	for _, row := range report.Rows {
+		for i, p := range picks {
+			same := record.Cell{Family: p.Cell.Family, Build: p.Cell.Build, Search: p.Cell.Search} == record.Cell{Family: row.Cell.Family, Build: row.Cell.Build, Search: row.Cell.Search}
+			if v, ok := row.Value(judge.Speed); ok && same {
+				speeds[i] = v
+			}
+		}
+	}
+	if speeds[0].N > 0 && speeds[1].N > 0 {
+		r.ratio, r.ok = speeds[1].Against(speeds[0]), true
+	}
+	return nil
+}
+
+func nameOf(c record.Cell) string { return say.Clean(c.Family + " " + c.Settings()) }
+
+// page is the table as a page of docs/results.
+func page(w io.Writer, rows []row) error {
+	fmt.Fprintf(w, `# The search for settings against an exhaustive sweep
+
+`+"`annbench tune`"+` was given a tenth of the time of a sweep over every built-in family with all its build settings one step up
+and down and eight efforts, and at least a minute. Both answers were then measured in one run, five builds each. The speed is
+that of the search's answer over that of the sweep's best, with its 95 %% interval; above .95 is within 5 %% of it or faster.
+
+| data | recall | settings | sweep | search | share | best of the sweep | answer of the search | speed |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+`)
+	misses := 0
+	for _, r := range rows {
+		speed := "not measured"
+		switch {
+		case !r.sweepKeeps && !r.tuneKept:
+			speed = "nothing reaches it"
+		case !r.tuneKept:
+			speed, misses = "**the search found nothing**", misses+1
+		case !r.sweepKeeps:
+			speed = "the sweep found nothing"
+		case r.ok:
+			speed = fmt.Sprintf("%.2f (%.2f to %.2f)", r.ratio.Difference, r.ratio.Lo, r.ratio.Hi)
+			if r.ratio.Hi < 0.95 {
+				speed, misses = "**"+speed+"**", misses+1
+			}
+		}
+		share := float64(r.tune) / float64(r.sweep)
+		fmt.Fprintf(w, "| %s | %.2f | %d | %v | %v | %.0f %% | %s | %s | %s |\n", r.set, r.recall, r.settings,
+			r.sweep.Round(time.Second), r.tune.Round(time.Second), 100*share, cmp.Or(r.sweepName, "–"), cmp.Or(r.tuneName, "–"), speed)
+	}
+	_, err := fmt.Fprintf(w, "\n%d of %d answers are slower than the sweep's best by more than 5 %% for certain (in bold).\n", misses, len(rows))
+	return err
+}
