@@ -59,7 +59,7 @@ func (d *pageData) search() {
 			continue
 		}
 		info, _ := metric.Lookup(f.Quantity)
-		t := tradeoffTable{Title: "What more " + info.Title + " buys, of what was tried", Head: info.Title}
+		t := tradeoffTable{Title: say.MoreOf(f.Quantity), Head: info.Title}
 		step := (len(f.Points) + mostTradeoffs - 1) / mostTradeoffs
 		for i, p := range f.Points {
 			_, bends := f.KneePoint()

@@ -107,10 +107,22 @@ func MoreWouldBuy(s *record.Search) (lines []string) {
 			continue
 		}
 		info, _ := metric.Lookup(f.Quantity)
-		lines = append(lines, fmt.Sprintf("What more %s would buy: %s", info.Title, strings.Join(frontWords(f, info), "; ")+
+		lines = append(lines, fmt.Sprintf("%s: %s", MoreOf(f.Quantity), strings.Join(frontWords(f, info), "; ")+
 			fmt.Sprintf(". Beyond %s (%s) each step buys less.", Format(info.Unit, knee.X), Clean(knee.Name))))
 	}
 	return lines
+}
+
+// MoreOf heads what more of a quantity would buy.
+func MoreOf(quantity string) string {
+	switch quantity {
+	case metric.Resident:
+		return "What more memory would buy"
+	case metric.Build:
+		return "What more time to build would buy"
+	}
+	info, _ := metric.Lookup(quantity)
+	return "What more " + info.Title + " would cost"
 }
 
 // frontWords are the ends and the knee of a front.

@@ -1,7 +1,7 @@
-// Command tune writes docs/results/tune.md: what `annbench tune` finds against the best setting of an exhaustive sweep of
+// Command tune writes a page of results: what `annbench tune` finds against the best setting of an exhaustive sweep of
 // at least 200 settings, on six data sets, at recall .95 and .99.
 //
-//	go run ./scripts/tune -annbench bin/annbench -out results/tune-trial [-sets small,garments] > docs/results/tune.md
+//	go run -tags "$TAGS" ./scripts/tune -annbench bin/annbench -out results/tune-trial [-sets small,garments] > tune.md
 //
 // For each set it runs an exhaustive sweep once, `annbench tune` for each recall with a tenth of the sweep's time, and then
 // the two answers beside each other in one run: the ratio of speeds is of that run. What is
@@ -14,6 +14,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,7 +35,7 @@ var sets = []struct {
 	name, data, metric string
 	rows, dim          int
 }{
-	{"small", "{synthetic: {n: 8000, dim: 64, lid: 12}}", "l2", 6400, 64},
+	{"small", "{synthetic: {n: 4000, dim: 32, lid: 12}}", "l2", 3200, 32},
 	{"garments", "{rendered: {boards: 1200, seed: 1}}", "cosine", 4800, 512},
 	{"photographs", "{images: '%s/clothing/*'}", "cosine", 3000, 512},
 	{"e512", "{synthetic: {n: 50000, dim: 512, lid: 16}}", "l2", 48000, 512},
@@ -123,51 +124,69 @@ func (c *config) run(w io.Writer, names []string) error {
 	return page(w, rows)
 }
 
-// grid is every tunable family of this build with all its build settings one step up and down, and eight efforts.
+// grid is every tunable family of this build: its numbers one step up and down in every combination, its words and its
+// further search settings one at a time, and eight efforts of each.
 func grid(rows, dim int) (yaml string, settings int) {
 	var b strings.Builder
 	for _, f := range indexes.Families() {
 		if f.Missing != "" || f.Remote != nil || slices.ContainsFunc(f.Build, func(p indexes.Param) bool { return p.Kind == indexes.Text }) {
 			continue
 		}
-		fmt.Fprintf(&b, "  - family: %s\n", f.Name)
-		all := 1
-		var build []string
+		numbers, words, search := map[string][]any{}, map[string][]any{}, map[string][]any{}
+		further := map[string]any{}
 		for i := range f.Build {
 			p := &f.Build[i]
 			start := p.Start(rows, dim)
-			values := append([]any{start}, p.Steps(start, dim)...)
-			if len(values) == 1 && start == p.Default {
-				continue
+			if steps := p.Steps(start, dim); p.Kind == indexes.Int || p.Kind == indexes.Float {
+				numbers[p.Name] = append([]any{start}, steps...)
+			} else {
+				words[p.Name] = steps
 			}
-			all *= len(values)
-			build = append(build, p.Name+": "+list(values))
 		}
-		if len(build) > 0 {
-			fmt.Fprintf(&b, "    build: {%s}\n", strings.Join(build, ", "))
-		}
-		var search []string
-		first := true
 		for i := range f.Search {
 			p := &f.Search[i]
-			if p.Kind != indexes.Int || p.Scale == indexes.Fixed || f.Exact {
-				continue
+			switch {
+			case p.Kind != indexes.Int || p.Scale == indexes.Fixed || f.Exact:
+			case len(search) > 0:
+				further[p.Name] = max(4, 4*p.Default.(int))
+			case f.Name == "forest":
+				search[p.Name] = []any{50, 100, 200, 400, 800, 1600, 3200, 6400}
+			default:
+				search[p.Name] = []any{4, 8, 16, 32, 64, 128, 256, 512}
 			}
-			values := []any{1, 4, 16}
-			if first { // effort
-				values = []any{4, 8, 16, 32, 64, 128, 256, 512}
-				if f.Name == "forest" {
-					values = []any{50, 100, 200, 400, 800, 1600, 3200, 6400}
+		}
+		entry := func(build, search map[string][]any) {
+			fmt.Fprintf(&b, "  - family: %s\n", f.Name)
+			all := 1
+			for part, values := range map[string]map[string][]any{"build": build, "search": search} {
+				var fields []string
+				for _, name := range slices.Sorted(maps.Keys(values)) {
+					all *= len(values[name])
+					fields = append(fields, name+": "+list(values[name]))
 				}
-				first = false
+				if len(fields) > 0 {
+					fmt.Fprintf(&b, "    %s: {%s}\n", part, strings.Join(fields, ", "))
+				}
 			}
-			all *= len(values)
-			search = append(search, p.Name+": "+list(values))
+			settings += all
 		}
-		if len(search) > 0 {
-			fmt.Fprintf(&b, "    search: {%s}\n", strings.Join(search, ", "))
+		entry(numbers, search)
+		first := map[string][]any{}
+		for name, values := range numbers {
+			first[name] = values[:1]
 		}
-		settings += all
+		for _, name := range slices.Sorted(maps.Keys(words)) {
+			if len(words[name]) > 0 {
+				one := maps.Clone(first)
+				one[name] = words[name]
+				entry(one, search)
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(further)) {
+			more := maps.Clone(search)
+			more[name] = []any{further[name]}
+			entry(first, more)
+		}
 	}
 	return b.String(), settings
 }
@@ -269,8 +288,8 @@ func nameOf(c record.Cell) string { return say.Clean(c.Family + " " + c.Settings
 func page(w io.Writer, rows []row) error {
 	fmt.Fprintf(w, `# The search for settings against an exhaustive sweep
 
-`+"`annbench tune`"+` was given a tenth of the time of a sweep over every built-in family with all its build settings one step up
-and down and eight efforts, and at least a minute. Both answers were then measured in one run, five builds each. The speed is
+`+"`annbench tune`"+` was given a tenth of the time of a sweep over every built-in family with its build settings one step up
+and down and eight efforts of each, and at least a minute. Both answers were then measured in one run, five builds each. The speed is
 that of the search's answer over that of the sweep's best, with its 95 %% interval; above .95 is within 5 %% of it or faster.
 
 | data | recall | settings | sweep | search | share | best of the sweep | answer of the search | speed |
