@@ -420,12 +420,12 @@ func page(out, records string) ([]byte, error) {
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("# The answer on a busy machine\n")
 	p("<!-- written by scripts/busy: do not edit -->\n")
-	p("The same sweep (%s) once on a quiet machine, and %d times beside %s that keep its %s busy. %s\n", quiet.report.DatasetName(quiet.report.Focus.Dataset), len(runs),
+	p("The same sweep (%s) once as the machine was (called quiet), and %d times beside %s that keep its %s busy. %s\n", quiet.report.DatasetName(quiet.report.Focus.Dataset), len(runs),
 		say.Plural(how.Loads, "process", "processes"), say.Plural(how.Cores, "core", "cores"), "Families are compared at the recall of the headline, as the report does.")
 	env, _ := json.Marshal(quiet.results.Records[0].Env.CPU)
 	where := fmt.Sprintf("%s, %s, %s", strings.Trim(string(env), `"`), say.Plural(how.Cores, "core", "cores"), how.Date)
 	if records != "" {
-		where += fmt.Sprintf("; the records are in [%s](%s/)", records, records)
+		where += fmt.Sprintf("; the records are in [%s](%s/RUN.md)", records, records)
 	}
 	p("%s.\n", where)
 	p("<!-- not run: takes an hour or more -->\n```sh\n%s\ngo run ./scripts/busy page FOLDER > docs/results/busy.md\n```\n", "go run ./scripts/"+how.Command)
