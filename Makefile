@@ -70,7 +70,7 @@ test: deps ## run every test, with the native parts and then without cgo, and te
 	@CGO_ENABLED=0 go run ./scripts/gotest -vet=off -timeout 30m ./...
 
 test-train: deps ## run one tiny epoch of the training recipe, export it and run it in Go; needs python3-torch
-	@$(NATIVE) ANNBENCH_TORCH=required go test -tags "$$TAGS" -count=1 -run TestTrainingRecipe ./embedder
+	@$(NATIVE) ANNBENCH_TORCH=required go test -tags "$$TAGS" -count=1 -v -run TestTrainingRecipe ./embedder
 
 engines: ## build the Weaviate server, out of a module of its own, once
 	@scripts/engines.sh

@@ -3,11 +3,13 @@
 package embedder
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"image"
 	"image/jpeg"
+	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -68,8 +70,14 @@ func TestTrainingRecipe(t *testing.T) {
 		}, more...)
 		cmd := exec.Command(py, args...)
 		cmd.Env = append(os.Environ(), "OMP_WAIT_POLICY=passive")
-		if text, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, text)
+		var text bytes.Buffer
+		cmd.Stdout = &text
+		if testing.Verbose() { // it takes minutes
+			cmd.Stdout = io.MultiWriter(&text, os.Stdout)
+		}
+		cmd.Stderr = cmd.Stdout
+		if err := cmd.Run(); err != nil {
+			t.Fatalf("%v\n%s", err, text.Bytes())
 		}
 		agree(t, filepath.Join(dir, out))
 	}
