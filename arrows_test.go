@@ -128,12 +128,13 @@ var arrows = map[string][]string{
 	// A browser for tests.
 	"browsertest": {},
 
-	"scripts/gotest":   {},
-	"scripts/gpucheck": {},
-	"scripts/scale":    {"reports/judge", "reports/say", "reports/text", "bench/metric", "bench/record"},
-	"scripts/busy":     {"reports/judge", "reports/say", "bench/metric", "bench/record", "internal/atomicfile"},
-	"scripts/tune":     {"bench/metric", "bench/record", "indexes", "reports/judge", "reports/say"},
-	"scripts/findings": {"reports/judge", "reports/say", "reports/text", "bench/metric", "bench/record"},
+	"scripts/gotest":    {},
+	"scripts/gpucheck":  {},
+	"scripts/scale":     {"reports/judge", "reports/say", "reports/text", "bench/metric", "bench/record"},
+	"scripts/busy":      {"reports/judge", "reports/say", "bench/metric", "bench/record", "internal/atomicfile"},
+	"scripts/tune":      {"bench/metric", "bench/record", "indexes", "reports/judge", "reports/say"},
+	"scripts/findings":  {"reports/judge", "reports/say", "reports/text", "bench/metric", "bench/record"},
+	"scripts/strangers": {"internal/hostile"},
 }
 
 // testArrows are the arrows that only test files have, beyond those of the package they test.

@@ -14,6 +14,7 @@ import (
 	"encoding/hex"
 	"errors"
 	mathrand "math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -33,16 +34,15 @@ const (
 // The rankings hold different items, each none twice. Clicks on items of a team are votes for its ranking; users who
 // click at random vote for both alike, whatever their habits about positions are.
 func Interleave(a, b []int, k int, rng *mathrand.Rand) (list []int, teams []byte) {
-	there := make(map[int]bool, k)
+	list, teams = make([]int, 0, k), make([]byte, 0, k)
 	next := func(ranking []int) []int {
-		for len(ranking) > 0 && there[ranking[0]] {
+		for len(ranking) > 0 && slices.Contains(list, ranking[0]) { // lists are short
 			ranking = ranking[1:]
 		}
 		return ranking
 	}
 	put := func(item int, team byte) {
 		list, teams = append(list, item), append(teams, team)
-		there[item] = true
 	}
 	votesA, votesB := 0, 0
 	for len(list) < k {

@@ -201,39 +201,61 @@ func neededBy(mode string, outcomes []outcome) float64 {
 	return neededForMeans(sum.difference, sum.variance)
 }
 
-// lists are both arms' answers to a query, as items: those of the ranking by their ranks, random ones from 1,000 on.
-func (s Simulation) lists(q *Query, damage float64, rng *rand.Rand) (a, b []int, relevant map[int]bool) {
-	relevant = make(map[int]bool, len(q.Relevant))
-	for i, r := range q.Relevant {
-		relevant[i] = r
+// A random item is one of these numbers; those of the ranking are their ranks.
+const (
+	strangerOther    = 1 << 20 // and above, even
+	strangerRelevant = strangerOther + 1
+)
+
+// room is for both arms' answers to any query.
+func (s Simulation) room() (a, b []int) {
+	most := 0
+	for _, q := range s.Queries {
+		most = max(most, len(q.Relevant))
 	}
-	stranger := 1000
-	spoil := func(share float64) []int {
-		list := make([]int, len(q.Relevant))
+	return make([]int, most), make([]int, most)
+}
+
+// relevant reports whether an item of a simulated list is.
+func (q *Query) relevant(item int) bool {
+	if item >= strangerOther {
+		return item&1 == 1
+	}
+	return q.Relevant[item]
+}
+
+// lists writes both arms' answers to a query into a and b, which are as long as the ranking.
+func (s Simulation) lists(q *Query, a, b []int, damage float64, rng *rand.Rand) {
+	strangers := 0
+	spoil := func(list []int, share float64) {
 		for i := range list {
 			list[i] = i
-			if rng.Float64() < share {
-				list[i] = stranger
-				relevant[stranger] = rng.Float64() < q.Base
-				stranger++
+			if share > 0 && rng.Float64() < share {
+				list[i] = strangerOther + 2*strangers
+				if rng.Float64() < q.Base {
+					list[i] = strangerRelevant + 2*strangers
+				}
+				strangers++
 			}
 		}
-		return list
 	}
 	if damage == 0 {
-		return spoil(equalDamage), spoil(equalDamage), relevant
+		spoil(a, equalDamage)
+		spoil(b, equalDamage)
+		return
 	}
-	return spoil(0), spoil(damage), relevant
+	spoil(a, 0)
+	spoil(b, damage)
 }
 
 // click goes through a list as those users do, and calls clicked with the places of what they click.
-func click(users string, list []int, relevant map[int]bool, factor float64, rng *rand.Rand, clicked func(at int)) {
+func click(users string, q *Query, list []int, factor float64, rng *rand.Rand, clicked func(at int)) {
 	for i, item := range list {
 		if users == Position && rng.Float64() >= 1/float64(i+1) {
 			continue
 		}
 		p := clickOther
-		if relevant[item] {
+		if q.relevant(item) {
 			p = clickRelevant
 		}
 		on := onAfter
@@ -261,13 +283,15 @@ func session(rng *rand.Rand, one func(factor float64)) {
 func (s Simulation) interleaved(row *Simulated, rng *rand.Rand) (o outcome) {
 	var all Sequential
 	ties := 0
+	a, b := s.room()
 	for n := 1; n <= s.Sessions; n++ {
 		votes := 0
 		session(rng, func(factor float64) {
 			q := &s.Queries[rng.IntN(len(s.Queries))]
-			a, b, relevant := s.lists(q, row.Damage, rng)
+			a, b := a[:len(q.Relevant)], b[:len(q.Relevant)]
+			s.lists(q, a, b, row.Damage, rng)
 			list, teams := Interleave(a, b, len(a), rng)
-			click(row.Users, list, relevant, factor, rng, func(at int) {
+			click(row.Users, q, list, factor, rng, func(at int) {
 				switch teams[at] {
 				case TeamA:
 					votes--
@@ -295,16 +319,18 @@ func (s Simulation) interleaved(row *Simulated, rng *rand.Rand) (o outcome) {
 
 func (s Simulation) split(row *Simulated, rng *rand.Rand) (o outcome) {
 	all := Means{Tau: tau}
+	a, b := s.room()
 	for n := 1; n <= s.Sessions; n++ {
 		arm, clicks, lists := rng.IntN(2), 0, 0
 		session(rng, func(factor float64) {
 			q := &s.Queries[rng.IntN(len(s.Queries))]
-			a, b, relevant := s.lists(q, row.Damage, rng)
+			a, b := a[:len(q.Relevant)], b[:len(q.Relevant)]
+			s.lists(q, a, b, row.Damage, rng)
 			if arm == 1 {
 				a = b
 			}
 			lists++
-			click(row.Users, a, relevant, factor, rng, func(int) { clicks++ })
+			click(row.Users, q, a, factor, rng, func(int) { clicks++ })
 		})
 		all.Add(arm, float64(clicks)/float64(lists))
 		if o.stopped == 0 && all.P() < Level {

@@ -83,7 +83,7 @@ func Pictures() []Picture {
 		{Name: "PNG, colours without a palette", Data: png(8, 8, 8, 3, 0, chunk("IDAT", packed(make([]byte, 72))))},
 		{Name: "APNG, no first frame", Data: png(8, 8, 8, 0, 0, append(chunk("acTL", make([]byte, 8)), chunk("fdAT", packed(make([]byte, 72)))...))},
 		{Name: "PNG, a profile of 64 MB", Readable: true, Data: png(8, 8, 8, 0, 0, append(chunk("iCCP", append([]byte("x\x00\x00"), zeros...)), chunk("IDAT", packed(make([]byte, 72)))...))},
-		{Name: "PNG, texts of 1 GB", Readable: true, Data: png(8, 8, 8, 0, 0, append(bytes.Repeat(chunk("zTXt", append([]byte("x\x00\x00"), zeros...)), 16), chunk("IDAT", packed(make([]byte, 72)))...))},
+		{Name: "PNG, 16 texts of 64 MB", Readable: true, Data: png(8, 8, 8, 0, 0, append(bytes.Repeat(chunk("zTXt", append([]byte("x\x00\x00"), zeros...)), 16), chunk("IDAT", packed(make([]byte, 72)))...))},
 
 		{Name: "WebP, 16384 × 16384 in a small file", Data: riff(webp("VP8L", lossless(16384, 16384, nil)))},
 		{Name: "WebP, a canvas of 2²⁴ × 2²⁴", Data: riff(webp("VP8X", canvas(1<<24, 1<<24, 0)))},
