@@ -121,7 +121,7 @@ var arrows = map[string][]string{
 	"online": {"internal/atomicfile", "internal/words"},
 	"serve": {
 		"online",
-		"indexes", "indexes/vec", "bench/dataset", "bench/dataset/collection", "bench/metric", "bench/record",
+		"indexes", "indexes/vec", "bench/dataset", "bench/dataset/collection", "bench/filter", "bench/metric", "bench/record",
 		"embedder/catalog", "embedder/catalog/boards", "reports/draw", "reports/judge",
 	},
 

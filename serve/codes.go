@@ -12,6 +12,7 @@ const (
 	badIndex
 	indexMissing
 	badCategory
+	badFilter
 	badItem
 	badBoard
 	badVector
@@ -49,6 +50,7 @@ var codes = [numCodes]string{
 	badIndex:       "index",
 	indexMissing:   "index_missing",
 	badCategory:    "category",
+	badFilter:      "filter",
 	badItem:        "item",
 	badBoard:       "board",
 	badVector:      "vector",

@@ -204,7 +204,7 @@ func (l *Library) Labelled(ctx context.Context, k int) ([]online.Query, error) {
 		if item.query < 0 || item.label < 0 || !l.has(n) {
 			continue
 		}
-		got, err := l.exact(ctx, l.vector(n), k, -1, item.base)
+		got, err := l.exact(ctx, l.vector(n), k, -1, item.base, nil)
 		if err != nil {
 			return nil, err
 		}

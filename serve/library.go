@@ -209,9 +209,17 @@ func (l *Library) board(id string) string {
 	return b.BoardName(p.group)
 }
 
-// exact finds the k nearest base vectors of q: of category label, or of all where it is negative, and
-// without row self.
-func (l *Library) exact(ctx context.Context, q []float32, k int, label, self int32) ([]vec.Neighbor, error) {
+// exact finds the k nearest base vectors of q: among those that may be answered where among is not nil, else of category
+// label, or of all where it is negative, and without row self.
+func (l *Library) exact(ctx context.Context, q []float32, k int, label, self int32, among *vec.Set) ([]vec.Neighbor, error) {
+	if among != nil {
+		asked := l.ranker.Query(q, make([]float32, len(q)))
+		var top vec.TopK
+		var scan vec.Scan
+		top.Reset(min(k+1, l.set.Base.Rows))
+		scan.Among(&asked, among, &top)
+		return without(top.AppendTo(nil), self, k), nil
+	}
 	if label < 0 {
 		got, err := l.ranker.Exact(ctx, vec.Matrix{Data: q, Rows: 1, Dim: len(q)}, min(k+1, l.set.Base.Rows), 1, nil)
 		return without(got, self, k), err

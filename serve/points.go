@@ -29,7 +29,8 @@ type Point struct {
 	Colours [2]string          // of the family, on paper and on a dark screen
 	Missing string             // why it cannot be searched; empty where it can
 
-	index indexes.Index
+	index   indexes.Index
+	filters bool // it looks at a filter while it searches
 }
 
 // close frees the index.
@@ -153,6 +154,7 @@ func (p *Point) open(ctx context.Context, dir string, lib *Library, seed uint64,
 	}
 	load := in
 	load.Vectors = vec.Matrix{}
+	p.filters = f.Filters
 	if p.index, err = f.Load(path, load); err != nil {
 		return fmt.Errorf("%w; delete %s, and it is built again", err, path)
 	}

@@ -10,9 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"annbench/bench/filter"
 	"annbench/bench/metric"
 	"annbench/embedder/catalog"
 	"annbench/embedder/catalog/boards"
+	"annbench/indexes"
 	"annbench/indexes/vec"
 )
 
@@ -30,7 +32,10 @@ type searchRequest struct {
 	Indexes  []string `json:"indexes"`  // several of them, in place of Index
 	K        int      `json:"k"`        // 0 means 10
 	Category string   `json:"category"` // answers of this category alone
+	Filter   string   `json:"filter"`   // answers that pass this expression alone; see [filter.Expr]
 	Judge    bool     `json:"judge"`    // compare with exact search
+
+	among *vec.Set // who passes Filter, and is of Category; nil where there is no filter
 }
 
 type searchReply struct {
@@ -105,7 +110,7 @@ func (s *Server) searchAll(ctx context.Context, r *searchRequest, ids []string, 
 		return out, err
 	}
 	defer leave()
-	exact := &judge{Library: s.Library, q: q, k: r.K, label: label}
+	exact := &judge{Library: s.Library, q: q, k: r.K, label: label, among: r.among}
 	for _, id := range ids {
 		result, err := s.ask(ctx, id, exact, r.Judge)
 		if err != nil {
@@ -164,8 +169,43 @@ func (s *Server) check(r *searchRequest) (ids []string, label int32, err error) 
 			return nil, 0, problem{http.StatusNotFound, badCategory, fmt.Sprintf("There is no category %q.", r.Category)}
 		}
 	}
+	if r.Filter != "" {
+		if err := s.filter(r, label); err != nil {
+			return nil, 0, err
+		}
+	}
 	return ids, label, nil
 }
+
+// filter finds who may be answered.
+func (s *Server) filter(r *searchRequest, label int32) error {
+	if len(r.Filter) > maxFilter {
+		return badRequest(badFilter, "A filter has at most %d characters.", maxFilter)
+	}
+	e, err := filter.Parse(r.Filter)
+	if err != nil {
+		return badRequest(badFilter, "%v", err)
+	}
+	set := s.Library.set
+	table := set.BaseAttributes()
+	if table == nil {
+		return badRequest(badFilter, "The items have no attributes to filter by.")
+	}
+	if r.among, err = e.Rows(table); err != nil {
+		return badRequest(badFilter, "%v", err)
+	}
+	if label >= 0 {
+		for row := range set.Base.Rows {
+			if set.BaseLabels[row] != label {
+				r.among.Remove(int32(row))
+			}
+		}
+	}
+	return nil
+}
+
+// maxFilter is the longest expression that is read.
+const maxFilter = 2000
 
 // asked is what is looked for.
 type asked struct {
@@ -287,6 +327,7 @@ type judge struct {
 	q       *asked
 	k       int
 	label   int32
+	among   *vec.Set // who may be answered; nil for all, or all of label
 	found   bool
 	seconds float64
 	truth   []vec.Neighbor
@@ -298,7 +339,7 @@ func (j *judge) find(ctx context.Context) error {
 	}
 	began := time.Now()
 	var err error
-	j.truth, err = j.exact(ctx, j.q.vector, j.k, j.label, j.q.self)
+	j.truth, err = j.exact(ctx, j.q.vector, j.k, j.label, j.q.self, j.among)
 	j.seconds, j.found = time.Since(began).Seconds(), err == nil
 	return err
 }
@@ -341,25 +382,36 @@ func (s *Server) ask(ctx context.Context, id string, j *judge, judged bool) (res
 
 // through asks p. An index knows no categories: with one it is asked for more and more, until k of
 // its answers are of the category or it has been asked for all.
+//
+// Under a filter, an index that can looks at it while it searches; any other is asked for more and more likewise.
 func (j *judge) through(p *Point) (got []vec.Neighbor, asked int, err error) {
 	n := j.set.Base.Rows
+	if filterer, ok := p.index.(indexes.Filterer); ok && j.among != nil && p.filters {
+		got, err = filterer.SearchAmong(nil, j.q.vector, min(n, j.k+1), j.among)
+		return without(got, j.q.self, j.k), j.k, err
+	}
+	passes := func(id int32) bool { return j.set.BaseLabels[id] == j.label }
+	if j.among != nil {
+		passes = j.among.Has
+	}
+	all := j.label < 0 && j.among == nil
 	ask := min(n, j.k)
 	if j.q.self >= 0 {
 		ask = min(n, j.k+1)
 	}
-	if j.label >= 0 {
+	if !all {
 		ask = min(n, max(ask, 4*j.k))
 	}
 	for {
 		if got, err = p.index.Search(got[:0], j.q.vector, ask); err != nil {
 			return nil, ask, err
 		}
-		if j.label < 0 {
+		if all {
 			return without(got, j.q.self, j.k), ask, nil
 		}
 		kept := 0
 		for _, a := range got {
-			if j.set.BaseLabels[a.ID] == j.label && a.ID != j.q.self {
+			if passes(a.ID) && a.ID != j.q.self {
 				got[kept] = a
 				kept++
 			}

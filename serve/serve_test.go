@@ -144,9 +144,12 @@ func TestSearchAgainstOracle(t *testing.T) {
 	s := fixture(t, nil)
 	l := s.Library
 	for n := range l.items {
-		for _, category := range []string{"", "shoe"} {
+		for _, by := range []struct{ category, filter, both string }{
+			{"", "", ""}, {"shoe", "", "shoe"}, {"", "category = 'shoe'", "shoe"}, {"shoe", "not category != 'shoe'", "shoe"},
+		} {
+			category := by.both
 			for _, index := range []string{exactID, s.Points[0].ID} {
-				body, _ := json.Marshal(map[string]any{"item": n, "index": index, "k": 7, "judge": true, "category": category})
+				body, _ := json.Marshal(map[string]any{"item": n, "index": index, "k": 7, "judge": true, "category": by.category, "filter": by.filter})
 				got := ask(t, s, string(body)).Results[0]
 				var want []float64
 				for m := range l.items {
@@ -223,6 +226,8 @@ func TestRefusals(t *testing.T) {
 		{"two values", `{"item":1,"index":"exact"} {}`, "json", 400},
 		{"dimensions", `{"vector":[1],"index":"exact"}`, "vector", 400},
 		{"category", `{"item":1,"index":"exact","category":"x"}`, "category", 404},
+		{"filter", `{"item":1,"index":"exact","filter":"catgory = 'x'"}`, "filter", 400},
+		{"filter without an end", `{"item":1,"index":"exact","filter":"category = "}`, "filter", 400},
 		{"base64", `{"image":"!!","index":"exact"}`, "image", 400},
 		{"no picture", `{"image":"aGVsbG8=","index":"exact"}`, "image", 422},
 		{"bomb", fmt.Sprintf(`{"image":%q,"index":"exact"}`, base64.StdEncoding.EncodeToString(bomb)), "image", 422},
@@ -661,6 +666,7 @@ func TestCodes(t *testing.T) {
 		badK:           {plain, "POST", "/search", `{"item":1,"index":"exact","k":101}`, nil, 400},
 		badIndex:       {plain, "POST", "/search", `{"item":1,"index":"x"}`, nil, 404},
 		indexMissing:   {lame, "POST", "/search", `{"item":1,"index":"` + lame.Points[1].ID + `"}`, nil, 409},
+		badFilter:      {plain, "POST", "/search", `{"item":1,"index":"exact","filter":"("}`, nil, 400},
 		badCategory:    {plain, "GET", "/items?category=x", "", nil, 404},
 		badItem:        {plain, "GET", "/items/3000", "", nil, 404},
 		badBoard:       {plain, "GET", "/boards/x", "", nil, 404},

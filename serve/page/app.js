@@ -274,6 +274,7 @@ async function showSearch(mine, p) {
   const settings = chosen(p);
   const request = { indexes: [...new Set([settings.a, settings.b, ...(settings.exact ? ["exact"] : [])].filter(Boolean))], k: settings.k, judge: true };
   if (p.get("category")) request.category = p.get("category");
+  if (p.get("filter")) request.filter = p.get("filter");
   const v = p.get("v");
   let board = null;
   if (p.has("item")) {
@@ -330,6 +331,7 @@ function fill(s, p) {
   $("category").replaceChildren(el("option", { value: "" }, "all"), ...about.categories.map(c => el("option", { value: c.name }, c.name)));
   $("category").value = p.get("category") || "";
   $("category").parentElement.hidden = about.categories.length === 0;
+  $("filter").value = p.get("filter") || "";
 }
 
 const dark = () => document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
@@ -453,7 +455,7 @@ function answer(a, alone, missed) {
     el("span", { className: "name" }, a.category || a.id), el("span", { className: "under" }, a.distance.toFixed(3), ...flags));
 }
 
-for (const [id, name] of [["index-a", "a"], ["index-b", "b"], ["category", "category"]]) {
+for (const [id, name] of [["index-a", "a"], ["index-b", "b"], ["category", "category"], ["filter", "filter"]]) {
   $(id).addEventListener("change", () => go(change({ [name]: $(id).value })));
 }
 $("exact").addEventListener("change", () => {
