@@ -2,6 +2,7 @@ package online
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -306,12 +307,45 @@ func TestAnalyze(t *testing.T) {
 	if err := r.WriteText(&text); err != nil || !strings.Contains(text.String(), "2 is better: two") {
 		t.Errorf("%v\n%s", err, &text)
 	}
+	path := filepath.Join(t.TempDir(), "r.html")
+	if err := r.WritePage(path); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(path); err != nil || !strings.Contains(string(b), "2 is better: two") || strings.Contains(string(b), "http") {
+		t.Errorf("%v\n%s", err, b)
+	}
 	if _, err := Analyze(dir, "f"); err == nil {
 		t.Error("an experiment that there is not")
 	}
 	if _, err := Analyze(t.TempDir(), ""); err == nil {
 		t.Error("a log that there is not")
 	}
+}
+
+// FuzzAnalyze reads any log: what is no log is an error, and what is one can be told.
+func FuzzAnalyze(f *testing.F) {
+	const begins = `{"line":"experiment","at":"2026-01-01T00:00:00Z","experiment":"e","mode":"interleave","arms":[{"name":"a"},{"name":"b"}]}` + "\n"
+	f.Add([]byte(begins + `{"line":"impression","at":"2026-01-01T00:00:00Z","experiment":"e","id":"x","session":"s","items":[1,2],"teams":"AB"}` + "\n" +
+		`{"line":"event","at":"2026-01-01T00:00:01Z","id":"x","session":"s","rank":1,"what":"click"}` + "\n"))
+	f.Add([]byte(begins + `{"line":"impression","at":"2026-01-01T00:00:00Z","experiment":"e","id":"x","items":[1],"teams":"A","arm":3}` + "\n"))
+	f.Add([]byte(`{"line":"experiment","experiment":"e","mode":"split","arms":[{},{}]}` + "\n" + `{"line":"impression","experiment":"e","arm":2}` + "\n{"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, logFile), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Analyze(dir, "")
+		if err != nil {
+			return
+		}
+		var b bytes.Buffer
+		if err := r.WriteText(&b); err != nil || b.Len() == 0 {
+			t.Errorf("%v", err)
+		}
+		if _, err := json.Marshal(r); err != nil { // no number that JSON has not
+			t.Error(err)
+		}
+	})
 }
 
 // TestSimulation is a small one: false alarms stay near 5 %, differences are found, and interleaving needs fewer

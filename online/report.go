@@ -115,7 +115,7 @@ func Analyze(dir, experiment string) (*Report, error) {
 		case KindImpression:
 			if e, ok := experiments[l.Experiment]; !ok {
 				return fmt.Errorf("a list of the experiment %q, which did not begin", l.Experiment)
-			} else if e.Mode == Interleaved && len(l.Teams) != len(l.Items) || e.Mode == Split && l.Arm != 1 && l.Arm != 2 {
+			} else if e.Mode == Interleaved && (len(l.Teams) != len(l.Items) || l.Arm != 0) || e.Mode == Split && l.Arm != 1 && l.Arm != 2 {
 				return errors.New("a list without teams, or without an arm")
 			}
 			k := key{l.Experiment, l.Session}
