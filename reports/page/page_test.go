@@ -1,6 +1,7 @@
 package page
 
 import (
+	"fmt"
 	"html"
 	"math"
 	"math/rand/v2"
@@ -136,6 +137,11 @@ func TestFiguresTrace(t *testing.T) {
 			}
 			for _, info := range metric.Table {
 				if x, ok := median(row, info.Name); ok && strings.Contains(title, say.Quantity(info.Name, x)) {
+					said++
+				}
+			}
+			for _, d := range r.Depths(row, metric.MAP) {
+				if strings.Contains(title, fmt.Sprintf("mAP@%d %s\n", d.K, say.Ratio(d.Value.Median))) {
 					said++
 				}
 			}
