@@ -48,7 +48,7 @@ var arrows = map[string][]string{
 	"indexes":           {"indexes/vec", "indexes/faissshim", "indexes/rpforest", "indexes/exact", "indexes/hnsw", "indexes/pgvector", "indexes/weaviate"},
 
 	// Families that are programs of their own: the messages, both ends of them.
-	"internal/seal":             {"internal/atomicfile"},
+	"internal/seal":             {"internal/atomicfile", "internal/plaintext"},
 	"indexes/external/protocol": {},
 	"indexes/external/host":     {"indexes/external/protocol"},
 	"indexes/external":          {"families", "indexes", "indexes/vec", "indexes/external/protocol"},
