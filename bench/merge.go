@@ -3,7 +3,6 @@ package bench
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -157,6 +156,9 @@ func writeMerged(ctx context.Context, out string, all []*record.Results, ordered
 		return err
 	}
 	defer held.Release()
+	if err := tidy(out); err != nil {
+		return err
+	}
 	var lines []byte
 	for _, r := range ordered {
 		if lines, err = record.AppendLine(lines, r.Record); err != nil {
@@ -232,6 +234,22 @@ func bring(r measured, out string) error {
 	return nil
 }
 
+// tidy removes what merges that were killed left in out. The lease is held, so nobody else writes there; shards and the
+// report have writers of their own.
+func tidy(out string) error {
+	entries, err := os.ReadDir(out)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err = atomicfile.Tidy(out, 0)
+	for _, e := range entries {
+		if e.IsDir() && e.Name() != "shards" && e.Name() != "report" {
+			err = errors.Join(err, atomicfile.Tidy(filepath.Join(out, e.Name()), 0))
+		}
+	}
+	return err
+}
+
 // bringFile puts a file at to, by a link where the file system has them, or else by a copy.
 func bringFile(from, to string) error {
 	if _, err := os.Stat(from); err != nil {
@@ -243,14 +261,12 @@ func bringFile(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
 	}
-	tmp := filepath.Join(filepath.Dir(to), "."+filepath.Base(to)+"."+rand.Text())
-	defer os.Remove(tmp)
-	if os.Link(from, tmp) != nil {
-		if err := copyFile(from, tmp); err != nil {
-			return err
+	return atomicfile.Replace(to, func(tmp string) error {
+		if os.Link(from, tmp) == nil {
+			return nil
 		}
-	}
-	return atomicfile.Rename(tmp, to)
+		return copyFile(from, tmp)
+	})
 }
 
 func copyFile(from, to string) error {

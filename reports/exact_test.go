@@ -2,7 +2,9 @@ package reports
 
 import (
 	"bytes"
+	"encoding/csv"
 	"html"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,5 +50,31 @@ func TestOtherVersion(t *testing.T) {
 	}
 	if notes := strings.Join(say.PairNotes(judge.Compare(a, b, 0)), "\n"); !strings.Contains(notes, want) {
 		t.Errorf("compare says %q", notes)
+	}
+}
+
+// TestCSVHasNoFormulas: what a spreadsheet would take for a formula is marked as a text.
+func TestCSVHasNoFormulas(t *testing.T) {
+	bad := fixture.Failed("=cmd|'/c calc'!A0", "", 0, record.Failed, "@SUM(1+1)")
+	r := fixture.Load(t, judge.Load, fixture.Results(t, bad, fixture.Cell("flat", "", 0, 1, 99)))
+	for _, format := range []string{"csv", "ann-benchmarks"} {
+		var b bytes.Buffer
+		if err := Print(&b, r, format, text.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		lines, err := csv.NewReader(&b).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range lines {
+			for _, field := range line {
+				if strings.HasPrefix(field, "=") || strings.HasPrefix(field, "@") {
+					t.Errorf("%s: %q", format, field)
+				}
+			}
+		}
+		if text := lines[1]; format == "csv" && !slices.Contains(text, "'@SUM(1+1)") && !slices.Contains(lines[2], "'@SUM(1+1)") {
+			t.Errorf("the reason is not there: %q", lines)
+		}
 	}
 }

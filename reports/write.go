@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"annbench/internal/atomicfile"
 	"annbench/reports/draw"
@@ -38,12 +39,19 @@ const (
 	CategoriesFile = "categories.csv"
 )
 
+// litter is the age from which a temporary file of a report is one that a killed process left: writing one takes less
+// than a second.
+const litter = 10 * time.Second
+
 // Write writes the report into the folder dir, which it makes if it is missing, and returns the paths
 // of the files, the page first. They are the page, the summary in Markdown, every record as CSV, mAP by
 // category as CSV where there are categories, and each picture as PNG and SVG; a picture for which nothing was measured is left out. The same results
 // give the same bytes.
 func Write(dir string, r *judge.Report) (files []string, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("writing the report: %w", err)
+	}
+	if err := atomicfile.Tidy(dir, litter); err != nil {
 		return nil, fmt.Errorf("writing the report: %w", err)
 	}
 	write := func(name string, b []byte, err error) error {

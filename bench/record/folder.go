@@ -181,8 +181,21 @@ func (w *Writer) Write(r *Record) error {
 	if err != nil {
 		// Best effort: should this fail too, the next run cuts the torn line.
 		_ = w.f.Truncate(end)
+		return err
 	}
-	return err
+	return w.there()
+}
+
+// there reports an error unless the file that is written to is still the one at its path.
+func (w *Writer) there() error {
+	own, err := w.f.Stat()
+	if err != nil {
+		return err
+	}
+	if now, err := os.Stat(w.path); err != nil || !os.SameFile(own, now) {
+		return fmt.Errorf("the results folder %s was moved or removed while it was written to: what was measured is in the folder that was moved; give that one with --out, and the same command measures the rest", filepath.Dir(w.path))
+	}
+	return nil
 }
 
 // Close closes the file.

@@ -147,3 +147,30 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestMovedFolder: a results folder that is moved or removed in mid-run is told as that, and the record is in it.
+func TestMovedFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "r")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w, err := Append(filepath.Join(dir, RecordsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	r := &Record{Cell: Cell{Family: "flat", Dataset: "d", K: 1}, Status: OK, Engine: HarnessVersion}
+	if err := w.Write(r); err != nil {
+		t.Fatal(err)
+	}
+	moved := dir + "-moved"
+	if err := os.Rename(dir, moved); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(r); err == nil || !strings.Contains(err.Error(), "was moved or removed while it was written to") {
+		t.Errorf("%v", err)
+	}
+	if records, torn, err := Read(filepath.Join(moved, RecordsFile)); err != nil || len(records) != 2 || torn != 0 {
+		t.Errorf("%d records, %d bytes torn, %v", len(records), torn, err)
+	}
+}

@@ -56,6 +56,7 @@ import (
 	"annbench/internal/console"
 	"annbench/internal/units"
 	"annbench/internal/usage"
+	"annbench/internal/words"
 	"annbench/reports"
 )
 
@@ -184,7 +185,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		ctx, err := parser.Parse(args)
 		if err != nil {
 			text := takenForFlag.ReplaceAllString(err.Error(), "$1 looks like a flag: write $2")
-			fmt.Fprintf(stderr, "annbench: %s\nRun \"annbench --help\" for what there is.\n", text)
+			fmt.Fprintf(stderr, "annbench: %s\nRun \"annbench --help\" for what there is.\n", words.Visible(text))
 			code = exitMisuse
 			return
 		}
@@ -237,10 +238,10 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 	case told(err):
 		return exitFailed
 	case errors.As(err, &wrong), usage.Is(err):
-		fmt.Fprintf(stderr, "annbench: %v\n", err)
+		fmt.Fprintf(stderr, "annbench: %s\n", words.VisibleLines(err.Error()))
 		return exitMisuse
 	}
-	fmt.Fprintf(stderr, "annbench: %v\n", err)
+	fmt.Fprintf(stderr, "annbench: %s\n", words.VisibleLines(err.Error()))
 	return exitFailed
 }
 

@@ -59,7 +59,9 @@ type Problem struct {
 }
 
 // String is the problem in one line.
-func (p Problem) String() string { return fmt.Sprintf("%s: %s: %s", p.Where, p.Kind, p.Reason) }
+func (p Problem) String() string {
+	return words.Visible(fmt.Sprintf("%s: %s: %s", p.Where, p.Kind, p.Reason))
+}
 
 // ProblemKind says what a problem does to the collection.
 type ProblemKind string
@@ -101,7 +103,7 @@ func DescribeProblems(problems []Problem) []string {
 				continue
 			}
 			if n++; n <= named {
-				first = append(first, "  "+p.Where+": "+p.Reason)
+				first = append(first, "  "+words.Visible(p.Where+": "+p.Reason))
 			}
 			items += p.Items
 		}

@@ -221,10 +221,16 @@ func fullRange(img image.Image) {
 	}
 }
 
+// cutShortError is err, the end of the file in the middle of an image.
+type cutShortError struct{ err error }
+
+func (cutShortError) Error() string   { return "the file is cut short" }
+func (e cutShortError) Unwrap() error { return e.err }
+
 // cutShort says in plain words what the end of the file in the middle of an image means.
 func cutShort(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return fmt.Errorf("the file is cut short: %w", err)
+		return cutShortError{err}
 	}
 	return err
 }

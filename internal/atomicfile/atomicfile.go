@@ -3,7 +3,8 @@
 // of one, and what was written before a power cut is there after it, as far as the file system keeps
 // its word.
 //
-// Temporary names begin with a dot and contain ".tmp-"; a process that is killed leaves them behind.
+// Temporary names begin with a dot and contain ".tmp-"; a process that is killed leaves them behind, and [Tidy]
+// removes them.
 // A symbolic link at the final name is replaced, not followed. Files get the permissions 0666 less
 // the umask. It refuses to append: an append-only file belongs to its writer. (The module renameio
 // does not sync the folder and has no folders, so it is not used.)
@@ -17,8 +18,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"syscall"
+	"time"
 
 	"annbench/internal/plaintext"
 )
@@ -183,6 +186,31 @@ func syncFile(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
+const (
+	mark       = ".tmp-"
+	randomPart = 12 // letters and digits after the mark
+)
+
 func temporary(path string) string {
-	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp-"+rand.Text()[:12])
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+mark+rand.Text()[:randomPart])
+}
+
+var temporaryName = regexp.MustCompile(`^\..+` + regexp.QuoteMeta(mark) + `[A-Z2-7]{12}$`)
+
+// Tidy removes what killed processes left in dir under names of this package, where nobody has written to it for so
+// long as age. Folders below dir stay as they are. Nothing else is touched, and a dir that is not there is
+// tidy. Who alone writes to dir may give an age of 0; others wait longer than writing one file takes.
+func Tidy(dir string, age time.Duration) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		info, statErr := e.Info()
+		if !temporaryName.MatchString(e.Name()) || statErr != nil || time.Since(info.ModTime()) < age {
+			continue
+		}
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+	}
+	return err
 }

@@ -5,8 +5,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 )
 
 // holds fails unless dir has exactly the files given, with their contents, and no temporary ones.
@@ -202,5 +204,43 @@ func TestWritersAtOnce(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
 		t.Errorf("left behind: %v", entries)
+	}
+}
+
+// TestTidy: what a killed process left goes, and nothing else does.
+func TestTidy(t *testing.T) {
+	dir := t.TempDir()
+	f, err := Create(filepath.Join(dir, "page.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close() // as if the process had been killed
+	tmp, err := TempDir(filepath.Join(dir, "set"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{filepath.Join(tmp, "part"), filepath.Join(dir, ".mine"), filepath.Join(dir, "x.tmp-ABCDEFGHIJKL"), filepath.Join(dir, ".x.tmp-mine")} {
+		if err := os.WriteFile(name, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := func() (out []string) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			out = append(out, e.Name())
+		}
+		return out
+	}
+	if err := Tidy(dir, time.Hour); err != nil || len(names()) != 5 {
+		t.Errorf("young files: %q, %v", names(), err)
+	}
+	if err := Tidy(dir, 0); err != nil || !slices.Equal(names(), []string{".mine", ".x.tmp-mine", "x.tmp-ABCDEFGHIJKL"}) {
+		t.Errorf("left are %q, %v", names(), err)
+	}
+	if err := Tidy(filepath.Join(dir, "nothing"), 0); err != nil {
+		t.Error(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 
+	"annbench/internal/words"
 	"annbench/reports/judge"
 )
 
@@ -29,7 +30,7 @@ func CategoriesCSV(out io.Writer, r *judge.Report) error {
 				queries = strconv.Itoa(row.Queries)
 			}
 			cell := c.Choices[i].Row.Cell
-			if err := w.Write([]string{row.Label, queries, cell.Family, cell.ID(), strconv.Itoa(cell.K), exactly(v.Median), lo, hi, strconv.FormatBool(v.Median < c.Least)}); err != nil {
+			if err := w.Write([]string{words.Field(row.Label), queries, cell.Family, cell.ID(), strconv.Itoa(cell.K), exactly(v.Median), lo, hi, strconv.FormatBool(v.Median < c.Least)}); err != nil {
 				return err
 			}
 		}

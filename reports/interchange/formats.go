@@ -18,6 +18,7 @@ import (
 
 	"annbench/bench/metric"
 	"annbench/bench/record"
+	"annbench/internal/words"
 	"annbench/reports/judge"
 	"annbench/reports/say"
 )
@@ -60,7 +61,7 @@ func CSV(out io.Writer, r *judge.Report) error {
 				}
 				line = append(line, s)
 			}
-			if err := w.Write(line); err != nil {
+			if err := w.Write(words.Fields(line)); err != nil {
 				return err
 			}
 		}
@@ -301,7 +302,7 @@ func AnnBenchmarks(out io.Writer, r *judge.Report) error {
 		for i, c := range annColumns {
 			line[i] = fields[c]
 		}
-		if err := w.Write(line); err != nil {
+		if err := w.Write(words.Fields(line)); err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"annbench/embedder/catalog"
 	"annbench/internal/atomicfile"
+	"annbench/internal/words"
 )
 
 // Row is a category of a [Table]. Ranges are the 5th, 50th and 95th percentile; nil: not known.
@@ -78,7 +79,7 @@ func (s *Survey) Print(w io.Writer) error {
 	t := tablewriter.NewTable(w, tablewriter.WithAlignment(append(tw.Alignment{tw.AlignLeft}, alignRight(len(head)-1)...)))
 	t.Header(head...)
 	for _, c := range s.Table().Categories {
-		row := []string{c.Label, strconv.Itoa(c.Items), fmt.Sprintf("%.1f %%", 100*c.Share), between(c.Aspect, 1, 2, "")}
+		row := []string{words.Field(c.Label), strconv.Itoa(c.Items), fmt.Sprintf("%.1f %%", 100*c.Share), between(c.Aspect, 1, 2, "")}
 		if s.Boxes {
 			row = append(row, between(c.BoxArea, 100, 1, " %"))
 		}
