@@ -1,5 +1,5 @@
 // Package project puts vectors onto a plane, for people to look at: by principal components ([PCA]),
-// which keeps large distances, and by t-SNE ([TSNE]), which keeps neighbours. [Map] does both for a
+// which keeps large distances, and by t-SNE, which keeps neighbours. [Map] does both for a
 // sample of a collection and says how much of the neighbourhoods each kept.
 //
 // It draws nothing: package record holds the points, and packages reports and survey draw them.

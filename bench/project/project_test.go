@@ -251,7 +251,13 @@ func TestGradient(t *testing.T) {
 // own group, which takes more than principal components where there are many.
 func TestTSNEKeepsGroups(t *testing.T) {
 	x, label := gaussians(4, 400, 30, 8)
-	y, err := TSNE(t.Context(), x, Config{Iterations: 400})
+	c := Config{Iterations: 400}
+	beside, err := neighbours(t.Context(), x, int(3*c.perplexity(x.Rows)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pca, _ := PCA(x, 2)
+	y, err := layout(t.Context(), beside, pca, c.perplexity(x.Rows), c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,8 +9,6 @@ import (
 	"sync"
 
 	"gonum.org/v1/gonum/mat"
-
-	"annbench/indexes/vec"
 )
 
 const (
@@ -26,25 +24,6 @@ const (
 	theta         = .5   // how coarse far groups are seen: sizes over distances below it are one point
 )
 
-// TSNE puts the rows of x onto a plane so that near ones stay near: t-distributed stochastic neighbour
-// embedding (van der Maaten and Hinton, JMLR 2008) with the Barnes-Hut approximation (van der Maaten,
-// JMLR 2014), begun from the principal components and with a learning rate in proportion to the number
-// of points (Kobak and Berens, Nature Communications 2019; Belkina et al., 2019). Distances are
-// Euclidean. The outcome is x.Rows × 2, centred; the same on one machine for the same input, whatever
-// the number of processors. Sizes of groups and distances between them mean nothing.
-//
-// There is no library to take it from: the Go ones draw from a global source of chance, compare all
-// pairs, or is not available as a module.
-func TSNE(ctx context.Context, x vec.Matrix, c Config) (*mat.Dense, error) {
-	perplexity := c.perplexity(x.Rows)
-	near, err := neighbours(ctx, x, min(x.Rows-1, int(3*perplexity)))
-	if err != nil {
-		return nil, err
-	}
-	pca, _ := PCA(x, 2)
-	return layout(ctx, near, pca, perplexity, c)
-}
-
 // perplexity is the configured one, or what so few points allow.
 func (c Config) perplexity(points int) float64 {
 	p := c.Perplexity
@@ -54,8 +33,15 @@ func (c Config) perplexity(points int) float64 {
 	return max(1, min(p, float64(points-1)/3))
 }
 
-// layout moves the points from the start until their neighbours are near. Of near, three times
-// perplexity neighbours are used.
+// layout puts points onto a plane so that near ones stay near: t-distributed stochastic neighbour embedding (van der
+// Maaten and Hinton, JMLR 2008) with the Barnes-Hut approximation (van der Maaten, JMLR 2014), begun from start, the
+// principal components, and with a learning rate in proportion to the number of points (Kobak and Berens, Nature
+// Communications 2019; Belkina et al., 2019). Of near, the Euclidean neighbours, three times perplexity are used. The
+// outcome is near.n × 2, centred; the same on one machine for the same input, whatever the number of processors. Sizes
+// of groups and distances between them mean nothing.
+//
+// No library is used: the Go ones draw from a global source of chance, compare all pairs, or are not available as a
+// module.
 func layout(ctx context.Context, near *lists, start *mat.Dense, perplexity float64, c Config) (*mat.Dense, error) {
 	iterations := c.Iterations
 	if iterations <= 0 {
