@@ -123,8 +123,8 @@ type graph struct {
 	inputs, outputs []port
 }
 
-// OpenSession opens the model that card describes on the first of the devices that is available: the one that
-// a session could be made is not believed before one picture has gone through it.
+// OpenSession opens the model that card describes on the first of the devices that is available. A
+// device counts as available when one picture has gone through the model on it.
 //
 // Errors: the library of ONNX Runtime cannot be opened (the message says what to do); the model is
 // not what its card says (the message says what it is); no device is available.
