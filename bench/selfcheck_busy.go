@@ -30,7 +30,7 @@ const (
 	busyCopies = 2
 	busyReps   = 3  // of an experiment, as in a sweep
 	busyLeast  = 6  // repetitions, of which experiments are drawn
-	busyRounds = 15 // of a repetition
+	busyRounds = 60 // of a repetition
 	busyRows   = 2000
 	busyDim    = 64
 	busyDraws  = 1000 // experiments
@@ -58,7 +58,7 @@ func SelfCheckBusy(ctx context.Context, worker []string) ([]Finding, error) {
 		graph, setting = "hnsw", "ef"
 	}
 	sweep, err := sweepfile.Parse("selfcheck.yaml", fmt.Appendf(nil,
-		"data: {rendered: {boards: 1}}\nmetric: l2\nrepetitions: 1000\nk: [10]\nmeasure: 1ms\ngallery: -1\nfamilies: [{family: flat}, {family: forest}, {family: %s, search: {%s: [32, 48]}}]\n", graph, setting))
+		"data: {rendered: {boards: 1}}\nmetric: l2\nrepetitions: 1000\nk: [10]\nmeasure: 1ms\ngallery: -1\nfamilies: [{family: flat}, {family: forest}, {family: %s, search: {%s: [32, 54]}}]\n", graph, setting))
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func judgeBusy(records []*record.Record) ([]Finding, error) {
 	slices.SortFunc(pairs, func(a, b *busyPair) int { return cmp.Compare(a.typical(), b.typical()) })
 	var graph []*busyPair // the two settings of the graph, the faster first
 	for _, p := range pairs {
-		if strings.Contains(p.name, "=32") || strings.Contains(p.name, "=48") {
+		if strings.Contains(p.name, "=32") || strings.Contains(p.name, "=54") {
 			graph = append(graph, p)
 		}
 	}
@@ -190,13 +190,13 @@ func judgeBusy(records []*record.Record) ([]Finding, error) {
 	finding := func(what string, n, of int, least float64) Finding {
 		share := float64(n) / float64(of)
 		return Finding{
-			What:  fmt.Sprintf("busy machine (%.0f %% of the time on the processor): %s", 100*metric.Median(shares), what),
-			Found: fmt.Sprintf("%.1f %% of experiments of %d out of %d repetitions", 100*share, busyReps, reps), Bound: fmt.Sprintf("at least %.0f %%", 100*least), OK: share >= least,
+			What:  fmt.Sprintf("beside loads, experiments of %d out of %d repetitions: %s", busyReps, reps, what),
+			Found: fmt.Sprintf("%.1f %%", 100*share), Bound: fmt.Sprintf("at least %.0f %%", 100*least), OK: share >= least,
 		}
 	}
 	return []Finding{
-		finding(fmt.Sprintf("no two of %d settings are told apart in the wrong order", len(pairs)), ordered, busyDraws, leastFound),
-		finding("a setting ties with itself, in another process", same, busyDraws*len(pairs), leastHeld),
-		finding(fmt.Sprintf("of two settings of a graph, the one that takes %.2f times as long is found to be slower", metric.Median(factors)), found, busyDraws, leastFound),
+		finding(fmt.Sprintf("none of %d settings in the wrong order", len(pairs)), ordered, busyDraws, leastFound),
+		finding("a setting ties with itself in another process", same, busyDraws*len(pairs), leastHeld),
+		finding(fmt.Sprintf("a factor of %.2f is found (%.0f %% of the time on the processor)", metric.Median(factors), 100*metric.Median(shares)), found, busyDraws, leastFound),
 	}, nil
 }

@@ -20,7 +20,7 @@ func busyRecords(reps int, wrong float64) []*record.Record {
 		for range busyRounds {
 			moments = append(moments, 0.3*rng.NormFloat64())
 		}
-		for i, s := range []struct{ family, search string }{{"flat", ""}, {"forest", "search_k=100"}, {"graph", "ef=32"}, {"graph", "ef=48"}} {
+		for i, s := range []struct{ family, search string }{{"flat", ""}, {"forest", "search_k=100"}, {"graph", "ef=32"}, {"graph", "ef=54"}} {
 			for copied := range busyCopies {
 				process := 0.02 * rng.NormFloat64()
 				r := &record.Record{
