@@ -446,7 +446,15 @@ func (t *tuning) final(ctx context.Context) (*Tuned, error) {
 	}
 	out.Enough = t.enough(out)
 	t.state.Enough, t.state.Done = out.Enough, true
-	return out, t.state.Save(t.Out)
+	if err := t.state.Save(t.Out); err != nil {
+		return out, err
+	}
+	// The map is for people, and takes as long as a few builds: it comes last.
+	if err := t.keepMap(ctx, t.all, project.Config{Metric: sweep.Metric[0], Seed: t.Sweep.Seed}, t.Out); err != nil {
+		return out, err
+	}
+	out.Report, err = judge.Load(t.Out)
+	return out, err
 }
 
 // repeat measures the contenders again and again, a build each, while there is time: three times for an interval, also
@@ -482,10 +490,7 @@ func (t *tuning) measureFinal(ctx context.Context, sweep *sweepfile.Sweep, set s
 		t.say("note: %s", w)
 	}
 	out.Failed = sum.Failed() + sum.Broken
-	if err := keepOrigin(&t.Sweep.Data, t.Out); err != nil {
-		return err
-	}
-	return t.keepMap(ctx, t.all, project.Config{Metric: sweep.Metric[0], Seed: t.Sweep.Seed}, t.Out)
+	return keepOrigin(&t.Sweep.Data, t.Out)
 }
 
 // nothing says why there is nothing to measure anew.

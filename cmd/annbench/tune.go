@@ -73,7 +73,7 @@ func (c *tuneCmd) Run(ctx context.Context, s *surface) error {
 	if c.JSON {
 		err = s.json(interchange.PickSummary(t.Pick))
 	} else {
-		fmt.Fprint(s.out, say.Pick(t.Pick)+"\n"+say.Search(&t.State.Search)+"\n")
+		fmt.Fprint(s.out, say.Pick(t.Pick)+say.Month(t.Pick, config.Objective)+"\n"+say.Search(&t.State.Search)+"\n")
 		err = s.lines(filepath.Join(c.Out, record.RecordsFile), filepath.Join(dir, page.File))
 	}
 	switch {

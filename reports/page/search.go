@@ -51,8 +51,10 @@ func (d *pageData) search() {
 		yaml, rest = "", yaml
 	}
 	v.YAML = yaml
-	for _, text := range []string{rest, say.SearchStory(s)} {
-		v.Says = append(v.Says, strings.Split(strings.TrimSpace(text), "\n")...)
+	for _, text := range []string{rest, say.Month(pick, objective), say.SearchStory(s)} {
+		if text = strings.TrimSpace(text); text != "" {
+			v.Says = append(v.Says, strings.Split(text, "\n")...)
+		}
 	}
 	for _, f := range judge.Tradeoffs(s) {
 		if len(f.Points) < 2 {

@@ -113,6 +113,22 @@ func MoreWouldBuy(s *record.Search) (lines []string) {
 	return lines
 }
 
+// Month is what the answer and the runners-up cost a month, where the objective is the cost; else "".
+func Month(p judge.Pick, o judge.Objective) string {
+	if o.Name != judge.Cost || p.Best == nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, c := range append([]judge.Candidate{*p.Best}, p.Others...) {
+		memory, ok := c.Row.Value(metric.Resident)
+		if !ok || c.Speed.Median <= 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "A month of %s costs %s.\n", candidateName(c), strings.TrimSpace(Significant(judge.Month(o.Prices, 1/c.Speed.Median, memory.Median))+" "+Clean(o.Prices.Currency)))
+	}
+	return b.String()
+}
+
 // MoreOf heads what more of a quantity would buy.
 func MoreOf(quantity string) string {
 	switch quantity {
