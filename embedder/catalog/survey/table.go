@@ -79,7 +79,7 @@ func (s *Survey) Print(w io.Writer) error {
 	t := tablewriter.NewTable(w, tablewriter.WithAlignment(append(tw.Alignment{tw.AlignLeft}, alignRight(len(head)-1)...)))
 	t.Header(head...)
 	for _, c := range s.Table().Categories {
-		row := []string{words.Field(c.Label), strconv.Itoa(c.Items), fmt.Sprintf("%.1f %%", 100*c.Share), between(c.Aspect, 1, 2, "")}
+		row := []string{words.Visible(c.Label), strconv.Itoa(c.Items), fmt.Sprintf("%.1f %%", 100*c.Share), between(c.Aspect, 1, 2, "")}
 		if s.Boxes {
 			row = append(row, between(c.BoxArea, 100, 1, " %"))
 		}
@@ -180,7 +180,7 @@ func (s *Survey) csv() ([]byte, error) {
 		return strconv.FormatFloat(x, 'g', 6, 64)
 	}
 	for _, c := range s.Table().Categories {
-		row := []string{c.Label, strconv.Itoa(c.Items), number(c.Share), strconv.Itoa(c.Unreadable)}
+		row := []string{words.Field(c.Label), strconv.Itoa(c.Items), number(c.Share), strconv.Itoa(c.Unreadable)}
 		for _, v := range []*[3]float64{c.Aspect, c.BoxArea, c.SidePixels} {
 			for i := range 3 {
 				if v == nil || math.IsNaN(v[i]) {
