@@ -223,7 +223,6 @@ type following struct {
 	updateWall, updateCPU float64 // since the last search
 	updated               int
 	during                *hdrhistogram.Histogram
-	values                map[string]float64 // of the build
 }
 
 // Search answers with rows of the base.

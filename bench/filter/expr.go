@@ -107,9 +107,6 @@ func Parse(text string) (*Expr, error) {
 	return &Expr{text: text, root: root}, nil
 }
 
-// String is the expression as it was written.
-func (e *Expr) String() string { return e.text }
-
 func column(text string, at lexer.Position) int {
 	return 1 + utf8.RuneCountInString(text[:min(max(0, at.Offset), len(text))])
 }

@@ -63,14 +63,6 @@ func (f Filter) String() string {
 	return ""
 }
 
-// MadeOf reads the selectivity and the correlation out of the name of a made filter; ok is false where name is that of
-// another one.
-func MadeOf(name string) (selectivity float64, correlation string, ok bool) {
-	var rest string
-	n, _ := fmt.Sscanf(name, "selectivity=%g correlation=%s%s", &selectivity, &correlation, &rest)
-	return selectivity, correlation, n == 2 && slices.Contains(Correlations, correlation)
-}
-
 // Check reports what is wrong with f without data.
 func (f Filter) Check() error {
 	given := 0

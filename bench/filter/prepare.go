@@ -65,24 +65,12 @@ func (p *Prepared) Set(q int) *vec.Set {
 	return p.sets[q]
 }
 
-// Shared reports whether the same vectors pass for all queries.
-func (p *Prepared) Shared() bool { return len(p.sets) == 1 }
-
 // Truth gives the exact neighbours of query q among what passes, nearest first, and their metric distances: K, or as many
 // as pass.
 func (p *Prepared) Truth(q int) (ids []int32, distances []float64) {
 	n := min(p.K, int(p.Counts[q]))
 	stride := p.ids.Shape[1]
 	return p.ids.Data[q*stride : q*stride+n : q*stride+n], p.distances.Data[q*stride : q*stride+n : q*stride+n]
-}
-
-// Selectivity is the share of the base that passes, over the queries.
-func (p *Prepared) Selectivity(rows int) float64 {
-	var sum float64
-	for _, n := range p.Counts {
-		sum += float64(n)
-	}
-	return sum / float64(len(p.Counts)) / float64(rows)
 }
 
 // Close unmaps everything. A second call does nothing.
@@ -201,6 +189,9 @@ type maker struct {
 
 func newMaker(set *dataset.Set, f Filter, seed uint64) (maker, error) {
 	m := maker{filter: f, seed: seed}
+	if err := f.Check(); err != nil {
+		return m, err
+	}
 	rows := set.Base.Rows
 	switch {
 	case f.Where != "":
