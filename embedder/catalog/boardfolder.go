@@ -22,6 +22,8 @@ import (
 const (
 	BoardsFile = "boards.tsv" // the annotations
 	ImagesDir  = "images"     // the boards, NAME.jpg
+
+	AttributesFile = "attributes.csv" // of garments: what is known of each
 )
 
 // Boards is a collection of crops of annotated boards: photographs or collages whose boxes a file

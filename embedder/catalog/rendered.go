@@ -34,6 +34,15 @@ type Config struct {
 
 	// Drawing says how hard the pictures are.
 	Drawing boards.Config
+
+	// Garments, where above 0, asks for photographs of so many garments instead of boards: Shots of each (0 is 1), by
+	// themselves as a shop shows them, or with Scenes in the wild. Garment n of a seed is the same thing in all of them.
+	// Boards is then Garments × Shots.
+	Garments int
+	Shots    int
+	Scenes   bool
+	// Hard, from 0 to 1, is how far scenes are from products; see [boards.Scene].
+	Hard float64
 }
 
 // Rendered is a collection of fashion boards that are drawn when they are asked for. Make one with
@@ -52,6 +61,16 @@ type Rendered struct {
 func RenderedBoards(c Config) (*Rendered, error) {
 	if c.Quality == 0 {
 		c.Quality = 60
+	}
+	if c.Garments > 0 {
+		if c.Layout != nil {
+			return nil, fmt.Errorf("rendering garments: they have no layout")
+		}
+		if !(c.Hard >= 0 && c.Hard <= 1) {
+			return nil, fmt.Errorf("rendering garments: hard is %v, it goes from 0 to 1", c.Hard)
+		}
+		c.Shots = max(c.Shots, 1)
+		c.Boards = c.Garments * c.Shots
 	}
 	if c.Layout != nil && c.Boards == 0 {
 		c.Boards = len(c.Layout)
@@ -91,6 +110,11 @@ const maxQuality = 95
 
 // Name is "rendered boards", with their number and seed.
 func (r *Rendered) Name() string {
+	if c := r.config; c.Garments > 0 && c.Scenes {
+		return fmt.Sprintf("scenes of %d garments, seed %d", c.Garments, c.Seed)
+	} else if c.Garments > 0 {
+		return fmt.Sprintf("%d drawn garments, seed %d", c.Garments, c.Seed)
+	}
 	return fmt.Sprintf("%d rendered boards, seed %d", r.config.Boards, r.config.Seed)
 }
 
@@ -101,6 +125,9 @@ func (r *Rendered) Labels() []string { return boards.Categories() }
 func (r *Rendered) Len() int {
 	if r.first != nil {
 		return r.first[len(r.first)-1]
+	}
+	if r.config.Garments > 0 {
+		return r.config.Boards
 	}
 	return r.config.Boards * boards.Pieces
 }
@@ -122,7 +149,9 @@ func (r *Rendered) Groups() int { return r.config.Boards }
 func (r *Rendered) Items(g int) []Item {
 	r.check(g)
 	var labels []string
-	if r.config.Layout != nil {
+	if r.config.Garments > 0 {
+		labels = []string{boards.GarmentLabel(r.config.Seed, uint64(g/r.config.Shots))}
+	} else if r.config.Layout != nil {
 		for _, box := range r.config.Layout[g].Boxes {
 			labels = append(labels, box.Label)
 		}
@@ -143,12 +172,39 @@ func (r *Rendered) BoardName(g int) string {
 	if r.config.Layout != nil {
 		return r.config.Layout[g].Name
 	}
+	if c := r.config; c.Garments > 0 {
+		return fmt.Sprintf("%s%06d-%d", map[bool]string{false: "g", true: "s"}[c.Scenes], g/c.Shots, g%c.Shots)
+	}
 	return fmt.Sprintf("b%06d", g)
+}
+
+// Attributes is what is known of the items, as a table of text: its first line names the columns, id among them, and item,
+// which garment it is. It is nil for boards, whose pieces are each there once.
+func (r *Rendered) Attributes() []byte {
+	c := r.config
+	if c.Garments == 0 {
+		return nil
+	}
+	var b bytes.Buffer
+	b.WriteString("id,item,colour,pattern,cut,sleeve,price\n")
+	for n := range c.Garments {
+		g := boards.GarmentOf(c.Seed, uint64(n))
+		for shot := range c.Shots {
+			fmt.Fprintf(&b, "%s#0,G%06d,%s,%s,%s,%s,%.2f\n", r.BoardName(n*c.Shots+shot), n, g.Colour, g.Pattern, g.Cut, g.Sleeve, g.Price)
+		}
+	}
+	return b.Bytes()
 }
 
 // draw draws board g.
 func (r *Rendered) draw(g int) (*boards.Board, error) {
 	c := &r.config
+	switch n, shot := uint64(g/max(1, c.Shots)), uint64(g%max(1, c.Shots)); {
+	case c.Garments > 0 && c.Scenes:
+		return boards.Scene(c.Seed, n, shot, c.Hard), nil
+	case c.Garments > 0:
+		return boards.Product(c.Seed, n, shot), nil
+	}
 	if c.Layout == nil {
 		return boards.Draw(c.Drawing, c.Seed, uint64(g)), nil
 	}
@@ -206,6 +262,9 @@ func (r *Rendered) Digest(ctx context.Context) (string, error) {
 	c := r.config
 	fmt.Fprintf(h, "annbench catalog rendered 1\nrenderer %d\nboards %d\nseed %d\nquality %d\ndrawing %+v\n",
 		boards.Version, c.Boards, c.Seed, c.Quality, c.Drawing.WithDefaults())
+	if c.Garments > 0 {
+		fmt.Fprintf(h, "garments %d %d, shots %d, scenes %t, hard %v\n", boards.GarmentsVersion, c.Garments, c.Shots, c.Scenes, c.Hard)
+	}
 	for _, b := range c.Layout {
 		hashString(h, b.Name)
 		for _, box := range b.Boxes {

@@ -34,6 +34,10 @@ type rendering struct {
 	Quality  int           `json:"quality"`
 	Drawing  boards.Config `json:"drawing"`
 	Layout   bool          `json:"layout,omitempty"` // the boxes are those of another file
+	Garments int           `json:"garments,omitempty"`
+	Shots    int           `json:"shots,omitempty"`
+	Scenes   bool          `json:"scenes,omitempty"`
+	Hard     float64       `json:"hard,omitempty"`
 	Go       string        `json:"go"`               // whose JPEG coder it was
 }
 
@@ -44,7 +48,7 @@ type WriteProgress struct {
 }
 
 // WriteBoards writes the boards of r into the folder dir: images/NAME.jpg for each, and boards.tsv
-// with their boxes, which [OpenBoards] and [Open] read: the crops are those of r itself, with the
+// with their boxes (of garments, attributes.csv with what is known of them, too), which [OpenBoards] and [Open] read: the crops are those of r itself, with the
 // same IDs. Boards are drawn by as many goroutines as there are processors, and the files are the
 // same whatever their number.
 //
@@ -84,6 +88,11 @@ func writeBoards(ctx context.Context, r *Rendered, dir string, progress func(Wri
 	if err := rows.Close(); err != nil {
 		return err
 	}
+	if table := r.Attributes(); table != nil {
+		if err := atomicfile.Write(filepath.Join(dir, AttributesFile), table); err != nil {
+			return err
+		}
+	}
 	return atomicfile.Rename(final+".part", final)
 }
 
@@ -122,6 +131,7 @@ func (r *Rendered) claim(ctx context.Context, dir string) error {
 	text, err = json.MarshalIndent(rendering{
 		Digest: digest, Renderer: boards.Version, Boards: c.Boards, Seed: c.Seed, Quality: c.Quality,
 		Drawing: c.Drawing.WithDefaults(), Layout: c.Layout != nil, Go: runtime.Version(),
+		Garments: c.Garments, Shots: c.Shots, Scenes: c.Scenes, Hard: c.Hard,
 	}, "", "  ")
 	if err != nil {
 		return err

@@ -152,6 +152,56 @@ func (t *Table) With(name string, texts []string) (*Table, error) {
 	return out, nil
 }
 
+// Concat is the rows of a and then those of b; either may be nil, with so many rows of which nothing is known. A column that
+// only one of them has is missing in the rows of the other; it is an error if both have it with different kinds.
+func Concat(a *Table, aRows int, b *Table, bRows int) (*Table, error) {
+	if a == nil && b == nil {
+		return nil, nil
+	}
+	if a == nil {
+		a = &Table{Rows: aRows}
+	}
+	if b == nil {
+		b = &Table{Rows: bRows}
+	}
+	out := &Table{Rows: a.Rows + b.Rows}
+	names := a.Names()
+	for _, n := range b.Names() {
+		if !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	for _, name := range names {
+		x, ok1 := a.Column(name)
+		y, ok2 := b.Column(name)
+		if ok1 && ok2 && x.Kind != y.Kind {
+			return nil, fmt.Errorf("%s is a %s of the base, and a %s of the queries", name, x.Kind, y.Kind)
+		}
+		kind := Kind("")
+		var texts []string
+		values := make([]float64, 0, out.Rows)
+		for _, part := range []struct {
+			c    *Column
+			rows int
+		}{{x, a.Rows}, {y, b.Rows}} {
+			for row := range part.rows {
+				v := math.NaN()
+				text := ""
+				if part.c != nil {
+					v, text, kind = part.c.Values[row], part.c.Text(row), part.c.Kind
+				}
+				values, texts = append(values, v), append(texts, text)
+			}
+		}
+		if kind == Text {
+			out.Columns = append(out.Columns, textColumn(name, texts))
+		} else {
+			out.Columns = append(out.Columns, Column{Name: name, Kind: kind, Values: values})
+		}
+	}
+	return out, nil
+}
+
 // textColumn is a column of texts, empty where missing.
 func textColumn(name string, texts []string) Column {
 	c := Column{Name: name, Kind: Text, Values: make([]float64, len(texts))}

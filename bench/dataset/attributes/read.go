@@ -67,6 +67,21 @@ func Read(files []string, ids []string, c Config) (t *Table, notes []string, err
 		}
 		tables = append(tables, one)
 	}
+	return assemble(tables, ids, c, notes)
+}
+
+// Parse is [Read] of one text table that is in memory; name is what errors call it.
+func Parse(name string, text []byte, ids []string, c Config) (*Table, error) {
+	t, err := parseCSV(name, text)
+	if err != nil {
+		return nil, err
+	}
+	all, _, err := assemble([]*table{t}, ids, c, nil)
+	return all, err
+}
+
+// assemble makes the table of the rows of ids.
+func assemble(tables []*table, ids []string, c Config, notes []string) (t *Table, _ []string, err error) {
 	where, err := join(tables, ids, c, &notes)
 	if err != nil {
 		return nil, nil, err
@@ -88,7 +103,7 @@ func Read(files []string, ids []string, c Config) (t *Table, notes []string, err
 		}
 	}
 	if len(t.Columns) == 0 {
-		return nil, nil, fmt.Errorf("%s has no column beside the ids", strings.Join(files, ", "))
+		return nil, nil, fmt.Errorf("%s has no column beside the ids", tables[0].path)
 	}
 	return t, notes, nil
 }
@@ -408,6 +423,10 @@ func readCSV(path string) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseCSV(path, b)
+}
+
+func parseCSV(path string, b []byte) (_ *table, err error) {
 	if b, err = plaintext.Strip(b); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

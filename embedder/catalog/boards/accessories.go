@@ -11,6 +11,7 @@ func hats(p *piece) {
 		bucket
 	)
 	kind := p.weighted(5, 4, 5, 4, 2, 2)
+	p.cut = [...]string{"fedora", "sun hat", "beanie", "cap", "beret", "bucket hat"}[kind]
 	m := p.textile()
 	switch {
 	case kind == sun || kind == fedora && p.chance(.35):

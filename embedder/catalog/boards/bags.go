@@ -15,6 +15,7 @@ func handbags(p *piece) {
 		duffel
 	)
 	kind := p.weighted(5, 5, 5, 4, 2, 2, 3, 2)
+	p.cut = [...]string{"tote", "satchel", "crossbody", "clutch", "backpack", "bucket", "hobo", "duffel"}[kind]
 	m := p.leather()
 	if kind == tote && p.chance(.3) {
 		m = p.straw()

@@ -28,10 +28,12 @@ func (p *piece) trousers(t trousers) {
 	hipY := top + float64(t.rise*.62)
 	kneeY := crotch + float64(t.length*.46)
 	if p.worn {
-		p.legs(hem+.1, t.spread+t.hem)
-		w := float64(t.waist * .95)
-		shirt := p.textile().with(p.folds(.012))
-		p.add(shirt, .08, mirrored(corner(0, top-.25), corner(w*1.05, top-.25), corner(w, top+.02), corner(0, top+.02))).loose = true
+		p.on(func() {
+			p.legs(hem+.1, t.spread+t.hem)
+			w := float64(t.waist * .95)
+			shirt := p.textile().with(p.folds(.012))
+			p.add(shirt, .08, mirrored(corner(0, top-.25), corner(w*1.05, top-.25), corner(w, top+.02), corner(0, top+.02))).loose = true
+		})
 	}
 	// The thigh starts as wide as the seat leaves room for.
 	thigh := float64((t.hip - .004) / 2)
@@ -149,6 +151,7 @@ func pants(p *piece) {
 		cropped
 	)
 	kind := p.weighted(7, 5, 3, 3, 5, 3, 3)
+	p.cut = [...]string{"skinny", "straight", "bootcut", "wide", "trousers", "jogger", "cropped"}[kind]
 	t := trousers{
 		m:      p.textile(),
 		waist:  p.between(.15, .185),
@@ -217,6 +220,7 @@ func shorts(p *piece) {
 		highWaist
 	)
 	kind := p.weighted(5, 4, 3, 3, 3)
+	p.cut = [...]string{"cutoff", "tailored", "bermuda", "sport", "high waist"}[kind]
 	t := trousers{
 		m:      p.textile(),
 		waist:  p.between(.235, .27),
@@ -275,6 +279,7 @@ func skirts(p *piece) {
 		tulle
 	)
 	kind := p.weighted(4, 5, 4, 3, 3, 3, 2)
+	p.cut = [...]string{"pencil", "A-line", "pleated", "circle", "maxi", "mini", "tulle"}[kind]
 	m := p.textile()
 	denim := (kind == aLine || kind == mini) && p.chance(.35)
 	switch {
@@ -298,8 +303,10 @@ func skirts(p *piece) {
 		aslant = p.between(-.1, .1)
 	}
 	if p.worn {
-		p.legs(bottom+.06, hip*.62)
-		p.add(p.textile().with(p.folds(.012)), .08, mirrored(corner(0, top-.25), corner(waist*1.15, top-.25), corner(waist, top+.02), corner(0, top+.02))).loose = true
+		p.on(func() {
+			p.legs(bottom+.06, hip*.62)
+			p.add(p.textile().with(p.folds(.012)), .08, mirrored(corner(0, top-.25), corner(waist*1.15, top-.25), corner(waist, top+.02), corner(0, top+.02))).loose = true
+		})
 	}
 	r := p.folds(p.between(.006, .014))
 	n := p.between(7, 16)

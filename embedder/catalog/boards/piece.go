@@ -13,6 +13,13 @@ type material struct {
 	at     paint
 	gloss  float64 // strength of highlights: 0 cloth, 0.3 leather, 0.8 metal
 	relief relief  // nil: none but the rounding of the shape
+	look   look
+}
+
+// look is what people would call a material.
+type look struct {
+	colour  rgb
+	pattern string // empty for what nobody would name: soles, skin, glass
 }
 
 // shape is one part of a piece: rings of one winding filled with a material.
@@ -31,6 +38,34 @@ type piece struct {
 	shapes []shape
 	tilt   float64 // standard deviation of its rotation, in turns
 	worn   bool    // on a person
+	cut    string  // what people would call its form: "blazer"
+	arm    string  // what its sleeves are: "none", "short", "long"; empty for what has no place for any
+	// body draws who wears it; nil for the dice that the piece is drawn with. A garment that is drawn twice keeps its
+	// form, whoever wears it.
+	body *dice
+}
+
+// on draws who wears the piece.
+func (p *piece) on(draw func()) {
+	if p.body == nil {
+		draw()
+		return
+	}
+	own := p.dice
+	p.dice = *p.body
+	draw()
+	p.dice = own
+}
+
+// armOf says what sleeves of that length are called.
+func armOf(length float64) string {
+	switch {
+	case length < .3:
+		return "short"
+	case length < .45:
+		return "three-quarter"
+	}
+	return "long"
 }
 
 var identity = affine{a: 1, e: 1}

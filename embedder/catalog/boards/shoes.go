@@ -19,6 +19,7 @@ func shoes(p *piece) {
 		flipFlops
 	)
 	kind := p.weighted(6, 5, 3, 4, 3, 6, 4, 3, 3, 4, 3)
+	p.cut = [...]string{"pump", "sandal", "flat", "sneaker", "high-top", "ankle boot", "tall boot", "loafer", "wedge", "pair", "flip-flops"}[kind]
 	m := p.leather()
 	sole := plain([...]rgb{{.15, .12, .1}, {.85, .82, .76}, {.55, .38, .22}}[p.IntN(3)])
 	var draw func()

@@ -105,7 +105,7 @@ func (m material) with(r relief) material {
 }
 
 func plain(c rgb) material {
-	return material{at: func(u, v, px float64) rgb { return c }}
+	return material{at: func(u, v, px float64) rgb { return c }, look: look{c, "plain"}}
 }
 
 // edge is 1 where x > 0, 0 where x < 0, and smooth over a pixel in between.
@@ -128,7 +128,9 @@ func (d dice) textile() material {
 	seed := d.Uint32()
 	f := d.between(6, 20) // repeats of a pattern in a piece's length
 	var at paint
-	switch d.weighted(32, 8, 4, 6, 5, 7, 3, 3, 7, 3, 2, 2, 2, 2, 1, 2, 4, 2, 2) {
+	kind := d.weighted(32, 8, 4, 6, 5, 7, 3, 3, 7, 3, 2, 2, 2, 2, 1, 2, 4, 2, 2)
+	seen := look{c, patterns[kind]}
+	switch kind {
 	case 0: // plain, with a little unevenness
 		at = func(u, v, px float64) rgb { return c.times(.96 + float64(.08*noise(u*30, v*30, seed))) }
 	case 1: // stripes across
@@ -247,7 +249,13 @@ func (d dice) textile() material {
 		f *= 1.5
 		at = func(u, v, px float64) rgb { return mix(c, e, .6*stripe(u*f, .12, px*f)) }
 	}
-	return material{at: at, gloss: d.sheen()}
+	return material{at: at, gloss: d.sheen(), look: seen}
+}
+
+// patterns are the textiles in the order in which [dice.textile] picks them.
+var patterns = [...]string{
+	"plain", "striped across", "striped along", "tartan", "dotted", "floral", "camouflage", "gradient", "knit", "two-tone",
+	"sequins", "houndstooth", "zigzag", "lozenges", "leopard", "tie-dye", "tweed", "brushed", "pinstriped",
 }
 
 // sheen is the gloss of a cloth: mostly none, now and then satin.
@@ -295,7 +303,7 @@ func (d dice) denim() material {
 		k := .9 + float64(.14*hash(int(math.Floor(u*170)), int(math.Floor(v*90)), seed)) +
 			float64(fade*(noise(u*3, v*2.2, seed)-.5)) + float64(fade*.6*(.5-smooth(.02, .16, math.Abs(math.Abs(u)-.12))))
 		return c.times(k)
-	}}
+	}, look: look{c, "denim"}}
 }
 
 // leather is for shoes, bags, belts, straps and jackets.
@@ -311,9 +319,9 @@ func (d dice) leather() material {
 		return material{at: func(u, v, px float64) rgb {
 			p := cells(u*13, v*17, seed)
 			return c.times(.7 + float64(.5*(1-p.near)))
-		}, gloss: .35}
+		}, gloss: .35, look: look{c, "crocodile"}}
 	case 2: // suede
-		return material{at: func(u, v, px float64) rgb { return c.times(.82 + float64(.26*noise(u*50, v*50, seed))) }}
+		return material{at: func(u, v, px float64) rgb { return c.times(.82 + float64(.26*noise(u*50, v*50, seed))) }, look: look{c, "suede"}}
 	case 3: // not leather at all
 		m := d.textile()
 		m.gloss = .08
@@ -321,7 +329,7 @@ func (d dice) leather() material {
 	case 4: // patent
 		gloss = .9
 	}
-	return material{at: func(u, v, px float64) rgb { return c.times(.95 + float64(.08*noise(u*40, v*40, seed))) }, gloss: gloss}
+	return material{at: func(u, v, px float64) rgb { return c.times(.95 + float64(.08*noise(u*40, v*40, seed))) }, gloss: gloss, look: look{c, "leather"}}
 }
 
 // metal of clasps, frames and jewellery.
@@ -333,6 +341,7 @@ func (d dice) metal() material {
 			return c.times(.88 + float64(.22*sin(float64(2.1*u)+float64(1.5*v)+phase)))
 		},
 		gloss: .8,
+		look:  look{c, "metal"},
 	}
 }
 
@@ -340,7 +349,7 @@ func (d dice) metal() material {
 func (d dice) gem() material {
 	if d.chance(.25) {
 		c := mix(rgb{.93, .91, .88}, d.colour(), .1)
-		return material{at: func(u, v, px float64) rgb { return c }, gloss: .7}
+		return material{at: func(u, v, px float64) rgb { return c }, gloss: .7, look: look{c, "pearl"}}
 	}
 	c := d.colour()
 	if d.chance(.4) {
@@ -349,7 +358,7 @@ func (d dice) gem() material {
 	seed := d.Uint32()
 	return material{at: func(u, v, px float64) rgb {
 		return c.times(.65 + float64(.7*cells(u*30, v*30, seed).id))
-	}, gloss: .9}
+	}, gloss: .9, look: look{c, "gem"}}
 }
 
 // straw is woven, as of sun hats and baskets.
@@ -363,7 +372,7 @@ func (d dice) straw() material {
 			k = 1 - k
 		}
 		return c.times(.8 + float64(.16*k) + float64(.12*hash(int(math.Floor(x)), int(math.Floor(y)), seed)))
-	}}
+	}, look: look{c, "straw"}}
 }
 
 // fur is a material of short hairs.
@@ -372,7 +381,7 @@ func (d dice) fur() material {
 	seed := d.Uint32()
 	return material{at: func(u, v, px float64) rgb {
 		return c.times(.65 + float64(.3*noise(u*45, v*30, seed)) + float64(.25*hash(int(math.Floor(u*80)), int(math.Floor(v*50)), seed)))
-	}}
+	}, look: look{c, "fur"}}
 }
 
 func (d dice) skin() material {

@@ -237,6 +237,7 @@ func tops(p *piece) {
 		tunic
 	)
 	kind := p.weighted(7, 6, 6, 6, 5, 4, 2, 2)
+	p.cut = [...]string{"tee", "blouse", "shirt", "sweater", "tank", "camisole", "hoodie", "tunic"}[kind]
 	loose := p.between(.95, 1.15)
 	if kind == sweater || kind == hoodie {
 		loose = p.between(1.05, 1.25)
@@ -268,8 +269,10 @@ func tops(p *piece) {
 	s := p.sleeve(lengths[kind])
 
 	if p.worn {
-		p.legs(b.hem+.1, b.hips*.6)
-		p.head(b)
+		p.on(func() {
+			p.legs(b.hem+.1, b.hips*.6)
+			p.head(b)
+		})
 		s.hand = s.length > .2
 	}
 	if kind == shirt && s.length > .4 {
@@ -277,7 +280,9 @@ func tops(p *piece) {
 	}
 	switch kind {
 	case tank, camisole:
+		p.arm = "none"
 	default:
+		p.arm = armOf(s.length)
 		p.arms(m.with(p.folds(p.between(.006, .016))), b, s, .09)
 	}
 	front := p.collar(b, neck)
@@ -432,6 +437,7 @@ func coats(p *piece) {
 		vest
 	)
 	kind := p.weighted(6, 4, 5, 4, 4, 3, 3, 4, 3, 2)
+	p.cut = [...]string{"blazer", "trench", "overcoat", "biker", "jeans jacket", "puffer", "parka", "cardigan", "bomber", "vest"}[kind]
 	m := p.textile()
 	switch kind {
 	case trench:
@@ -480,8 +486,10 @@ func coats(p *piece) {
 		s.cuff = .045
 	}
 	if p.worn {
-		p.legs(b.hem+.1, b.hips*.55)
-		p.head(b)
+		p.on(func() {
+			p.legs(b.hem+.1, b.hips*.55)
+			p.head(b)
+		})
 		s.hand = kind != vest
 	}
 	if kind != vest {
@@ -655,6 +663,7 @@ func dresses(p *piece) {
 		shift
 	)
 	kind := p.weighted(5, 7, 4, 3, 3, 3)
+	p.cut = [...]string{"sheath", "flared", "maxi", "slip", "shirt dress", "shift"}[kind]
 	m := p.textile()
 	b := p.bodice(.9)
 	b.shoulder *= .88
@@ -670,8 +679,10 @@ func dresses(p *piece) {
 	folds := p.folds(p.between(.006, .016))
 
 	if p.worn {
-		p.legs(b.hem+.05, hip*.7)
-		p.head(b)
+		p.on(func() {
+			p.legs(b.hem+.05, hip*.7)
+			p.head(b)
+		})
 	}
 	sleeveless := kind == slip || kind != shirtDress && p.chance(.5)
 	straps := kind == slip || sleeveless && p.chance(.4)
@@ -679,8 +690,10 @@ func dresses(p *piece) {
 	if sleeveless && neck == highNeck || kind == shirtDress {
 		neck = roundNeck
 	}
+	p.arm = "none"
 	if !sleeveless {
 		s := p.sleeve(p.between(.12, .58))
+		p.arm = armOf(s.length)
 		s.hand = p.worn && s.length > .2
 		p.arms(m.with(p.folds(.01)), b, s, .08)
 	}
