@@ -2,11 +2,15 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
 	"annbench/bench/dataset"
 	"annbench/bench/dataset/collection"
+	"annbench/bench/record"
 	"annbench/bench/sweepfile"
 	"annbench/embedder"
 	"annbench/embedder/catalog"
@@ -47,8 +51,9 @@ func sessionOf(d *sweepfile.Data) (o embedder.SessionOptions, batch int, err err
 	return o, batch, nil
 }
 
-// Collection opens the vectors that d names; images are embedded first, unless they have been before.
-// The caller closes it.
+// Collection opens the vectors that d names; images are embedded first, unless they have been before. Queries that are a
+// collection of their own, such as scenes to be searched for among products, are joined to it as given queries. The
+// caller closes it.
 func (p *Pipeline) Collection(ctx context.Context, d *sweepfile.Data) (*collection.Collection, error) {
 	var err error
 	if p.Local != nil {
@@ -56,6 +61,68 @@ func (p *Pipeline) Collection(ctx context.Context, d *sweepfile.Data) (*collecti
 			return nil, err
 		}
 	}
+	base, asked := apart(d)
+	all, err := p.one(ctx, base, false)
+	if err != nil || asked == nil {
+		return all, err
+	}
+	defer all.Close()
+	queries, err := p.one(ctx, asked, true)
+	if err != nil {
+		return nil, err
+	}
+	defer queries.Close()
+	if err := sameModel(all, queries); err != nil {
+		return nil, usage.Error{Err: err}
+	}
+	cache, err := p.cache("joined")
+	if err != nil {
+		return nil, err
+	}
+	defer p.clear()
+	return collection.Join(ctx, all, queries, d.Neighbors, cache, p.counting("joining queries"))
+}
+
+// apart gives the data that is searched and, where that is a collection of its own, the data that is searched for; nil
+// where it is not.
+func apart(d *sweepfile.Data) (base, queries *sweepfile.Data) {
+	one := *d
+	one.Queries, one.QueryLabels, one.Neighbors = "", "", ""
+	other := one
+	other.Boards, other.Images, other.Vectors, other.Labels = nil, "", "", ""
+	switch {
+	case d.Rendered != nil && d.Rendered.Garments > 0:
+		return &one, &other // its scenes
+	case d.Queries == "":
+		return d, nil
+	case d.Images != "" || d.Boards != nil:
+		other.Images = d.Queries
+		return &one, &other
+	case d.QueryLabels != "" || isFolder(d.Queries) || isFolder(d.Vectors) && collection.Complete(d.Vectors):
+		other.Vectors, other.Labels = d.Queries, d.QueryLabels
+		return &one, &other
+	}
+	return d, nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// sameModel is an error if two collections were embedded by different models.
+func sameModel(base, queries *collection.Collection) error {
+	var a, b record.Embedding
+	if base.Meta.Embedding == nil || queries.Meta.Embedding == nil ||
+		json.Unmarshal(base.Meta.Embedding, &a) != nil || json.Unmarshal(queries.Meta.Embedding, &b) != nil || a.ModelDigest == b.ModelDigest {
+		return nil
+	}
+	return fmt.Errorf("%s was embedded by %s (%.12s), %s by %s (%.12s): vectors of two models do not compare; embed both with one",
+		base.Name, a.Model, a.ModelDigest, queries.Name, b.Model, b.ModelDigest)
+}
+
+// one opens one collection; of drawn garments, the products, or the scenes.
+func (p *Pipeline) one(ctx context.Context, d *sweepfile.Data, scenes bool) (*collection.Collection, error) {
 	cache, err := p.cache("vectors")
 	if err != nil {
 		return nil, err
@@ -76,7 +143,7 @@ func (p *Pipeline) Collection(ctx context.Context, d *sweepfile.Data) (*collecti
 	case d.Synthetic != nil:
 		return dataset.OpenSynthetic(ctx, d.Synthetic.Of(d.Synthetic.N[0]), cache, p.counting("drawing vectors"))
 	}
-	c, err := p.embedConfig(d)
+	c, err := p.embedConfig(d, scenes)
 	if err != nil {
 		return nil, err
 	}
@@ -92,10 +159,11 @@ func (p *Pipeline) Collection(ctx context.Context, d *sweepfile.Data) (*collecti
 	return collection.OpenFolder(dir)
 }
 
-func openImages(d *sweepfile.Data) (src catalog.Source, err error) {
+// openImages opens the images of d; of drawn garments, the products, or the scenes.
+func openImages(d *sweepfile.Data, scenes bool) (src catalog.Source, err error) {
 	switch {
 	case d.Rendered != nil:
-		return catalog.RenderedBoards(catalog.Config{Boards: d.Rendered.Boards, Seed: d.Rendered.Seed})
+		return drawn(d.Rendered, scenes)
 	case d.Boards != nil:
 		src, err = catalog.OpenBoards(d.Boards.TSV, d.Boards.Images)
 	default:
@@ -105,6 +173,18 @@ func openImages(d *sweepfile.Data) (src catalog.Source, err error) {
 		return nil, usage.Error{Err: err}
 	}
 	return src, nil
+}
+
+// drawn are the boards of r, or its garments as products or in scenes.
+func drawn(r *sweepfile.Rendered, scenes bool) (*catalog.Rendered, error) {
+	c := catalog.Config{Boards: r.Boards, Seed: r.Seed}
+	if r.Garments > 0 {
+		c.Boards, c.Garments, c.Shots, c.Scenes = 0, r.Garments, r.Shots, scenes
+		if scenes {
+			c.Garments, c.Shots, c.Hard = r.Scenes, 1, *r.Hard
+		}
+	}
+	return catalog.RenderedBoards(c)
 }
 
 // counting is a progress function for what begins now.

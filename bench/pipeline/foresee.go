@@ -30,7 +30,8 @@ func (p *Pipeline) Foresee(ctx context.Context, sweep *sweepfile.Sweep) (d *Data
 			return nil, false, err
 		}
 	}
-	c, err := p.embedConfig(data)
+	one, asked := apart(data)
+	c, err := p.embedConfig(one, false)
 	if err != nil {
 		return nil, false, err
 	}
@@ -48,15 +49,25 @@ func (p *Pipeline) Foresee(ctx context.Context, sweep *sweepfile.Sweep) (d *Data
 	}
 	rows, dim := c.Source.Len(), c.Card.Embedding.Dim
 	queries := sweep.Queries
-	if queries == 0 {
-		queries = dataset.DefaultQueries(rows)
-	}
-	if err := dataset.CheckQueries(c.Source.Name(), rows, queries); err != nil {
-		return nil, false, err
-	}
-	base := rows - queries
-	if data.LeaveOneOut {
-		base = rows
+	base := rows
+	if asked != nil { // a collection of their own
+		src, err := openImages(asked, true)
+		if err != nil {
+			return nil, false, err
+		}
+		if queries == 0 || queries > src.Len() {
+			queries = src.Len()
+		}
+	} else {
+		if queries == 0 {
+			queries = dataset.DefaultQueries(rows)
+		}
+		if err := dataset.CheckQueries(c.Source.Name(), rows, queries); err != nil {
+			return nil, false, err
+		}
+		if !data.LeaveOneOut {
+			base = rows - queries
+		}
 	}
 	vectors, err := p.cache("vectors")
 	if err != nil {
@@ -74,10 +85,10 @@ func (p *Pipeline) Foresee(ctx context.Context, sweep *sweepfile.Sweep) (d *Data
 	}, Collection: all}, true, nil
 }
 
-// embedConfig is how the images of d are embedded.
-func (p *Pipeline) embedConfig(d *sweepfile.Data) (c EmbedConfig, err error) {
+// embedConfig is how the images of d are embedded; see openImages.
+func (p *Pipeline) embedConfig(d *sweepfile.Data, scenes bool) (c EmbedConfig, err error) {
 	c.Thumbnails = ThumbnailPixels
-	if c.Source, err = openImages(d); err != nil {
+	if c.Source, err = openImages(d, scenes); err != nil {
 		return c, err
 	}
 	if c.Session, c.Batch, err = sessionOf(d); err != nil {

@@ -75,7 +75,7 @@ func BringOrigin(folders []string, out string) error {
 func (o *Origin) Open() (catalog.Source, error) {
 	switch {
 	case o.Rendered != nil:
-		return catalog.RenderedBoards(catalog.Config{Boards: o.Rendered.Boards, Seed: o.Rendered.Seed})
+		return drawn(o.Rendered, false)
 	case o.TSV != "":
 		return catalog.OpenBoards(o.TSV, o.Images)
 	case o.Images != "":
@@ -117,6 +117,10 @@ func (p *Pipeline) picturesFolders(digest string, o Origin) (out []string) {
 	dirs, err := filepath.Glob(filepath.Join(cache, "*"))
 	if err != nil {
 		return nil
+	}
+	if joined, err := p.cache("joined"); err == nil {
+		more, _ := filepath.Glob(filepath.Join(joined, "*"))
+		dirs = append(dirs, more...)
 	}
 	if o.Vectors != "" {
 		dirs = append(dirs, o.Vectors)

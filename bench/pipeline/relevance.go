@@ -97,35 +97,71 @@ func (p *Pipeline) guessGains(t *attributes.Table, item string) (gains []dataset
 	return gains
 }
 
-// attributes reads the tables that d names, or that lie in the folder of its data.
-func (p *Pipeline) attributes(d *sweepfile.Data, c *collection.Collection) error {
-	files := []string(d.Attributes)
-	if len(files) == 0 {
-		beside, err := attributes.Beside(dataFolder(d))
-		if err != nil {
-			return usage.Error{Err: err}
-		}
-		if beside == "" {
-			return nil
-		}
-		files = []string{beside}
-	}
+// attributes reads the tables that d names, or that lie in the folders of its data, or come with what is drawn.
+func (p *Pipeline) attributes(d *sweepfile.Data, c *collection.Collection) (err error) {
 	ids := make([]string, len(c.Items))
 	for i := range ids {
 		ids[i] = c.Items[i].ID
 	}
+	base := len(ids) - c.Meta.Queries
 	cfg := attributes.Config{ID: d.Columns.IDs}
-	if c.Meta.Queries > 0 {
-		cfg.Base = len(ids) - c.Meta.Queries
+	read := func(files []string, ids []string) (*attributes.Table, error) {
+		t, notes, err := attributes.Read(files, ids, cfg)
+		for _, n := range notes {
+			p.say("note: %s", n)
+		}
+		return t, err
 	}
-	t, notes, err := attributes.Read(files, ids, cfg)
+	one, other := apart(d)
+	switch {
+	case len(d.Attributes) > 0:
+		if c.Meta.Queries > 0 {
+			cfg.Base = base
+		}
+		c.Attributes, err = read(d.Attributes, ids)
+	case d.Rendered != nil && d.Rendered.Garments > 0:
+		var half [2]*attributes.Table
+		for i, part := range [][]string{ids[:base], ids[base:]} {
+			src, err := drawn(d.Rendered, i == 1)
+			if err != nil {
+				return err
+			}
+			if half[i], err = attributes.Parse(src.Name(), src.Attributes(), part, cfg); err != nil {
+				return err
+			}
+		}
+		c.Attributes, err = attributes.Concat(half[0], base, half[1], len(ids)-base)
+	case other != nil:
+		var half [2]*attributes.Table
+		for i, part := range []struct {
+			d   *sweepfile.Data
+			ids []string
+		}{{one, ids[:base]}, {other, ids[base:]}} {
+			beside, err := attributes.Beside(dataFolder(part.d))
+			if err != nil {
+				return usage.Error{Err: err}
+			}
+			if beside == "" {
+				continue
+			}
+			own := slices.Clone(part.ids)
+			for j := range own {
+				own[j] = strings.TrimPrefix(own[j], collection.QueryPrefix)
+			}
+			if half[i], err = read([]string{beside}, own); err != nil {
+				return usage.Error{Err: err}
+			}
+		}
+		c.Attributes, err = attributes.Concat(half[0], base, half[1], len(ids)-base)
+	default:
+		var beside string
+		if beside, err = attributes.Beside(dataFolder(d)); err == nil && beside != "" {
+			c.Attributes, err = read([]string{beside}, ids)
+		}
+	}
 	if err != nil {
 		return usage.Error{Err: err}
 	}
-	for _, n := range notes {
-		p.say("note: %s", n)
-	}
-	c.Attributes = t
 	return nil
 }
 

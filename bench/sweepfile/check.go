@@ -117,7 +117,25 @@ func (s *Sweep) checkData() error {
 	if given != 1 {
 		return s.errorf("$.data", "data must have exactly one of images, boards, rendered, vectors and synthetic; it has %d", given)
 	}
-	if d.Rendered != nil && d.Rendered.Boards < 1 {
+	if r := d.Rendered; r != nil && r.Garments != 0 {
+		for _, at := range []struct {
+			key  string
+			bad  bool
+			rule string
+		}{
+			{"garments", r.Garments < 0, "garments must be at least 1"},
+			{"boards", r.Boards != 0, "rendered has boards or garments, not both"},
+			{"shots", r.Shots < 1, "shots must be at least 1"},
+			{"scenes", r.Scenes < 1 || r.Scenes > r.Garments, fmt.Sprintf("scenes must be from 1 to the %d garments", r.Garments)},
+			{"hard", !(*r.Hard >= 0 && *r.Hard <= 1), "hard goes from 0 to 1"},
+		} {
+			if at.bad {
+				return s.errorf("$.data.rendered."+at.key, "%s", at.rule)
+			}
+		}
+	} else if r != nil && (r.Shots != 0 || r.Scenes != 0 || r.Hard != nil) {
+		return s.errorf("$.data.rendered", "shots, scenes and hard belong to garments: say how many")
+	} else if d.Rendered != nil && d.Rendered.Boards < 1 {
 		return s.errorf("$.data.rendered.boards", "boards must be at least 1, not %d", d.Rendered.Boards)
 	}
 	if b := d.Boards; b != nil && (b.TSV == "" || b.Images == "") {
@@ -143,10 +161,16 @@ func (s *Sweep) checkData() error {
 	for _, at := range []struct {
 		key   string
 		given bool
-	}{{"queries", d.Queries != ""}, {"neighbors", d.Neighbors != ""}, {"columns", d.Columns != vecfile.Columns{}}} {
+	}{{"query_labels", d.QueryLabels != ""}, {"neighbors", d.Neighbors != ""}, {"columns", d.Columns != vecfile.Columns{IDs: d.Columns.IDs}}} {
 		if at.given && d.Vectors == "" {
 			return s.errorf("$.data."+at.key, "%s belong to vectors", at.key)
 		}
+	}
+	if d.Queries != "" && (d.Synthetic != nil || d.Rendered != nil) {
+		return s.errorf("$.data.queries", "queries belong to images, boards and vectors; drawn garments have scenes")
+	}
+	if d.QueryLabels != "" && d.Queries == "" {
+		return s.errorf("$.data.query_labels", "query_labels are those of queries: name these, too")
 	}
 	for _, at := range []struct {
 		key   string
@@ -188,6 +212,7 @@ func (s *Sweep) checkData() error {
 		{"$.data.vectors", &d.Vectors},
 		{"$.data.labels", &d.Labels},
 		{"$.data.queries", &d.Queries},
+		{"$.data.query_labels", &d.QueryLabels},
 		{"$.data.neighbors", &d.Neighbors},
 		{"$.data.model", &d.Model},
 	}

@@ -38,7 +38,7 @@ type rendering struct {
 	Shots    int           `json:"shots,omitempty"`
 	Scenes   bool          `json:"scenes,omitempty"`
 	Hard     float64       `json:"hard,omitempty"`
-	Go       string        `json:"go"`               // whose JPEG coder it was
+	Go       string        `json:"go"` // whose JPEG coder it was
 }
 
 // WriteProgress is how far [WriteBoards] is.

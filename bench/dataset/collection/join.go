@@ -14,10 +14,13 @@ import (
 	"annbench/bench/dataset/vecfile"
 )
 
+// QueryPrefix stands before the ids of joined queries where they are not unique without.
+const QueryPrefix = "queries/"
+
 // Join makes one collection of base and of queries that are searched for in it: the rows of base, and then those of queries
 // as its given queries ([Meta.Queries]), with labels, pictures and attributes of both. It is a folder below cacheDir, which is
 // found there the next time. What describes the embedding is that of base. The ids stay as they are, unless both have one in
-// common: then those of the queries have the prefix "queries/".
+// common: then those of the queries have [QueryPrefix].
 //
 // neighbors, if not empty, is a file with the exact neighbours of the queries; see [Files]. progress, where not nil, is told
 // how many rows were copied. Both collections stay open, and the caller's.
@@ -77,7 +80,7 @@ func join(ctx context.Context, base, queries *Collection, neighbors, dir string,
 	}
 	for _, item := range queries.Items {
 		if known[item.ID] {
-			prefix = "queries/"
+			prefix = QueryPrefix
 			break
 		}
 	}

@@ -278,7 +278,7 @@ func (st *Stage) Data(ctx context.Context, d *sweepfile.Data) (*sweepfile.Data, 
 		b := *d.Boards
 		out.Boards = &b
 	}
-	fields := []*string{&out.Vectors, &out.Labels, &out.Queries, &out.Neighbors, &out.Images}
+	fields := []*string{&out.Vectors, &out.Labels, &out.Queries, &out.QueryLabels, &out.Neighbors, &out.Images}
 	out.Attributes = slices.Clone(d.Attributes)
 	for i := range out.Attributes {
 		fields = append(fields, &out.Attributes[i])
