@@ -44,7 +44,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"count":  func(n int) string { return say.Count(n) },
 	"plural": say.Plural,
 	"inc":    func(n int) int { return n + 1 },
-}).Parse(pageHTML + relevanceHTML))
+}).Parse(pageHTML + relevanceHTML + blameHTML))
 
 // File is the name of a page in its folder.
 const File = "index.html"
@@ -101,6 +101,7 @@ type pageData struct {
 	Filters   []filterBlock   // searches under filters
 	Churn     []churnBlock    // runbooks that indexes followed
 	Relevance *relevanceView
+	Blame     *blameView
 	Loss      template.HTML
 	LossNote  string
 	// Saturation says from which recall on mAP no longer moves.
@@ -355,6 +356,7 @@ func (d *pageData) pictures() {
 		}
 	}
 	d.Relevance = relevanceOf(d.r, relevance)
+	d.Blame = blameOf(d.r)
 	if recall, ok := d.r.Saturation(d.Focus()); ok {
 		d.Saturation = say.Saturation(recall)
 	}

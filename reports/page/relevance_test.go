@@ -24,7 +24,7 @@ func TestRelevance(t *testing.T) {
 			t.Fatal(err)
 		}
 		html := string(b)
-		for _, part := range []string{`id="relevance"`, `href="#relevance"`, "the same item", "Which attributes the answers share", "Alike is graded by colour", ">hit<"} {
+		for _, part := range []string{`id="relevance"`, `href="#relevance"`, "the same item", "Which attributes the answers share", "Alike is graded by colour", ">hit<", `id="blame"`, "by item: index"} {
 			if strings.Contains(html, part) != shop {
 				t.Errorf("attributes %v: the page has %q: %v", shop, part, !shop)
 			}
