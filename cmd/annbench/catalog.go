@@ -69,6 +69,10 @@ type catalogRenderCmd struct {
 	Jitter  float64 `help:"How far the sides of boxes are off, in widths and heights of the box." default:"0.02"`
 	Worn    float64 `help:"Share of garments that are on a person." default:"0.1"`
 	Clutter float64 `help:"Share of boards with captions, frames and coloured grounds." default:"0.3"`
+
+	Garments int     `help:"Draw so many garments instead of boards, each by itself on white, with attributes.csv beside the boxes." placeholder:"N"`
+	Scenes   bool    `help:"With --garments: draw the same garments in the wild."`
+	Hard     float64 `help:"How far scenes are from products, 0 to 1." default:"0.5"`
 }
 
 // Help is printed below the flags.
@@ -103,6 +107,12 @@ func (c *catalogRenderCmd) Run(ctx context.Context, s *surface) error {
 		}
 	}
 	switch {
+	case c.Garments < 0 || c.Garments > 0 && (c.Boards != 0 || c.Layout != ""):
+		return misuse(errors.New("--garments is at least 1, and goes with neither --boards nor --layout"))
+	case c.Scenes && c.Garments == 0:
+		return misuse(errors.New("--scenes are of garments: say how many with --garments"))
+	case c.Garments > 0:
+		config.Garments, config.Scenes, config.Hard = c.Garments, c.Scenes, c.Hard
 	case c.Boards < 0:
 		return misuse(fmt.Errorf("--boards must be at least 1, not %d", c.Boards))
 	case c.Layout != "":
