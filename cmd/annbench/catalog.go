@@ -72,7 +72,7 @@ type catalogRenderCmd struct {
 
 	Garments int     `help:"Draw so many garments instead of boards, each by itself on white, with attributes.csv beside the boxes." placeholder:"N"`
 	Scenes   bool    `help:"With --garments: draw the same garments in the wild."`
-	Hard     float64 `help:"How far scenes are from products, 0 to 1." default:"0.5"`
+	Hard     float64 `help:"How far scenes are from products, 0 to 1." default:"0.25"`
 }
 
 // Help is printed below the flags.

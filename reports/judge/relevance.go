@@ -31,9 +31,9 @@ var relevanceKinds = []struct {
 // LossTargets are the recalls at which [Report.Relevance] says what approximation costs.
 var LossTargets = []float64{0.5, 0.8, 0.9, 0.95, 0.99}
 
-// nearTarget is how far a setting's recall may be from a target and still stand for it, in logits: .44 to .56 for .5,
-// .87 to .92 for .9, .987 to .992 for .99.
-const nearTarget = 0.25
+// nearTarget is how far a setting's recall may be from a target and still stand for it, in logits: .43 to .57 for .5,
+// .87 to .92 for .9, .987 to .993 for .99.
+const nearTarget = 0.3
 
 // Relevance is what one kind of relevance concludes.
 type Relevance struct {
