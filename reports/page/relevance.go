@@ -31,7 +31,6 @@ type relevanceRow struct {
 	Kind, Right, Quantity string
 	Exact                 shown
 	Steps                 []relevanceStep // one for each target
-	Stops                 string
 }
 
 // relevanceStep is a setting near a recall.
@@ -59,7 +58,7 @@ func relevanceOf(r *judge.Report, pictures []template.HTML) *relevanceView {
 	for _, k := range kinds {
 		name, right := say.RelevanceKind(k.Kind)
 		row := relevanceRow{
-			Kind: name, Right: right, Quantity: say.RelevanceQuantity(k.Name, r.Focus.K), Stops: say.Stops(k, r.Focus.K),
+			Kind: name, Right: right, Quantity: say.RelevanceQuantity(k.Name, r.Focus.K),
 			Exact: shown{Text: say.Ratio(k.Exact.Median), Key: sortKey(k.Exact.Median), Title: say.Measured(k.Name, k.Exact, "")},
 		}
 		for i, target := range judge.LossTargets {

@@ -34,7 +34,7 @@ func Judged(r *record.Relevance) string {
 	}
 	var parts []string
 	if r.Item != "" {
-		parts = append(parts, fmt.Sprintf("The same item is the same %s: %s, and %s of which the base has one.", r.Item, Plural(r.Items, "item in the base", "different items in the base"), Plural(r.ItemQueries, "query", "queries")))
+		parts = append(parts, fmt.Sprintf("The same item is told by the attribute %s: the base has %s, and one or more of %s.", r.Item, Plural(r.Items, "item", "items"), Plural(r.ItemQueries, "query", "queries")))
 	}
 	if len(r.Gains) > 0 {
 		var names []string
@@ -66,7 +66,7 @@ func Stops(r judge.Relevance, k int) string {
 func Costs(r judge.Relevance, s judge.LossStep, k int) string {
 	what := RelevanceQuantity(r.Name, k)
 	if !s.Telling() {
-		return fmt.Sprintf("no difference in %s that these queries can show (%s to %s)", what, Signed(s.Lo), Signed(s.Hi))
+		return fmt.Sprintf("nothing of %s that these queries can show (%s to %s)", what, Signed(s.Lo), Signed(s.Hi))
 	}
 	return fmt.Sprintf("%s of %s (%s to %s)", Signed(s.Loss), what, Signed(s.Lo), Signed(s.Hi))
 }
