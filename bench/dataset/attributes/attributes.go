@@ -289,7 +289,7 @@ func Open(schema, values string, rows int) (*Table, error) {
 
 // check reports a value that the column cannot have: other code indexes Words by it.
 func (c *Column) check() error {
-	top := math.Inf(1)
+	var top float64
 	switch c.Kind {
 	case Text:
 		top = float64(len(c.Words))
