@@ -44,7 +44,9 @@ func python(t *testing.T) string {
 }
 
 // One tiny epoch of the recipe, on drawn boards and on pictures in folders: what it exports gives
-// here what it gave there. Then the same from the exported model, and a run that is resumed.
+// here what it gave there. Then the same from the exported model, and a run that is resumed; then the other
+// architecture, its last blocks alone from kept answers of the first, and a ResNet18 that learns from it.
+// ANNBENCH_WHEEL may name the package with the pretrained weights, which are then started from too.
 func TestTrainingRecipe(t *testing.T) {
 	withRuntime(t)
 	py := python(t)
@@ -65,7 +67,7 @@ func TestTrainingRecipe(t *testing.T) {
 		t.Helper()
 		args := append([]string{
 			"models/train.py", "--data", "pictures=" + filepath.Join(dir, "pictures"), "--data", "boards=" + filepath.Join(dir, "boards"),
-			"--out", filepath.Join(dir, out), "--name", "tiny", "--epochs", "1", "--batch", "24", "--small", "32", "--threads", "2",
+			"--out", filepath.Join(dir, out), "--name", "tiny", "--epochs", "1", "--batch", "24", "--side", "64", "--small", "32", "--threads", "2",
 			"--probe", filepath.Join(dir, out, "probe.json"),
 		}, more...)
 		cmd := exec.Command(py, args...)
@@ -85,7 +87,20 @@ func TestTrainingRecipe(t *testing.T) {
 	train("second", "--init", filepath.Join(dir, "first", "tiny.onnx"), "--epochs", "2")
 	train("first", "--resume", "--epochs", "2")
 
+	train("lite", "--arch", "efficientnet-lite0")
+	lite := filepath.Join(dir, "lite", "tiny.onnx")
+	train("tuned", "--arch", "efficientnet-lite0", "--init", lite, "--frozen", "14", "--views", "2", "--epochs", "2")
+	train("tuned", "--arch", "efficientnet-lite0", "--init", lite, "--frozen", "14", "--views", "2", "--epochs", "3", "--resume")
+	train("taught", "--init", filepath.Join(dir, "first", "tiny.onnx"), "--teacher", lite)
+	train("taught-frozen", "--init", filepath.Join(dir, "first", "tiny.onnx"), "--teacher", lite, "--frozen", "6", "--views", "1")
+	if wheel := os.Getenv("ANNBENCH_WHEEL"); wheel != "" {
+		train("pretrained", "--arch", "efficientnet-lite0", "--init", wheel, "--teacher", wheel, "--frozen", "11", "--views", "1")
+	}
+
 	card := openCard(t, filepath.Join(dir, "first", "tiny.json"))
+	if seen, err := card.Seen(); err != nil || seen.Len() != 60+24 {
+		t.Errorf("trained on %+v, %v; want 60 boards and 24 pictures", seen, err)
+	}
 	h, err := card.History()
 	if err != nil {
 		t.Fatal(err)

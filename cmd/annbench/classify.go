@@ -18,7 +18,7 @@ type classifyCmd struct {
 	Split     []string `help:"Which of a DIR's folders: may be repeated, and then exact search is among all of them. Default: test where there is one, else the DIR itself." placeholder:"NAME"`
 	Boards    int      `help:"Classify this many drawn boards too, five crops each, without writing them." placeholder:"N"`
 	Seed      uint64   `help:"Seed of the drawn boards. The model that ships was trained on 101 and 103, and its epoch chosen on 102." default:"1"`
-	Model     string   `help:"Card (.json, .yaml) of an ONNX model. Default: the model that ships." placeholder:"CARD" s3:"card"`
+	Model     string   `help:"Card (.json, .yaml) of an ONNX model, or one that ships: fashion-lite0 or fashion-resnet18. Default: the first of these." placeholder:"CARD" s3:"card"`
 	Labels    string   `help:"The model's label set to classify by. Default: the one that has the images' categories." placeholder:"SET"`
 	Threshold float64  `help:"Mark categories whose F1 is below." default:"0.8"`
 	K         []int    `help:"mAP of exact search at each of these; 0 leaves search out." default:"5,10"`

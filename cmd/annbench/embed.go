@@ -17,7 +17,7 @@ import (
 type embedCmd struct {
 	images
 	Out   string `help:"Folder for the vectors. What the same call left there is resumed, and where it is whole, nothing is done." placeholder:"DIR" s3:"made"`
-	Model string `help:"Card (.json, .yaml) of an ONNX model. Default: the model that ships." placeholder:"CARD" s3:"card"`
+	Model string `help:"Card (.json, .yaml) of an ONNX model, or one that ships: fashion-lite0 or fashion-resnet18. Default: the first of these." placeholder:"CARD" s3:"card"`
 	Size  int    `help:"Give the model pictures of this many pixels a side instead of its own, if its graph works at any size." placeholder:"PIXELS"`
 	deviceFlags
 	Batch      string      `help:"Images per run of the model, or auto: found by trying. With --bench, a list of these." default:"32" placeholder:"N"`

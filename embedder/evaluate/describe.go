@@ -28,7 +28,9 @@ func describe(card *models.Card) (*modelcard.Card, error) {
 	}
 	var how struct {
 		Data    string  `json:"data"`
+		Arch    string  `json:"arch"`
 		Init    string  `json:"init"`
+		Teacher string  `json:"teacher"`
 		Epochs  int     `json:"epochs"`
 		Chosen  float64 `json:"chosen_epoch"`
 		Seed    *int    `json:"seed"`
@@ -38,7 +40,7 @@ func describe(card *models.Card) (*modelcard.Card, error) {
 	}
 	if len(card.Training) > 0 && json.Unmarshal(card.Training, &how) == nil { // other recipes say other things
 		for _, f := range []struct{ name, value string }{
-			{"trained on", how.Data}, {"started from", how.Init}, {"device", how.Device}, {"torch", how.Torch},
+			{"trained on", how.Data}, {"network", how.Arch}, {"started from", how.Init}, {"learned from", how.Teacher}, {"device", how.Device}, {"torch", how.Torch},
 		} {
 			if f.value != "" {
 				fact(f.name, "%s", f.value)

