@@ -76,7 +76,7 @@ func TestTradeoffs(t *testing.T) {
 	if p, ok := memory.KneePoint(); !ok || p.Name != "knee" {
 		t.Errorf("the knee is %+v", p)
 	}
-	if q := fronts[0]; q.Quantity != metric.Recall || len(q.Points) != 2 || q.Points[0].Name != "short ef=1" {
-		t.Errorf("the front of recall: %+v", q)
+	if q := fronts[0]; q.Quantity != metric.Recall || len(q.Points) != 1 || q.Points[0].Name != "short ef=1" {
+		t.Errorf("the front of recall: %+v", q) // as much recall as small, and faster than all
 	}
 }

@@ -69,7 +69,14 @@ func frontOf(quantity string, all []TradeoffPoint) Tradeoff {
 	f := Tradeoff{Quantity: quantity}
 	info := lookup(quantity)
 	// Of a cost the front falls: more of it buys less time. Of a quality it rises: more of it takes more.
-	slices.SortStableFunc(all, func(a, b TradeoffPoint) int { return cmp.Or(cmp.Compare(a.X, b.X), cmp.Compare(a.Seconds, b.Seconds)) })
+	// Of equal X, the fastest is met first.
+	bySeconds := 1
+	if !info.Lower {
+		bySeconds = -1
+	}
+	slices.SortStableFunc(all, func(a, b TradeoffPoint) int {
+		return cmp.Or(cmp.Compare(a.X, b.X), bySeconds*cmp.Compare(a.Seconds, b.Seconds))
+	})
 	if info.Lower {
 		for _, p := range all {
 			if n := len(f.Points); n == 0 || p.Seconds < f.Points[n-1].Seconds {
@@ -78,7 +85,7 @@ func frontOf(quantity string, all []TradeoffPoint) Tradeoff {
 		}
 	} else {
 		for _, p := range slices.Backward(all) {
-			if n := len(f.Points); n == 0 || p.Seconds < f.Points[n-1].Seconds && p.X < f.Points[n-1].X {
+			if n := len(f.Points); n == 0 || p.Seconds < f.Points[n-1].Seconds {
 				f.Points = append(f.Points, p)
 			}
 		}
