@@ -146,7 +146,7 @@ type Family struct {
 	Fits func(n, dim int, p Params) error
 	// Open builds an index. It stops early, with the context's error, where the library allows it.
 	Open func(ctx context.Context, in BuildInput) (Index, error)
-	// Load restores what Save wrote. in.Vectors may be empty; Metric and Params are those of the build.
+	// Load restores what Save wrote. in.Vectors may be empty; Metric, Params and Seed are those of the build.
 	Load func(path string, in BuildInput) (Index, error)
 	// Bytes is the analytic size of the index in memory, in bytes: vectors or codes, ids, and the
 	// structure over them, from n, dim and the settings alone.

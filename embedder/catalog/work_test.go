@@ -31,8 +31,8 @@ func TestHostilePictures(t *testing.T) {
 	}
 }
 
-// TestScanBombInAFolder: the larger limit of collections does not let it in.
-func TestScanBombInAFolder(t *testing.T) {
+// TestCaseB1, the scan bomb in a folder: the larger limit of collections does not let it in.
+func TestCaseB1(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "bomb.jpg")
 	if err := os.WriteFile(path, hostile.ScanBomb(hostile.Width, hostile.Height, 40), 0o644); err != nil {
