@@ -30,9 +30,6 @@ import (
 // TrimHeap gives memory that C libraries have freed back to the system, so that what is left is in use.
 func TrimHeap() { faissshim.TrimHeap() }
 
-// faissMissing is why this build lacks the families of Faiss; it is empty where it has them.
-const faissMissing = ""
-
 // faissLacks is why the Faiss of this build lacks a family; it is empty where it has it.
 func faissLacks(family string) string {
 	var need string

@@ -32,7 +32,10 @@ type blameRow struct {
 // blameOf is nil where the records do not say who is to blame, as those of older versions do not.
 func blameOf(r *judge.Report) *blameView {
 	decided := r.Decide()
-	row := decided.Answer().Setting
+	var row *judge.Row // none where nothing meets the target
+	if a := decided.Answer(); a != nil {
+		row = a.Setting
+	}
 	if row == nil || row.Exact { // exact search is never to blame: the setting that finds least of those that most would take
 		row = approximate(r)
 	}

@@ -92,7 +92,10 @@ func (v *relevanceView) agreement(r *judge.Report) {
 		return nil
 	}
 	decided := r.Decide()
-	row := decided.Answer().Setting
+	var row *judge.Row // none where nothing meets the target
+	if a := decided.Answer(); a != nil {
+		row = a.Setting
+	}
 	if row == nil || of(row) == nil {
 		at := slices.IndexFunc(r.Rows, func(row *judge.Row) bool { return judge.TermsOf(row.Cell) == r.Focus && of(row) != nil })
 		if at < 0 {

@@ -136,6 +136,7 @@ func (p *parquetPages) decompress(codec format.CompressionCodec, data []byte) ([
 }
 
 func isPlaces(e format.Encoding) bool {
+	//lint:ignore SA1019 older writers name it so in their pages of values
 	return e == format.PlainDictionary || e == format.RLEDictionary || e == format.RLE
 }
 
