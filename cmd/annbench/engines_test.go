@@ -283,8 +283,10 @@ func TestSweepOverWeaviate(t *testing.T) {
 				t.Errorf("%v: %s is %v", rec.Cell, name, rec.Values[name])
 			}
 		}
-		if _, ok := rec.Values[metric.Resident]; !ok {
-			t.Errorf("%v: no memory", rec.Cell)
+		// A server that grew by less than its vectors has no figure, and a warning that says so.
+		told := slices.ContainsFunc(rec.Warnings, func(w string) bool { return strings.Contains(w, "its memory is not known") })
+		if _, ok := rec.Values[metric.Resident]; ok == told {
+			t.Errorf("%v: memory %v, warnings %q", rec.Cell, rec.Values[metric.Resident], rec.Warnings)
 		}
 		if rec.Values[metric.Mean] < rec.Values[metric.Wire]/3 {
 			t.Errorf("%v: a search takes %v, nothing at all %v", rec.Cell, rec.Values[metric.Mean], rec.Values[metric.Wire])
