@@ -349,30 +349,18 @@ func Prepare(ctx context.Context, set *dataset.Set, metric vec.Metric, s Spec, s
 		}
 		ids, distances := make([]int32, set.Queries.Rows*k), make([]float64, set.Queries.Rows*k)
 		for q := range set.Queries.Rows {
-			type near struct {
-				id       int32
-				distance float64
-			}
-			var all []near
+			living := make([]int32, 0, fetch)
 			for _, n := range found[q*fetch : (q+1)*fetch] {
 				if row := rows[n.ID]; row != set.Self(q) {
-					all = append(all, near{row, metric.Distance(set.Queries.Row(q), set.Base.Row(int(row)))})
+					living = append(living, row)
 				}
 			}
-			slices.SortFunc(all, func(a, b near) int {
-				switch {
-				case a.distance < b.distance:
-					return -1
-				case a.distance > b.distance:
-					return 1
-				}
-				return int(a.id - b.id)
-			})
+			all := dataset.Ranked(set.Base, set.Queries.Row(q), metric, living)
 			for i := range k {
 				at := q*k + i
 				ids[at], distances[at] = -1, -1
 				if i < len(all) {
-					ids[at], distances[at] = all[i].id, all[i].distance
+					ids[at], distances[at] = all[i].ID, all[i].Distance
 				}
 			}
 		}

@@ -277,9 +277,9 @@ func searchTruth(ctx context.Context, set *Set, metric vec.Metric, k, threads in
 					if q >= to {
 						return
 					}
-					nearest := refine(set.Base, set.Queries.Row(q), metric, set.without(q, found[(q-from)*fetch:(q-from+1)*fetch]))
+					nearest := Ranked(set.Base, set.Queries.Row(q), metric, set.without(q, found[(q-from)*fetch:(q-from+1)*fetch]))
 					for i, n := range nearest[:k] {
-						ids[q*k+i], distances[q*k+i] = n.id, n.distance
+						ids[q*k+i], distances[q*k+i] = n.ID, n.Distance
 					}
 				}
 			})
@@ -297,32 +297,38 @@ func (s *Set) Neighbors() int {
 	return s.Base.Rows
 }
 
-// without leaves query q out of what was found for it.
-func (s *Set) without(q int, found []vec.Neighbor) []vec.Neighbor {
+// without are the ids that were found for query q, its own left out.
+func (s *Set) without(q int, found []vec.Neighbor) []int32 {
 	self := s.Self(q)
-	return slices.DeleteFunc(found, func(n vec.Neighbor) bool { return n.ID == self })
-}
-
-// near is a neighbour with its metric distance.
-type near struct {
-	id       int32
-	distance float64
-}
-
-// refine puts what exact search found for q into the order of metric distances, equal ones by id.
-func refine(base vec.Matrix, q []float32, metric vec.Metric, found []vec.Neighbor) []near {
-	out := make([]near, len(found))
-	for i, n := range found {
-		out[i] = near{n.ID, metric.Distance(q, base.Row(int(n.ID)))}
+	ids := make([]int32, 0, len(found))
+	for _, n := range found {
+		if n.ID != self {
+			ids = append(ids, n.ID)
+		}
 	}
-	slices.SortFunc(out, func(a, b near) int {
+	return ids
+}
+
+// Near is a neighbour with its metric distance.
+type Near struct {
+	ID       int32
+	Distance float64
+}
+
+// Ranked puts rows of base into the order of their metric distances to q, in float64, equal ones by id.
+func Ranked(base vec.Matrix, q []float32, metric vec.Metric, ids []int32) []Near {
+	out := make([]Near, len(ids))
+	for i, id := range ids {
+		out[i] = Near{id, metric.Distance(q, base.Row(int(id)))}
+	}
+	slices.SortFunc(out, func(a, b Near) int {
 		switch {
-		case a.distance < b.distance:
+		case a.Distance < b.Distance:
 			return -1
-		case a.distance > b.distance:
+		case a.Distance > b.Distance:
 			return 1
 		}
-		return int(a.id) - int(b.id)
+		return int(a.ID) - int(b.ID)
 	})
 	return out
 }

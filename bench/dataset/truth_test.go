@@ -19,13 +19,13 @@ import (
 
 // brute finds neighbours by sorting all distances.
 func brute(s *Set, metric vec.Metric, q, k int) (ids []int32, distances []float64) {
-	all := make([]near, s.Base.Rows)
+	all := make([]Near, s.Base.Rows)
 	for i := range all {
-		all[i] = near{int32(i), metric.Distance(s.Queries.Row(q), s.Base.Row(i))}
+		all[i] = Near{int32(i), metric.Distance(s.Queries.Row(q), s.Base.Row(i))}
 	}
-	sort.SliceStable(all, func(i, j int) bool { return all[i].distance < all[j].distance })
+	sort.SliceStable(all, func(i, j int) bool { return all[i].Distance < all[j].Distance })
 	for _, n := range all[:k] {
-		ids, distances = append(ids, n.id), append(distances, n.distance)
+		ids, distances = append(ids, n.ID), append(distances, n.Distance)
 	}
 	return ids, distances
 }

@@ -315,31 +315,17 @@ func (m *made) put(set *dataset.Set, metric vec.Metric, q int, order []int32, am
 	m.passing[q] = int32(n)
 	wanted := min(n, m.k)
 	fetch := min(n, m.k+max(m.k, 32))
-	type near struct {
-		id       int32
-		distance float64
-	}
-	found := make([]near, 0, fetch)
-	row := set.Queries.Row(q)
+	passing := make([]int32, 0, fetch)
 	for _, id := range order {
-		if len(found) == fetch {
+		if len(passing) == fetch {
 			break
 		}
 		if id != self && among.Has(id) {
-			found = append(found, near{id, metric.Distance(row, set.Base.Row(int(id)))})
+			passing = append(passing, id)
 		}
 	}
-	slices.SortFunc(found, func(a, b near) int {
-		switch {
-		case a.distance < b.distance:
-			return -1
-		case a.distance > b.distance:
-			return 1
-		}
-		return int(a.id - b.id)
-	})
-	for i, f := range found[:wanted] {
-		m.ids[q*m.k+i], m.distances[q*m.k+i] = f.id, f.distance
+	for i, f := range dataset.Ranked(set.Base, set.Queries.Row(q), metric, passing)[:wanted] {
+		m.ids[q*m.k+i], m.distances[q*m.k+i] = f.ID, f.Distance
 	}
 }
 

@@ -101,7 +101,7 @@ func TestReadRefuses(t *testing.T) {
 		{"two", "x.jsonl", "{\"id\":\"a\"} 7\n", Config{}, "x.jsonl:1: something follows"},
 		{"torn", "x.jsonl", "{\"id\":\"a\",\"p\":", Config{}, "x.jsonl:1: p: the value is damaged"},
 		{"kind", "x.xlsx", "PK", Config{}, "attributes come as .csv"},
-		{"parquet", "x.parquet", "PAR1 and nothing else", Config{}, "x.parquet: the file is damaged"},
+		{"parquet", "x.parquet", "PAR1 and nothing else", Config{}, "x.parquet: byte 17: a Parquet file ends with PAR1, this one does not: it is cut short or damaged"},
 	} {
 		_, _, err := Read([]string{write(t, c.file, c.text)}, ids, c.cfg)
 		if err == nil || !strings.Contains(err.Error(), c.want) {

@@ -1,9 +1,7 @@
 package vecfile
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -40,10 +38,11 @@ func ReadParquetColumns(path string) (columns []TextColumn, notes []string, err 
 		}
 	}()
 	defer damagedParquet(&err)
-	file, err := parquet.OpenFile(in, in.size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(1<<18))
+	file, err := openTable(in)
 	if err != nil {
-		return nil, nil, errParquet
+		return nil, nil, err
 	}
+	sound := &parquetPages{in: in}
 	var left []string
 	for _, path := range file.Schema().Columns() {
 		leaf, ok := file.Schema().Lookup(path...)
@@ -62,7 +61,7 @@ func ReadParquetColumns(path string) (columns []TextColumn, notes []string, err 
 			return nil, nil, err
 		}
 		c := TextColumn{Name: path[0], Kind: kind}
-		if c.Texts, err = parquetTexts(file, leaf.ColumnIndex, text); err != nil {
+		if c.Texts, err = parquetTexts(file, sound, leaf, text); err != nil {
 			return nil, nil, fmt.Errorf("column %q: %w", path[0], err)
 		}
 		if len(c.Texts) != int(file.NumRows()) {
@@ -129,41 +128,18 @@ func parquetWords(leaf parquet.LeafColumn) (kind string, text func(parquet.Value
 }
 
 // parquetTexts are the values of one column of all row groups.
-func parquetTexts(file *parquet.File, column int, text func(parquet.Value) string) (texts []string, err error) {
-	buf := make([]parquet.Value, 1<<10)
+func parquetTexts(file *parquet.File, sound *parquetPages, leaf parquet.LeafColumn, text func(parquet.Value) string) (texts []string, err error) {
 	interned := map[string]string{}
-	for _, g := range file.RowGroups() {
-		pages := g.ColumnChunks()[column].Pages()
-		err := func() error {
-			for {
-				page, err := pages.ReadPage()
-				if errors.Is(err, io.EOF) {
-					return nil
-				}
-				if err != nil {
-					return errParquet
-				}
-				values := page.Values()
-				for {
-					n, rerr := values.ReadValues(buf)
-					for _, v := range buf[:n] {
-						s := ""
-						if !v.IsNull() {
-							s = intern(interned, text(v))
-						}
-						texts = append(texts, s)
-					}
-					if errors.Is(rerr, io.EOF) || n == 0 {
-						break
-					}
-					if rerr != nil {
-						return errParquet
-					}
-				}
-				parquet.Release(page)
+	for group := range file.RowGroups() {
+		err := sound.values(file, group, leaf, func(v parquet.Value) error {
+			s := ""
+			if !v.IsNull() {
+				s = intern(interned, text(v))
 			}
-		}()
-		if err := errors.Join(err, pages.Close()); err != nil {
+			texts = append(texts, s)
+			return nil
+		})
+		if err != nil {
 			return nil, err
 		}
 	}

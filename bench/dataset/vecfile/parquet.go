@@ -21,9 +21,8 @@ import (
 // maxDim bounds the dimensions of a vector that says of itself how long it is.
 const maxDim = 1 << 20
 
-// openParquet reads a table with a column of lists of numbers, and labels and ids from others.
-func openParquet(in *input, columns Columns) (_ *File, err error) {
-	defer damagedParquet(&err)
+// openTable opens a Parquet file whose end is what the format asks for.
+func openTable(in *input) (*parquet.File, error) {
 	if in.size < 12 {
 		return nil, placed(in.size, "the file ends too early to be Parquet")
 	}
@@ -40,6 +39,16 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 	file, err := parquet.OpenFile(in, in.size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(1<<18))
 	if err != nil {
 		return nil, errParquet
+	}
+	return file, nil
+}
+
+// openParquet reads a table with a column of lists of numbers, and labels and ids from others.
+func openParquet(in *input, columns Columns) (_ *File, err error) {
+	defer damagedParquet(&err)
+	file, err := openTable(in)
+	if err != nil {
+		return nil, err
 	}
 	p := &parquetRows{file: file, label: -1, id: -1, interned: map[string]string{}, unsigned: map[int]bool{}, sound: &parquetPages{in: in}}
 	var names []string // of the columns
@@ -299,7 +308,6 @@ type parquetRows struct {
 
 	first    []float32
 	done     int
-	buf      []parquet.Value
 	labels   []string
 	ids      []string
 	classes  []string
@@ -427,9 +435,6 @@ func (c *parquetColumn) next() (v parquet.Value, x float64) {
 
 // texts reads labels and ids of a row group.
 func (p *parquetRows) texts(group int) error {
-	if p.buf == nil {
-		p.buf = make([]parquet.Value, 1<<10)
-	}
 	for _, part := range []struct {
 		column int
 		to     *[]string
@@ -438,47 +443,19 @@ func (p *parquetRows) texts(group int) error {
 		if part.column < 0 {
 			continue
 		}
-		for _, leaf := range p.leaves {
-			if leaf.ColumnIndex == part.column {
-				if err := p.sound.check(&p.file.Metadata().RowGroups[group].Columns[part.column].MetaData, leaf); err != nil {
+		leaf := p.leaves[slices.IndexFunc(p.leaves, func(l parquet.LeafColumn) bool { return l.ColumnIndex == part.column })]
+		err := p.sound.values(p.file, group, leaf, func(v parquet.Value) (err error) {
+			s := parquetText(v, p.unsigned[part.column])
+			if part.intern {
+				if s, err = p.class(s); err != nil {
 					return err
 				}
+				s = intern(p.interned, s)
 			}
-		}
-		pages := p.file.RowGroups()[group].ColumnChunks()[part.column].Pages()
-		err := func() error {
-			for {
-				page, err := pages.ReadPage()
-				if errors.Is(err, io.EOF) {
-					return nil
-				}
-				if err != nil {
-					return errParquet
-				}
-				values := page.Values()
-				for {
-					n, rerr := values.ReadValues(p.buf)
-					for _, v := range p.buf[:n] {
-						s := parquetText(v, p.unsigned[part.column])
-						if part.intern {
-							if s, err = p.class(s); err != nil {
-								return err
-							}
-							s = intern(p.interned, s)
-						}
-						*part.to = append(*part.to, s)
-					}
-					if errors.Is(rerr, io.EOF) || n == 0 {
-						break
-					}
-					if rerr != nil {
-						return errParquet
-					}
-				}
-				parquet.Release(page)
-			}
-		}()
-		if err := errors.Join(err, pages.Close()); err != nil {
+			*part.to = append(*part.to, s)
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package vecfile
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"io"
 	"math/bits"
 
@@ -18,8 +19,9 @@ import (
 // page and the column say that they hold. What this costs is decompressing pages twice.
 type parquetPages struct {
 	in   *input
-	raw  []byte // of a page
-	page []byte // decompressed
+	raw  []byte          // of a page
+	page []byte          // decompressed
+	buf  []parquet.Value // of [parquetPages.values]
 }
 
 // most is how many times larger than in the file a page can be, beyond a mebibyte: Zstandard makes 1 byte of 30,000
@@ -193,4 +195,43 @@ func runs(data []byte, width, n int) bool {
 		}
 	}
 	return true
+}
+
+// values gives do every value that a column has in a row group, in their order, once its pages were found sound.
+func (p *parquetPages) values(file *parquet.File, group int, leaf parquet.LeafColumn, do func(parquet.Value) error) error {
+	if err := p.check(&file.Metadata().RowGroups[group].Columns[leaf.ColumnIndex].MetaData, leaf); err != nil {
+		return err
+	}
+	if p.buf == nil {
+		p.buf = make([]parquet.Value, 1<<10)
+	}
+	pages := file.RowGroups()[group].ColumnChunks()[leaf.ColumnIndex].Pages()
+	err := func() error {
+		for {
+			page, err := pages.ReadPage()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return errParquet
+			}
+			values := page.Values()
+			for {
+				n, rerr := values.ReadValues(p.buf)
+				for _, v := range p.buf[:n] {
+					if err := do(v); err != nil {
+						return err
+					}
+				}
+				if errors.Is(rerr, io.EOF) || n == 0 {
+					break
+				}
+				if rerr != nil {
+					return errParquet
+				}
+			}
+			parquet.Release(page)
+		}
+	}()
+	return errors.Join(err, pages.Close())
 }
