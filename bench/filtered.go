@@ -156,7 +156,7 @@ func fetch(k int, factor float64, rows int, passing int) int {
 	return min(rows, int(math.Ceil(factor*float64(k)*float64(rows)/float64(passing))))
 }
 
-// among is an index under a filter. It is told which query comes next, since each may have a filter of its own. One
+// among is an index under a filter. The caller says which query comes next, since each may have a filter of its own. One
 // goroutine at a time may search it.
 type among struct {
 	indexes.Index

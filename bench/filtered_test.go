@@ -80,7 +80,7 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-// What a data set does not have is told before anything is measured.
+// A filter over what a data set lacks is an error before anything is measured.
 func TestFilterOfAnotherSet(t *testing.T) {
 	r := testRun(t, testSet(t, 300, 8, 20), testSweep(t, strings.Replace(underFilters, "label in", "catgory in", 1)))
 	if _, err := r.Do(t.Context()); err == nil || !strings.Contains(err.Error(), `no attribute "catgory"; did you mean "category"?`) {

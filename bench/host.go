@@ -133,11 +133,11 @@ type remoteHost struct {
 	server Server
 	rest   int64 // bytes that the engine's processes held before the build; 0 if not known
 	// vectors are the bytes of the vectors. An engine whose processes grew by less has given back other
-	// memory meanwhile, or holds the index where it is not seen: its growth is no figure of the index.
+	// memory meanwhile, or holds the index where it is not seen: its growth does not measure the index.
 	vectors int64
 }
 
-// tooLittle says why there is no figure of an index's memory.
+// tooLittle says why the memory of an index is not known.
 func tooLittle(grown, vectors int64) string {
 	return fmt.Sprintf("its memory is not known: the engine's processes grew by %.1f MiB while they took in %.1f MiB of vectors", float64(grown)/(1<<20), float64(vectors)/(1<<20))
 }

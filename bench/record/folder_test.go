@@ -148,7 +148,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// TestMovedFolder: a results folder that is moved or removed in mid-run is told as that, and the record is in it.
+// TestMovedFolder: a results folder that is moved or removed during a run is an error that says so, and has the record.
 func TestMovedFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "r")
 	if err := os.Mkdir(dir, 0o755); err != nil {
