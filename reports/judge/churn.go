@@ -36,31 +36,15 @@ func (r *Report) Churned() []Churned {
 		Terms   Terms
 		Runbook string
 	}
-	rows := map[record.Cell]*Row{}
+	rows, _ := gather(r.Sources, func(src *record.Results) []record.Record { return src.Churned })
 	books := map[key][]*Row{}
 	var keys []key
-	for _, src := range r.Sources {
-		last := map[string]int{}
-		for i := range src.Churned {
-			last[src.Churned[i].Key()] = i
+	for _, row := range rows {
+		k := key{TermsOf(row.Cell), row.Cell.Churn}
+		if books[k] == nil {
+			keys = append(keys, k)
 		}
-		for i := range src.Churned {
-			rec := &src.Churned[i]
-			if last[rec.Key()] != i {
-				continue
-			}
-			row := rows[rec.Cell]
-			if row == nil {
-				row = &Row{Cell: rec.Cell, values: map[string]Value{}}
-				rows[rec.Cell] = row
-				k := key{TermsOf(rec.Cell), rec.Cell.Churn}
-				if books[k] == nil {
-					keys = append(keys, k)
-				}
-				books[k] = append(books[k], row)
-			}
-			row.Reps = append(row.Reps, rec)
-		}
+		books[k] = append(books[k], row)
 	}
 	slices.SortStableFunc(keys, func(a, b key) int {
 		return cmp.Or(r.compareTerms(a.Terms, b.Terms), cmp.Compare(a.Runbook, b.Runbook))

@@ -49,27 +49,7 @@ type FilterPoint struct {
 
 // Filtered gives what was measured under filters, by terms; nil where nothing was.
 func (r *Report) Filtered() []Filtered {
-	rows := map[record.Cell]*Row{}
-	var all []*Row
-	for _, src := range r.Sources {
-		last := map[string]int{}
-		for i := range src.Filtered {
-			last[src.Filtered[i].Key()] = i
-		}
-		for i := range src.Filtered {
-			rec := &src.Filtered[i]
-			if last[rec.Key()] != i {
-				continue
-			}
-			row := rows[rec.Cell]
-			if row == nil {
-				row = &Row{Cell: rec.Cell, values: map[string]Value{}}
-				rows[rec.Cell] = row
-				all = append(all, row)
-			}
-			row.Reps = append(row.Reps, rec)
-		}
-	}
+	all, _ := gather(r.Sources, func(src *record.Results) []record.Record { return src.Filtered })
 	byTerms := map[Terms][]*Row{}
 	var terms []Terms
 	for _, row := range all {

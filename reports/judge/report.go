@@ -289,35 +289,44 @@ func makePortable(src *record.Results) {
 	}
 }
 
-func (r *Report) group() error {
-	rows := map[record.Cell]*Row{}
-	superseded := 0
-	for _, src := range r.Sources {
-		if src.Torn > 0 {
-			r.Notes = append(r.Notes, Note{Code: Torn, Name: baseName(src.Dir), N: int(src.Torn)})
-		}
-		// Within a folder a key that comes again was measured again: the later record counts.
-		last := make(map[string]int, len(src.Records))
-		keys := make([]string, len(src.Records))
-		for i := range src.Records {
-			keys[i] = src.Records[i].Key()
+// gather makes a row of the records of each cell, in the order in which cells come. of gives the records of a folder.
+// Within a folder a key that comes again was measured again: the later record counts, and superseded is how many do not.
+func gather(sources []*record.Results, of func(*record.Results) []record.Record) (rows []*Row, superseded int) {
+	byCell := map[record.Cell]*Row{}
+	for _, src := range sources {
+		records := of(src)
+		last := make(map[string]int, len(records))
+		keys := make([]string, len(records))
+		for i := range records {
+			keys[i] = records[i].Key()
 			last[keys[i]] = i
 		}
-		for i := range src.Records {
-			rec := &src.Records[i]
+		for i := range records {
+			rec := &records[i]
 			if last[keys[i]] != i {
 				superseded++
 				continue
 			}
-			row := rows[rec.Cell]
+			row := byCell[rec.Cell]
 			if row == nil {
 				row = &Row{Cell: rec.Cell, values: map[string]Value{}}
-				rows[rec.Cell] = row
-				r.Rows = append(r.Rows, row)
+				byCell[rec.Cell] = row
+				rows = append(rows, row)
 			}
 			row.Reps = append(row.Reps, rec)
 		}
 	}
+	return rows, superseded
+}
+
+func (r *Report) group() error {
+	for _, src := range r.Sources {
+		if src.Torn > 0 {
+			r.Notes = append(r.Notes, Note{Code: Torn, Name: baseName(src.Dir), N: int(src.Torn)})
+		}
+	}
+	rows, superseded := gather(r.Sources, func(src *record.Results) []record.Record { return src.Records })
+	r.Rows = append(r.Rows, rows...)
 	if len(r.Rows) == 0 {
 		return fmt.Errorf("reading results: %s holds no records yet: the sweep has measured nothing", baseName(r.Sources[0].Dir))
 	}
