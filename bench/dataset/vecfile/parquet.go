@@ -21,7 +21,7 @@ import (
 // maxDim bounds the dimensions of a vector that says of itself how long it is.
 const maxDim = 1 << 20
 
-// openTable opens a Parquet file whose end is what the format asks for.
+// openTable opens a Parquet file whose end is what the format asks for, and whose columns have names of their own.
 func openTable(in *input) (*parquet.File, error) {
 	if in.size < 12 {
 		return nil, placed(in.size, "the file ends too early to be Parquet")
@@ -39,6 +39,15 @@ func openTable(in *input) (*parquet.File, error) {
 	file, err := parquet.OpenFile(in, in.size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(1<<18))
 	if err != nil {
 		return nil, errParquet
+	}
+	// The library finds columns by name, so of two it would read one twice.
+	seen := map[string]bool{}
+	for _, path := range file.Schema().Columns() {
+		name := strings.Join(path, "\x00")
+		if seen[name] {
+			return nil, fmt.Errorf("two columns are called %q: which of them holds what nobody can say; give each a name of its own", path[0])
+		}
+		seen[name] = true
 	}
 	return file, nil
 }
@@ -60,14 +69,7 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 			elements = append(elements, e)
 		}
 	}
-	seen := map[string]bool{}
 	for _, path := range file.Schema().Columns() {
-		// The library finds columns by name, so of two it would read one twice.
-		if name := strings.Join(path, "\x00"); seen[name] {
-			return nil, fmt.Errorf("two columns are called %q: which of them holds what nobody can say; give each a name of its own", path[0])
-		} else {
-			seen[name] = true
-		}
 		if leaf, ok := file.Schema().Lookup(path...); ok {
 			if leaf.ColumnIndex >= len(elements) {
 				return nil, errParquet

@@ -6,7 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
+
+	"github.com/parquet-go/parquet-go"
 )
 
 // TestDamagedParquetTakesLittle writes long lengths at each place of small files: reading them takes
@@ -63,5 +66,28 @@ func TestRuns(t *testing.T) {
 		if got := runs(c.data, 1, c.n); got != c.sound {
 			t.Errorf("%s: %v", c.name, got)
 		}
+	}
+}
+
+// TestColumnsOfOneName: of two columns of one name the library would read one twice, of vectors and of attributes.
+func TestColumnsOfOneName(t *testing.T) {
+	type row struct {
+		A string `parquet:"colour_a"`
+		B string `parquet:"colour_b"`
+	}
+	var b bytes.Buffer
+	if err := parquet.Write(&b, []row{{"red", "blue"}}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "twins.parquet")
+	if err := os.WriteFile(path, bytes.ReplaceAll(b.Bytes(), []byte("colour_b"), []byte("colour_a")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const want = `two columns are called "colour_a"`
+	if _, err := Open(path, Columns{}); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("vectors: %v", err)
+	}
+	if _, _, err := ReadParquetColumns(path); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("attributes: %v", err)
 	}
 }
