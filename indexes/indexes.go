@@ -15,6 +15,7 @@ import (
 	"reflect"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"annbench/indexes/vec"
@@ -266,6 +267,37 @@ func (p Params) String() string {
 		fmt.Fprintf(&b, "%s=%v", name, p[name])
 	}
 	return b.String()
+}
+
+// Parse is the inverse of [Params.String]: it reads build and search settings of f, of either or both, and fills in the
+// defaults of the others. A word that does not begin with the name of a setting belongs to the text before it.
+func (f *Family) Parse(text string) (Params, error) {
+	params := slices.Concat(f.Build, f.Search)
+	values, last := map[string]string{}, ""
+	for i, word := range strings.Split(text, " ") {
+		name, value, ok := strings.Cut(word, "=")
+		switch p := find(params, last); {
+		case word == "" && (p == nil || p.Kind != Text):
+		case p != nil && p.Kind == Text && (!ok || find(params, name) == nil):
+			values[last] += " " + word
+		case !ok:
+			return nil, fmt.Errorf("settings of %s %q: word %d, %q, is not NAME=VALUE", f.Name, text, i+1, word)
+		default:
+			values[name], last = value, name
+		}
+	}
+	out := make(Params, len(values))
+	for name, value := range values {
+		out[name] = value
+		if p := find(params, name); p != nil && p.Kind != Word && p.Kind != Text {
+			if b, err := strconv.ParseBool(value); err == nil && p.Kind == Bool {
+				out[name] = b
+			} else if x, err := strconv.ParseFloat(value, 64); err == nil && p.Kind != Bool {
+				out[name] = x
+			}
+		}
+	}
+	return f.Settings(params, out)
 }
 
 // A SettingError is a setting that a family does not have, or a value that it does not take.

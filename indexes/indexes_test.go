@@ -275,3 +275,53 @@ func TestEveryFamilyHasAnApproach(t *testing.T) {
 		}
 	}
 }
+
+// What a record says of an index's settings can be read again, for every family and kind of setting.
+func TestParse(t *testing.T) {
+	all := append(Families(), &Family{Name: "said", Build: []Param{
+		{Name: "by", Kind: Text, Default: "a b", Check: func(string) error { return nil }},
+		{Name: "k", Kind: Int, Default: 1, Min: 1, Max: 9},
+	}})
+	texts := []string{"", "of two words", "x=1 y=2", "two  spaces ", "é, =, k"}
+	for _, f := range all {
+		params := slices.Concat(f.Build, f.Search)
+		rapid.Check(t, func(t *rapid.T) {
+			p := Params{}
+			for _, param := range params {
+				switch param.Kind {
+				case Bool:
+					p[param.Name] = rapid.Bool().Draw(t, param.Name)
+				case Int:
+					p[param.Name] = rapid.IntRange(int(param.Min), int(min(param.Max, 1<<40))).Draw(t, param.Name)
+				case Float:
+					p[param.Name] = rapid.Float64Range(param.Min, min(param.Max, 1e9)).Draw(t, param.Name)
+				case Word:
+					p[param.Name] = rapid.SampledFrom(param.Words).Draw(t, param.Name)
+				case Text:
+					p[param.Name] = param.Default
+					if f.Name == "said" {
+						p[param.Name] = rapid.SampledFrom(texts).Draw(t, param.Name)
+					}
+				}
+			}
+			want, err := f.Settings(params, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := f.Parse(want.String())
+			if err != nil || got.String() != want.String() {
+				t.Fatalf("%s %q is read as %q, %v", f.Name, want, got, err)
+			}
+		})
+	}
+	for text, want := range map[string]string{
+		"seeds":          `settings of fruit "seeds": word 1, "seeds", is not NAME=VALUE`,
+		"seeds=7 stones": `settings of fruit "seeds=7 stones": word 2, "stones", is not NAME=VALUE`,
+		"seeds=many":     `fruit: seeds must be a whole number, not many`,
+		"ripe=7":         `fruit: ripe must be true or false, not 7`,
+	} {
+		if _, err := fruit.Parse(text); err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"annbench/bench/record"
@@ -128,7 +127,7 @@ func (p *Point) open(ctx context.Context, dir string, lib *Library, seed uint64,
 	if f.Missing != "" {
 		return errors.New(f.Missing)
 	}
-	settings, err := parse(f, p.Cell.Settings())
+	settings, err := f.Parse(p.Cell.Settings())
 	if err != nil {
 		return err
 	}
@@ -209,21 +208,4 @@ func buildInto(ctx context.Context, f *indexes.Family, in indexes.BuildInput, pa
 		}
 	}
 	return nil
-}
-
-// parse is the inverse of [indexes.Params.String].
-func parse(f *indexes.Family, text string) (indexes.Params, error) {
-	p := indexes.Params{}
-	for _, word := range strings.Fields(text) {
-		name, value, _ := strings.Cut(word, "=")
-		switch x, err := strconv.ParseFloat(value, 64); {
-		case value == "true" || value == "false":
-			p[name] = value == "true"
-		case err != nil:
-			return nil, fmt.Errorf("recorded setting %q cannot be read", word)
-		default:
-			p[name] = x
-		}
-	}
-	return f.Settings(slices.Concat(f.Build, f.Search), p)
 }

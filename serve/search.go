@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -9,6 +10,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	json2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"annbench/bench/filter"
 	"annbench/bench/metric"
@@ -24,7 +28,7 @@ type searchRequest struct {
 	Item   *int        `json:"item"`   // number of an item
 	ID     string      `json:"id"`     // its name in the catalogue
 	Vector []float32   `json:"vector"` // an embedding
-	Image  string      `json:"image"`  // a JPEG, PNG or WebP file in base64
+	Image  uploaded    `json:"image"`  // a JPEG, PNG or WebP file in base64
 	Board  string      `json:"board"`  // name of a board, with Box
 	Box    *[4]float64 `json:"box"`    // x, y, width, height as shares of the picture
 
@@ -36,6 +40,41 @@ type searchRequest struct {
 	Judge    bool     `json:"judge"`    // compare with exact search
 
 	among *vec.Set // who passes Filter, and is of Category; nil where there is no filter
+}
+
+// An uploaded file comes with a request, in base64. It is decoded out of the body in place, since copies of it
+// would be most of what the server allocates.
+type uploaded struct {
+	file         []byte
+	large, wrong bool // it is larger than maxUpload; it is not base64
+}
+
+func (u *uploaded) given() bool { return len(u.file) > 0 || u.large || u.wrong }
+
+// UnmarshalJSONFrom reads a string. What is wrong with it is noted, so that the answer says what it is about.
+func (u *uploaded) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	*u = uploaded{}
+	if kind := d.PeekKind(); kind != '"' && kind != 'n' {
+		return &json2.SemanticError{JSONKind: kind}
+	}
+	text, err := d.ReadValue()
+	if err != nil || text.Kind() == 'n' {
+		return err
+	}
+	in := []byte(text[1 : len(text)-1])
+	if bytes.IndexByte(in, '\\') >= 0 { // some writers escape the slash
+		if in, err = jsontext.AppendUnquote(nil, text); err != nil {
+			return err
+		}
+	}
+	if base64.StdEncoding.DecodedLen(len(in)) > maxUpload+3 {
+		u.large = true
+		return nil
+	}
+	u.file = make([]byte, base64.StdEncoding.DecodedLen(len(in)))
+	n, err := base64.StdEncoding.Decode(u.file, in)
+	u.file, u.wrong = u.file[:n], err != nil
+	return nil
 }
 
 type searchReply struct {
@@ -124,7 +163,7 @@ func (s *Server) searchAll(ctx context.Context, r *searchRequest, ids []string, 
 // check looks at all that can be said without searching.
 func (s *Server) check(r *searchRequest) (ids []string, label int32, err error) {
 	ways := 0
-	for _, given := range []bool{r.Item != nil, r.ID != "", r.Vector != nil, r.Image != "", r.Board != ""} {
+	for _, given := range []bool{r.Item != nil, r.ID != "", r.Vector != nil, r.Image.given(), r.Board != ""} {
 		if given {
 			ways++
 		}
@@ -132,7 +171,7 @@ func (s *Server) check(r *searchRequest) (ids []string, label int32, err error) 
 	if ways != 1 {
 		return nil, 0, badRequest(noQuery, "Name one of item, id, vector, image and board to look for.")
 	}
-	if (r.Board != "") != (r.Box != nil) && r.Image == "" {
+	if (r.Board != "") != (r.Box != nil) && !r.Image.given() {
 		return nil, 0, badRequest(badBox, "A box goes with a board or an image, and a board needs one.")
 	}
 	if r.K == 0 {
@@ -256,7 +295,7 @@ func (s *Server) embed(ctx context.Context, r *searchRequest) (*asked, error) {
 	if s.Embed == nil {
 		return nil, problem{http.StatusNotImplemented, noModel, fmt.Sprintf("Pictures cannot be searched for here: %s.", strings.TrimSuffix(s.NoEmbed, "."))}
 	}
-	if base64.StdEncoding.DecodedLen(len(r.Image)) > maxUpload+3 {
+	if r.Image.large {
 		return nil, problem{http.StatusRequestEntityTooLarge, tooLarge, fmt.Sprintf("The image is larger than %d MB.", maxUpload>>20)}
 	}
 	var box *boards.Box
@@ -305,13 +344,12 @@ func (s *Server) pixels(ctx context.Context, r *searchRequest) (img pixels, err 
 		img, _, err := s.Library.drawBoard(r.Board)
 		return img, err
 	}
-	file, err := base64.StdEncoding.DecodeString(r.Image)
-	if err != nil {
+	if r.Image.wrong {
 		return nil, badRequest(badImage, "The image is not in base64.")
 	}
 	limited, cancel := context.WithTimeout(ctx, s.patience.decode)
 	defer cancel()
-	if img, err = catalog.Decode(limited, file, maxPixels); ctx.Err() != nil {
+	if img, err = catalog.Decode(limited, r.Image.file, maxPixels); ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	} else if errors.Is(err, context.DeadlineExceeded) {
 		return nil, problem{http.StatusUnprocessableEntity, badImage, fmt.Sprintf("The image cannot be read within %.0f seconds.", s.patience.decode.Seconds())}

@@ -8,6 +8,7 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -29,6 +30,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	json2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
@@ -574,21 +577,20 @@ func (s *Server) readJSON(w http.ResponseWriter, req *http.Request, v any) (done
 		a.read = true
 	}
 	body := &holding{Reader: http.MaxBytesReader(w, req.Body, maxBody), all: &s.held}
-	if err := readJSON(req.Header.Get("Content-Type"), body, v); err != nil {
+	if err := readJSON(req.Header.Get("Content-Type"), req.ContentLength, body, v); err != nil {
 		body.done()
 		return nil, err
 	}
 	return body.done, nil
 }
 
-func readJSON(kind string, body io.Reader, v any) error {
+func readJSON(kind string, size int64, body io.Reader, v any) error {
 	kind, _, _ = strings.Cut(kind, ";")
 	if strings.TrimSpace(kind) != "application/json" {
 		return problem{http.StatusUnsupportedMediaType, badContentType, "The body has to be JSON: Content-Type: application/json."}
 	}
-	d := json.NewDecoder(body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
+	b, err := readBody(body, size)
+	if err != nil {
 		var large *http.MaxBytesError
 		var slow net.Error
 		switch {
@@ -597,14 +599,49 @@ func readJSON(kind string, body io.Reader, v any) error {
 		case errors.As(err, &slow) && slow.Timeout():
 			return problem{http.StatusRequestTimeout, tooSlow, "The body took too long to arrive."}
 		}
-		return badRequest(badJSON, "The body cannot be read: %s.", strings.TrimPrefix(err.Error(), "json: "))
+		return badRequest(badJSON, "The body cannot be read: %v.", err)
 	}
-	if _, err := d.Token(); errors.Is(err, errBusy) {
-		return err
-	} else if !errors.Is(err, io.EOF) {
-		return badRequest(badJSON, "There is something after the end of the JSON.")
+	err = json2.Unmarshal(b, v, json2.RejectUnknownMembers(true))
+	var syntax *jsontext.SyntacticError
+	var meaning *json2.SemanticError
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return badRequest(badJSON, "The body is no whole JSON value.")
+	case errors.As(err, &syntax):
+		return badRequest(badJSON, "The body cannot be read: %v, at byte %d.", syntax.Err, syntax.ByteOffset+1)
+	case errors.As(err, &meaning) && errors.Is(err, json2.ErrUnknownName):
+		return badRequest(badJSON, "The body cannot be read: there is no member %q here.", meaning.JSONPointer.LastToken())
+	case errors.As(err, &meaning) && meaning.JSONPointer != "":
+		what := "a JSON " + meaning.JSONKind.String()
+		switch {
+		case len(meaning.JSONValue) > 0 && len(meaning.JSONValue) <= 40:
+			what = string(meaning.JSONValue)
+		case meaning.JSONKind == ']': // found at its end: of another length
+			what = "such an array"
+		}
+		return badRequest(badJSON, "The body cannot be read: %s cannot be %s.", strings.TrimPrefix(string(meaning.JSONPointer), "/"), what)
+	case errors.As(err, &meaning):
+		return badRequest(badJSON, "The body cannot be read: it has to be a JSON object.")
 	}
-	return nil
+	return err
+}
+
+// readBody reads all of r, which says that it has size bytes, or -1. Large bodies get their memory at once: what grows
+// is copied, and a copy of megabytes into new memory holds up everybody else's garbage collection. Nobody gets it by a
+// size that is only announced: the first [sent] bytes have to be there.
+func readBody(r io.Reader, size int64) ([]byte, error) {
+	const sent = 256 << 10
+	if size <= sent || size > maxBody {
+		return io.ReadAll(r)
+	}
+	begin, err := io.ReadAll(io.LimitReader(r, sent))
+	if err != nil || len(begin) < sent {
+		return begin, err
+	}
+	all := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	all.Write(begin)
+	_, err = all.ReadFrom(r)
+	return all.Bytes(), err
 }
 
 // document is the OpenAPI document. Only one of a server with a token declares that it is asked for.

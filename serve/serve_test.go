@@ -834,3 +834,47 @@ func FuzzSearch(f *testing.F) {
 		}
 	})
 }
+
+func TestReadJSON(t *testing.T) {
+	var image [300_000]byte
+	for i := range image {
+		image[i] = byte(i * i >> 3)
+	}
+	text := base64.StdEncoding.EncodeToString(image[:])
+	for name, c := range map[string]struct{ body, want string }{
+		"a search":           {`{"item":7,"index":"exact","box":[0,0.5,1,0.5]}`, ""},
+		"a picture":          {`{"image":"` + text + `"}`, ""},
+		"escaped slashes":    {`{"image":"` + strings.ReplaceAll(text, "/", `\/`) + `"}`, ""},
+		"escaped lines":      {`{"image":"` + text[:76] + `\n` + text[76:] + `"}`, ""},
+		"null":               {`{"image":null,"item":null}`, ""},
+		"nothing":            {``, "The body is no whole JSON value."},
+		"cut":                {`{"image":"` + text, "The body is no whole JSON value."},
+		"unknown":            {`{"items":7}`, `The body cannot be read: there is no member "items" here.`},
+		"capitals":           {`{"Item":7}`, `The body cannot be read: there is no member "Item" here.`},
+		"a number as a text": {`{"item":"7"}`, `The body cannot be read: item cannot be a JSON string.`},
+		"half an item":       {`{"item":1.5}`, "The body cannot be read: item cannot be 1.5."},
+		"a picture of ones":  {`{"image":11}`, "The body cannot be read: image cannot be a JSON number."},
+		"a box of three":     {`{"box":[0,0,1]}`, "The body cannot be read: box cannot be such an array."},
+		"a list":             {`[]`, "The body cannot be read: it has to be a JSON object."},
+		"twice":              {`{"item":7,"item":8}`, `The body cannot be read: duplicate object member name, at byte 11.`},
+		"something after":    {`{"item":7} x`, "The body cannot be read: invalid character 'x' after top-level value, at byte 12."},
+	} {
+		for _, size := range []int64{int64(len(c.body)), -1} {
+			var r searchRequest
+			err := readJSON("application/json; charset=utf-8", size, strings.NewReader(c.body), &r)
+			if c.want == "" {
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				if strings.Contains(c.body, `"image":"`) && !bytes.Equal(r.Image.file, image[:]) {
+					t.Errorf("%s: another picture of %d bytes", name, len(r.Image.file))
+				}
+				continue
+			}
+			var p problem
+			if !errors.As(err, &p) || p.status != http.StatusBadRequest || p.Sentence != c.want {
+				t.Errorf("%s: %v, want %s", name, err, c.want)
+			}
+		}
+	}
+}

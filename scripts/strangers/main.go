@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"sync"
@@ -34,12 +35,15 @@ func main() {
 	requests := flag.Int("requests", 20_000, "how many, in the second part")
 	clients := flag.Int("clients", 200, "at once, in the second part")
 	rate := flag.Int("rate", 200, "searches a second beside the hostile pictures")
+	turns := flag.Int("turns", 10, "how often each hostile picture is uploaded")
 	uploads := flag.Int("uploads", 100, "one request in so many is an upload")
 	flag.Parse()
+	debug.SetGCPercent(-1) // a collection here would count as the server's time; for the memory there is a limit
+	debug.SetMemoryLimit(4 << 30)
 	s := &server{url: *url, token: *token, client: &http.Client{
 		Timeout: 2 * time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: *clients},
 	}}
-	if err := s.run(*requests, *clients, *rate, *uploads); err != nil {
+	if err := s.run(*requests, *clients, *rate, *turns, *uploads); err != nil {
 		fmt.Fprintf(os.Stderr, "strangers: %v\n", err)
 		os.Exit(1)
 	}
@@ -106,7 +110,7 @@ func (s *server) measure(name string) (float64, error) {
 	return strconv.ParseFloat(string(m[1]), 64)
 }
 
-func (s *server) run(requests, clients, rate, uploads int) error {
+func (s *server) run(requests, clients, rate, turns, uploads int) error {
 	var about struct{ Searched int }
 	var indexes struct {
 		Indexes []struct{ ID, Missing string }
@@ -129,7 +133,7 @@ func (s *server) run(requests, clients, rate, uploads int) error {
 	if s.index == "" {
 		return fmt.Errorf("%s has no index", s.url)
 	}
-	if err := s.hostile(rate); err != nil {
+	if err := s.hostile(rate, turns); err != nil {
 		return err
 	}
 	return s.crowd(requests, clients, uploads)
@@ -143,8 +147,17 @@ func upload(file []byte, index string) []byte {
 	return fmt.Appendf(nil, `{"image":%q,"index":%q}`, base64.StdEncoding.EncodeToString(file), index)
 }
 
-// hostile uploads each hostile picture, with searches beside it at that rate.
-func (s *server) hostile(rate int) error {
+// hostile uploads each hostile picture, so many times in turn, with searches beside them at that rate.
+func (s *server) hostile(rate, turns int) error {
+	// What is sent is made before the first search, so that times are the server's, not this program's.
+	type body struct {
+		hostile.Picture
+		body []byte
+	}
+	var bodies []body
+	for _, p := range hostile.Pictures() {
+		bodies = append(bodies, body{p, upload(p.Data, s.index)})
+	}
 	var mu sync.Mutex
 	var times []time.Duration
 	failed := 0
@@ -171,25 +184,34 @@ func (s *server) hostile(rate int) error {
 		}
 	})
 	wrong := 0
-	for _, p := range hostile.Pictures() {
-		before, err := s.measure("process_cpu_seconds_total")
-		if err != nil {
-			return err
+	costs := make([]float64, len(bodies)) // seconds of the server's processor time, the most of the turns
+	waits := make([]time.Duration, len(bodies))
+	last := make([]string, len(bodies)) // what the last turn answered
+	for range turns {
+		for i, p := range bodies {
+			before, err := s.measure("process_cpu_seconds_total")
+			if err != nil {
+				return err
+			}
+			began := time.Now()
+			status, err := s.post(p.body)
+			waits[i] = max(waits[i], time.Since(began))
+			after, again := s.measure("process_cpu_seconds_total")
+			if again != nil {
+				return again
+			}
+			costs[i] = max(costs[i], after-before)
+			if (status >= 400 && status < 500) == p.Readable || status >= 500 || err != nil {
+				wrong++
+			}
+			last[i] = fmt.Sprint(status, " ", errText(err))
 		}
-		began := time.Now()
-		status, err := s.post(upload(p.Data, s.index))
-		took := time.Since(began)
-		after, again := s.measure("process_cpu_seconds_total")
-		if again != nil {
-			return again
-		}
-		if (status >= 400 && status < 500) == p.Readable || status >= 500 || err != nil {
-			wrong++
-		}
-		fmt.Printf("%3d  %5.2f s of processor time, searches included  %5.2f s  %s %v\n", status, after-before, took.Seconds(), p.Name, errText(err))
 	}
 	close(stop)
 	all.Wait()
+	for i, p := range bodies {
+		fmt.Printf("%5.2f s of processor time at most, searches included  %5.2f s  %s: %s\n", costs[i], waits[i].Seconds(), p.Name, last[i])
+	}
 	slices.Sort(times)
 	at := func(q float64) time.Duration { return times[int(q*float64(len(times)-1))].Round(10 * time.Microsecond) }
 	fmt.Printf("%d searches beside them: p50 %v, p99 %v, most %v; %d failed\n", len(times), at(0.5), at(0.99), at(1), failed)
