@@ -19,67 +19,68 @@ const (
 
 // Names of the values of a record. What depends on k is at the k of the record's cell.
 const (
-	Recall       = "recall"         // see [RecallAt]
-	RecallID     = "recall_id"      // see [RecallIDAt]
-	RecallP1     = "recall_p1"      // over queries, by nearest rank
-	RecallP5     = "recall_p5"      //
-	RecallP50    = "recall_p50"     //
-	RecallZero   = "recall_zero"    // share of queries with no recall at all
-	Robust50     = "robust_50"      // share of queries with a recall of at least 0.5: see [Robustness]
-	Robust80     = "robust_80"      //
-	Robust90     = "robust_90"      //
-	Robust100    = "robust_100"     //
-	DistRatio    = "ratio"          // see [DistanceRatio]
-	MAP          = "map"            // mean of [AveragePrecision] over queries
-	MAPList      = "map_list"       // the same with the relevant answers in the list as denominator
-	MAPR         = "map_r"          // the same with all relevant items of the base as denominator
-	MAPExact     = "map_exact"      // MAP of the exact neighbours: the ceiling
-	MAPDelta     = "map_delta"      // MAP less MAPExact, and the ends of its 95 % interval, paired over queries
-	MAPDeltaLo   = "map_delta_lo"   //
-	MAPDeltaHi   = "map_delta_hi"   //
-	ItemHit      = "item_hit"       // share of queries with an answer that is the same item: see [ItemsFound]
-	ItemRecall   = "item_recall"    //
-	ItemMRR      = "item_mrr"       //
-	NDCG         = "ndcg"           // mean of [DCG] over that of the ideal order of the base
-	WrongIndex   = "wrong_index"    // share of queries answered wrongly where exact search answers rightly
-	WrongEmbed   = "wrong_embed"    // share of queries answered wrongly by both
-	Mean         = "latency_mean"   // one query in flight, one thread; under mode open, from when the query was due
-	P50          = "latency_p50"    //
-	P90          = "latency_p90"    //
-	P99          = "latency_p99"    //
-	P999         = "latency_p999"   //
-	QPS          = "qps"            // queries answered in a second: see the cell's mode
-	CPU          = "cpu"            // processor time a query, all threads: median over the rounds
-	OnCPU        = "on_cpu"         // processor time over wall time of what was timed
-	Passes       = "passes"         // samples over queries
-	Samples      = "samples"        // searches that were timed
-	Overhead     = "overhead"       // what the harness itself adds to a latency: measured on an index that does nothing
-	CallFloor    = "call_floor"     // a search of an index of a few vectors by a program of its own: median
-	CallFloorCPU = "call_floor_cpu" // processor time of such a search, mean
-	Wire         = "wire"           // one round trip to the family's engine that searches nothing: median
-	WireP99      = "wire_p99"       //
-	Build        = "build"          // wall time of the build
-	BuildCPU     = "build_cpu"      // CPU time of the build, all threads
-	Train        = "build_train"    // parts of Build, where the family has them
-	Add          = "build_add"      //
-	Finish       = "build_finish"   //
-	Load         = "load"           // wall time to load the saved index
-	Resident     = "resident"       // memory of a fresh process that loaded the index and answered the queries
-	Vectors      = "vectors"        // of Resident, the vectors as they were given; 0 where only codes are kept
-	Serialized   = "serialized"     // size of the saved index
-	Analytic     = "analytic"       // by the family's formula
-	PeakBuild    = "peak_build"     // highest resident memory of the build, less what stood before it
-	AnswerCount  = "answers"        // mean number of answers a query got
-	Living       = "living"         // vectors that live at a search of a runbook
-	Stale        = "stale"          // share of them that the index does not have
-	Updated      = "updated"        // vectors that were added and removed since the search before
-	UpdateWall   = "update"         // wall time of that, or of building anew
-	UpdateCPU    = "update_cpu"     // processor time of that
-	DuringP50    = "during_p50"     // latency of queries that arrive while an index changes
-	DuringP99    = "during_p99"     //
-	DuringP999   = "during_p999"    //
-	Selectivity  = "selectivity"    // share of the base that passes a filter, mean over the queries
-	Unfilled     = "unfilled"       // share of queries with fewer than k vectors that pass
+	Recall       = "recall"           // see [RecallAt]
+	RecallID     = "recall_id"        // see [RecallIDAt]
+	RecallP1     = "recall_p1"        // over queries, by nearest rank
+	RecallP5     = "recall_p5"        //
+	RecallP50    = "recall_p50"       //
+	RecallZero   = "recall_zero"      // share of queries with no recall at all
+	Robust50     = "robust_50"        // share of queries with a recall of at least 0.5: see [Robustness]
+	Robust80     = "robust_80"        //
+	Robust90     = "robust_90"        //
+	Robust100    = "robust_100"       //
+	DistRatio    = "ratio"            // see [DistanceRatio]
+	MAP          = "map"              // mean of [AveragePrecision] over queries
+	MAPList      = "map_list"         // the same with the relevant answers in the list as denominator
+	MAPR         = "map_r"            // the same with all relevant items of the base as denominator
+	MAPExact     = "map_exact"        // MAP of the exact neighbours: the ceiling
+	MAPDelta     = "map_delta"        // MAP less MAPExact, and the ends of its 95 % interval, paired over queries
+	MAPDeltaLo   = "map_delta_lo"     //
+	MAPDeltaHi   = "map_delta_hi"     //
+	ItemHit      = "item_hit"         // share of queries with an answer that is the same item: see [ItemsFound]
+	ItemRecall   = "item_recall"      //
+	ItemMRR      = "item_mrr"         //
+	NDCG         = "ndcg"             // mean of [DCG] over that of the ideal order of the base
+	WrongIndex   = "wrong_index"      // share of queries answered wrongly where exact search answers rightly
+	WrongEmbed   = "wrong_embed"      // share of queries answered wrongly by both
+	Mean         = "latency_mean"     // one query in flight, one thread; under mode open, from when the query was due
+	P50          = "latency_p50"      //
+	P90          = "latency_p90"      //
+	P99          = "latency_p99"      //
+	P999         = "latency_p999"     //
+	QPS          = "qps"              // queries answered in a second: see the cell's mode
+	CPU          = "cpu"              // processor time a query, all threads: median over the rounds
+	OnCPU        = "on_cpu"           // processor time over wall time of what was timed
+	Passes       = "passes"           // samples over queries
+	Samples      = "samples"          // searches that were timed
+	Overhead     = "overhead"         // what the harness itself adds to a latency: measured on an index that does nothing
+	CallFloor    = "call_floor"       // a search of an index of a few vectors by a program of its own: median
+	CallFloorCPU = "call_floor_cpu"   // processor time of such a search, mean
+	Wire         = "wire"             // one round trip to the family's engine that searches nothing: median
+	WireP99      = "wire_p99"         //
+	Build        = "build"            // wall time of the build
+	BuildCPU     = "build_cpu"        // CPU time of the build, all threads
+	Train        = "build_train"      // parts of Build, where the family has them
+	Add          = "build_add"        //
+	Finish       = "build_finish"     //
+	Load         = "load"             // wall time to load the saved index
+	Resident     = "resident"         // memory of a fresh process that loaded the index and answered the queries
+	Vectors      = "vectors"          // of Resident, the vectors as they were given; 0 where only codes are kept
+	Serialized   = "serialized"       // size of the saved index
+	Analytic     = "analytic"         // by the family's formula
+	PerVector    = "bytes_per_vector" // see [BytesPerVector]; not in records: made from them
+	PeakBuild    = "peak_build"       // highest resident memory of the build, less what stood before it
+	AnswerCount  = "answers"          // mean number of answers a query got
+	Living       = "living"           // vectors that live at a search of a runbook
+	Stale        = "stale"            // share of them that the index does not have
+	Updated      = "updated"          // vectors that were added and removed since the search before
+	UpdateWall   = "update"           // wall time of that, or of building anew
+	UpdateCPU    = "update_cpu"       // processor time of that
+	DuringP50    = "during_p50"       // latency of queries that arrive while an index changes
+	DuringP99    = "during_p99"       //
+	DuringP999   = "during_p999"      //
+	Selectivity  = "selectivity"      // share of the base that passes a filter, mean over the queries
+	Unfilled     = "unfilled"         // share of queries with fewer than k vectors that pass
 )
 
 // What stands after the name of a quantity that is compared with exact search over the same queries: item_hit,
@@ -172,6 +173,7 @@ var Table = []Info{
 	{Vectors, Bytes, true, "vectors", "of the resident memory, the vectors as they were given"},
 	{Serialized, Bytes, true, "serialized", "size of the saved index; of a family with an engine, what it takes on the engine's disks"},
 	{Analytic, Bytes, true, "analytic", "size by the family's formula"},
+	{PerVector, Bytes, true, "bytes a vector", "the size by the family's formula over the number of vectors; of families without a formula that of the saved index"},
 	{PeakBuild, Bytes, true, "peak", "highest resident memory while building, less what stood before"},
 	{AnswerCount, Count, false, "answers", "mean number of answers to a query"},
 	{Living, Count, false, "living", "vectors that live at a search of a runbook"},

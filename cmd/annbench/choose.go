@@ -29,6 +29,7 @@ type chooseCmd struct {
 	Results []string `arg:"" help:"Results folders." s3:"results"`
 
 	limitFlags
+	MaxBytes *units.Bytes `name:"max-bytes-per-vector" help:"Bytes a vector, by the family's formula: 128B." placeholder:"SIZE"`
 
 	K      int    `help:"Number of answers, where the results have several." placeholder:"K"`
 	Metric string `help:"Metric, where the results have several." placeholder:"NAME"`
@@ -49,6 +50,7 @@ Examples:
   annbench choose results/default --min-recall 0.95 --max-memory 300MiB
   annbench choose results/shop --min-hit 80% --min-ndcg 0.6
   annbench choose results/default --min-map 70% --max-p99 2ms --max-build 1m
+  annbench choose results/default --max-bytes-per-vector 128B
   annbench choose results/filters --selectivity 1% --correlation far`
 }
 
@@ -78,6 +80,13 @@ func limit[Q ~int64 | ~float64](all *[]judge.Limit, name string, bound *Q) {
 	if bound != nil {
 		*all = append(*all, judge.Limit{Name: name, Bound: float64(*bound)})
 	}
+}
+
+// limits are those that every search has, and bytes a vector, which tune does not measure.
+func (c *chooseCmd) limits() []judge.Limit {
+	out := c.limitFlags.limits()
+	limit(&out, metric.PerVector, c.MaxBytes)
+	return out
 }
 
 func (c *chooseCmd) Run(s *surface) error {

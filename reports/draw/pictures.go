@@ -27,6 +27,8 @@ var pictures = []struct {
 	{"search-time", Families, "Search time, mean", inFamilies, bars(metric.Mean)},
 	{"memory", Families, "Memory, resident", inFamilies, bars(metric.Resident)},
 	{"map", Families, "Mean average precision", inFamilies, bars(metric.MAP)},
+	{"compression-recall", Compression, "Recall by bytes a vector", inBuilds, compression(metric.Recall, "recall")},
+	{"compression-map", Compression, "Mean average precision by bytes a vector", inBuilds, compression(metric.MAP, "mAP")},
 	{"latency", Load, "Search time over queries", ", by family. The table of every cell holds the same numbers.", tails},
 	{"throughput", Load, "Throughput", inCells, load(record.Throughput)},
 	{"batch", Load, "Throughput in batches", inCells, load(record.Batch)},
@@ -42,6 +44,7 @@ var pictures = []struct {
 
 const (
 	inFamilies = ", by family. The table below holds the same numbers."
+	inBuilds   = ". The table below holds the same numbers."
 	inCells    = ". The table of every cell holds the same numbers."
 )
 
@@ -50,15 +53,16 @@ type Place int
 
 // The places. A section with one picture has room for no more.
 const (
-	Nowhere   Place = iota // only a file
-	Answer                 // beside the answer: one
-	Tradeoff               // one
-	Families               // any number
-	Load                   // any number
-	Cost                   // what approximation costs: one
-	Depth                  // how many answers are looked at: any number
-	Data                   // any number
-	Relevance              // by item and by grade: any number
+	Nowhere     Place = iota // only a file
+	Answer                   // beside the answer: one
+	Tradeoff                 // one
+	Families                 // any number
+	Load                     // any number
+	Cost                     // what approximation costs: one
+	Depth                    // how many answers are looked at: any number
+	Data                     // any number
+	Compression              // what compression costs: any number
+	Relevance                // by item and by grade: any number
 )
 
 // sizes are the widths of a picture, in CSS pixels without its margins: as a file, and on the page with
@@ -76,7 +80,8 @@ var sizes = map[Place]struct {
 	Depth:    {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
 	Data:     {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
 
-	Relevance: {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
+	Compression: {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
+	Relevance:   {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
 }
 
 const (

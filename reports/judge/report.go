@@ -137,6 +137,7 @@ type Row struct {
 	// On names the environments of Reps where the report has several: "A", or "A B".
 	On string
 
+	base   int // vectors that were searched; 0 where nobody says
 	values map[string]Value
 	clock  Clock // that decides under its terms
 	known  priors
@@ -339,6 +340,11 @@ func (r *Report) group() error {
 	}
 	if old > 0 {
 		r.Notes = append(r.Notes, Note{Code: Outdated, N: old})
+	}
+	for _, row := range r.Rows {
+		if src := r.Source(row.Cell.Dataset); src != nil {
+			row.base = src.Dataset.Base
+		}
 	}
 	r.order()
 	r.setClocks()

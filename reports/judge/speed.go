@@ -91,6 +91,11 @@ func (r *Report) OnCPU(t Terms) (share float64, ok bool) {
 
 // observe is what a record of the row says of the quantity called name, or of [Speed].
 func (r *Row) observe(rec *record.Record, name string) (o observation, ok bool) {
+	if name == metric.PerVector && rec.Status == record.OK {
+		o.rep = rec.Rep
+		o.Value, ok = metric.BytesPerVector(rec.Values, r.base)
+		return o, ok
+	}
 	if name != Speed {
 		return observe(rec, name)
 	}

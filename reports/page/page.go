@@ -90,20 +90,22 @@ type pageData struct {
 	K               int
 	FocusName       string
 
-	Axes      []axisEntry
-	Views     []string
-	Explorer  template.HTML
-	Glance    template.HTML // the speeds at the target
-	Model     template.HTML // the model's report card
-	Equals    []equalView
-	Latency   []template.HTML
-	Depths    []template.HTML // precision by the number of answers shown
-	Filters   []filterBlock   // searches under filters
-	Churn     []churnBlock    // runbooks that indexes followed
-	Relevance *relevanceView
-	Blame     *blameView
-	Loss      template.HTML
-	LossNote  string
+	Axes        []axisEntry
+	Views       []string
+	Explorer    template.HTML
+	Glance      template.HTML // the speeds at the target
+	Model       template.HTML // the model's report card
+	Equals      []equalView
+	Compression *say.Compression
+	Compressed  []template.HTML // its pictures
+	Latency     []template.HTML
+	Depths      []template.HTML // precision by the number of answers shown
+	Filters     []filterBlock   // searches under filters
+	Churn       []churnBlock    // runbooks that indexes followed
+	Relevance   *relevanceView
+	Blame       *blameView
+	Loss        template.HTML
+	LossNote    string
 	// Saturation says from which recall on mAP no longer moves.
 	Saturation   string
 	Confusion    *confusionTable
@@ -270,6 +272,7 @@ func newPage(r *judge.Report, o Options) *pageData {
 	for i, e := range say.Equals(r, r.Focus) {
 		d.Equals = append(d.Equals, equalView{e, fmt.Sprintf("equal%d", i)})
 	}
+	d.Compression = say.CompressionOf(r.Compression(r.Focus))
 	d.confusion()
 	d.pipeline()
 	d.families(choices)
@@ -343,6 +346,8 @@ func (d *pageData) pictures() {
 			d.legend(p.Families)
 		case draw.Families:
 			d.Bars = append(d.Bars, html)
+		case draw.Compression:
+			d.Compressed = append(d.Compressed, html)
 		case draw.Load:
 			d.Latency = append(d.Latency, html)
 		case draw.Relevance:

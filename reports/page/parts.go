@@ -16,7 +16,7 @@ import (
 )
 
 // explored are the quantities that the page's large plot can have on an axis.
-var explored = []string{metric.Recall, metric.MAP, metric.ItemHit, metric.ItemMRR, metric.NDCG, metric.QPS, metric.CPU, metric.Mean, metric.P99, metric.Build, metric.Resident, metric.Serialized}
+var explored = []string{metric.Recall, metric.MAP, metric.ItemHit, metric.ItemMRR, metric.NDCG, metric.QPS, metric.CPU, metric.Mean, metric.P99, metric.Build, metric.Resident, metric.Serialized, metric.PerVector}
 
 // explorer is what the page's script draws the large plot from, where other axes or terms than those
 // of the picture are asked for.

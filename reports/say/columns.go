@@ -30,6 +30,7 @@ var TableColumns = []Column{
 	{metric.Build, "build"},
 	{metric.Resident, "resident"},
 	{metric.Serialized, "serialized"},
+	{metric.PerVector, "a vector"},
 }
 
 // ChoiceColumns are the values of the choices' table in text.
@@ -53,11 +54,16 @@ var FamilyColumns = []Column{
 	{metric.Build, "build"},
 	{metric.Resident, "resident"},
 	{metric.Serialized, "file"},
+	{metric.PerVector, "a vector"},
 }
 
 // WithCPU is columns for a table of r: where any of its records has processor time, that stands behind the queries
-// a second by the wall. A narrow table then leaves out the mean, which is what these queries a second say, too.
+// a second by the wall. A narrow table then leaves out the mean, which is what these queries a second say, too, and the
+// size of the saved index, of which bytes a vector say as much.
 func WithCPU(r *judge.Report, columns []Column, narrow bool) []Column {
+	if narrow {
+		columns = slices.DeleteFunc(slices.Clone(columns), func(c Column) bool { return c.Name == metric.Serialized })
+	}
 	if !slices.ContainsFunc(r.Rows, func(row *judge.Row) bool { _, ok := row.Value(metric.CPU); return ok }) {
 		return columns
 	}

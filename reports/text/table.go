@@ -144,6 +144,9 @@ func (t *tabler) terms(terms judge.Terms) error {
 			return err
 		}
 	}
+	if err := t.compression(say.CompressionOf(t.r.Compression(terms))); err != nil {
+		return err
+	}
 	fmt.Fprintln(t.w)
 	return nil
 }
@@ -171,6 +174,24 @@ func (t *tabler) equal(e *say.Equal) error {
 				s = t.strong(s)
 			}
 			line = append(line, s)
+		}
+		rows = append(rows, line)
+	}
+	return t.render(head, rows)
+}
+
+func (t *tabler) compression(c *say.Compression) error {
+	if c == nil {
+		return nil
+	}
+	t.heading(3, c.Title)
+	t.paragraph(c.Says)
+	head := append([]string{"family", "setting", "a vector", "it holds"}, c.Heads...)
+	var rows [][]string
+	for _, l := range c.Lines {
+		line := []string{t.paint(bold, say.Clean(l.Family)), l.Setting, l.Bytes, l.Vectors}
+		for _, cell := range l.Cells {
+			line = append(line, strings.TrimSpace(cell.Recall+"  "+cell.MAP))
 		}
 		rows = append(rows, line)
 	}

@@ -1,0 +1,67 @@
+package say
+
+import (
+	"fmt"
+	"strings"
+
+	"annbench/bench/metric"
+	"annbench/reports/judge"
+)
+
+// Compression is [judge.Compression] in words.
+type Compression struct {
+	Title, Says string
+	Heads       []string // of the times
+	Lines       []CompressionLine
+}
+
+// CompressionLine is a build.
+type CompressionLine struct {
+	Family, Setting, Bytes, Vectors string
+	Cells                           []CompressionCell
+}
+
+// CompressionCell is what a build finds within a time. Missing where it has no setting as fast.
+type CompressionCell struct {
+	Recall, MAP, Title string
+}
+
+// CompressionTitle heads what [CompressionOf] makes.
+const CompressionTitle = "What compression costs"
+
+// CompressionOf is nil where there is nothing to compare.
+func CompressionOf(c *judge.Compression) *Compression {
+	if c == nil {
+		return nil
+	}
+	out := &Compression{
+		Title: CompressionTitle,
+		Says: fmt.Sprintf("Bytes a vector of each build, the smallest first, and the highest recall@%d that it comes up to within a time a query, with the mAP of that setting: "+
+			"the least time in which any family comes up to recall %s, and two, four and eight times that. Bytes are by the family's formula, or where it has none those of the saved index. "+
+			"An index holds the full vectors or codes alone; full vectors can be for refinement, which compares the best answers of the codes again.", c.Terms.K, trimmed(judge.Target)),
+	}
+	for _, s := range c.Seconds {
+		out.Heads = append(out.Heads, "≤ "+Short(Format(metric.Seconds, s)))
+	}
+	for _, b := range c.Builds {
+		l := CompressionLine{Family: b.Family, Setting: OrDash(Clean(b.Build)), Bytes: Quantity(metric.PerVector, b.Bytes.Median), Vectors: Vectors(b.Vectors)}
+		for _, at := range b.At {
+			cell := CompressionCell{Recall: Missing, Title: b.Family + ": no setting within that"}
+			if at.Row != nil {
+				cell.Recall = Ratio(at.Recall.Median)
+				cell.Title = strings.TrimSpace(b.Family+" "+Clean(at.Row.Cell.Settings())) + "\ncell " + at.Row.Cell.ID()
+				if at.MAP.N > 0 {
+					cell.MAP = Ratio(at.MAP.Median)
+				}
+			}
+			l.Cells = append(l.Cells, cell)
+		}
+		out.Lines = append(out.Lines, l)
+	}
+	return out
+}
+
+// Vectors says what an index holds.
+func Vectors(h judge.Holds) string {
+	return map[judge.Holds]string{judge.HoldsUnknown: "not known", judge.HoldsVectors: "full vectors", judge.HoldsCodes: "codes alone"}[h]
+}
