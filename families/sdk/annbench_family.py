@@ -196,7 +196,7 @@ def _search(one, r):
     ids = np.full((count, k), -1, "<i8")
     repeated = extra = 0
     for i, row in enumerate(found):
-        row = [int(x) for x in row]
+        row = _signed(row)
         kept = [x for x in dict.fromkeys(row) if x != -1]
         repeated += sum(x != -1 for x in row) - len(kept)
         extra += max(0, len(kept) - k)
@@ -211,6 +211,14 @@ def _search(one, r):
     if extra:
         reply["extra"] = extra
     return reply
+
+
+def _signed(row):
+    """The ids of a row; the largest number of an unsigned type is how libraries write -1, no answer, in it."""
+    if isinstance(row, np.ndarray) and row.dtype.kind == "u":
+        none = np.iinfo(row.dtype).max
+        return [-1 if x == none else x for x in row.tolist()]
+    return [int(x) for x in row]
 
 
 def _settle():

@@ -87,14 +87,24 @@ class Foreign(annbench.Family):
         # Modules call commands that their package brings.
         os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", "")
         self.module = importlib.import_module("%s.algorithms.%s.module" % (kind, os.path.basename(folder)))
-        for package in (self.library, self.library.replace("_", "-")):
-            try:
-                self.version = annbench.version(package)
-                break
-            except Exception:  # packages are often named otherwise
-                pass
+        self.version = self._version()
+
+    def _version(self):
+        """That of the package which the folder is named after, or else of the first that module.py imports."""
+        from importlib.metadata import packages_distributions
+
+        brings = packages_distributions()  # faiss is in faiss-cpu
+        imported = [m.__name__.split(".")[0] for m in vars(self.module).values() if isinstance(m, types.ModuleType)]
+        imported += [getattr(v, "__module__", None) or "" for v in vars(self.module).values() if isinstance(v, type)]
+        for name in [self.library, *imported]:
+            name = name.split(".")[0]
+            if name in brings and name not in ("numpy", "sklearn", "scipy"):
+                return annbench.version(brings[name][0])
+        return ""
 
     def build(self, vectors, metric, settings, threads, seed):
+        if "constructor" not in settings:
+            raise ValueError("config.yml has no args %s under the metric %s" % (settings.get("args"), metric))
         self.algorithm = getattr(self.module, settings["constructor"])(*json.loads(settings["arguments"]))
         if hasattr(self.algorithm, "prepare_query") and hasattr(self.algorithm, "run_prepared_query"):
             # Their runner's way: prepared before the clock starts, results taken after it has stopped.
@@ -115,7 +125,8 @@ class Foreign(annbench.Family):
         return self.algorithm.get_batch_results()
 
     def done(self):
-        self.algorithm.done()
+        if hasattr(self, "algorithm"):  # it was built
+            self.algorithm.done()
 
 
 annbench.main(Foreign, os.path.abspath(sys.argv[1]), sys.argv[2])

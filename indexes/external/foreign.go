@@ -121,7 +121,11 @@ func lookupForeign(name, dir string) (*indexes.Family, error) {
 			for _, g := range def.groups {
 				if slices.Contains(g.words(def), p.Word("args")) {
 					passed := substitute(append(slices.Clone(def.base), g.passed[strings.TrimPrefix(p.Word("args"), def.name+":")]...), d.metrics[vec.Metric(r.Metric)], r.Vectors.Dim)
-					r.Settings = map[string]any{"constructor": def.constructor, "arguments": encode(passed), "query_args": p.Word("query_args")}
+					query := p.Word("query_args")
+					if !slices.Contains(g.queries, query) { // the default, which is another group's
+						query = g.queries[0]
+					}
+					r.Settings = map[string]any{"constructor": def.constructor, "arguments": encode(passed), "query_args": query}
 					return
 				}
 			}

@@ -1,10 +1,13 @@
 package external
 
 import (
+	"bytes"
+	"encoding/binary"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -168,5 +171,182 @@ func TestForeignFolder(t *testing.T) {
 	}
 	if _, err := os.Stat("left-behind"); err == nil {
 		t.Error("it wrote into our working directory")
+	}
+}
+
+// foreignFolder writes a folder of ann-benchmarks and looks it up; it skips t where Python lacks a package.
+func foreignFolder(t *testing.T, config, module string, packages ...string) *indexes.Family {
+	t.Helper()
+	python := os.Getenv(PythonVariable)
+	if python == "" {
+		python = "python3"
+	}
+	for _, p := range append([]string{"numpy"}, packages...) {
+		if exec.Command(python, "-c", "import "+p).Run() != nil {
+			t.Skipf("%s has no %s; set %s to one that has", python, p, PythonVariable)
+		}
+	}
+	t.Setenv(PythonVariable, python)
+	t.Setenv("ANNBENCH_CACHE", t.TempDir())
+	folder := filepath.Join(t.TempDir(), "ann_benchmarks", "algorithms", "lib")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"config.yml": config, "module.py": module} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	family, err := Lookup("ann-benchmarks:"+folder, ".")
+	if err != nil || family.Missing != "" {
+		t.Fatal(err, family)
+	}
+	return family
+}
+
+// A folder whose first arguments are of another metric than the one checked, whose groups differ in the
+// number of arguments of a query, whose answers are short and filled up with the largest uint32, and whose
+// batch search fails.
+const awkwardConfig = `
+float:
+  euclidean:
+  - {constructor: A, name: first, base_args: ['@metric'], run_groups: {a: {args: [[1]], query_args: [[5]]}}}
+  angular:
+  - {constructor: A, name: second, base_args: ['@metric'], run_groups: {a: {args: [[2]], query_args: [[6], [7, 8]]}}}
+`
+
+const awkwardModule = `
+import numpy
+from ..base.module import BaseANN
+
+class A(BaseANN):
+    def __init__(self, metric, first):
+        assert (metric, first) in (("euclidean", 1), ("angular", 2))
+        self.count = first
+
+    def fit(self, X):
+        pass
+
+    def set_query_arguments(self, *a):
+        assert len(a) == self.count, a
+
+    def query(self, q, k):
+        ids = numpy.full(k, -1, "i8").astype("u4")
+        ids[:4] = [3, 1, 4, 2]
+        return ids
+
+    def batch_query(self, X, k):
+        raise ValueError("no batches")
+`
+
+func TestForeignAwkward(t *testing.T) {
+	family := foreignFolder(t, awkwardConfig, awkwardModule)
+	for _, metric := range []vec.Metric{vec.L2, vec.Cosine} {
+		found, err := Check(t.Context(), family, metric)
+		if err != nil {
+			t.Fatalf("%s: %v", metric, err)
+		}
+		if found.Batch == nil || !strings.HasSuffix(found.Batch.Error(), "ValueError: no batches") {
+			t.Errorf("%s: its batch search: %v", metric, found.Batch)
+		}
+	}
+	// Arguments alone, as a sweep that narrows only these: the query's are those of their own group.
+	ix, err := family.OpenChecked(t.Context(), indexes.BuildInput{Vectors: testVectors(20, 8), Metric: vec.Cosine, Params: indexes.Params{"args": "second:[2]"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ix.Close()
+	var b indexes.Block
+	if err := ix.(indexes.Timed).SearchTimed(&b, testVectors(1, 8), 0, 1, 6, false); err != nil {
+		t.Fatal(err)
+	}
+	if want := []int32{3, 1, 4, 2, -1, -1}; !slices.Equal(b.IDs, want) {
+		t.Errorf("%v, not %v", b.IDs, want)
+	}
+	if _, err := family.OpenChecked(t.Context(), indexes.BuildInput{Vectors: testVectors(20, 8), Metric: vec.L2, Params: indexes.Params{"args": "second:[2]"}}); err == nil || !strings.Contains(err.Error(), "config.yml has no args second:[2] under the metric l2") {
+		t.Error(err)
+	}
+}
+
+func TestAgreementOfShortAnswers(t *testing.T) {
+	want, got := slices.Repeat([]int32{-1}, 2*checkK), slices.Repeat([]int32{-1}, 2*checkK)
+	want[0], want[1], got[0] = 7, 8, 7
+	if a := agreement(want, got); a != 0.5 {
+		t.Errorf("%v, not 0.5", a)
+	}
+	if a := agreement(got, want); a != 1 {
+		t.Errorf("%v, not 1", a)
+	}
+}
+
+// TestForeignByHand compares a folder's answers with those of its library, called by hand with the same settings.
+func TestForeignByHand(t *testing.T) {
+	const rows, dim, count = 1000, 16, 50
+	for _, c := range []struct{ library, build, tune, query string }{
+		{
+			"hnswlib", "p = hnswlib.Index(space='l2', dim=16); p.init_index(max_elements=len(X), ef_construction=100, M=arg); p.set_num_threads(1); p.add_items(X, numpy.arange(len(X)), num_threads=1)",
+			"p.set_ef(arg)", "p.knn_query(q[None], k=10)[0][0]",
+		},
+		{
+			// An index of annoy takes no attributes of its own.
+			"annoy", "import types; i = annoy.AnnoyIndex(16, 'euclidean'); [i.add_item(n, x.tolist()) for n, x in enumerate(X)]; i.build(arg, 1); p = types.SimpleNamespace(index=i)",
+			"p.search_k = arg", "p.index.get_nns_by_vector(q.tolist(), 10, p.search_k)",
+		},
+		{
+			"faiss", "p = faiss.IndexIVFFlat(faiss.IndexFlatL2(16), 16, arg); faiss.omp_set_num_threads(1); p.train(X); p.add(X)",
+			"p.nprobe = arg", "p.search(q[None], 10)[1][0]",
+		},
+	} {
+		t.Run(c.library, func(t *testing.T) {
+			module := "import numpy, " + c.library + "\nfrom ..base.module import BaseANN\nclass A(BaseANN):\n" +
+				"    def __init__(self, arg):\n        self.arg = arg\n" +
+				"    def fit(self, X):\n        arg = self.arg\n        " + c.build + "\n        self.p = p\n" +
+				"    def set_query_arguments(self, arg):\n        p = self.p\n        " + c.tune + "\n" +
+				"    def query(self, q, k):\n        p = self.p\n        return " + c.query + "\n"
+			family := foreignFolder(t, "float: {any: [{constructor: A, name: a, run_groups: {a: {args: [[8]], query_args: [[3, 12]]}}}]}", module, c.library)
+			base, queries := testVectors(rows, dim), testVectors(count, dim)
+			ix, err := family.OpenChecked(t.Context(), indexes.BuildInput{Vectors: base, Metric: vec.L2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ix.Close()
+			if err := ix.(indexes.Tuner).Tune(indexes.Params{"query_args": "[12]"}); err != nil {
+				t.Fatal(err)
+			}
+			var b indexes.Block
+			if err := ix.(indexes.Timed).SearchTimed(&b, queries, 0, count, checkK, false); err != nil {
+				t.Fatal(err)
+			}
+			hand := "import numpy, sys, " + c.library + "\n" +
+				"X, Q = (numpy.fromfile(f, '<f4').reshape(-1, 16) for f in sys.argv[1:3])\narg = 8\n" + c.build + "\narg = 12\n" + c.tune + "\n" +
+				"numpy.array([" + c.query + " for q in Q]).astype('<i4').tofile(sys.argv[3])\n"
+			dir := t.TempDir()
+			var files []string
+			for i, m := range []vec.Matrix{base, queries} {
+				var raw bytes.Buffer
+				if err := binary.Write(&raw, binary.LittleEndian, m.Data); err != nil {
+					t.Fatal(err)
+				}
+				files = append(files, filepath.Join(dir, strconv.Itoa(i)))
+				if err := os.WriteFile(files[i], raw.Bytes(), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			files = append(files, filepath.Join(dir, "ids"))
+			if out, err := exec.Command(os.Getenv(PythonVariable), append([]string{"-c", hand}, files...)...).CombinedOutput(); err != nil {
+				t.Fatalf("by hand: %v\n%s", err, out)
+			}
+			raw, err := os.ReadFile(files[2])
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := make([]int32, count*checkK)
+			if err := binary.Read(bytes.NewReader(raw), binary.LittleEndian, want); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(b.IDs, want) {
+				t.Errorf("%.3f of the ids are those of the library called by hand", agreement(want, b.IDs))
+			}
+		})
 	}
 }
