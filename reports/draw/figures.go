@@ -32,8 +32,9 @@ type bar struct {
 	family  string
 	setting string
 	value   judge.Value
-	ok      bool   // value was measured
-	instead string // said where it was not
+	floor   float64 // the part that is the mere call of the library; 0 where there is none
+	ok      bool    // value was measured
+	instead string  // said where it was not
 	title   string
 }
 
@@ -63,6 +64,12 @@ func barsOf(in input, name string) *barFigure {
 			recall, _ := c.Row.Value(metric.Recall)
 			b.setting = strings.TrimPrefix(say.Clean(c.Row.Cell.Settings())+" · ", " · ") + "recall " + say.Ratio(recall.Median)
 			b.value, b.ok = c.Row.Value(name)
+			if caller := say.From(c.Row.Caller); caller != "" {
+				b.setting = strings.TrimSpace(caller) + " · " + b.setting
+			}
+			if v, ok := c.Row.Value(metric.CallFloor); ok && name == metric.Mean {
+				b.floor = min(v.Median, b.value.Median)
+			}
 			b.instead = "not measured"
 			if b.ok {
 				b.title = fmt.Sprintf("%s\n%s\n%s %s\ncell %s", c.Family.Name, b.setting, info.Title, say.Measured(name, b.value, ""), c.Row.Cell.ID())
@@ -167,8 +174,11 @@ func (f *barFigure) lines(width float64) []string {
 	return say.Wrap(f.Rule, int(width/5.1))
 }
 
-// dashed explains the dashed line.
+// dashed explains the dashed line, or the hatching.
 func (f *barFigure) dashed() string {
+	if slices.ContainsFunc(f.bars, func(b bar) bool { return b.floor > 0 }) {
+		return "hatched: the same call on a few vectors"
+	}
 	if f.ceilingName == "" {
 		return ""
 	}
@@ -248,6 +258,7 @@ func (f *barFigure) Draw(s Surface, width float64) {
 			continue
 		}
 		s.Rect(0, y+20, max(1.5, x(b.value.Median)), 13, Of(b.family))
+		hatch(s, x(b.floor), y+20, 13)
 		end := x(b.value.Median)
 		if ceiling > 0 {
 			s.Line([]XY{{ceiling, y + 17}, {ceiling, y + 36}}, 1.4, Paint{Role: Axis}, true)
@@ -278,6 +289,19 @@ func (f *barFigure) Draw(s Surface, width float64) {
 	}
 	for i, l := range f.lines(width) {
 		s.Text(0, bottom+barBottom+10+13*float64(i), l, 10.5, Left, Paint{Role: Soft}, font.WeightNormal)
+	}
+}
+
+// hatch draws slanting lines of paper over a bar from its left end to width.
+func hatch(s Surface, width, y, h float64) {
+	for at := 3 - h; at < width; at += 5 { // from (at, bottom) to (at+h, top), cut at both ends
+		from, to := max(at, 0), min(at+h, width)
+		if to > from {
+			s.Line([]XY{{from, y + h - (from - at)}, {to, y + h - (to - at)}}, 1.3, Paint{Role: paper}, false)
+		}
+	}
+	if width > 1 {
+		s.Line([]XY{{width, y}, {width, y + h}}, 1.3, Paint{Role: paper}, false)
 	}
 }
 

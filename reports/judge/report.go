@@ -126,6 +126,9 @@ type Row struct {
 	Cell    record.Cell
 	Library string
 	Exact   bool
+	// Approach is the kind of index, as records name it: graph, tree, ...; Caller the language from which a program of
+	// its own calls the library, where that adds to every search.
+	Approach, Caller string
 	// Reps are the records that count, in order of repetition. A repetition that was measured twice in
 	// one folder counts as it was measured last, and only the engine version that measured the cell
 	// last counts.
@@ -367,7 +370,7 @@ func (r *Row) settle() (old int) {
 	all := len(r.Reps)
 	r.Reps = slices.DeleteFunc(r.Reps, func(rep *record.Record) bool { return rep.Engine != latest.Engine })
 	slices.SortStableFunc(r.Reps, func(a, b *record.Record) int { return cmp.Compare(a.Rep, b.Rep) })
-	r.Library, r.Exact = latest.Library, latest.Exact
+	r.Library, r.Exact, r.Approach, r.Caller = latest.Library, latest.Exact, latest.Approach, latest.Caller
 	seen := map[string]bool{}
 	envs := map[string]bool{}
 	for _, rep := range r.Reps {
@@ -550,9 +553,10 @@ func (r *Report) focus() {
 
 // FamilyRows are the rows of one family under the same terms.
 type FamilyRows struct {
-	Name, Library string
-	Exact         bool
-	Rows          []*Row
+	Name, Library    string
+	Exact            bool
+	Approach, Caller string // see [Row]
+	Rows             []*Row
 }
 
 // Measured reports whether any row has values.
@@ -568,7 +572,7 @@ func (r *Report) FamiliesOf(t Terms) []FamilyRows {
 			continue
 		}
 		if len(out) == 0 || out[len(out)-1].Name != row.Cell.Family {
-			out = append(out, FamilyRows{Name: row.Cell.Family, Library: row.Library, Exact: row.Exact})
+			out = append(out, FamilyRows{Name: row.Cell.Family, Library: row.Library, Exact: row.Exact, Approach: row.Approach, Caller: row.Caller})
 		}
 		f := &out[len(out)-1]
 		f.Rows = append(f.Rows, row)

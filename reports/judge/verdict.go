@@ -33,6 +33,8 @@ type Verdict struct {
 	Highest *Choice
 	// Wishes are what to take where something else matters more than speed at Target.
 	Wishes []Wish
+	// Call is what the answer owes to the mere call of a library.
+	Call Call
 }
 
 // Outcome is how a [Verdict] came out.
@@ -131,7 +133,7 @@ func (r *Report) Decide() Verdict {
 		v.Outcome = NoneReach
 		return v
 	}
-	v.Wishes = r.wishes(&v)
+	v.Wishes, v.Call = r.wishes(&v), v.call()
 	return v
 }
 

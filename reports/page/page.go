@@ -72,6 +72,7 @@ func Make(r *judge.Report, o Options) ([]byte, error) {
 type pageData struct {
 	r       *judge.Report
 	classes map[string]string
+	kinds   map[string]*judge.Row // one of each family
 	hue     func(family string) draw.Hue
 	// dataPictures go with the data set in focus.
 	dataPictures []template.HTML
@@ -113,6 +114,7 @@ type pageData struct {
 	PipelineSays string
 
 	Legend      []legendEntry
+	Approaches  []string      // of the families, where there are several
 	Points      template.HTML // recall against QPS
 	PointNote   string
 	Bars        []template.HTML
@@ -138,12 +140,14 @@ type equalView struct {
 
 type legendEntry struct {
 	Name, Library, Class, ID string
+	From                     string // " from Python"
 	Exact                    bool
 	Mark                     template.HTML
 }
 
 type familyLine struct {
 	Name, Library, Class, Setting, Status, Note string
+	From, Approach                              string // " from Python"; graph
 	ID                                          string // of the cell
 	Values                                      []shown
 	Speedup                                     string
@@ -210,6 +214,7 @@ type cellTable struct {
 
 type cellRow struct {
 	Family, Class, Setting, Terms, ID, Status, N, On string
+	From, Approach                                   string
 	Values                                           []shown
 	Chosen                                           bool
 }
@@ -248,14 +253,16 @@ type envBlock struct {
 }
 
 func newPage(r *judge.Report, o Options) *pageData {
-	d := &pageData{r: r, classes: map[string]string{}, hue: draw.HuesOf(r), K: r.Focus.K, Notes: say.Notes(r)}
+	d := &pageData{r: r, classes: map[string]string{}, kinds: map[string]*judge.Row{}, hue: draw.HuesOf(r), K: r.Focus.K, Notes: say.Notes(r)}
 	d.Class = d.class
 	for _, row := range r.Rows {
 		if _, ok := d.classes[row.Cell.Family]; !ok {
 			d.classes[row.Cell.Family] = fmt.Sprintf("f%d", len(d.classes))
 			d.Cells.Names = append(d.Cells.Names, row.Cell.Family)
+			d.kinds[row.Cell.Family] = row
 		}
 	}
+	d.Approaches = approaches(d.kinds)
 	choices := r.Choose(r.Focus)
 	d.Title = say.Title(r)
 	d.FocusName = say.DatasetTerms(r, r.Focus)
@@ -305,6 +312,21 @@ func newPage(r *judge.Report, o Options) *pageData {
 
 func (d *pageData) class(family string) string { return d.classes[family] }
 
+// approaches are those of the families, in the order of their names, where there are several.
+func approaches(kinds map[string]*judge.Row) []string {
+	var out []string
+	for _, row := range kinds {
+		if row.Approach != "" && !slices.Contains(out, row.Approach) {
+			out = append(out, row.Approach)
+		}
+	}
+	if len(out) < 2 {
+		return nil
+	}
+	slices.Sort(out)
+	return out
+}
+
 // style adds to the style sheet what depends on the results: the colours of the families and the
 // switches of the legend.
 func (d *pageData) style() {
@@ -314,6 +336,9 @@ func (d *pageData) style() {
 		fmt.Fprintf(&light, "--f%d:%s;", i, h.Light)
 		fmt.Fprintf(&dark, "--f%d:%s;", i, h.Dark)
 		fmt.Fprintf(&classes, ".f%d{--c:var(--f%d)}body:has(#t%d:not(:checked)) :is(.points,.plot) .of.f%d{display:none}\n", i, i, i, i)
+		if j := slices.Index(d.Approaches, d.kinds[name].Approach); j >= 0 {
+			fmt.Fprintf(&classes, "body:has(#a%d:not(:checked)) :is(:is(.points,.plot) .of.f%d,.legend .f%d,tr.f%d){display:none}\n", j, i, i, i)
+		}
 	}
 	for i, c := range mapColours {
 		fmt.Fprintf(&light, "--k%d:%s;", i, draw.Hex(c.light))
@@ -373,7 +398,7 @@ func (d *pageData) legend(families []string) {
 		s := &draw.PageSurface{Class: d.class, Hue: d.hue}
 		s.Point(8, 8, 5, s.Mark(name), draw.Of(name), false)
 		id := "t" + strings.TrimPrefix(d.class(name), "f")
-		d.Legend = append(d.Legend, legendEntry{Name: name, Class: d.class(name), ID: id, Mark: template.HTML(`<svg viewBox="0 0 16 16" aria-hidden="true">` + s.B.String() + `</svg>`)})
+		d.Legend = append(d.Legend, legendEntry{Name: name, From: say.From(d.kinds[name].Caller), Class: d.class(name), ID: id, Mark: template.HTML(`<svg viewBox="0 0 16 16" aria-hidden="true">` + s.B.String() + `</svg>`)})
 	}
 }
 
@@ -388,7 +413,7 @@ func (d *pageData) FamilyColumns() []say.Column {
 func (d *pageData) families(choices []judge.Choice) {
 	base := judge.FastestExact(choices)
 	for _, c := range choices {
-		line := familyLine{Name: c.Family.Name, Library: c.Family.Library, Class: d.class(c.Family.Name)}
+		line := familyLine{Name: c.Family.Name, From: say.From(c.Family.Caller), Approach: c.Family.Approach, Library: c.Family.Library, Class: d.class(c.Family.Name)}
 		if c.Row == nil {
 			line.Status = "not measured"
 			if fails := c.Family.Rows[0].Failures(); len(fails) > 0 {
@@ -483,7 +508,7 @@ func (d *pageData) cells(choices []judge.Choice) {
 					t.Left++
 					continue
 				}
-				line := cellRow{Family: f.Name, Class: d.class(f.Name), Setting: say.Clean(row.Cell.Settings()), Terms: name, ID: row.Cell.ID(), N: say.Repetitions(row), On: row.On}
+				line := cellRow{Family: f.Name, From: say.From(f.Caller), Approach: f.Approach, Class: d.class(f.Name), Setting: say.Clean(row.Cell.Settings()), Terms: name, ID: row.Cell.ID(), N: say.Repetitions(row), On: row.On}
 				line.Chosen = slices.ContainsFunc(choices, func(c judge.Choice) bool { return c.Row == row })
 				if s := row.Status(); s != record.OK {
 					line.Status = string(s)

@@ -154,7 +154,7 @@
   }
 
   // Every cell: sort by any column, missing values last; filter by family and settings; copy.
-  const table = $("#table"), body = table.tBodies[0], rows = [...body.rows], only = $("#only"), find = $("#find");
+  const table = $("#table"), body = table.tBodies[0], rows = [...body.rows], only = $("#only"), find = $("#find"), kinds = $$(".approaches input");
   const heads = [...table.tHead.rows[0].cells];
   // A cell without values spans their columns.
   const at = (row, col) => {
@@ -176,7 +176,7 @@
       th.setAttribute("aria-sort", down ? "descending" : "ascending");
       const keyed = rows.map((row, i) => {
         const c = at(row, col), v = c.dataset.v;
-        return { row, i, missing: v === "", number: v === undefined ? NaN : parseFloat(v), text: c.textContent };
+        return { row, i, missing: v === "", number: v === undefined ? NaN : parseFloat(v), text: c.dataset.f ?? c.textContent };
       });
       const sign = down ? -1 : 1;
       keyed.sort((a, b) => a.missing - b.missing || sign * (isNaN(a.number) || isNaN(b.number) ? collator.compare(a.text, b.text) : a.number - b.number) || a.i - b.i);
@@ -185,22 +185,24 @@
   });
   const filter = () => {
     const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const off = kinds.filter(a => !a.checked).map(a => a.value);
     let n = 0;
     for (const row of rows) {
       const text = row.textContent.toLowerCase();
-      row.hidden = only.value !== "" && row.cells[0].textContent !== only.value || !words.every(w => text.includes(w));
+      row.hidden = only.value !== "" && row.cells[0].dataset.f !== only.value || off.includes(row.dataset.a) || !words.every(w => text.includes(w));
       if (!row.hidden) n++;
     }
     $("#shown").textContent = n === rows.length ? n + " cells" : n + " of " + rows.length + " cells";
   };
   only.onchange = filter;
   find.oninput = filter;
+  for (const a of kinds) a.onchange = filter;
   $("#cells .tools").hidden = false;
   filter();
   $("#copy").onclick = async () => {
     const lines = [table.tHead.rows[0], ...body.rows].filter(r => !r.hidden).map(r => heads.map((_, i) => {
       const c = at(r, i);
-      return c.dataset.v ?? c.textContent.replace("◆ ", "");
+      return c.dataset.v ?? c.dataset.f ?? c.textContent.replace("◆ ", "");
     }).join("\t"));
     let said = "Copied";
     try { await navigator.clipboard.writeText(lines.join("\n")); } catch { said = "The browser does not allow it"; }

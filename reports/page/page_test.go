@@ -41,7 +41,7 @@ func TestPageTraces(t *testing.T) {
 	}
 	table := p[strings.Index(p, `<table id="table"`):]
 	table = table[:strings.Index(table, "</table>")]
-	rowRE := regexp.MustCompile(`(?s)<tr class="f\d+">.*?</tr>`)
+	rowRE := regexp.MustCompile(`(?s)<tr class="f\d+" data-a="[^"]*">.*?</tr>`)
 	idRE := regexp.MustCompile(`<td class="id">([0-9a-f]{12})</td>`)
 	valueRE := regexp.MustCompile(`data-v="([^"]*)"`)
 	seen := 0

@@ -82,7 +82,8 @@ func WithCPU(r *judge.Report, columns []Column, narrow bool) []Column {
 // byRelevance are columns that stand after that of mAP where some cell has their value.
 var byRelevance = []Column{{metric.ItemHit, "hit"}, {metric.ItemMRR, "MRR"}, {metric.NDCG, "nDCG"}}
 
-// Columns are the given columns, and after mAP those of the other kinds of relevance that r has.
+// Columns are the given columns, after mAP those of the other kinds of relevance that r has, and after the time of a
+// query what the mere call costs, where r has families that are programs of their own.
 func Columns(r *judge.Report, columns []Column) []Column {
 	var more []Column
 	for _, c := range byRelevance {
@@ -91,5 +92,20 @@ func Columns(r *judge.Report, columns []Column) []Column {
 		}
 	}
 	at := slices.IndexFunc(columns, func(c Column) bool { return c.Name == metric.MAP }) + 1
-	return slices.Concat(columns[:at], more, columns[at:])
+	columns = slices.Concat(columns[:at], more, columns[at:])
+	if slices.ContainsFunc(r.Rows, func(row *judge.Row) bool { _, ok := row.Value(metric.CallFloor); return ok }) {
+		at = 1 + max(slices.IndexFunc(columns, func(c Column) bool { return c.Name == metric.Mean }), slices.IndexFunc(columns, func(c Column) bool { return c.Name == metric.P50 }))
+		if at > 0 { // beside the latency
+			columns = slices.Insert(columns, at, Column{metric.CallFloor, "call floor"})
+		}
+	}
+	return columns
+}
+
+// From is " from Python" of a family that is called from another language, which adds to every search; else "".
+func From(caller string) string {
+	if caller == "" {
+		return ""
+	}
+	return " from " + caller
 }

@@ -67,7 +67,7 @@ func Verdict(r *judge.Report, v judge.Verdict) Answer {
 	case judge.Answered:
 		best := v.Answer()
 		a.Family, a.Setting, a.Tied = best.Family.Name, Clean(best.Setting.Cell.Settings()), And(names(v.Tied))
-		why(speedOf(v), runnerUp(v), costs(v), clockOf(v), below(v.Choices))
+		why(speedOf(v), runnerUp(v), costs(v), clockOf(v), callOf(v.Call), below(v.Choices))
 		if v.Reason == judge.ByExactEnough {
 			a.Lead = "exact search is enough here"
 		}
@@ -138,6 +138,22 @@ func clockOf(v judge.Verdict) string {
 		s += fmt.Sprintf(" Searches were on the processor for %s of the time.", Percent(v.OnCPU))
 	}
 	return strings.TrimSpace(s)
+}
+
+// callOf says what the answer owes to the mere call of a library, in one sentence.
+func callOf(c judge.Call) string {
+	from := ""
+	if c.Match.Setting != nil {
+		from = From(c.Match.Setting.Caller)
+	}
+	floor := fmt.Sprintf("the call of %s%s takes %s on an index of a few vectors, of %s a query here", c.Match.Family.Name, from, Format(metric.Seconds, c.Floor), Format(metric.Seconds, c.Time))
+	switch c.Kind {
+	case judge.CallTurns:
+		return "The answer rests on what the mere call costs: " + floor + ", and without that it would be the fastest."
+	case judge.CallMost:
+		return "Most of the answer's time is not its search: " + floor + "."
+	}
+	return ""
 }
 
 // runnerUp says who is next and whether the difference is more than noise.

@@ -311,7 +311,7 @@ func (t *tabler) markdownCells(families []judge.FamilyRows) error {
 	var rows [][]string
 	for _, f := range families {
 		for _, row := range f.Rows {
-			rows = append(rows, append([]string{say.Clean(f.Name), say.OrDash(say.Clean(row.Cell.Settings()))}, t.values(row)...))
+			rows = append(rows, append([]string{say.Clean(f.Name) + say.From(f.Caller), say.OrDash(say.Clean(row.Cell.Settings()))}, t.values(row)...))
 		}
 	}
 	return t.render(head, rows)
@@ -330,20 +330,36 @@ func (t *tabler) failures(families []judge.FamilyRows) {
 			}
 		}
 	}
-	noted := false
+	type doubt struct {
+		first string // where it was
+		more  int    // at how many cells beside
+	}
+	var order []string
+	doubts := map[string]*doubt{}
 	for _, f := range families {
 		for _, row := range f.Rows {
 			for _, n := range say.RowNotes(row) {
-				if !noted {
-					if any {
-						fmt.Fprintln(t.w)
-					}
-					t.heading(3, "Warnings")
-					noted = true
+				if d := doubts[n]; d != nil {
+					d.more++
+					continue
 				}
-				t.item(strings.TrimSpace(say.Clean(f.Name+" "+row.Cell.Settings())) + ": " + say.Clean(n))
+				order, doubts[n] = append(order, n), &doubt{first: strings.TrimSpace(say.Clean(f.Name + " " + row.Cell.Settings()))}
 			}
 		}
+	}
+	noted := len(order) > 0
+	if noted {
+		if any {
+			fmt.Fprintln(t.w)
+		}
+		t.heading(3, "Warnings")
+	}
+	for _, n := range order {
+		where := doubts[n].first
+		if more := doubts[n].more; more > 0 {
+			where += " and " + say.Plural(more, "cell more", "cells more")
+		}
+		t.item(where + ": " + say.Clean(n))
 	}
 	if any || noted {
 		fmt.Fprintln(t.w)
@@ -360,7 +376,7 @@ func (t *tabler) choices(choices []judge.Choice) error {
 	base := judge.FastestExact(choices)
 	var rows [][]string
 	for _, c := range choices {
-		line := []string{t.paint(bold, say.Clean(c.Family.Name))}
+		line := []string{t.paint(bold, say.Clean(c.Family.Name)) + say.From(c.Family.Caller)}
 		if c.Row == nil {
 			line = append(line, t.paint(red, "not measured"))
 			rows = append(rows, append(line, make([]string, len(columns)+1)...))
