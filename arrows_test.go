@@ -54,11 +54,12 @@ var arrows = map[string][]string{
 	"indexes/external":          {"families", "indexes", "indexes/vec", "indexes/external/protocol"},
 	"families":                  {},
 
-	"bench/metric":  {"indexes/vec"},
-	"bench/record":  {},
-	"bench/project": {"indexes/vec", "bench/record"},
-	"bench/fetch":   {"bench/lease"},
-	"bench/lease":   {},
+	"bench/metric":    {"indexes/vec"},
+	"bench/record":    {},
+	"bench/project":   {"indexes/vec", "bench/record"},
+	"bench/transform": {"indexes/vec", "internal/words"},
+	"bench/fetch":     {"bench/lease"},
+	"bench/lease":     {},
 	// Servers that families are in are started, stopped and found here.
 	"indexes/engines": {"internal/atomicfile", "internal/usage"},
 	// Object storage: files come and go, and nobody else knows it.
@@ -74,8 +75,8 @@ var arrows = map[string][]string{
 	// Who may be answered under a filter, and the truth then.
 	"bench/churn":     {"indexes/vec", "bench/dataset", "bench/dataset/vecfile"},
 	"bench/filter":    {"indexes/vec", "bench/dataset", "bench/dataset/attributes", "bench/dataset/vecfile"},
-	"bench/sweepfile": {"bench/churn", "bench/filter", "indexes", "indexes/vec", "indexes/external", "bench/dataset", "bench/dataset/vecfile", "bench/record"},
-	"bench":           {"bench/churn", "bench/filter", "indexes", "indexes/vec", "indexes/external", "bench/sweepfile", "bench/dataset", "bench/dataset/vecfile", "bench/dataset/attributes", "bench/dataset/collection", "bench/lease", "bench/metric", "bench/record"},
+	"bench/sweepfile": {"bench/transform", "bench/churn", "bench/filter", "indexes", "indexes/vec", "indexes/external", "bench/dataset", "bench/dataset/vecfile", "bench/record"},
+	"bench":           {"bench/transform", "bench/churn", "bench/filter", "indexes", "indexes/vec", "indexes/external", "bench/sweepfile", "bench/dataset", "bench/dataset/vecfile", "bench/dataset/attributes", "bench/dataset/collection", "bench/lease", "bench/metric", "bench/record"},
 
 	// The search for settings under limits; what it finds is judged as a report judges.
 	"bench/tune": {"bench", "bench/metric", "bench/record", "indexes", "indexes/vec", "reports/judge"},

@@ -40,7 +40,7 @@ func (w *worker) hostOf(f *indexes.Family) host {
 	if f.Folder != "" {
 		return &externalHost{family: f, points: w.Points, base: w.set.Base, queries: w.set.Queries, known: map[int]floor{}}
 	}
-	return &localHost{family: f, rows: w.set.Base.Rows, dim: w.set.Base.Dim}
+	return &localHost{family: f, rows: w.set.Base.Rows, dim: w.queries().Dim}
 }
 
 // timedOpen builds, and adds to values the wall time, the processor time of this process, and the time

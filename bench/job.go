@@ -7,9 +7,11 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"annbench/bench/record"
+	"annbench/bench/transform"
 )
 
 // begin builds j, measures what is not measured in rounds, and starts the worker of what is: nil where
@@ -33,6 +35,13 @@ func (c *coordinator) begin(ctx context.Context, j Job, number int) (e *entrant,
 		Family: j.Family.Reference(), Build: j.Build, Points: j.Points, Seed: j.Seed, Index: index,
 		FilterSeed: c.Sweep.Seed,
 	}
+	if cell := u.cells[0]; cell.Transform != "" {
+		o.Transform = cell.Transform
+		name := fmt.Sprintf("transform-%s-%s", j.Metric, strings.ReplaceAll(cell.Transform, ":", "-"))
+		if o.Fit, err = filepath.Abs(filepath.Join(c.scratch, name)); err != nil {
+			return nil, nil, err
+		}
+	}
 	if j.Family.Remote != nil {
 		o.Server, o.Name = j.Server, newName()
 		u.server = j.Family.Remote.Engine + " at " + j.Server.Address
@@ -44,7 +53,7 @@ func (c *coordinator) begin(ctx context.Context, j Job, number int) (e *entrant,
 			e.child.hangUp()
 			<-e.ended
 		}
-		if built && c.KeepIndexes && j.Rep == 0 && !j.open && !j.Family.Unsaved && ctx.Err() == nil {
+		if built && c.KeepIndexes && o.Transform == "" && j.Rep == 0 && !j.open && !j.Family.Unsaved && ctx.Err() == nil {
 			err = c.keepIndex(ctx, index, u.cells[0])
 			kept = err == nil
 		}
@@ -207,8 +216,12 @@ func (u *underway) fail(i int, failure *processError) error {
 }
 
 func describe(j Job) string {
-	if len(j.Build) == 0 {
-		return j.Family.Name
+	s := j.Family.Name
+	if len(j.Build) > 0 {
+		s += " " + j.Build.String()
 	}
-	return fmt.Sprintf("%s %s", j.Family.Name, j.Build)
+	if j.Transform != (transform.Transform{}) {
+		s += " of " + j.Transform.String()
+	}
+	return s
 }

@@ -10,6 +10,7 @@ import (
 	"annbench/bench/filter"
 	"annbench/bench/record"
 	"annbench/bench/sweepfile"
+	"annbench/bench/transform"
 	"annbench/indexes"
 	"annbench/indexes/vec"
 )
@@ -36,6 +37,9 @@ type Job struct {
 	Rep     int
 	Seed    uint64
 	Server  Server // of families with an engine
+
+	// Transform is what the vectors go through first, the zero value nothing.
+	Transform transform.Transform
 
 	part int // number of the build within a repetition, by which shards divide the work
 
@@ -87,8 +91,12 @@ type Shape struct {
 
 // cell names what the measurement of p on j is of.
 func (j *Job) cell(digest string, p Point) record.Cell {
+	word := j.Transform.String()
+	if word == transform.None {
+		word = ""
+	}
 	return record.Cell{
-		Dataset: digest, Metric: string(j.Metric), Family: j.Family.Name,
+		Transform: word, Dataset: digest, Metric: string(j.Metric), Family: j.Family.Name,
 		Build: j.Build.String(), Search: p.Search.String(), K: p.K, Threads: j.Threads,
 		Mode: p.Mode, Workers: p.Workers, Rate: p.Rate,
 		Filter: p.Filter.String(), Way: p.Way, Factor: p.Factor,
@@ -126,9 +134,10 @@ func MakePlan(s *sweepfile.Sweep, shape Shape) (*Plan, error) {
 			return nil, err
 		}
 		for _, metric := range s.Metric {
-			for _, build := range builds {
+			for _, one := range product(s.Transforms(), builds) {
+				build := one.build
 				job := Job{
-					Family: family, Metric: metric, Build: build,
+					Family: family, Metric: metric, Build: build, Transform: one.transform,
 					Threads: s.Threads, Seed: s.Seed, part: len(once),
 				}
 				missing := ""
@@ -154,6 +163,21 @@ func MakePlan(s *sweepfile.Sweep, shape Shape) (*Plan, error) {
 		}
 	}
 	return plan, nil
+}
+
+type transformed struct {
+	transform transform.Transform
+	build     indexes.Params
+}
+
+// product is every build after every transform.
+func product(transforms []transform.Transform, builds []indexes.Params) (out []transformed) {
+	for _, t := range transforms {
+		for _, b := range builds {
+			out = append(out, transformed{t, b})
+		}
+	}
+	return out
 }
 
 // whole is grid with every word of each setting that it does not name, for a family that brings a grid of
@@ -273,6 +297,8 @@ func unfit(j *Job, p Point, shape Shape) string {
 		return "the family is a program of its own, which is asked one query after another, or a batch"
 	case j.Family.Folder != "" && p.Mode == record.Batch && p.Workers > 1:
 		return "the family is a program of its own, whose batch is searched on one thread"
+	case j.Transform != transform.Transform{} && (j.Family.Folder != "" || j.Family.Remote != nil):
+		return "transforms are measured for families in annbench's own process"
 	case p.Mode == record.Batch && !j.Family.Batch:
 		return "the family has no batch search"
 	case p.Way != "" && unfiltered(j.Family, p.Among) != "":
@@ -280,7 +306,7 @@ func unfit(j *Job, p Point, shape Shape) string {
 	case j.Family.Fits != nil:
 		params := maps.Clone(j.Build)
 		maps.Copy(params, p.Search)
-		if err := j.Family.Fits(shape.Base, shape.Dim, params); err != nil {
+		if err := j.Family.Fits(shape.Base, j.Transform.Dim(shape.Dim), params); err != nil {
 			return err.Error()
 		}
 	}

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -14,6 +15,7 @@ import (
 	"annbench/bench/dataset"
 	"annbench/bench/record"
 	"annbench/bench/sweepfile"
+	"annbench/bench/transform"
 )
 
 // Preview is a plan with its estimate, as people and programs read it.
@@ -63,9 +65,18 @@ func NewPreview(sweep *sweepfile.Sweep, set *dataset.Set, plan *Plan, e Estimate
 func (p *Preview) WriteText(w io.Writer) error {
 	fmt.Fprintf(w, "%s: %d base vectors of %d dimensions, %d queries\n", p.Name, p.Base, p.Dim, p.Queries)
 	t := tablewriter.NewTable(w)
-	t.Header("family", "metric", "build", "search", "k", "mode")
+	smaller := slices.ContainsFunc(p.Cells, func(c record.Cell) bool { return c.Transform != "" })
+	head := []any{"family", "metric", "build", "search", "k", "mode"}
+	if smaller {
+		head = append(head, "vectors")
+	}
+	t.Header(head...)
 	for _, c := range p.Cells {
-		if err := t.Append(c.Family, c.Metric, c.Build, c.Search, c.K, c.Asked()); err != nil {
+		line := []any{c.Family, c.Metric, c.Build, c.Search, c.K, c.Asked()}
+		if smaller {
+			line = append(line, cmp.Or(c.Transform, transform.None))
+		}
+		if err := t.Append(line...); err != nil {
 			return err
 		}
 	}

@@ -65,7 +65,7 @@ func dominated(cell record.Cell, first map[record.Cell]*record.Record) bool {
 	for other, r := range first {
 		if other == cell || other.Family != cell.Family || other.Metric != cell.Metric || other.Dataset != cell.Dataset ||
 			other.K != cell.K || other.Threads != cell.Threads || other.Mode != cell.Mode || other.Workers != cell.Workers || other.Rate != cell.Rate ||
-			other.Filter != cell.Filter || other.Way != cell.Way || other.Churn != cell.Churn {
+			other.Transform != cell.Transform || other.Filter != cell.Filter || other.Way != cell.Way || other.Churn != cell.Churn {
 			continue
 		}
 		if r.Values[metric.Recall] >= own.Values[metric.Recall] &&

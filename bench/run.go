@@ -153,7 +153,7 @@ func (r *Run) open(ctx context.Context, sum *Summary) (c *coordinator, err error
 	if err := r.describe(c.set); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(checkFilters(r.Sweep, c.set), checkChurn(r.Sweep, c.set)); err != nil {
+	if err := errors.Join(r.Sweep.CheckTransforms(c.set.Base.Rows, c.set.Base.Dim), checkFilters(r.Sweep, c.set), checkChurn(r.Sweep, c.set)); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(r.Out, record.RecordsFile)
@@ -250,6 +250,12 @@ func (r *Run) describe(set *dataset.Set) (err error) {
 	d.Labels = nil
 	for i, label := range set.Labels {
 		d.Labels = append(d.Labels, record.LabelCount{Label: label, Base: base[i], Queries: queries[i]})
+	}
+	d.Transforms = nil
+	if len(r.Sweep.Data.Transform) > 0 {
+		for _, t := range r.Sweep.Transforms() {
+			d.Transforms = append(d.Transforms, record.Transform{Name: t.String(), Dim: t.Dim(d.Dim), Bytes: t.Bytes(d.Dim)})
+		}
 	}
 	d.Relevance, err = describeRelevance(set)
 	return err
@@ -506,7 +512,7 @@ func libraryOf(f *indexes.Family) string {
 
 func (c *coordinator) write(cell record.Cell, f *indexes.Family, rep int, seed uint64, fill func(*record.Record)) error {
 	r := record.Record{
-		Cell: cell, Library: libraryOf(f), Exact: f.Exact, Approach: f.Approach, External: f.Folder != "", Caller: f.Caller, Rep: rep, Seed: seed,
+		Cell: cell, Library: libraryOf(f), Exact: f.Exact && cell.Transform == "", Approach: f.Approach, External: f.Folder != "", Caller: f.Caller, Rep: rep, Seed: seed,
 		Engine: Engine, Time: time.Now().UTC(), Env: c.env,
 	}
 	fill(&r)

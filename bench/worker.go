@@ -49,6 +49,11 @@ type order struct {
 	Duration time.Duration  `json:"duration,omitempty"` // of the loops under load
 	Gallery  []int          `json:"gallery,omitempty"`  // queries whose answers are wanted
 
+	// Transform is what the vectors go through before they are indexed or searched for; empty: nothing. Fit is the file
+	// with what it has learnt, which the first that needs it writes.
+	Transform string `json:"transform,omitempty"`
+	Fit       string `json:"fit,omitempty"`
+
 	// Filters are those that are to be prepared with the truth; FilterSeed makes those that are made.
 	Filters    []filter.Filter `json:"filters,omitempty"`
 	FilterSeed uint64          `json:"filter_seed,omitempty"`
@@ -149,6 +154,7 @@ type worker struct {
 	judged bool
 
 	filtering filtering
+	small     smaller
 }
 
 func (w *worker) do(ctx context.Context) error {
@@ -162,6 +168,11 @@ func (w *worker) do(ctx context.Context) error {
 		return err
 	}
 	defer w.set.Close()
+	if w.Transform != "" {
+		if err := w.shrink(); err != nil {
+			return err
+		}
+	}
 	switch w.Do {
 	case doTruth:
 		return w.truth(ctx)
@@ -229,12 +240,14 @@ func (w *worker) checked() (*indexes.Family, indexes.BuildInput, error) {
 		maps.Copy(params, w.Points[0].Search)
 	}
 	var source indexes.Source
-	if source.File, source.Offset, err = w.set.BaseFile(w.Set); err != nil {
-		return nil, indexes.BuildInput{}, err
+	if w.Transform == "" { // else they are in no file
+		if source.File, source.Offset, err = w.set.BaseFile(w.Set); err != nil {
+			return nil, indexes.BuildInput{}, err
+		}
 	}
 	// The check reads every vector, so their pages are in memory before the clock starts.
 	in, err := family.Check(indexes.BuildInput{
-		Vectors: w.set.Base, Metric: w.Metric, Params: params, Threads: w.Threads, Seed: w.Seed,
+		Vectors: w.base(), Metric: w.Metric, Params: params, Threads: w.Threads, Seed: w.Seed,
 		Source: source, Scratch: filepath.Dir(w.Index),
 		Address: w.Server.Address, Name: w.Name, Data: w.Server.Data,
 	})
@@ -315,7 +328,7 @@ func (w *worker) search(ctx context.Context) error {
 	for _, p := range w.Points {
 		maxK = max(maxK, p.K)
 	}
-	queries, host := w.set.Queries, w.hostOf(family)
+	queries, host := w.queries(), w.hostOf(family)
 	shared := reply{Values: map[string]float64{}}
 	in := indexes.BuildInput{Metric: w.Metric, Params: params, Threads: w.Threads, Seed: w.Seed, Scratch: filepath.Dir(w.Index)}
 	if family.Folder != "" {
@@ -425,7 +438,7 @@ const lead = 5
 // rounds answers all queries once with every point, and then times blocks as it is asked. A worker that
 // waits does nothing: it also collects no garbage, which Go else does every two minutes.
 func (w *worker) rounds(ctx context.Context, host host, ix indexes.Index, truth *dataset.Truth, tune func(Point) error) error {
-	queries := w.set.Queries
+	queries := w.queries()
 	points, ready := make([]outcome, len(w.Points)), make([]float64, len(w.Points))
 	sampled := &sample{worker: w, truth: truth}
 	// The others continue if one setting fails, unless nothing can be written any more.
@@ -538,7 +551,7 @@ func (w *worker) rounds(ctx context.Context, host host, ix indexes.Index, truth 
 
 // load measures p in a mode that has more than one query in flight.
 func (w *worker) load(ix indexes.Index, p Point, m *outcome) (err error) {
-	queries, ask := w.set.Queries, w.asks(p)
+	queries, ask := w.queries(), w.asks(p)
 	var qps float64
 	if p.Mode == record.Batch {
 		if timed, ok := ix.(indexes.Timed); ok {
@@ -608,7 +621,7 @@ func (w *worker) score(ctx context.Context, host host, ix indexes.Index, truth *
 	if err != nil {
 		return fmt.Errorf("scoring: %w", err)
 	}
-	if family, err := lookup(w.Family); err == nil && family.Exact {
+	if family, err := lookup(w.Family); err == nil && family.Exact && w.Transform == "" {
 		if err := scores.CheckExact(); err != nil {
 			return err
 		}

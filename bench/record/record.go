@@ -32,6 +32,10 @@ type Cell struct {
 	Workers int     `json:"workers,omitempty"` // threads that search, in the modes of several; else 0
 	Rate    float64 `json:"rate,omitempty"`    // queries that arrive in a second, under [OpenLoop]; else 0
 
+	// Transform is what the vectors went through before they were indexed, like "pca:128"; empty: nothing. Truth and
+	// quality are by the vectors as they were.
+	Transform string `json:"transform,omitempty"`
+
 	// Filter names who may be answered, where not all may: an expression over attributes, or "selectivity=0.01
 	// correlation=near", or the files of one. Way is how that is seen to: inside the search, after it or before it; Factor,
 	// after it, says how many were asked for: so many times K over the share that passes.
@@ -98,7 +102,7 @@ func (c Cell) ID() string {
 // IndexFile is where a run that keeps indexes leaves the one that the cell was measured on, below the
 // results folder: cells that differ in how they are searched share a file.
 func (c Cell) IndexFile() string {
-	id := Cell{Dataset: c.Dataset, Metric: c.Metric, Family: c.Family, Build: c.Build, Threads: c.Threads}.ID()
+	id := Cell{Dataset: c.Dataset, Metric: c.Metric, Family: c.Family, Build: c.Build, Threads: c.Threads, Transform: c.Transform}.ID()
 	return IndexesDir + "/" + c.Family + "-" + id
 }
 
@@ -230,11 +234,20 @@ type Dataset struct {
 	Labels  []LabelCount `json:"labels,omitempty"` // in name order; absent where there are none
 	// Relevance says what makes an answer right beside its category; nil where only that does.
 	Relevance *Relevance `json:"relevance,omitempty"`
+	// Transforms are those whose vectors were indexed, in the order of the sweep; absent where vectors were as they are.
+	Transforms []Transform `json:"transforms,omitempty"`
 	// Embedding says how the vectors were made; nil where they were given.
 	Embedding *Embedding `json:"embedding,omitempty"`
 	Warnings  []string   `json:"warnings,omitempty"` // what the checks before a run found: duplicates, ...
 	// Difficulty says how hard the set is to search, for each metric that was measured.
 	Difficulty []Difficulty `json:"difficulty,omitempty"`
+}
+
+// Transform is one way in which vectors were made smaller before they were indexed; see [Cell.Transform].
+type Transform struct {
+	Name  string `json:"name"`  // "none", "pca:128", ...
+	Dim   int    `json:"dim"`   // dimensions that are left
+	Bytes int    `json:"bytes"` // that a vector takes up by itself
 }
 
 // Difficulty is how hard a data set is to search under a metric. What the metric does not define (LID and

@@ -13,6 +13,7 @@ import (
 	"annbench/bench/dataset"
 	"annbench/bench/dataset/vecfile"
 	"annbench/bench/record"
+	"annbench/bench/transform"
 	"annbench/indexes"
 	"annbench/indexes/external"
 	"annbench/indexes/vec"
@@ -90,6 +91,39 @@ func (s *Sweep) check(lookup lookup) error {
 		return err
 	}
 	return s.checkChurn()
+}
+
+// CheckTransforms reports the first of the data's transforms that does not go with a base of n vectors of dim
+// dimensions.
+func (s *Sweep) CheckTransforms(n, dim int) error {
+	for i, word := range s.Data.Transform {
+		t, err := transform.Parse(word)
+		if err == nil {
+			err = t.Check(n, dim)
+		}
+		if err != nil && s.file != nil {
+			return s.errorf(s.listPath("$.data.transform", i), "%v", err)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Transforms are those of the sweep, in its order; one, [transform.None], where it names none.
+func (s *Sweep) Transforms() []transform.Transform {
+	if len(s.Data.Transform) == 0 {
+		return []transform.Transform{{}}
+	}
+	var out []transform.Transform
+	for _, word := range s.Data.Transform {
+		t, err := transform.Parse(word)
+		if err != nil {
+			panic(err) // checked when the file was read
+		}
+		out = append(out, t)
+	}
+	return out
 }
 
 // More than any machine has, so that a slip of the pen is found before hours have passed.
@@ -187,6 +221,17 @@ func (s *Sweep) checkData() error {
 	}
 	if d.LeaveOneOut && d.Queries != "" {
 		return s.errorf("$.data.leave_one_out", "leave_one_out draws the queries from the vectors, so it does not go with a file of queries")
+	}
+	for i, word := range d.Transform {
+		if _, err := transform.Parse(word); err != nil {
+			return s.errorf(s.listPath("$.data.transform", i), "%v", err)
+		}
+		if slices.Contains(d.Transform[:i], word) {
+			return s.errorf(s.listPath("$.data.transform", i), "transform %s stands here twice", word)
+		}
+	}
+	if len(d.Transform) > 0 && (len(s.Filters) > 0 || len(s.Churn) > 0) {
+		return s.errorf("$.data.transform", "transform does not go with filters and churn, which are measured on the vectors as they are: give each a sweep file of its own")
 	}
 	for i, name := range d.Allow {
 		if err := dataset.CheckGate(name); err != nil {

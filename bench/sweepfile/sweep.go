@@ -130,6 +130,10 @@ type Data struct {
 	// Gains are the attributes that make an answer right in part, with their weights: `{colour: 2, pattern: 1}`. Default:
 	// every attribute that is true or false or has 2 to 50 texts, by the same weight; `{}` for none.
 	Gains map[string]float64 `yaml:"gains"`
+	// Transform makes the vectors smaller before they are indexed; several are compared: none, pca:N (principal
+	// components), first:N (the first dimensions), fp16, int8, binary (signs). Recall and mAP are against the vectors as
+	// they were. Default: none.
+	Transform OneOrMany[string] `yaml:"transform"`
 	// LeaveOneOut draws the queries and leaves them in the base; no query is its own answer.
 	LeaveOneOut bool `yaml:"leave_one_out"`
 	// Allow names what the checks of the data may find without ending the run; see

@@ -9,7 +9,7 @@ import (
 	"annbench/reports/say"
 )
 
-// compression is recall or mAP over bytes a vector, of every build within twice the least time in which a family comes
+// compression is recall or mAP over bytes a vector, of every build within four times the least time in which a family comes
 // up to [judge.Target]. Hollow: codes alone.
 func compression(name, what string) func(input) figure {
 	return func(in input) figure {

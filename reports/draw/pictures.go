@@ -29,6 +29,8 @@ var pictures = []struct {
 	{"map", Families, "Mean average precision", inFamilies, bars(metric.MAP)},
 	{"compression-recall", Compression, "Recall by bytes a vector", inBuilds, compression(metric.Recall, "recall")},
 	{"compression-map", Compression, "Mean average precision by bytes a vector", inBuilds, compression(metric.MAP, "mAP")},
+	{"transform-recall", Transforms, "Recall of smaller vectors", inBuilds, transforms(metric.Recall, "recall")},
+	{"transform-map", Transforms, "Mean average precision of smaller vectors", inBuilds, transforms(metric.MAP, "mAP")},
 	{"latency", Load, "Search time over queries", ", by family. The table of every cell holds the same numbers.", tails},
 	{"throughput", Load, "Throughput", inCells, load(record.Throughput)},
 	{"batch", Load, "Throughput in batches", inCells, load(record.Batch)},
@@ -62,6 +64,7 @@ const (
 	Depth                    // how many answers are looked at: any number
 	Data                     // any number
 	Compression              // what compression costs: any number
+	Transforms               // how small the embedding may be: any number
 	Relevance                // by item and by grade: any number
 )
 
@@ -81,6 +84,7 @@ var sizes = map[Place]struct {
 	Data:     {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
 
 	Compression: {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
+	Transforms:  {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
 	Relevance:   {barWidth, []size{{480, "wide"}, {340, "narrow"}}},
 }
 

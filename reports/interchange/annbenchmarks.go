@@ -60,6 +60,9 @@ func WriteAnnBenchmarks(r *record.Results, out, name string) (written, without i
 			algo += "-batch"
 		}
 		path := filepath.Join(dir, fmt.Sprint(cell.K), algo, cmp.Or(annName(cell.Settings()), "default")+".hdf5")
+		if cell.Transform != "" {
+			path = strings.TrimSuffix(path, ".hdf5") + "_" + strings.ReplaceAll(cell.Transform, ":", "-") + ".hdf5"
+		}
 		if cell.Workers > 0 || cell.Threads > 1 {
 			path = strings.TrimSuffix(path, ".hdf5") + fmt.Sprintf("_t%d_w%d.hdf5", cell.Threads, cell.Workers)
 		}

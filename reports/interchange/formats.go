@@ -39,7 +39,7 @@ var Formats = []struct {
 // itself, and every value of package metric's table in base units; what was not measured is empty.
 func CSV(out io.Writer, r *judge.Report) error {
 	w := csv.NewWriter(out)
-	head := []string{"cell", "dataset", "metric", "family", "library", "build_settings", "search_settings", "k", "threads", "mode", "workers", "rate", "rep", "seed", "engine", "time", "status", "error"}
+	head := []string{"cell", "dataset", "metric", "family", "library", "build_settings", "search_settings", "k", "threads", "mode", "workers", "rate", "transform", "rep", "seed", "engine", "time", "status", "error"}
 	for _, info := range metric.Table {
 		head = append(head, info.Name)
 	}
@@ -51,12 +51,16 @@ func CSV(out io.Writer, r *judge.Report) error {
 		id := c.ID()
 		for _, rep := range row.Reps {
 			line := []string{
-				id, c.Dataset, c.Metric, c.Family, rep.Library, c.Build, c.Search, strconv.Itoa(c.K), strconv.Itoa(c.Threads), c.Mode, strconv.Itoa(c.Workers), exactly(c.Rate),
+				id, c.Dataset, c.Metric, c.Family, rep.Library, c.Build, c.Search, strconv.Itoa(c.K), strconv.Itoa(c.Threads), c.Mode, strconv.Itoa(c.Workers), exactly(c.Rate), c.Transform,
 				strconv.Itoa(rep.Rep), strconv.FormatUint(rep.Seed, 10), rep.Engine, rep.Time.UTC().Format(time.RFC3339), string(rep.Status), rep.Error,
 			}
 			for _, info := range metric.Table {
 				s := ""
-				if v, ok := rep.Values[info.Name]; ok {
+				v, ok := rep.Values[info.Name]
+				if src := r.Source(c.Dataset); info.Name == metric.PerVector && src != nil && rep.Status == record.OK {
+					v, ok = metric.BytesPerVector(rep.Values, src.Dataset.Base)
+				}
+				if ok {
 					s = exactly(v)
 				}
 				line = append(line, s)
@@ -244,6 +248,9 @@ func gobenchName(c record.Cell) string {
 	parts = append(parts, strings.Fields(c.Settings())...)
 	if c.Threads != 1 {
 		parts = append(parts, "buildthreads="+strconv.Itoa(c.Threads))
+	}
+	if c.Transform != "" {
+		parts = append(parts, "transform="+c.Transform)
 	}
 	if c.Mode != record.Latency {
 		parts = append(parts, "mode="+c.Mode)

@@ -43,7 +43,7 @@ type CompressedAt struct {
 }
 
 // budgetSteps are the times that builds are compared at, over the least time in which a family comes up to [Target].
-var budgetSteps = []float64{1, 2, 4, 8}
+var budgetSteps = []float64{2, 4, 8}
 
 // Compression is nil where builds do not differ in their bytes a vector by a fifth at least, or no family comes up to
 // [Target].

@@ -67,11 +67,13 @@ type Terms struct {
 	Mode    string
 	Workers int
 	Rate    float64
+	// Transform is what the vectors went through before they were indexed; empty: nothing.
+	Transform string
 }
 
 // TermsOf returns the terms of a cell.
 func TermsOf(c record.Cell) Terms {
-	return Terms{c.Dataset, c.Metric, c.K, c.Threads, c.Mode, c.Workers, c.Rate}
+	return Terms{c.Dataset, c.Metric, c.K, c.Threads, c.Mode, c.Workers, c.Rate, c.Transform}
 }
 
 // Note is a doubt about the results as a whole.
@@ -415,6 +417,8 @@ func (r *Report) compareTerms(a, b Terms) int {
 		cmp.Compare(a.Threads, b.Threads),
 		cmp.Compare(a.Workers, b.Workers),
 		cmp.Compare(a.Rate, b.Rate),
+		cmp.Compare(r.transformRank(a), r.transformRank(b)),
+		cmp.Compare(a.Transform, b.Transform),
 	)
 }
 
@@ -425,6 +429,19 @@ func (r *Report) datasetRank(digest string) int {
 		}
 	}
 	return len(r.Sources)
+}
+
+// transformRank is the place of a's transform in the sweep; nothing is first.
+func (r *Report) transformRank(a Terms) int {
+	src := r.Source(a.Dataset)
+	if src == nil || a.Transform == "" {
+		return -1
+	}
+	i := slices.IndexFunc(src.Dataset.Transforms, func(t record.Transform) bool { return t.Name == a.Transform })
+	if i < 0 {
+		return len(src.Dataset.Transforms)
+	}
+	return i
 }
 
 func compareFamilies(a, b *Row) int {

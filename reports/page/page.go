@@ -99,6 +99,8 @@ type pageData struct {
 	Equals      []equalView
 	Compression *say.Compression
 	Compressed  []template.HTML // its pictures
+	Small       *say.Transforms
+	SmallPlots  []template.HTML
 	Latency     []template.HTML
 	Depths      []template.HTML // precision by the number of answers shown
 	Filters     []filterBlock   // searches under filters
@@ -280,6 +282,7 @@ func newPage(r *judge.Report, o Options) *pageData {
 		d.Equals = append(d.Equals, equalView{e, fmt.Sprintf("equal%d", i)})
 	}
 	d.Compression = say.CompressionOf(r.Compression(r.Focus))
+	d.Small = say.TransformsOf(r.Transforms(r.Focus))
 	d.confusion()
 	d.pipeline()
 	d.families(choices)
@@ -373,6 +376,8 @@ func (d *pageData) pictures() {
 			d.Bars = append(d.Bars, html)
 		case draw.Compression:
 			d.Compressed = append(d.Compressed, html)
+		case draw.Transforms:
+			d.SmallPlots = append(d.SmallPlots, html)
 		case draw.Load:
 			d.Latency = append(d.Latency, html)
 		case draw.Relevance:
@@ -404,6 +409,14 @@ func (d *pageData) legend(families []string) {
 
 // Focus is the terms that the page is about.
 func (d *pageData) Focus() judge.Terms { return d.r.Focus }
+
+// ValueOf is a value of a row, or none of a row that is not there.
+func (d *pageData) ValueOf(row *judge.Row, name string) shown {
+	if row == nil {
+		return shown{Text: say.Missing, Title: "not measured"}
+	}
+	return show(row, name)
+}
 
 // FamilyColumns heads the table of families.
 func (d *pageData) FamilyColumns() []say.Column {

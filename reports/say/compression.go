@@ -37,7 +37,7 @@ func CompressionOf(c *judge.Compression) *Compression {
 	out := &Compression{
 		Title: CompressionTitle,
 		Says: fmt.Sprintf("Bytes a vector of each build, the smallest first, and the highest recall@%d that it comes up to within a time a query, with the mAP of that setting: "+
-			"the least time in which any family comes up to recall %s, and two, four and eight times that. Bytes are by the family's formula, or where it has none those of the saved index. "+
+			"two, four and eight times the least time in which any family comes up to recall %s. Bytes are by the family's formula, or where it has none those of the saved index. "+
 			"An index holds the full vectors or codes alone; full vectors can be for refinement, which compares the best answers of the codes again.", c.Terms.K, trimmed(judge.Target)),
 	}
 	for _, s := range c.Seconds {

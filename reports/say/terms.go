@@ -17,7 +17,11 @@ func ChoiceRule(k int) string {
 // Terms is terms in words, without the data set: "cosine, k = 10, built with 1 thread, one query
 // in flight".
 func Terms(t judge.Terms) string {
-	return fmt.Sprintf("%s, k = %d, built with %s, %s", t.Metric, t.K, Plural(t.Threads, "thread", "threads"), Asked(t))
+	s := fmt.Sprintf("%s, k = %d, built with %s, %s", t.Metric, t.K, Plural(t.Threads, "thread", "threads"), Asked(t))
+	if t.Transform != "" {
+		s += ", vectors by " + t.Transform
+	}
+	return s
 }
 
 // Asked is how queries are put, in words.
@@ -63,7 +67,16 @@ func Differing(r *judge.Report, t judge.Terms) string {
 	add(fmt.Sprintf("k = %d", t.K), func(o judge.Terms) bool { return o.K != t.K })
 	add(Plural(t.Threads, "thread", "threads"), func(o judge.Terms) bool { return o.Threads != t.Threads })
 	add(Asked(t), func(o judge.Terms) bool { return o.Mode != t.Mode || o.Workers != t.Workers || o.Rate != t.Rate })
+	add("vectors "+transformName(t.Transform), func(o judge.Terms) bool { return o.Transform != t.Transform })
 	return strings.Join(parts, ", ")
+}
+
+// transformName is a transform as people write it.
+func transformName(name string) string {
+	if name == "" {
+		return "as they are"
+	}
+	return "by " + name
 }
 
 // Repetitions is the number of repetitions that a row rests on, of how many were tried where some were lost.

@@ -147,8 +147,48 @@ func (t *tabler) terms(terms judge.Terms) error {
 	if err := t.compression(say.CompressionOf(t.r.Compression(terms))); err != nil {
 		return err
 	}
+	if terms == t.r.Focus {
+		if err := t.transforms(say.TransformsOf(t.r.Transforms(terms))); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintln(t.w)
 	return nil
+}
+
+func (t *tabler) transforms(s *say.Transforms) error {
+	if s == nil {
+		return nil
+	}
+	t.heading(3, s.Title)
+	t.paragraph(s.Answer)
+	t.paragraph(s.Says)
+	head := []string{"vectors", "dimensions", "bytes"}
+	for _, c := range s.Columns {
+		head = append(head, c.Title)
+	}
+	head = append(head, "fastest at the target", "its time")
+	var rows [][]string
+	for _, l := range s.Lines {
+		line := []string{l.Name, l.Dim, l.Bytes}
+		if l.Smallest {
+			line[2] = t.strong(l.Bytes)
+		}
+		for _, c := range s.Columns {
+			text := say.Missing
+			if l.Row != nil {
+				if v, ok := l.Row.Value(c.Name); ok {
+					text = say.Quantity(c.Name, v.Median)
+					if c.Name == metric.MAPDelta {
+						text = say.Signed(v.Median)
+					}
+				}
+			}
+			line = append(line, text)
+		}
+		rows = append(rows, append(line, l.Fastest, l.Time))
+	}
+	return t.render(head, rows)
 }
 
 func (t *tabler) equal(e *say.Equal) error {
