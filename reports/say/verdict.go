@@ -151,7 +151,7 @@ func callOf(c judge.Call) string {
 	case judge.CallTurns:
 		return "The answer rests on what the mere call costs: " + floor + ", and without that it would be the fastest."
 	case judge.CallMost:
-		return "Most of the answer's time is not its search: " + floor + "."
+		return "More than half of the answer's time may be the call and not its search: " + floor + "."
 	}
 	return ""
 }
