@@ -49,6 +49,9 @@ func results(t *testing.T) string {
 			add("ivfpq-faiss", "m=8 nbits=8 nlist=8 train=0", "nprobe=2", .2, 8000, 25, 2e6, .6)
 			add("forest", "bounds=false leaf=128 trees=50", fmt.Sprintf("search_k=%d", 50*k), .9, 5000, 2, 130e6, .79)
 			add("hnsw-coder", "M=2 Ml=0.25", fmt.Sprintf("ef=20 fetch=%d", k), .01, 20000, 5, 200e6, .3)
+			add("annoy", "trees=50", "search_k=-1", .91, 3100, 3, 140e6, .79)
+			add("annoy", "trees=10", "search_k=-1", .5, 3200, 3, 140e6, .79)
+			add("nmslib-hnsw", "M=2 efConstruction=200", "efSearch=20", .2, 21000, 4, 120e6, .4)
 			add("hnsw-faiss", "M=32", "ef=1", .97, 9000, 12, 110e6, .8)
 			add("ivfflat-faiss", "nlist=256", "nprobe=8", .96, 4500, 2, 104e6, .8)
 		}
@@ -94,6 +97,16 @@ func TestFindings(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the findings do not say %q", want)
 		}
+	}
+	_, own, _ := strings.Cut(b.String(), "## With the write-up's own libraries")
+	own, _, _ = strings.Cut(own, "\n## ")
+	for _, want := range []string{"| annoy | trees=50 search_k=-1 | 3006.0 (3000.4–3011.6) | 0.322", "| nmslib-hnsw | M=2 efConstruction=200 efSearch=20 | 4008.0"} {
+		if !strings.Contains(own, want) {
+			t.Errorf("of the write-up's own libraries, the findings do not say %q: %s", want, own)
+		}
+	}
+	if strings.Contains(own, "trees=10") {
+		t.Error("a setting that is not the write-up's is said to be")
 	}
 	if t.Failed() {
 		t.Log(b.String())
