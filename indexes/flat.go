@@ -111,8 +111,8 @@ func (x *flat) SearchAmong(dst []vec.Neighbor, q []float32, k int, among *vec.Se
 	if x.ranker == nil {
 		return dst, errClosed(x.family)
 	}
-	if x.ids != nil {
-		return dst, fmt.Errorf("searching %s: vectors were added or removed: it cannot be searched under a filter any more", x.family.Name)
+	if x.ids != nil && len(x.ids) != int(x.next) { // rows are no IDs any more
+		return dst, fmt.Errorf("searching %s: vectors were removed: it cannot be searched under a filter any more", x.family.Name)
 	}
 	base := x.ranker.Base()
 	if err := askable(x.family, base.Dim, q, k); err != nil {

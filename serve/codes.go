@@ -35,6 +35,11 @@ const (
 	badEvent
 	noList
 	noExperiment
+	noAdding
+	badItems
+	badAttribute
+	itemExists
+	noTaker
 	busy
 	gone
 	internal
@@ -73,6 +78,11 @@ var codes = [numCodes]string{
 	badEvent:       "event",
 	noList:         "list",
 	noExperiment:   "experiment",
+	noAdding:       "adding",
+	badItems:       "items",
+	badAttribute:   "attribute",
+	itemExists:     "exists",
+	noTaker:        "no_taker",
 	busy:           "busy",
 	gone:           "gone",
 	internal:       "internal",

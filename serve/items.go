@@ -27,7 +27,7 @@ func (s *Server) view(n int) itemView {
 	l := s.Library
 	item := l.items[n]
 	v := itemView{Item: n, ID: item.id, Category: l.label(n), HeldOut: item.base < 0, Board: l.board(item.id)}
-	if _, full := l.group[item.id]; full || l.pictures != nil && l.pictures.Meta.Thumbs > 0 {
+	if _, full := l.group[item.id]; full || n < l.first && l.pictures != nil && l.pictures.Meta.Thumbs > 0 {
 		v.Picture = api + "/items/" + strconv.Itoa(n) + "/picture"
 	}
 	return v

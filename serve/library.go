@@ -31,6 +31,7 @@ type Library struct {
 	set     *dataset.Set
 	ranker  *vec.Ranker
 	items   []libraryItem // base and queries, by number; an item that is in neither has no vector
+	first   int           // number of the first item that was added: it and those behind it have no picture
 	base    []int32       // number of each base vector
 	byID    map[string]int
 	labels  []labelled
@@ -111,6 +112,7 @@ func NewLibrary(c LibraryConfig) (*Library, error) {
 	for i := range l.items {
 		l.items[i] = libraryItem{label: -1, base: -1, query: -1}
 	}
+	l.first = rows
 	l.labels = make([]labelled, len(c.Set.Labels))
 	for i, name := range c.Set.Labels {
 		l.labels[i].name = name

@@ -28,7 +28,7 @@ func (s *Server) itemPicture(w http.ResponseWriter, req *http.Request) error {
 	l := s.Library
 	switch size := req.URL.Query().Get("size"); size {
 	case "", "small":
-		if l.pictures != nil {
+		if l.pictures != nil && n < l.first {
 			b, ok, err := l.pictures.Thumb(n)
 			if err != nil {
 				return err
@@ -43,7 +43,7 @@ func (s *Server) itemPicture(w http.ResponseWriter, req *http.Request) error {
 	}
 	p, ok := l.group[l.items[n].id]
 	if l.source == nil || !ok {
-		if l.pictures != nil {
+		if l.pictures != nil && n < l.first {
 			if b, ok, err := l.pictures.Thumb(n); err == nil && ok {
 				return sendPicture(w, b)
 			}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"annbench/bench/record"
 	"annbench/indexes"
@@ -29,7 +30,10 @@ type Point struct {
 	Missing string             // why it cannot be searched; empty where it can
 
 	index   indexes.Index
-	filters bool // it looks at a filter while it searches
+	lock    *sync.RWMutex // writing: what follows, and adding to the index
+	rows    int           // that it has
+	stuck   error         // why it took no more
+	filters bool          // it looks at a filter while it searches
 }
 
 // close frees the index.
@@ -64,6 +68,7 @@ func OpenPoints(ctx context.Context, r *record.Results, lib *Library, o PointOpt
 	for _, rec := range choosePoints(rep, lib.metric, orElse(o.PerFamily, 3)) {
 		points = append(points, &Point{
 			ID: rec.Cell.ID(), Cell: rec.Cell, Library: rec.Library, Exact: rec.Exact, Values: rec.Values,
+			lock: new(sync.RWMutex), rows: lib.set.Base.Rows,
 		})
 		p := points[len(points)-1]
 		if err := p.open(ctx, r.Dir, lib, rec.Seed, o); err != nil {

@@ -68,7 +68,7 @@ func (d *stand) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 
 // free closes a content that nobody uses.
 func (s *Server) free() {
-	if s.Content.Close == nil {
+	if s.owner.servers.Add(-1) > 0 || s.Content.Close == nil {
 		return
 	}
 	if err := s.Content.Close(); err != nil {
@@ -81,6 +81,13 @@ func (s *Server) free() {
 func (s *Server) Replace(c Content) error {
 	if c.Library == nil {
 		return errors.New("serving: there is no library")
+	}
+	s.adding.Lock()
+	defer s.adding.Unlock()
+	if s.Additions != nil {
+		if err := c.catchUp(s.Additions); err != nil {
+			return err
+		}
 	}
 	next := newServer(s.Config, c, s.shared)
 	s.stand.mu.Lock()

@@ -95,7 +95,8 @@ type queryView struct {
 type resultView struct {
 	Index            string       `json:"index"`
 	SearchSeconds    float64      `json:"search_seconds"`
-	Asked            int          `json:"asked"` // k that the index was asked for: more than the reply's with a category
+	Asked            int          `json:"asked"`           // k that the index was asked for: more than the reply's with a category
+	Lacks            int          `json:"lacks,omitempty"` // items that were added, and that the index does not have
 	Answers          []answerView `json:"answers"`
 	Recall           *float64     `json:"recall,omitempty"`
 	AveragePrecision *float64     `json:"average_precision,omitempty"`
@@ -400,6 +401,7 @@ func (s *Server) ask(ctx context.Context, id string, j *judge, judged bool) (res
 			return out, err
 		}
 		out.SearchSeconds = time.Since(began).Seconds()
+		out.Lacks = p.lacks(s.Library.set.Base.Rows)
 		s.metrics.search.WithLabelValues(p.Cell.Family, id).Observe(out.SearchSeconds)
 	}
 	var distances []float64
@@ -424,8 +426,8 @@ func (s *Server) ask(ctx context.Context, id string, j *judge, judged bool) (res
 // Under a filter, an index that can looks at it while it searches; any other is asked for more and more likewise.
 func (j *judge) through(p *Point) (got []vec.Neighbor, asked int, err error) {
 	n := j.set.Base.Rows
-	if filterer, ok := p.index.(indexes.Filterer); ok && j.among != nil && p.filters {
-		got, err = filterer.SearchAmong(nil, j.q.vector, min(n, j.k+1), j.among)
+	if _, ok := p.index.(indexes.Filterer); ok && j.among != nil && p.filters {
+		got, err = p.search(nil, j.q.vector, min(n, j.k+1), n, j.among)
 		return without(got, j.q.self, j.k), j.k, err
 	}
 	passes := func(id int32) bool { return j.set.BaseLabels[id] == j.label }
@@ -441,7 +443,7 @@ func (j *judge) through(p *Point) (got []vec.Neighbor, asked int, err error) {
 		ask = min(n, max(ask, 4*j.k))
 	}
 	for {
-		if got, err = p.index.Search(got[:0], j.q.vector, ask); err != nil {
+		if got, err = p.search(got[:0], j.q.vector, ask, n, nil); err != nil {
 			return nil, ask, err
 		}
 		if all {

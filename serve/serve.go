@@ -27,6 +27,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -68,6 +69,9 @@ type Config struct {
 	Hosts []string
 	// Experiment, where not nil, is answered by the index "experiment", on the page /shop.
 	Experiment *Experiment
+	// Additions, where not nil, takes the items that are added by POST /items; a token is needed then. The server serves
+	// those that are in it. It is closed by whoever opened it.
+	Additions *Additions
 	// Log takes a line for every request; nil for nobody.
 	Log *slog.Logger
 }
@@ -79,6 +83,7 @@ type Server struct {
 	points   map[string]*Point
 	pictures *pictureCache
 	use      use
+	owner    *owner
 	answers  http.Handler
 }
 
@@ -94,8 +99,10 @@ type shared struct {
 	held     atomic.Int64 // bytes of bodies that requests hold
 	patience patience
 	crowd    *crowd
-	stopping chan struct{} // closed when the server is to end
-	underWay atomic.Int64  // requests
+	stopping chan struct{}              // closed when the server is to end
+	underWay atomic.Int64               // requests
+	handler  func(*Server) http.Handler // routes, which lead back here
+	adding   sync.Mutex                 // held while items are added, or the content is replaced
 }
 
 // patience is how long things may take. Clients that are slow are dropped, so that they cost memory for so long
@@ -114,7 +121,15 @@ func New(c Config) (*Server, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &shared{guesses: guesses{waiting: map[netip.Prefix]int{}}}
+	if c.Additions != nil {
+		if c.Token == "" {
+			return nil, errors.New("serving: new items are taken with a token alone")
+		}
+		if err := c.Content.catchUp(c.Additions); err != nil {
+			return nil, err
+		}
+	}
+	s := &shared{handler: (*Server).routes, guesses: guesses{waiting: map[netip.Prefix]int{}}}
 	s.patience = patience{
 		header: 5 * time.Second, body: 20 * time.Second, write: 60 * time.Second, idle: 60 * time.Second, guess: 300 * time.Millisecond,
 		queue: 20 * time.Second, decode: 10 * time.Second, grace: 3 * time.Second,
@@ -142,6 +157,8 @@ func newServer(c Config, content Content, all *shared) *Server {
 	}
 	c.Content = content
 	s := &Server{Config: c, shared: all, points: map[string]*Point{}, pictures: newPictureCache(64 << 20)}
+	s.owner = &owner{}
+	s.owner.servers.Add(1)
 	for _, p := range c.Points {
 		s.points[p.ID] = p
 	}
@@ -236,6 +253,7 @@ var routes = []route{
 	{"GET", api + "/about", (*Server).about},
 	{"GET", api + "/indexes", (*Server).listIndexes},
 	{"GET", api + "/items", (*Server).listItems},
+	{"POST", api + "/items", (*Server).addItems},
 	{"GET", api + "/items/{item}", (*Server).oneItem},
 	{"GET", api + "/items/{item}/picture", (*Server).itemPicture},
 	{"GET", api + "/boards", (*Server).listBoards},
@@ -263,16 +281,19 @@ var files = []struct{ path, file, kind string }{
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
+	methods := map[string][]string{}
 	for _, r := range routes {
 		mux.HandleFunc(r.method+" "+r.pattern, func(w http.ResponseWriter, req *http.Request) {
 			if err := r.handle(s, w, req); err != nil {
 				s.fail(w, req, err)
 			}
 		})
-		// Another method is refused in the API's own form.
-		mux.HandleFunc(r.pattern, func(w http.ResponseWriter, req *http.Request) {
-			w.Header().Set("Allow", r.method)
-			s.fail(w, req, problem{http.StatusMethodNotAllowed, badMethod, fmt.Sprintf("%s takes %s, not %s.", r.pattern, r.method, req.Method)})
+		methods[r.pattern] = append(methods[r.pattern], r.method)
+	}
+	for pattern, takes := range methods { // any other is refused in the API's own form
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, req *http.Request) {
+			w.Header().Set("Allow", strings.Join(takes, ", "))
+			s.fail(w, req, problem{http.StatusMethodNotAllowed, badMethod, fmt.Sprintf("%s takes %s, not %s.", pattern, strings.Join(takes, " or "), req.Method)})
 		})
 	}
 	for _, f := range files {

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"annbench/bench/dataset"
+	"annbench/bench/dataset/attributes"
 	"annbench/bench/dataset/collection"
 	"annbench/bench/record"
 	"annbench/indexes/vec"
@@ -40,6 +41,12 @@ const (
 // fixture is a library of vectors around three directions, with a flat and a forest index built on
 // them, on a server.
 func fixture(t testing.TB, change func(*Config)) *Server {
+	t.Helper()
+	return fixtureOf(t, []string{"flat", "forest"}, change)
+}
+
+// fixtureOf is fixture with indexes of these families, with build settings behind a blank. The items have a price and a fabric.
+func fixtureOf(t testing.TB, families []string, change func(*Config)) *Server {
 	t.Helper()
 	dir := t.TempDir()
 	w, err := collection.Create(filepath.Join(dir, "all"), testDim)
@@ -67,6 +74,15 @@ func fixture(t testing.TB, change func(*Config)) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { all.Close() })
+	var fabrics []string
+	prices := make([]float64, testItems)
+	for i := range testItems {
+		fabrics, prices[i] = append(fabrics, []string{"silk", "wool"}[i%2]), float64(i)
+	}
+	priced := &attributes.Table{Rows: testItems, Columns: []attributes.Column{{Name: "price", Kind: attributes.Number, Values: prices}}}
+	if all.Attributes, err = priced.With("fabric", fabrics); err != nil {
+		t.Fatal(err)
+	}
 	at, err := dataset.Split(t.Context(), all, dataset.SplitConfig{Queries: 6, Seed: 1}, dir)
 	if err != nil {
 		t.Fatal(err)
@@ -77,9 +93,10 @@ func fixture(t testing.TB, change func(*Config)) *Server {
 	}
 	t.Cleanup(func() { set.Close() })
 	results := &record.Results{Dir: dir, Dataset: record.Dataset{Name: "test", Digest: set.Digest}}
-	for _, family := range []string{"flat", "forest"} {
+	for _, family := range families {
+		family, build, _ := strings.Cut(family, " ")
 		results.Records = append(results.Records, record.Record{
-			Cell:   record.Cell{Dataset: set.Digest, Metric: "cosine", Family: family, K: 5, Mode: record.Latency, Threads: 1},
+			Cell:   record.Cell{Dataset: set.Digest, Metric: "cosine", Family: family, Build: build, K: 5, Mode: record.Latency, Threads: 1},
 			Status: record.OK, Values: map[string]float64{"recall": 1, "latency_mean": 1e-5}, Exact: family == "flat",
 		})
 	}
@@ -647,6 +664,10 @@ func TestCodes(t *testing.T) {
 	waits := fixture(t, func(c *Config) { c.Searches = 1 })
 	waits.searches.slots <- struct{}{}
 	clicked, visitor, shown := showing(t)
+	taking := adding(t, t.TempDir(), "flat")
+	rigid := adding(t, t.TempDir(), "forest")
+	token := []string{"Authorization", "Bearer " + taking.Token}
+	const ones = `"vector":[1,1,1,1,1,1,1,1]`
 
 	var file bytes.Buffer
 	if err := png.Encode(&file, image.NewGray(image.Rect(0, 0, 2, 2))); err != nil {
@@ -690,6 +711,11 @@ func TestCodes(t *testing.T) {
 		badEvent:       {clicked, "POST", "/events", `{"impression":"` + shown + `","rank":1,"what":"x"}`, []string{"Cookie", visitor}, 400},
 		noList:         {clicked, "POST", "/events", `{"impression":"x","rank":1,"what":"click"}`, []string{"Cookie", visitor}, 403},
 		noExperiment:   {plain, "POST", "/events", `{}`, nil, 404},
+		noAdding:       {plain, "POST", "/items", `{"items":[{"id":"a",` + ones + `}]}`, nil, 403},
+		badItems:       {taking, "POST", "/items", `{"items":[]}`, token, 400},
+		badAttribute:   {taking, "POST", "/items", `{"items":[{"id":"a",` + ones + `,"attributes":{"price":"x"}}]}`, token, 400},
+		itemExists:     {taking, "POST", "/items", `{"items":[{"id":"a",` + ones + `},{"id":"a",` + ones + `}]}`, token, 409},
+		noTaker:        {rigid, "POST", "/items", `{"items":[{"id":"a",` + ones + `}]}`, token, 409},
 		busy:           {full, "POST", "/search", `{}`, nil, 503},
 		gone:           {waits, "POST", "/search", `{"item":1,"index":"exact"}`, nil, 499},
 		internal:       {faulty, "POST", "/search", picture, nil, 500},

@@ -525,6 +525,7 @@ type Set struct {
 	baseAttributes, queryAttributes *attributes.Table // nil where there are none
 
 	closers []interface{ Close() error }
+	grown   bool              // it comes from [Set.Grown]
 	counts  []int             // base vectors by label
 	files   map[string]string // see [setMeta.Files]
 
@@ -669,4 +670,36 @@ func (s *Set) BaseFile(dir string) (path string, offset int64, err error) {
 		return "", 0, err
 	}
 	return path, info.Size() - 4*int64(s.Base.Rows)*int64(s.Base.Dim), nil
+}
+
+// Grown is s with more rows in its base: their vectors, labels (-1 for none), rows in the collection, which follow those
+// that there are, and attributes, nil where s has none. s stays as it is, and must stay open while the other is used, which
+// has nothing to close. Subtle: the slices of the other grow behind what s sees of them, so that a set may grow once.
+func (s *Set) Grown(more vec.Matrix, labels, rows []int32, table *attributes.Table) (*Set, error) {
+	if more.Dim != s.Base.Dim || len(labels) != more.Rows || len(rows) != more.Rows {
+		return nil, fmt.Errorf("%d vectors of %d dimensions with %d labels and %d rows cannot follow vectors of %d dimensions", more.Rows, more.Dim, len(labels), len(rows), s.Base.Dim)
+	}
+	out := &Set{
+		Dir: s.Dir, Digest: s.Digest, Collection: s.Collection, Queries: s.Queries, Labels: s.Labels, QueryLabels: s.QueryLabels, QueryRows: s.QueryRows,
+		LeaveOneOut: s.LeaveOneOut, Relevance: s.Relevance, queryAttributes: s.queryAttributes, files: s.files, baseItems: s.baseItems, queryItems: s.queryItems,
+	}
+	before := *s
+	if !s.grown { // what is mapped is never written to
+		before.Base.Data, before.BaseLabels, before.BaseRows = slices.Clip(s.Base.Data), slices.Clip(s.BaseLabels), slices.Clip(s.BaseRows)
+	}
+	out.grown = true
+	out.Base = vec.Matrix{Data: append(before.Base.Data, more.Data...), Rows: s.Base.Rows + more.Rows, Dim: s.Base.Dim}
+	out.BaseLabels = append(before.BaseLabels, labels...)
+	out.BaseRows = append(before.BaseRows, rows...)
+	out.counts = slices.Clone(s.counts)
+	for _, label := range labels {
+		if label >= 0 {
+			out.counts[label]++
+		}
+	}
+	var err error
+	if s.baseAttributes != nil {
+		out.baseAttributes, err = attributes.Concat(s.baseAttributes, s.Base.Rows, table, more.Rows)
+	}
+	return out, err
 }

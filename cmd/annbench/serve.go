@@ -31,6 +31,7 @@ type serveCmd struct {
 	Interleave string   `help:"Mix the answers of two indexes (families, IDs, or exact) on the page /shop, and note what is clicked." xor:"experiment" placeholder:"A,B"`
 	Split      string   `help:"Answer each session on the page /shop by one of two indexes, and note what is clicked." xor:"experiment" placeholder:"A,B"`
 	Clicks     string   `help:"Folder of the log of clicks. Default: RESULTS/clicks." placeholder:"DIR" s3:"work"`
+	AddItems   bool     `help:"Take new items (POST /api/v1/items), with the token, and keep them in RESULTS/added."`
 	NoModel    bool     `help:"Do not load the model: items can be searched for, pictures cannot."`
 }
 
@@ -41,6 +42,8 @@ what two of the measured indexes answer, side by side. docs/howto/serve.md has t
 
 Indexes that the run kept (--keep-indexes) are loaded; others are built again with their recorded
 settings, and kept from then on. SIGHUP opens the results again, without losing a request.
+
+With --add-items, programs add items by POST /api/v1/items, which needs the token.
 
 If --listen is an address that other machines can reach, every request needs a token: the value of
 ANNBENCH_TOKEN, or a random one that is printed.
@@ -82,6 +85,14 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 		}
 	}
 	defer func() { err = errors.Join(err, finish()) }()
+	if c.AddItems {
+		additions, done, err := c.additions(ctx, content.Library)
+		if err != nil {
+			return errors.Join(err, content.Close())
+		}
+		defer done()
+		config.Additions = additions
+	}
 	server, err := serve.New(config)
 	if err != nil {
 		return errors.Join(err, content.Close())
@@ -107,6 +118,26 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 		return err // what is left at work may still use what would be closed
 	}
 	return server.Close()
+}
+
+// additions opens the file of new items. No other process writes to it until done is called.
+func (c *serveCmd) additions(ctx context.Context, l *serve.Library) (a *serve.Additions, done func(), err error) {
+	dir := filepath.Join(c.Results, "added")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, nil, err
+	}
+	held, err := lease.Take(ctx, filepath.Join(dir, ".lease"), nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	if a, err = serve.OpenAdditions(dir, l); err != nil {
+		held.Release()
+		return nil, nil, err
+	}
+	return a, func() {
+		_ = a.Close() // all of it is synced
+		held.Release()
+	}, nil
 }
 
 // experiment begins the one that was asked for. No other process writes to its log meanwhile; finish ends that.
@@ -240,7 +271,7 @@ func (c *serveCmd) token() (string, error) {
 	if token != "" && len(token) < 8 {
 		return "", misuse(fmt.Errorf("%s is too short to keep anybody out: give it 8 characters at least", tokenVariable))
 	}
-	if token == "" && !serve.Loopback(c.Listen) {
+	if token == "" && (c.AddItems || !serve.Loopback(c.Listen)) {
 		token = rand.Text()
 	}
 	return token, nil

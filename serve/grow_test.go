@@ -1,0 +1,402 @@
+package serve
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"annbench/indexes"
+)
+
+// adding is a server that takes items into the folder dir.
+func adding(t testing.TB, dir string, families ...string) *Server {
+	t.Helper()
+	return fixtureOf(t, families, func(c *Config) {
+		a, err := OpenAdditions(dir, c.Library)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = a.Close() })
+		c.Additions, c.Token = a, "correct horse"
+	})
+}
+
+// send posts to a server that asks for the token.
+func send(t testing.TB, s *Server, path, body string, status int, out any) string {
+	t.Helper()
+	w := request(s, "POST", api+path, body, "Authorization", "Bearer "+s.Token)
+	if w.Code != status {
+		t.Fatalf("%s %s: %d %s, want %d", path, body, w.Code, w.Body, status)
+	}
+	if out != nil {
+		if err := json.Unmarshal(w.Body.Bytes(), out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return w.Body.String()
+}
+
+// newVector is far from all items of the fixture, and its own nearest.
+func newVector(i int) []float32 {
+	v := make([]float32, testDim)
+	for d := range v {
+		v[d] = -1 - float32((i*7+d*d*3)%11)/10
+	}
+	return v
+}
+
+func newItem(i int, more string) string {
+	v, _ := json.Marshal(newVector(i))
+	return fmt.Sprintf(`{"id":"new/%d","vector":%s%s}`, i, v, more)
+}
+
+// first asks an index for the nearest of a new item's vector.
+func first(t testing.TB, s *Server, index string, i int, more string) (r resultView) {
+	t.Helper()
+	v, _ := json.Marshal(newVector(i))
+	var out searchReply
+	send(t, s, "/search", fmt.Sprintf(`{"vector":%s,"index":%q,"k":3,"judge":true%s}`, v, index, more), http.StatusOK, &out)
+	return out.Results[0]
+}
+
+// TestAddItems: whatever is added is found by exact search and by every index that takes it (hnsw-coder, which takes items,
+// does not connect those that are far from all others, and is left out), also under filters and after
+// the results were opened anew; what an index lacks is counted.
+func TestAddItems(t *testing.T) {
+	families := []string{"forest"}
+	for _, family := range []string{
+		"flat", "hnsw", "flat-faiss", "ivfflat-faiss nlist=1", "ivfsq-faiss nlist=1", "hnsw-faiss", "hnswsq-faiss",
+	} {
+		name, _, _ := strings.Cut(family, " ")
+		if f, err := indexes.Lookup(name); err != nil || f.Updates == "" {
+			t.Fatalf("%s: %v, updates %q", name, err, f.Updates)
+		} else if f.Missing == "" {
+			families = append(families, family)
+		}
+	}
+	dir := t.TempDir()
+	s := adding(t, dir, families...)
+	before := s
+	var added struct {
+		Items   []itemView
+		Indexes []takesView
+	}
+	send(t, s, "/items", `{"items":[`+newItem(0, `,"category":"shoe","attributes":{"price":1000,"fabric":"nylon"}`)+`,`+newItem(1, ``)+`]}`, http.StatusOK, &added)
+	if len(added.Items) != 2 || added.Items[0].Item != testItems || added.Items[0].Category != "shoe" || added.Items[1].Item != testItems+1 {
+		t.Fatalf("the answer has %+v", added.Items)
+	}
+	send(t, s, "/items", `{"items":[`+newItem(2, ``)+`]}`, http.StatusOK, nil)
+	send(t, s, "/items", `{"items":[`+newItem(3, ``)+`,`+newItem(0, ``)+`]}`, http.StatusConflict, nil)
+	again := adding(t, dir, families...)
+	for name, s := range map[string]*Server{"at once": s, "after a restart": again} {
+		var about struct{ Searched int }
+		w := request(s, "GET", api+"/about", "", "Authorization", "Bearer "+s.Token)
+		if err := json.Unmarshal(w.Body.Bytes(), &about); err != nil || about.Searched != before.Library.set.Base.Rows+3 {
+			t.Errorf("%s: %d items are searched, want 3 more than %d (%v)", name, about.Searched, before.Library.set.Base.Rows, err)
+		}
+		for i, takes := range append(slices.Clone(added.Indexes), takesView{Index: exactID, Added: true}) {
+			for item := range 3 {
+				r := first(t, s, takes.Index, item, "")
+				switch {
+				case !takes.Added:
+					if r.Lacks != 3 || takes.Family != "forest" || takes.Why == "" || *r.Recall == 1 {
+						t.Errorf("%s: %s lacks %d, recall %v, because %q", name, takes.Family, r.Lacks, *r.Recall, takes.Why)
+					}
+				case len(r.Answers) != 3 || r.Lacks != 0 || !slices.ContainsFunc(r.Answers, func(a answerView) bool { return a.ID == fmt.Sprintf("new/%d", item) }):
+					t.Errorf("%s: %s (%d) answers new/%d with %+v, and lacks %d", name, takes.Family, i, item, r.Answers, r.Lacks)
+				}
+			}
+			for filter, want := range map[string]int{"price = 1000": 1, "fabric = 'nylon' and category = 'shoe'": 1, "price > 1000": 0} {
+				if !takes.Added {
+					want = 0
+				}
+				if r := first(t, s, takes.Index, 0, fmt.Sprintf(`,"filter":%q`, filter)); len(r.Answers) != want || want == 1 && r.Answers[0].ID != "new/0" {
+					t.Errorf("%s: %s answers %+v under %s", name, takes.Family, r.Answers, filter)
+				}
+			}
+			if r := first(t, s, takes.Index, 0, `,"category":"shoe"`); takes.Added && r.Answers[0].ID != "new/0" {
+				t.Errorf("%s: %s answers %+v among shoes", name, takes.Family, r.Answers)
+			}
+		}
+		// By its number it is a query like any other, and not its own neighbour.
+		var out searchReply
+		send(t, s, "/search", fmt.Sprintf(`{"item":%d,"index":"exact","k":2}`, testItems), http.StatusOK, &out)
+		for _, a := range out.Results[0].Answers {
+			if a.Item == testItems {
+				t.Errorf("%s: the new item is its own neighbour", name)
+			}
+		}
+		if w := request(s, "GET", fmt.Sprintf("%s/items/%d/picture", api, testItems), "", "Authorization", "Bearer "+s.Token); w.Code != http.StatusNotFound {
+			t.Errorf("%s: the picture of a new item: %d", name, w.Code)
+		}
+	}
+}
+
+// TestAddPicture adds what a picture shows.
+func TestAddPicture(t *testing.T) {
+	s := adding(t, t.TempDir(), "flat")
+	img := image.NewRGBA(image.Rect(0, 0, 4, 4))
+	for i := range img.Pix {
+		img.Pix[i] = 255
+	}
+	img.Set(0, 0, color.RGBA{R: 10, G: 200, B: 90, A: 255})
+	var file bytes.Buffer
+	if err := png.Encode(&file, img); err != nil {
+		t.Fatal(err)
+	}
+	picture := base64.StdEncoding.EncodeToString(file.Bytes())
+	send(t, s, "/items", fmt.Sprintf(`{"items":[{"id":"seen","image":%q}]}`, picture), http.StatusOK, nil)
+	var out searchReply
+	send(t, s, "/search", fmt.Sprintf(`{"image":%q,"index":%q}`, picture, s.Points[0].ID), http.StatusOK, &out)
+	if a := out.Results[0].Answers[0]; a.ID != "seen" || a.Distance > 1e-6 {
+		t.Errorf("the nearest of the picture is %+v", a)
+	}
+}
+
+// TestAddRefusals: what is refused leaves nothing behind.
+func TestAddRefusals(t *testing.T) {
+	dir := t.TempDir()
+	s := adding(t, dir, "flat")
+	path := filepath.Join(dir, additionsFile)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := newItem(0, "")
+	for body, want := range map[string]string{
+		`{"items":[` + good + `,{"id":"x"}]}`:                                                    "items/1: give either",
+		`{"items":[` + good + `,{"id":"x","vector":[1],"image":"aaaa"}]}`:                        "items/1: give either",
+		`{"items":[` + good + `,{"id":"x","vector":[1,2]}]}`:                                     "items/1: the vector has 2 dimensions",
+		`{"items":[` + good + `,{"id":"x","vector":[0,0,0,0,0,0,0,0]}]}`:                         "items/1: the vector is 0",
+		`{"items":[` + good + `,{"id":"x","image":"aGVsbG8="}]}`:                                 "cannot be read",
+		`{"items":[` + newItem(0, `,"category":"hat"`) + `]}`:                                    "no category",
+		`{"items":[` + newItem(0, `,"attributes":{"colour":"red"}`) + `]}`:                       "they have price, fabric, category",
+		`{"items":[` + newItem(0, `,"attributes":{"price":true}`) + `]}`:                         "price is a number",
+		`{"items":[` + newItem(0, `,"attributes":{"price":[1]}`) + `]}`:                          "price is a number",
+		`{"items":[` + newItem(0, `,"category":"shoe","attributes":{"category":"dress"}`) + `]}`: "the category is",
+		`{"items":[{"id":"","vector":[1,1,1,1,1,1,1,1]}]}`:                                       "an id is",
+		`{"items":[{"id":"a\u0007b","vector":[1,1,1,1,1,1,1,1]}]}`:                               "an id is",
+		`{"items":[{"id":"` + s.Library.items[0].id + `","vector":[1,1,1,1,1,1,1,1]}]}`:          "already",
+		`{"items":[` + strings.Repeat(good+",", maxAdded) + good + `]}`:                          "1 to 100",
+	} {
+		w := request(s, "POST", api+"/items", body, "Authorization", "Bearer "+s.Token)
+		if w.Code < 400 || w.Code >= 500 || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%.100s: %d %s, want %q", body, w.Code, w.Body, want)
+		}
+	}
+	if w := request(s, "POST", api+"/items", `{"items":[`+good+`]}`); w.Code != http.StatusUnauthorized {
+		t.Errorf("without the token: %d", w.Code)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("refused items are in the file: %q %v", after, err)
+	}
+	if _, err := New(Config{Content: s.Content, Additions: s.Additions}); err == nil {
+		t.Error("items are taken without a token")
+	}
+}
+
+// TestAdditionsDamaged: a torn last line is cut off, and anything else that is wrong is named with its line.
+func TestAdditionsDamaged(t *testing.T) {
+	dir := t.TempDir()
+	s := adding(t, dir, "flat")
+	for i := range 3 {
+		send(t, s, "/items", `{"items":[`+newItem(i, "")+`]}`, http.StatusOK, nil)
+	}
+	path := filepath.Join(dir, additionsFile)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(whole, []byte("\n"))
+	if len(lines) != 5 || len(lines[4]) != 0 {
+		t.Fatalf("%d lines", len(lines))
+	}
+	for cut := len(whole) - 1; cut >= len(whole)-len(lines[3]); cut-- {
+		if err := os.WriteFile(path, whole[:cut], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a, err := OpenAdditions(dir, s.Library)
+		if err != nil {
+			t.Fatalf("cut at %d: %v", cut, err)
+		}
+		n, err := a.All(s.Library, func([]Addition) error { return nil })
+		if a.Close(); n != 2 || err != nil {
+			t.Fatalf("cut at %d: %d items, %v", cut, n, err)
+		}
+	}
+	other := *s.Library
+	set := *other.set
+	set.Digest = strings.Repeat("0", 64)
+	other.set = &set
+	flipped := bytes.Clone(whole)
+	flipped[len(lines[0])+len(lines[1])+20] ^= 1
+	for _, c := range []struct {
+		what string
+		text []byte
+		lib  *Library
+		want string
+	}{
+		{"a flipped bit", flipped, s.Library, additionsFile + ":3: the line is damaged"},
+		{"an empty file", nil, s.Library, additionsFile + ":1: the file is empty"},
+		{"no head", whole[len(lines[0]):], s.Library, additionsFile + ":1: it is of"},
+		{"other results", whole, &other, "other results"},
+	} {
+		if err := os.WriteFile(path, c.text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenAdditions(dir, c.lib); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.what, err, c.want)
+		}
+	}
+}
+
+// TestAddBesideSearches adds while others search and the results are opened anew: nothing is lost or closed too early, and
+// no request sees an item that it does not know.
+func TestAddBesideSearches(t *testing.T) {
+	dir := t.TempDir()
+	s := adding(t, dir, "flat", "hnsw")
+	stop := make(chan struct{})
+	var clients sync.WaitGroup
+	for _, p := range s.Points {
+		clients.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				w := request(s, "POST", api+"/search", `{"item":1,"k":20,"judge":true,"filter":"price < 50","index":"`+p.ID+`"}`, "Authorization", "Bearer "+s.Token)
+				if w.Code != http.StatusOK {
+					t.Errorf("%d %s", w.Code, w.Body)
+					return
+				}
+			}
+		})
+	}
+	var closed atomic.Int64
+	const rounds, each = 4, 8
+	for round := range rounds {
+		for i := range each {
+			send(t, s, "/items", `{"items":[`+newItem(round*each+i, "")+`]}`, http.StatusOK, nil)
+		}
+		c := adding(t, t.TempDir(), "flat", "hnsw").Content
+		c.Close = func() error {
+			closed.Add(1)
+			return nil
+		}
+		if err := s.Replace(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	clients.Wait()
+	if got := closed.Load(); got != rounds-1 {
+		t.Errorf("%d contents were closed, want %d", got, rounds-1)
+	}
+	for i := range rounds * each {
+		send(t, s, "/search", fmt.Sprintf(`{"id":"new/%d","index":"exact","k":1}`, i), http.StatusOK, nil)
+	}
+	lib := s.stand.now.Library
+	if err := lib.set.Base.Data; len(err) != lib.set.Base.Rows*testDim {
+		t.Errorf("%d numbers in %d rows", len(err), lib.set.Base.Rows)
+	}
+	for i := range rounds * each {
+		if got := lib.vector(lib.byID[fmt.Sprintf("new/%d", i)]); !slices.Equal(got, newVector(i)) {
+			t.Errorf("new/%d has the vector %v", i, got)
+		}
+	}
+}
+
+const killedVariable = "ANNBENCH_TEST_ADDITIONS"
+
+// TestAddKilled kills a server with SIGKILL while items are added to it, and has the next one serve every item whose request
+// was answered.
+func TestAddKilled(t *testing.T) {
+	if dir := os.Getenv(killedVariable); dir != "" {
+		s := adding(t, dir, "flat")
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("listens %s\n", l.Addr())
+		t.Fatal(s.Serve(t.Context(), l))
+	}
+	dir := t.TempDir()
+	done := 0
+	for round := range 2 {
+		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAddKilled$")
+		child.Env = append(os.Environ(), killedVariable+"="+dir)
+		out, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var at string
+		for lines := bufio.NewScanner(out); at == "" && lines.Scan(); {
+			at, _ = strings.CutPrefix(lines.Text(), "listens ")
+			if !strings.HasPrefix(lines.Text(), "listens ") {
+				at = ""
+			}
+		}
+		if at == "" {
+			t.Fatal("the server did not start")
+		}
+		answered := make(chan int, 1000)
+		go func() {
+			defer close(answered)
+			for i := done; ; i++ {
+				req, _ := http.NewRequestWithContext(t.Context(), "POST", "http://"+at+api+"/items", strings.NewReader(`{"items":[`+newItem(i, "")+`]}`))
+				req.Header.Set("Content-Type", "application/json")
+				req.Header.Set("Authorization", "Bearer correct horse")
+				resp, err := http.DefaultClient.Do(req)
+				if err != nil {
+					return // it was killed
+				}
+				resp.Body.Close()
+				if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusConflict { // written, killed before its answer
+					t.Errorf("round %d, item %d: %s", round, i, resp.Status)
+					return
+				}
+				answered <- i
+			}
+		}()
+		for i := range answered {
+			if done = i + 1; done == 10*(round+1) {
+				if err := child.Process.Kill(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		_ = child.Wait()
+	}
+	s := adding(t, dir, "flat")
+	if done < 20 {
+		t.Fatalf("%d items were answered", done)
+	}
+	for i := range done {
+		n, ok := s.Library.byID[fmt.Sprintf("new/%d", i)]
+		if !ok || !slices.Equal(s.Library.vector(n), newVector(i)) {
+			t.Errorf("item %d was answered, and is lost", i)
+		}
+	}
+	if more := s.Library.set.Base.Rows - (testItems - 6) - done; more < 0 || more > 1 {
+		t.Errorf("%d items more than were answered", more)
+	}
+}
