@@ -122,7 +122,7 @@ var arrows = map[string][]string{
 	"online": {"internal/atomicfile", "internal/words"},
 	"serve": {
 		"online",
-		"indexes", "indexes/vec", "bench/dataset", "bench/dataset/collection", "bench/filter", "bench/metric", "bench/record",
+		"indexes", "indexes/vec", "bench/dataset", "bench/dataset/attributes", "bench/dataset/collection", "bench/filter", "bench/metric", "bench/record",
 		"embedder/catalog", "embedder/catalog/boards", "reports/draw", "reports/judge",
 	},
 
@@ -134,6 +134,7 @@ var arrows = map[string][]string{
 	"scripts/scale":     {"reports/judge", "reports/say", "reports/text", "bench/metric", "bench/record"},
 	"scripts/busy":      {"reports/judge", "reports/say", "bench/metric", "bench/record", "internal/atomicfile"},
 	"scripts/tune":      {"bench/metric", "bench/record", "indexes", "reports/judge", "reports/say"},
+	"scripts/changes":   {"reports/judge", "reports/say", "bench/metric", "bench/record", "internal/atomicfile"},
 	"scripts/findings":  {"reports/judge", "reports/say", "reports/text", "bench/metric", "bench/record"},
 	"scripts/strangers": {"internal/hostile"},
 }

@@ -14,7 +14,6 @@ package main
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -172,38 +171,6 @@ func pageCommand(w io.Writer, args []string) error {
 	return err
 }
 
-// open reads a run: a results folder, or one that keepRecords has compressed.
-func open(dir string) (*record.Results, error) {
-	if _, err := os.Stat(filepath.Join(dir, record.RecordsFile)); err == nil {
-		return record.Open(dir)
-	}
-	z, err := os.Open(filepath.Join(dir, record.RecordsFile+".gz"))
-	if err != nil {
-		return nil, err
-	}
-	defer z.Close()
-	plain, err := gzip.NewReader(z)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", z.Name(), err)
-	}
-	tmp, err := os.MkdirTemp("", "busy-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(tmp)
-	b, err := io.ReadAll(plain)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", z.Name(), err)
-	}
-	var set record.Dataset
-	err = errors.Join(atomicfile.ReadJSON(filepath.Join(dir, record.DatasetFile), &set),
-		atomicfile.WriteJSON(filepath.Join(tmp, record.DatasetFile), set), atomicfile.Write(filepath.Join(tmp, record.RecordsFile), b))
-	if err != nil {
-		return nil, err
-	}
-	return record.Open(tmp)
-}
-
 // keepRecords writes of every run below out what a page is made from.
 func keepRecords(out, to string) error {
 	names, err := runsIn(out)
@@ -211,25 +178,11 @@ func keepRecords(out, to string) error {
 		return err
 	}
 	for _, name := range append([]string{"quiet"}, names...) {
-		r, err := open(filepath.Join(out, name))
+		r, err := record.OpenKept(filepath.Join(out, name))
 		if err != nil {
 			return err
 		}
-		var all []byte
-		for _, rec := range r.Records {
-			rec.ByLabel, rec.Confusion, rec.Answers, rec.ByDecile, rec.ByK = nil, nil, nil, nil, nil
-			if all, err = record.AppendLine(all, &rec); err != nil {
-				return err
-			}
-		}
-		var z bytes.Buffer
-		w, _ := gzip.NewWriterLevel(&z, gzip.BestCompression) // its only error is a level that there is not
-		if _, err := w.Write(all); err != nil {
-			return err
-		}
-		dir := filepath.Join(to, name)
-		err = errors.Join(w.Close(), os.MkdirAll(dir, 0o755), atomicfile.Write(filepath.Join(dir, record.RecordsFile+".gz"), z.Bytes()), atomicfile.WriteJSON(filepath.Join(dir, record.DatasetFile), r.Dataset))
-		if err != nil {
+		if err := r.Keep(filepath.Join(to, name)); err != nil {
 			return err
 		}
 	}
@@ -267,7 +220,7 @@ type run struct {
 func load(dir, name string) (run, error) {
 	r := run{name: name}
 	var err error
-	if r.results, err = open(filepath.Join(dir, name)); err != nil {
+	if r.results, err = record.OpenKept(filepath.Join(dir, name)); err != nil {
 		return r, err
 	}
 	if r.report, err = judge.Of(r.results); err != nil {
