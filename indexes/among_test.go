@@ -160,8 +160,34 @@ func (c *conforming) testUpdates(t *testing.T) {
 			t.Errorf("%s: exact search finds %d of %d", step, hits, of)
 		}
 	}
+	// Each vector that is removed is asked for by itself, before and after: that no answer has it says something only of an
+	// index that would find it.
+	finds := func(id int32) bool {
+		t.Helper()
+		got, err := x.Search(nil, all.Row(int(id)), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(got, func(n vec.Neighbor) bool { return n.ID == id })
+	}
 	remove := func(step string, ids ...int32) {
 		t.Helper()
+		found := 0
+		for _, id := range ids {
+			if finds(id) {
+				found++
+			}
+		}
+		if 2*found < len(ids) && c.metric != vec.InnerProduct { // by inner product another may be nearer than itself
+			t.Errorf("%s: the index finds %d of the %d vectors that are to be removed", step, found, len(ids))
+		}
+		defer func() {
+			for _, id := range ids {
+				if finds(id) {
+					t.Errorf("%s: %d was answered, which was removed", step, id)
+				}
+			}
+		}()
 		if err := u.Remove(ids); err != nil {
 			t.Fatalf("%s: %v", step, err)
 		}

@@ -137,7 +137,8 @@ func self() holder {
 	return h
 }
 
-// started says when a process began, in ticks of the kernel, or nothing.
+// started says when a process began, in ticks of the kernel, or nothing: also of one that has ended and whose parent has not
+// asked for its status yet, which takes a moment after a kill.
 func started(pid int) string {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -147,6 +148,12 @@ func started(pid int) string {
 	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
 	if len(fields) < 20 {
 		return ""
+	}
+	if fields[0] == "Z" || fields[0] == "X" {
+		// Subtle: the first thread may have ended while another is still in a write that nothing can break off.
+		if threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid)); err != nil || len(threads) <= 1 {
+			return ""
+		}
 	}
 	return fields[19]
 }
