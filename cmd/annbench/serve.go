@@ -102,7 +102,7 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 		return errors.Join(misuse(fmt.Errorf("--listen %s: %w", c.Listen, err)), server.Close())
 	}
 	s.clear()
-	fmt.Fprintln(s.out, content.Summary())
+	fmt.Fprintln(s.out, server.Summary()) // with what was added
 	for _, a := range serve.Addresses(l.Addr()) {
 		fmt.Fprintf(s.out, "http://%s\n", a)
 		if e := config.Experiment; e != nil {
@@ -185,7 +185,9 @@ func (c *serveCmd) reload(ctx context.Context, s *surface, server *serve.Server)
 		}
 		content, err := c.open(ctx, s)
 		if err == nil {
-			err = server.Replace(content)
+			if err = server.Replace(content); err != nil {
+				err = errors.Join(err, content.Close())
+			}
 		}
 		if err != nil {
 			s.log.Error("the results are not opened again, those from before are served", "error", err)

@@ -52,6 +52,7 @@ func run(w io.Writer, kind, dir, records, keep string) error {
 	if err != nil {
 		return err
 	}
+	results.Filtered, results.Churned = latest(results.Filtered), latest(results.Churned)
 	if kind == "filters" && len(results.Filtered) == 0 || kind == "churn" && len(results.Churned) == 0 {
 		return fmt.Errorf("%s holds no records of %s: run configs/%s.yaml into it", dir, kind, kind)
 	}
@@ -68,6 +69,25 @@ func run(w io.Writer, kind, dir, records, keep string) error {
 	}
 	_, err = w.Write(append(bytes.TrimRight(p.text.Bytes(), "\n"), '\n'))
 	return err
+}
+
+// latest is without the records of cells that were measured again: of runbooks that were broken off.
+func latest(all []record.Record) []record.Record {
+	type key struct {
+		cell record.Cell
+		rep  int
+	}
+	last := map[key]int{}
+	for i := range all {
+		last[key{all[i].Cell, all[i].Rep}] = i
+	}
+	var out []record.Record
+	for i, r := range all {
+		if last[key{r.Cell, r.Rep}] == i {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 type page struct {
