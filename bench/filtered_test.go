@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"annbench/bench/dataset"
 	"annbench/bench/filter"
 	"annbench/bench/metric"
 	"annbench/bench/record"
@@ -160,6 +161,20 @@ func TestChurn(t *testing.T) {
 	}
 	if sum, err := r.Do(t.Context()); err != nil || len(sum.Measured) > 0 {
 		t.Errorf("again: %+v, %v", sum, err)
+	}
+}
+
+// A plan says that its estimate is without runbooks, where there are some.
+func TestPreviewOfChurn(t *testing.T) {
+	set := &dataset.Set{Digest: "d", Base: vec.NewMatrix(640, 16), Queries: vec.NewMatrix(40, 16)}
+	for families, want := range map[string]bool{underChurn: true, "- family: flat": false} {
+		var text bytes.Buffer
+		if err := NewPreview(testSweep(t, families), set, &Plan{}, Estimate{}, false).WriteText(&text); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(text.String(), "runbooks of churn are not in this estimate"); got != want {
+			t.Errorf("says so: %v, want %v, in\n%s", got, want, text.String())
+		}
 	}
 }
 

@@ -33,6 +33,8 @@ type Preview struct {
 	Memory      int64         `json:"memory"`          // estimated, of the largest worker process, in bytes
 	Drawn       bool          `json:"drawn,omitempty"` // the estimate is by drawn vectors, in place of images that are not embedded yet
 
+	Churn bool `json:"churn,omitempty"` // indexes follow runbooks, too, whose steps are not in Cells and in the estimate
+
 	estimate Estimate
 	same     []Same
 }
@@ -48,7 +50,7 @@ func NewPreview(sweep *sweepfile.Sweep, set *dataset.Set, plan *Plan, e Estimate
 	p := &Preview{
 		Name: sweep.Name, Dataset: set.Digest, Base: set.Base.Rows, Queries: set.Queries.Rows, Dim: set.Base.Dim,
 		Repetitions: sweep.Repetitions, Builds: len(plan.Jobs),
-		Seconds: e.Wall.Seconds(), Memory: e.Memory, Drawn: drawn, estimate: e, same: plan.Same,
+		Seconds: e.Wall.Seconds(), Memory: e.Memory, Drawn: drawn, Churn: len(sweep.Churn) > 0, estimate: e, same: plan.Same,
 	}
 	for i := range plan.Jobs {
 		if plan.Jobs[i].Rep == 0 {
@@ -100,6 +102,9 @@ func (p *Preview) WriteText(w io.Writer) error {
 	}
 	_, err := fmt.Fprintf(w, "about %v, and up to %d MiB in a worker process (%s), by a calibration on %d %svectors; good to a factor of two or three\n",
 		e.Wall.Round(time.Second), e.Memory>>20, e.Largest, min(CalibrationRows, p.Base), by)
+	if err == nil && p.Churn {
+		_, err = fmt.Fprintln(w, "the runbooks of churn are not in this estimate, and come on top: every family changes, is built anew and searches at every step")
+	}
 	if err == nil && p.Drawn {
 		_, err = fmt.Fprintln(w, "the images are not embedded yet, which comes on top; those that cannot be read are counted")
 	}
