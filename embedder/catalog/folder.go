@@ -201,7 +201,13 @@ func fewOf(names []string) string {
 // category adds the images of a category's folder.
 func (f *Folder) category(path, rel, name string, info fs.FileInfo) error {
 	files, problems := len(f.files), len(f.problems)
-	if err := f.walk(path, rel, printable(name), info, new([]fs.FileInfo)); err != nil {
+	var visited []fs.FileInfo
+	for _, above := range []string{f.dir, filepath.Dir(path)} { // a link to them would bring in the other categories
+		if info, err := os.Stat(above); err == nil {
+			visited = append(visited, info)
+		}
+	}
+	if err := f.walk(path, rel, printable(name), info, &visited); err != nil {
 		return fmt.Errorf("opening image folder: %w", err)
 	}
 	switch {
@@ -271,6 +277,7 @@ func (f *Folder) walk(path, rel, label string, info fs.FileInfo, visited *[]fs.F
 	// Linear, but only folders are in the list, and a category has few.
 	if slices.ContainsFunc(*visited, func(v fs.FileInfo) bool { return os.SameFile(v, info) }) {
 		f.ignored++
+		f.problems = append(f.problems, Problem{Kind: StrayFile, Where: path, Reason: "the link leads to a folder that is read already", ID: printable(rel)})
 		return nil
 	}
 	*visited = append(*visited, info)
@@ -315,6 +322,7 @@ func (f *Folder) walk(path, rel, label string, info fs.FileInfo, visited *[]fs.F
 			f.other(path, rel, label)
 		default:
 			f.ignored++
+			f.problems = append(f.problems, Problem{Kind: StrayFile, Where: path, Reason: "it is a pipe, a socket or a device", ID: printable(rel)})
 		}
 	}
 	return nil

@@ -276,6 +276,19 @@ func TestFolderSymlinks(t *testing.T) {
 	if _, err := f.Digest(t.Context()); err != nil {
 		t.Error(err)
 	}
+	// What is left out is named; a link to the folder of all categories would make each a part of hat.
+	reasons := map[string]string{}
+	for _, p := range f.Problems() {
+		reasons[p.ID] = p.Reason
+	}
+	for id, want := range map[string]string{"hat/circle": "read already", "hat/parent": "read already", "hat/dev.jpg": "a device"} {
+		if !strings.Contains(reasons[id], want) {
+			t.Errorf("%s: %q, want %q", id, reasons[id], want)
+		}
+		if slices.ContainsFunc(got, func(g string) bool { return strings.HasPrefix(g, id) }) {
+			t.Errorf("%s is taken: %q", id, got)
+		}
+	}
 }
 
 func TestOpenFolderErrors(t *testing.T) {

@@ -2,6 +2,7 @@ package vecfile
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -247,6 +248,9 @@ func EachLine(path string, f func(line int, b []byte) error) error {
 			if b, err = plaintext.Strip(b); err != nil {
 				return fmt.Errorf("%s: %w", path, err)
 			}
+		}
+		if line == 1 && bytes.IndexByte(b, 0) >= 0 {
+			return fmt.Errorf("%s is no text: its first line has zero bytes; is it a file of another kind?", path)
 		}
 		if err := f(line, b); err != nil {
 			return fmt.Errorf("%s:%d: %w", path, line, err)

@@ -1,9 +1,11 @@
 package vecfile
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -323,4 +325,38 @@ func FuzzNPY(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Zip archives of other writers are named, not searched for arrays.
+func TestOtherArchives(t *testing.T) {
+	for want, names := range map[string][]string{
+		"a sparse matrix of SciPy": {"indices.npy", "indptr.npy", "format.npy", "shape.npy", "data.npy"},
+		"Excel workbook":           {"[Content_Types].xml", "xl/workbook.xml"},
+	} {
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		for _, name := range names {
+			must[io.Writer](t)(z.Create(name))
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "x.npz")
+		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readAll(path); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+func TestLabelsThatAreNoText(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "labels.bin")
+	if err := os.WriteFile(path, []byte("PAR1\x15\x00\x04\nhat\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ReadLabels(path); err == nil || !strings.Contains(err.Error(), path+" is no text") {
+		t.Errorf("%q, %v", got, err)
+	}
 }

@@ -20,6 +20,12 @@ func openArchive(in *input, columns Columns) (_ *File, err error) {
 	for _, f := range z.File {
 		names = append(names, strings.TrimSuffix(f.Name, ".npy"))
 	}
+	switch has := func(name string) bool { return slices.Contains(names, name) }; {
+	case has("indptr") && has("indices"):
+		return nil, errors.New("a sparse matrix of SciPy, which is not read; in Python: numpy.save(new, scipy.sparse.load_npz(path).toarray())")
+	case has("[Content_Types].xml"):
+		return nil, errors.New("a document of Office, such as an Excel workbook, which is not read: save the sheet as CSV")
+	}
 	at, err := named(names, columns.Vectors, vectorNames)
 	if err != nil {
 		return nil, err

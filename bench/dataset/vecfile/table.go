@@ -356,11 +356,23 @@ func (t *table) sparse() bool {
 	return 2*numbered > all
 }
 
-// commas decides whether the numbers have decimal commas.
+// commas decides whether the numbers have decimal commas. A column with texts does not count: "1,000" and "2,5" are
+// words, too, as GloVe has them.
 func (t *table) commas(body [][]string) error {
 	var some, sure string
+	texts := make([]bool, t.width)
 	for _, line := range body {
-		for _, f := range line {
+		for i, f := range line[:min(len(line), t.width)] {
+			_, err := strconv.ParseFloat(f, 64)
+			_, list := bracketed(f)
+			texts[i] = texts[i] || err != nil && f != "" && f != "NA" && !list && !almostNumber.MatchString(f) && !commaNumber.MatchString(f)
+		}
+	}
+	for _, line := range body {
+		for i, f := range line[:min(len(line), t.width)] {
+			if texts[i] {
+				continue
+			}
 			if commaNumber.MatchString(f) {
 				some = f
 				if !thousandsNum.MatchString(f) {

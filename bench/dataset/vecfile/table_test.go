@@ -36,6 +36,7 @@ func TestTextForms(t *testing.T) {
 		{"r.csv", "\"\",\"V1\",\"V2\"\n\"x1\",1,2\n\"x2\",3,4\n\"x3\",5,6.5\n", ids, nil, ""},
 		{"r-table.tsv", "V1\tV2\nx1\t1\t2\nx2\t3\t4\nx3\t5\t6.5\n", ids, nil, ""},
 		{"glove.txt", "x1 1 2\nx2 3 4\nx3 5 6.5\n", ids, nil, "is the id"},
+		{"glove-words.txt", "1,000 1 2\n2,5 3 4\n, 5 6.5\n", []string{"1,000", "2,5", ","}, nil, ""},
 		{"word2vec.txt", "3 2\nx1 1 2\nx2 3 4\nx3 5 6.5\n", ids, nil, ""},
 		{"fasttext.vec", "3 2\nx1 1 2 \nx2 3 4 \nx3 5 6.5 \n", ids, nil, ""},
 		{"filename.csv", "filename,f0,f1\nx1,1,2\nx2,3,4\nx3,5,6.5\n", ids, nil, ""},
