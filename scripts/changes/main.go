@@ -1,12 +1,11 @@
-// Command changes writes docs/results/filters.md from the results of configs/filters.yaml, and docs/results/churn.md from
-// those of configs/churn.yaml.
+// Command changes writes two pages of docs/results: filters.md from the results of configs/filters.yaml, and churn.md from
+// those of configs/churn.yaml. In docs/results:
 //
-//	go run ./scripts/changes -records records/filters -keep docs/results/records/filters filters results/filters > docs/results/filters.md
-//	go run ./scripts/changes -records records/churn -keep docs/results/records/churn churn results/churn > docs/results/churn.md
+//	go run ../../scripts/changes -records records/filters -keep records/filters filters RESULTS > filters.md
+//	go run ../../scripts/changes -records records/churn -keep records/churn churn RESULTS > churn.md
 //
-// -keep writes the records that a page is made from, compressed, from which it can be made again:
-//
-//	go run ./scripts/changes -records records/filters filters docs/results/records/filters > docs/results/filters.md
+// -keep writes the records that a page is made from, compressed, from which it can be made again: with
+// records/filters in place of RESULTS.
 package main
 
 import (
