@@ -14,6 +14,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -66,6 +67,8 @@ type How struct {
 	Date    string
 	// Quiet and Against are seconds that the sweep took with this annbench and with another, pair by pair.
 	Quiet, Against []float64 `json:",omitempty"`
+	// Timed says which sweep that was, for a sentence, if it was not the one of the runs: what an older annbench knows.
+	Timed string `json:",omitempty"`
 }
 
 const howFile = "how.json"
@@ -93,7 +96,7 @@ func measure(args []string) error {
 	path := filepath.Join(*out, howFile)
 	var before How
 	if atomicfile.ReadJSON(path, &before) == nil {
-		how.Quiet, how.Against = before.Quiet, before.Against
+		how.Quiet, how.Against, how.Timed = before.Quiet, before.Against, before.Timed
 	}
 	if err := os.MkdirAll(*out, 0o755); err != nil {
 		return err
@@ -444,7 +447,7 @@ func page(out, records string) ([]byte, error) {
 			logs = append(logs, math.Log(how.Quiet[i]/how.Against[i]))
 		}
 		p("## What it costs\n")
-		p("The sweep took %.2f times as long as with the annbench before it (geometric mean of %d pairs in turn: %s against %s s).\n", math.Exp(metric.Average(logs)), len(logs), seconds(how.Quiet), seconds(how.Against))
+		p("%s took %.2f times as long as with the annbench before it (geometric mean of %d pairs in turn: %s against %s s).\n", cmp.Or(how.Timed, "The sweep"), math.Exp(metric.Average(logs)), len(logs), seconds(how.Quiet), seconds(how.Against))
 	}
 	return append(bytes.TrimRight(b.Bytes(), "\n"), 0x0a), nil
 }
