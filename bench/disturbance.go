@@ -7,19 +7,29 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/prometheus/procfs"
 )
 
-// idleLoad is how many runnable threads a machine may have, by the average of the last minute, and
-// still count as idle: a desktop's own work is below it.
+// idleLoad is how many cores other programs may keep busy on a machine that counts as idle: a desktop's own work is
+// below it.
 const idleLoad = 0.5
+
+// looking is for how long the machine is watched before a run. The load average would not do: it has what this very
+// program did in the minute before, such as embedding.
+const looking = 500 * time.Millisecond
 
 // disturbances lists what will disturb timing on this machine as it is now, each with the fix. It
 // reads Linux's /proc and /sys; elsewhere, and where a file is not there, it finds nothing.
 func disturbances(workers int) []string {
 	var found []string
-	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
-		if load, ok := busyness(string(text)); ok && load > idleLoad {
-			found = append(found, fmt.Sprintf("other programs are running: the load of the last minute is %.2f; close them, or look at the intervals", load))
+	if before, err := processorTimes(); err == nil {
+		time.Sleep(looking)
+		if after, err := processorTimes(); err == nil {
+			if cores := busyCores(before, after, runtime.NumCPU()); cores > idleLoad {
+				found = append(found, fmt.Sprintf("other programs are running: they keep %.1f of %d cores busy; close them, or look at the intervals", cores, runtime.NumCPU()))
+			}
 		}
 	}
 	if g := governor("/sys/devices/system/cpu"); g != "" && g != "performance" {
@@ -38,11 +48,26 @@ func disturbances(workers int) []string {
 	return found
 }
 
-// busyness is the first number of /proc/loadavg.
-func busyness(text string) (float64, bool) {
-	first, _, _ := strings.Cut(text, " ")
-	load, err := strconv.ParseFloat(first, 64)
-	return load, err == nil
+// processorTimes are the seconds that all processors together have spent since the start, by kind.
+func processorTimes() (procfs.CPUStat, error) {
+	fs, err := procfs.NewFS(procfs.DefaultMountPoint)
+	if err != nil {
+		return procfs.CPUStat{}, err
+	}
+	stat, err := fs.Stat()
+	return stat.CPUTotal, err
+}
+
+// busyCores is how many of so many cores were busy between two readings; 0 where no time went by.
+func busyCores(before, after procfs.CPUStat, cores int) float64 {
+	busy := func(s procfs.CPUStat) float64 { return s.User + s.Nice + s.System + s.IRQ + s.SoftIRQ + s.Steal }
+	idle := func(s procfs.CPUStat) float64 { return s.Idle + s.Iowait }
+	worked := busy(after) - busy(before)
+	all := worked + idle(after) - idle(before)
+	if !(all > 0) {
+		return 0
+	}
+	return worked / all * float64(cores)
 }
 
 // governor is the frequency governor of the CPUs below dir, "" where there is none; of several, one

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/procfs"
+
 	"annbench/bench/dataset"
 	"annbench/bench/metric"
 	"annbench/bench/record"
@@ -247,11 +249,12 @@ func TestDisturbances(t *testing.T) {
 		}
 		return path
 	}
-	if load, ok := busyness("1.25 0.80 0.40 2/300 12345\n"); !ok || load != 1.25 {
-		t.Errorf("load %v, %v", load, ok)
+	before, after := procfs.CPUStat{User: 10, Idle: 100, Iowait: 5}, procfs.CPUStat{User: 10.25, Nice: 0.5, System: 0.25, Idle: 102, Iowait: 6}
+	if cores := busyCores(before, after, 2); cores != 0.5 { // one of four seconds
+		t.Errorf("%v of 2 cores are busy", cores)
 	}
-	if _, ok := busyness(""); ok {
-		t.Error("an empty file has a load")
+	if cores := busyCores(after, after, 2); cores != 0 {
+		t.Errorf("%v cores are busy when no time goes by", cores)
 	}
 	write("cpu0/cpufreq/scaling_governor", "performance\n")
 	if g := governor(dir); g != "performance" {
