@@ -51,11 +51,14 @@ func Equals(r *judge.Report, t judge.Terms) []*Equal {
 	return out
 }
 
+// marked explains the marks of every comparison at equal terms.
+const marked = "Bold or *: the best of a column, and those that cannot be told from it."
+
 func equalRecall(e *judge.Equal) *Equal {
 	out := &Equal{
 		Title: "At equal recall",
 		Says: fmt.Sprintf("Time of a query, and how many times that of the fastest, at the same recall@%d. Between two settings of a family it is interpolated: the logarithm of the time over logit(recall), along the family's best settings. "+
-			"≈ cannot be told from the fastest; ≤ the family's settings all find more, and this is the time of the one that finds least; max: the highest recall measured.", e.Terms.K),
+			"≈ cannot be told from the fastest; ≤ the family's settings all find more, and this is the time of the one that finds least; max: the highest recall measured. "+marked, e.Terms.K),
 	}
 	for _, target := range e.Amounts {
 		out.Heads = append(out.Heads, EqualHead{Title: "recall " + trimmed(target)})
@@ -118,7 +121,7 @@ func equalBudget(r *judge.Report, e *judge.Equal) *Equal {
 	}
 	out := &Equal{
 		Title: "At equal " + what,
-		Says:  fmt.Sprintf("The highest recall@%d that each family comes up to within so much %s and, beside it, the time of a query at recall %s, or at that highest recall where it is less.", e.Terms.K, long, trimmed(judge.Target)),
+		Says:  fmt.Sprintf("The highest recall@%d that each family comes up to within so much %s and, beside it, the time of a query at recall %s, or at that highest recall where it is less. "+marked, e.Terms.K, long, trimmed(judge.Target)),
 	}
 	for _, amount := range e.Amounts {
 		head := EqualHead{Title: "≤ " + Short(Quantity(e.By, amount))}

@@ -273,7 +273,7 @@ func sure(r *judge.Report, v judge.Verdict) []string {
 		out = append(out, fmt.Sprintf("Each setting was measured %s: nothing here says how much of a difference is noise. Repeat the sweep with repetitions: 6.", [...]string{"once", "once", "twice"}[n]))
 	case len(fast) > 1:
 		d := fast[0].Value.Judged(fast[1].Value)
-		s := fmt.Sprintf("It rests on %s, each with a build of its own, taking turns with the others'.", Plural(n, "repetition", "repetitions"))
+		s := fmt.Sprintf("It rests on %s, each with a build of its own, taking turns with the others'. How many times as fast one is as another comes from comparing them repetition by repetition, so it can differ from the quotient of their medians.", Plural(n, "repetition", "repetitions"))
 		if d.OK && d.Detectable > 1 && d.Detectable < 100 {
 			s += fmt.Sprintf(" With this noise, a difference in speed of a factor of %s would have been found four times in five; smaller ones may hide.", FactorText(d.Detectable))
 		}
