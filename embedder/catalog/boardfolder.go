@@ -125,6 +125,9 @@ func Open(dir string) (Source, error) {
 	if _, second := splitLevel(dir); second {
 		return OpenFolder(dir)
 	}
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("opening %s: it is a file, not a folder: name the folder that holds the folders of the categories (photos, for photos/dress/1.jpg)", dir)
+	}
 	tsv := filepath.Join(dir, BoardsFile)
 	switch _, err := os.Stat(tsv); {
 	case err == nil:

@@ -309,6 +309,9 @@ func TestOpenFolderErrors(t *testing.T) {
 			t.Errorf("%s: error %v should say %q", c.sub, err, c.want)
 		}
 	}
+	if _, err := Open(filepath.Join(dir, "file")); err == nil || !strings.Contains(err.Error(), "it is a file, not a folder") {
+		t.Errorf("a file: error %v should say that it is a file", err)
+	}
 	if f, err := OpenFolder(dir); err != nil || len(f.Labels()) != 1 {
 		t.Errorf("one category is allowed: %v", err)
 	}
