@@ -262,7 +262,7 @@ func (src *file) checkKeys(pairs []*ast.MappingValueNode, t reflect.Type, depth 
 			} else if slices.Contains(levelKeys(reflect.TypeFor[Data]()), key) {
 				reason += " here: it belongs under data"
 			} else {
-				reason += "; docs/reference/sweep-files.md lists them all"
+				reason += "; known here are " + strings.Join(known, ", ") + " (docs/reference/sweep-files.md)"
 			}
 			return src.errorAt(p.Key.GetToken(), reason)
 		}

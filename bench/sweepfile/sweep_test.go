@@ -20,6 +20,7 @@ func TestSweepErrorsNamePlaceAndFix(t *testing.T) {
 	}{
 		{"unknown key", head + "repetition: 3\nfamilies: [{family: flat}]\n", 2, 1, `did you mean "repetitions"?`},
 		{"unknown key within", "data:\n  rendered:\n    board: 10\nfamilies: [{family: flat}]\n", 3, 5, `did you mean "boards"?`},
+		{"unknown key unlike any", "data:\n  file: x.npy\nfamilies: [{family: flat}]\n", 2, 3, "known here are images, "},
 		{"wrong type", head + "threads: many\nfamilies: [{family: flat}]\n", 2, 10, "many"},
 		{"no family", head + "families:\n  - family: hsnw-faiss\n", 3, 13, `did you mean "hnsw-faiss"?`},
 		{"no setting", head + "families:\n  - family: ivfpq-faiss\n    build:\n      nlst: 4\n", 5, 13, `did you mean "nlist"?`},
