@@ -146,3 +146,42 @@ want("glove.6d.txt", X)
 with open("word2vec.vec", "w") as f:
     f.write("24 6\n"); f.writelines(f"{w} {' '.join('%.9g' % v for v in x)} \n" for w, x in zip(IDS, X))
 want("word2vec.vec", X)
+
+# Labels and ids of every type, and numbers beside the vectors, in texts/: foreign_test.go has what must be read
+import datetime
+import decimal
+import uuid
+os.makedirs("../texts", exist_ok=True)
+os.chdir("../texts")
+np.save("want.npy", X)
+E = pa.array(list(X), pa.list_(pa.float32()))
+N = range(24)
+D9 = pa.array([decimal.Decimal(f"{i % 3 - 1}.05") for i in N], pa.decimal128(5, 2))
+days = [datetime.date(1969, 12, 31) + datetime.timedelta(i) for i in N]
+times = pa.array([datetime.datetime(1969, 12, 31, 23, 59, 59, 5000 + i) for i in N], pa.timestamp("us"))
+for name, label, id in [
+    ("negative-8", pa.array([i % 3 - 1 for i in N], pa.int8()), pa.array([i - 3 for i in N], pa.int16())),
+    ("negative-32", pa.array([i % 3 - 1 for i in N], pa.int32()), pa.array([i - 3 for i in N], pa.int32())),
+    ("dates", pa.array(days), times),
+    ("decimals", D9, D9.cast(pa.decimal128(38, 2))),
+    ("uuids", pa.array([i % 3 == 0 for i in N]), pa.array([uuid.UUID(int=0xdeadbeef << 96 | i).bytes for i in N], pa.uuid())),
+]:
+    pq.write_table(pa.table({"emb": E, "label": label, "id": id}), name + ".parquet", store_decimal_as_integer=True)
+pq.write_table(pa.table({"emb": E, "label": pa.array(np.arange(24, dtype="f2"))}), "refused-half-labels.parquet")
+W = ["%.9g" % v for v in X.ravel()]
+W = [W[6 * i:6 * i + 6] for i in N]
+with open("write.table.txt", "w") as f:  # R: write.table(d)
+    f.write('"V1" "V2" "V3" "V4" "V5" "V6" "label"\n'); f.writelines(f'"{i + 1}" {" ".join(x)} "new {l}"\n' for i, (x, l) in enumerate(zip(W, LABELS)))
+with open("no-break-space.vec", "w") as f:
+    f.write("24 6\n"); f.writelines(f"new\xa0york-{i} {' '.join(x)}\n" for i, x in enumerate(W))
+wide = pd.DataFrame(X.astype("f8"))
+wide.to_csv("index-without-header.csv", header=False)
+wide.columns = [400.5 + i for i in range(6)]
+wide.assign(sample=[i * 2 for i in N])[["sample", *wide]].to_csv("spectra.csv", index=False)
+with open("refused-first-word.csv", "w") as f:  # the first line is a vector and no header
+    f.writelines(f"{'A1' if i == 0 else 100 + i},{','.join(x)}\n" for i, x in enumerate(W))
+for name, a in [("int64", np.arange(24) * 10**15 - 5), ("uint64", np.arange(24, dtype="u8") + 2**63), ("big-endian", (np.arange(24) - 5).astype(">i2"))]:
+    np.savez(name + ".npz", embeddings=X, ids=a)
+    with h5py.File(name + ".h5", "w") as h:
+        h["train"] = X; h.create_dataset("ids", data=a, chunks=(7,), compression="gzip")
+np.savez("refused-objects.npz", embeddings=X, labels=LABELS.astype(object))

@@ -39,7 +39,7 @@ type Files struct {
 }
 
 // readersVersion is part of the key of what was read: a change makes files be read again.
-const readersVersion = 4
+const readersVersion = 5
 
 // OpenFiles opens the vectors that src names. What can be mapped is mapped as it stands. Everything
 // else is read once, row by row, into a collection below cacheDir, which is found there the next time
@@ -63,6 +63,11 @@ func OpenFiles(ctx context.Context, src Files, cacheDir string, progress func(do
 	if info.IsDir() {
 		if parts, err = folderParts(src.Vectors); err != nil {
 			return nil, err
+		}
+		if src.Labels != "" || src.Neighbors != "" {
+			if err := oneOrder(parts); err != nil {
+				return nil, err
+			}
 		}
 		files = nil
 		for _, p := range parts {
@@ -116,6 +121,9 @@ func identity(ctx context.Context, files []string, src Files) (string, error) {
 	fmt.Fprintf(sum, "annbench readers %d\ncolumns %q %q %q\nparts %t %t %t\n", readersVersion,
 		src.Columns.Vectors, src.Columns.Labels, src.Columns.IDs, src.Labels != "", src.Queries != "", src.Neighbors != "")
 	for _, path := range files {
+		if err := vecfile.Regular(path); err != nil {
+			return "", err
+		}
 		info, err := os.Stat(path)
 		if err != nil {
 			return "", err
@@ -194,6 +202,29 @@ func folderParts(dir string) ([]folderPart, error) {
 		return nil, fmt.Errorf("%s is neither a complete collection (it has no %s) nor a folder of vectors, CATEGORY/FILE.npy or part-*.parquet", dir, metaFile)
 	}
 	return parts, nil
+}
+
+// oneOrder reports an error where parts have another order by their numbers than by their names, as part.2 and part.10: a
+// file whose lines are about rows may have been written for either.
+func oneOrder(parts []folderPart) error {
+	number := func(path string) (stem string, n int) {
+		name := filepath.Base(path)
+		name = name[:len(name)-len(filepath.Ext(name))]
+		stem = strings.TrimRight(name, "0123456789")
+		n, err := strconv.Atoi(name[len(stem):])
+		if err != nil {
+			n = -1
+		}
+		return filepath.Join(filepath.Dir(path), stem), n
+	}
+	for i, p := range parts[min(1, len(parts)):] {
+		stem, n := number(p.path)
+		if before, m := number(parts[i].path); before == stem && n >= 0 && m > n {
+			return fmt.Errorf("%s comes before %s by name and after it by number: rows of which order are labels or neighbours about? Give the numbers leading zeros, or make one file of the parts",
+				parts[i].path, filepath.Base(p.path))
+		}
+	}
+	return nil
 }
 
 // samePart reports an error unless the files are parts of one table: of one format, and of one split.

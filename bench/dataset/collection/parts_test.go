@@ -55,3 +55,36 @@ func TestFoldersThatAreNotOneTable(t *testing.T) {
 		}
 	}
 }
+
+// TestPartsInTwoOrders names parts whose order is one by name and another by number, where a file is about their rows.
+func TestPartsInTwoOrders(t *testing.T) {
+	dir := t.TempDir()
+	labels := filepath.Join(t.TempDir(), "labels.txt")
+	write := func(path, text string) {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(labels, "a\nb\nc\nd\n")
+	write(filepath.Join(dir, "part.2.csv"), "1.5,2\n3,4\n")
+	write(filepath.Join(dir, "part.10.csv"), "5.5,6\n7,8\n")
+	_, err := OpenFiles(t.Context(), Files{Vectors: dir, Labels: labels}, t.TempDir(), nil)
+	if err == nil || !strings.Contains(err.Error(), "part.10.csv comes before part.2.csv") {
+		t.Errorf("with labels: %v", err)
+	}
+	c, err := OpenFiles(t.Context(), Files{Vectors: dir}, t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if err := os.Rename(filepath.Join(dir, "part.2.csv"), filepath.Join(dir, "part.02.csv")); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = OpenFiles(t.Context(), Files{Vectors: dir, Labels: labels}, t.TempDir(), nil); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if c.Vectors.Row(0)[0] != 1.5 || c.Items[3].Label != "d" {
+		t.Errorf("the first is %v, the last %+v", c.Vectors.Row(0), c.Items[3])
+	}
+}

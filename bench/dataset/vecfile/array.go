@@ -38,6 +38,9 @@ var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 // MapArray maps the .npy file at path, which must have dims dimensions of T. The error names the file
 // and the byte where it is wrong.
 func MapArray[T Number](path string, dims int) (*Array[T], error) {
+	if err := Regular(path); err != nil {
+		return nil, err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -1,14 +1,17 @@
 package vecfile
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/deprecated"
 	"github.com/parquet-go/parquet-go/format"
 )
 
@@ -73,6 +76,116 @@ func ReadParquetColumns(path string) (columns []TextColumn, notes []string, err 
 		notes = append(notes, quoteAll(left)+" left out: not one text, number, date or truth value a row")
 	}
 	return columns, notes, nil
+}
+
+// fullType is the type of the values of a column: what older writers say in the words of their time is said in those of today.
+func fullType(e format.SchemaElement) format.LogicalTypeValue {
+	if e.LogicalType.Value != nil || !e.ConvertedType.Valid {
+		return e.LogicalType.Value
+	}
+	millis, micros := format.TimeUnit{Value: &format.MilliSeconds{}}, format.TimeUnit{Value: &format.MicroSeconds{}}
+	switch e.ConvertedType.V {
+	case deprecated.Date:
+		return &format.DateType{}
+	case deprecated.TimestampMillis:
+		return &format.TimestampType{IsAdjustedToUTC: true, Unit: millis}
+	case deprecated.TimestampMicros:
+		return &format.TimestampType{IsAdjustedToUTC: true, Unit: micros}
+	case deprecated.TimeMillis:
+		return &format.TimeType{IsAdjustedToUTC: true, Unit: millis}
+	case deprecated.TimeMicros:
+		return &format.TimeType{IsAdjustedToUTC: true, Unit: micros}
+	case deprecated.Decimal:
+		return &format.DecimalType{Scale: e.Scale.V, Precision: e.Precision.V}
+	}
+	return nil
+}
+
+// parquetWord returns how a label or an id is written that stands in a column of plain values: a date as 2006-01-02, a time
+// as 2006-01-02T15:04:05.000Z, a decimal and a UUID as such are.
+func parquetWord(e format.SchemaElement) (func(parquet.Value) string, error) {
+	written := func(f func(parquet.Value) string) (func(parquet.Value) string, error) {
+		return func(v parquet.Value) string {
+			if v.IsNull() {
+				return ""
+			}
+			return f(v)
+		}, nil
+	}
+	digits := func(unit format.TimeUnit) (per int64, zeros string) {
+		if unit.Value == nil {
+			return 0, ""
+		}
+		per = int64(time.Second / unit.Value.Duration())
+		return per, strconv.FormatInt(per, 10)[1:]
+	}
+	unsigned := e.ConvertedType.Valid && e.ConvertedType.V >= deprecated.Uint8 && e.ConvertedType.V <= deprecated.Uint64
+	switch t := fullType(e).(type) {
+	case *format.IntType:
+		unsigned = !t.IsSigned
+	case *format.DateType:
+		return written(func(v parquet.Value) string {
+			return time.Unix(int64(v.Int32())*86400, 0).UTC().Format(time.DateOnly)
+		})
+	case *format.TimestampType:
+		if per, zeros := digits(t.Unit); per > 0 {
+			return written(func(v parquet.Value) string {
+				seconds := v.Int64() / per
+				return time.Unix(seconds, (v.Int64()-seconds*per)*(int64(time.Second)/per)).UTC().Format("2006-01-02T15:04:05." + zeros + "Z")
+			})
+		}
+	case *format.TimeType:
+		if per, zeros := digits(t.Unit); per > 0 {
+			return written(func(v parquet.Value) string {
+				return time.Unix(v.Int64()/per, v.Int64()%per*(int64(time.Second)/per)).UTC().Format("15:04:05." + zeros)
+			})
+		}
+	case *format.DecimalType:
+		return written(func(v parquet.Value) string { return decimalText(v, int(t.Scale)) })
+	case *format.UUIDType:
+		return written(func(v parquet.Value) string {
+			b := v.ByteArray()
+			if len(b) != 16 {
+				return fmt.Sprintf("%x", b)
+			}
+			return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+		})
+	case *format.Float16Type:
+		return nil, errors.New("labels and ids are whole numbers or texts, these are halves (float16)")
+	}
+	if e.ConvertedType.Valid && e.ConvertedType.V == deprecated.Interval || format.Type(e.Type.V) == format.Int96 {
+		return nil, errors.New("it has spans of time, or times as old writers have them, which are not read as labels or ids: write them as text")
+	}
+	return func(v parquet.Value) string { return parquetText(v, unsigned) }, nil
+}
+
+// decimalText is a whole number of 10 to the power of -scale.
+func decimalText(v parquet.Value, scale int) string {
+	x := new(big.Int)
+	switch v.Kind() {
+	case parquet.Int32:
+		x.SetInt64(int64(v.Int32()))
+	case parquet.Int64:
+		x.SetInt64(v.Int64())
+	default:
+		b := v.ByteArray() // two's complement, the largest first
+		x.SetBytes(b)
+		if len(b) > 0 && b[0]&0x80 != 0 {
+			x.Sub(x, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))
+		}
+	}
+	sign := ""
+	if x.Sign() < 0 {
+		sign = "-"
+	}
+	digits := x.Abs(x).String()
+	if scale <= 0 || scale > 1000 {
+		return sign + digits
+	}
+	if len(digits) <= scale {
+		digits = strings.Repeat("0", scale+1-len(digits)) + digits
+	}
+	return sign + digits[:len(digits)-scale] + "." + digits[len(digits)-scale:]
 }
 
 // parquetWords says what kind of values a column has, and how one is written; text is nil if it is none of the kinds.

@@ -119,10 +119,11 @@ func (t *table) header(columns Columns) (head int, err error) {
 	case len(first) != t.width:
 		return 0, fmt.Errorf("line %d has %d fields, line %d has %d", t.before+1, len(first), t.before+2, t.width)
 	default:
+		vector := t.fractions(first)
 		for i, f := range first {
 			numeric := t.isNumbers(body[0][i])
 			switch {
-			case !t.isNumbers(f) && (f != "" || i == 0) && numeric:
+			case !t.isNumbers(f) && !vector && (f != "" || i == 0) && numeric:
 				headed = true
 			case !numeric && (isOneOf(f, labelNames) || isOneOf(f, idNames) || isOneOf(f, tableIDs) || isOneOf(f, tableLabels)):
 				headed = true
@@ -148,6 +149,28 @@ func (t *table) header(columns Columns) (head int, err error) {
 	}
 	t.sample = body
 	return 1, nil
+}
+
+// fractions reports whether the numbers in the first line are such as only vectors have: some with a fraction, and neither
+// rising nor falling, as the wavelengths that name the columns of spectra do.
+func (t *table) fractions(first []string) bool {
+	var some, up, down bool
+	last, n := float32(0), 0
+	for _, f := range first {
+		x, err := t.number(f)
+		if err != nil {
+			continue
+		}
+		if n > 0 {
+			up, down = up || x > last, down || x <= last
+		}
+		if _, err := strconv.Atoi(f); err != nil {
+			some = true
+		}
+		last = x
+		n++
+	}
+	return some && (n < 3 || up && down)
 }
 
 // joined is a line of word vectors whose word may have spaces in it, as some of GloVe's do.
@@ -378,8 +401,15 @@ func (c *csvRows) textRoles(kinds []byte) {
 		c.idAt = 0
 		return
 	}
+	if t.counts() {
+		c.idAt = 0
+		t.note("column 1, which counts %s, %s, ..., is row numbers and no dimension", t.sample[0][0], t.sample[1][0])
+	}
 	var texts []int
 	for i, k := range kinds {
+		if i == c.idAt {
+			continue
+		}
 		if k == 't' || i == 0 && t.sep == ' ' && k == 'n' && t.wordFirst() {
 			texts = append(texts, i)
 		}
@@ -412,6 +442,36 @@ func (c *csvRows) textRoles(kinds []byte) {
 	}
 }
 
+// counts reports whether the first field counts the lines, from 0 or 1, beside numbers with fractions: pandas' index, as it
+// is written without a line of names.
+func (t *table) counts() bool {
+	if len(t.sample) < 8 || t.width < 3 {
+		return false
+	}
+	from, err := strconv.Atoi(t.sample[0][0])
+	if err != nil || from != 0 && from != 1 {
+		return false
+	}
+	fractions := make([]bool, t.width)
+	for row, line := range t.sample {
+		if len(line) != t.width || line[0] != strconv.Itoa(from+row) {
+			return false
+		}
+		for i, f := range line {
+			if _, err := strconv.Atoi(f); err != nil && t.isNumber(f) {
+				fractions[i] = true
+			}
+		}
+	}
+	n := 0
+	for _, has := range fractions {
+		if has {
+			n++
+		}
+	}
+	return n >= 2 && 2*n >= t.width
+}
+
 // wordFirst reports whether most lines begin with a word, where some words are numbers.
 func (t *table) wordFirst() bool {
 	words := 0
@@ -437,7 +497,12 @@ func (c *csvRows) series(aside *[]int) {
 	if c.t.names == nil {
 		return
 	}
-	stem := func(i int) string { return strings.TrimRight(c.t.names[i], "0123456789") }
+	stem := func(i int) string {
+		if _, err := strconv.ParseFloat(c.t.names[i], 64); err == nil { // 400.5, as the columns of spectra are named
+			return ""
+		}
+		return strings.TrimRight(c.t.names[i], "0123456789")
+	}
 	counts := map[string]int{}
 	for _, i := range c.numbers {
 		if s := stem(i); s != c.t.names[i] {

@@ -959,7 +959,7 @@ func (f *hdf5File) texts(name string, d *hdf5Dataset, count int) ([]string, erro
 		if err != nil {
 			return nil, err
 		}
-		texts, err := rowLabels(rows.Integers, count)
+		texts, err := wholeTexts(rows.Rows.(wholeRows), d.elem, count)
 		if err != nil {
 			return fail("%w", err)
 		}

@@ -143,6 +143,9 @@ func arrayTexts(in *input, count int) ([]string, error) {
 	if width, err := strconv.Atoi(strings.TrimLeft(h.descr, "<>|USa")); err == nil && len(h.descr) > 2 && strings.ContainsRune("USa", rune(h.descr[1])) {
 		return npyTexts(in, h, width)
 	}
+	if strings.HasSuffix(h.descr, "O") {
+		return nil, placed(10, "labels and ids that are Python objects, as columns of pandas are, are not read; in Python: array.astype(str)")
+	}
 	r, h, err := npyRows(in)
 	if err != nil {
 		return nil, err
@@ -150,7 +153,7 @@ func arrayTexts(in *input, count int) ([]string, error) {
 	if r.elem.class == 'f' {
 		return nil, placed(10, "labels and ids are integers or texts, these are %s", descrName(h.descr))
 	}
-	return rowLabels(r, r.count)
+	return wholeTexts(r, r.elem, r.count)
 }
 
 // npyTexts reads an array of texts of width characters, U, or bytes, S.
@@ -198,26 +201,35 @@ func npyTexts(in *input, h npyHeader, width int) ([]string, error) {
 	return texts, nil
 }
 
-func rowLabels(r Integers, count int) ([]string, error) {
-	labels := make([]string, 0, count)
-	interned := map[int32]string{}
-	block := make([]int32, max(1, min(count, 1<<16)))
+// wholeRows gives the bytes of rows.
+type wholeRows interface {
+	ahead(n int) (raw []byte, rows int, err error)
+	skip(rows int)
+}
+
+// wholeTexts reads count whole numbers of any width as texts.
+func wholeTexts(r wholeRows, elem element, count int) ([]string, error) {
+	texts := make([]string, 0, min(count, 1<<20))
+	interned := map[string]string{}
+	var digits []byte
 	for {
-		n, err := r.Ints(block)
+		raw, n, err := r.ahead(1 << 10)
 		if errors.Is(err, io.EOF) {
-			return labels, nil
+			return texts, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		for _, v := range block[:n] {
-			s, ok := interned[v]
+		for i := range n {
+			digits = elem.appendWhole(digits[:0], raw[i*elem.width:])
+			text, ok := interned[string(digits)]
 			if !ok {
-				s = strconv.Itoa(int(v))
-				interned[v] = s
+				text = string(digits)
+				interned[text] = text
 			}
-			labels = append(labels, s)
+			texts = append(texts, text)
 		}
+		r.skip(n)
 	}
 }
 
@@ -232,6 +244,9 @@ func intern(seen map[string]string, s string) string {
 // EachLine calls f with the lines of the text file at path, counted from 1, without their ends.
 // What follows the last newline is a line if it is not empty.
 func EachLine(path string, f func(line int, b []byte) error) error {
+	if err := Regular(path); err != nil {
+		return err
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return err

@@ -59,7 +59,7 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &parquetRows{file: file, label: -1, id: -1, interned: map[string]string{}, unsigned: map[int]bool{}, sound: &parquetPages{in: in}}
+	p := &parquetRows{file: file, label: -1, id: -1, interned: map[string]string{}, words: map[int]func(parquet.Value) string{}, sound: &parquetPages{in: in}}
 	var names []string // of the columns
 	var leaves []parquetLeaf
 	// The library drops some types, that of halves for one, so they are taken from the file's own schema.
@@ -75,8 +75,8 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 				return nil, errParquet
 			}
 			l := leafOf(leaf, elements[leaf.ColumnIndex])
+			p.elements = append(p.elements, elements[leaf.ColumnIndex])
 			leaves = append(leaves, l)
-			p.unsigned[l.ColumnIndex] = l.unsigned
 			p.leaves = append(p.leaves, leaf)
 			names = append(names, path[0])
 		}
@@ -136,6 +136,13 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 	}
 	for _, i := range vectors {
 		p.vectors = append(p.vectors, &parquetColumn{leaf: leaves[i], name: names[i], file: file, sound: p.sound})
+	}
+	for at := range names {
+		if at := leaves[at].ColumnIndex; at == p.label || at == p.id {
+			if p.words[at], err = parquetWord(p.elements[at]); err != nil {
+				return nil, fmt.Errorf("column %q: %w", leaves[at].Path[0], err)
+			}
+		}
 	}
 	for _, at := range slices.Concat([]int{p.label, p.id}, indexesOf(p.vectors)) {
 		if err := checkCodec(file, at); err != nil {
@@ -315,7 +322,8 @@ type parquetRows struct {
 	classes  []string
 	leaves   []parquet.LeafColumn
 	sound    *parquetPages
-	unsigned map[int]bool // columns of whole numbers without a sign
+	elements []format.SchemaElement
+	words    map[int]func(parquet.Value) string // of labels and ids, by column
 	interned map[string]string
 }
 
@@ -447,7 +455,7 @@ func (p *parquetRows) texts(group int) error {
 		}
 		leaf := p.leaves[slices.IndexFunc(p.leaves, func(l parquet.LeafColumn) bool { return l.ColumnIndex == part.column })]
 		err := p.sound.values(p.file, group, leaf, func(v parquet.Value) (err error) {
-			s := parquetText(v, p.unsigned[part.column])
+			s := p.words[part.column](v)
 			if part.intern {
 				if s, err = p.class(s); err != nil {
 					return err
@@ -489,7 +497,9 @@ func parquetText(v parquet.Value, unsigned bool) string {
 		return strconv.FormatUint(uint64(uint32(v.Int32())), 10)
 	case unsigned && v.Kind() == parquet.Int64:
 		return strconv.FormatUint(uint64(v.Int64()), 10)
-	case v.Kind() == parquet.Int32 || v.Kind() == parquet.Int64:
+	case v.Kind() == parquet.Int32: // its Int64 has no sign
+		return strconv.FormatInt(int64(v.Int32()), 10)
+	case v.Kind() == parquet.Int64:
 		return strconv.FormatInt(v.Int64(), 10)
 	case v.Kind() == parquet.ByteArray || v.Kind() == parquet.FixedLenByteArray:
 		return string(v.ByteArray())

@@ -71,6 +71,17 @@ func (r *fixedRows) read(n int) ([]byte, error) {
 	return r.raw, nil
 }
 
+// ahead gives the bytes of at most n rows, of at least one; they are read again until skip.
+func (r *fixedRows) ahead(n int) (raw []byte, rows int, err error) {
+	if n = min(n, r.count-r.done); n == 0 {
+		return nil, 0, io.EOF
+	}
+	raw, err = r.read(n)
+	return raw, n, err
+}
+
+func (r *fixedRows) skip(rows int) { r.done += rows }
+
 func (r *fixedRows) Next(dst []float32) (int, error) {
 	n := min(len(dst)/r.dim, r.count-r.done)
 	if n == 0 {

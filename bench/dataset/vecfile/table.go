@@ -30,6 +30,7 @@ type table struct {
 	sep     rune  // between fields; ' ' is any number of spaces and tabs
 	decimal bool  // numbers have decimal commas
 	bare    bool  // each line is one list in brackets without quotes
+	quoted  bool  // fields between spaces may stand in quotes
 	names   []string
 	count   int        // vectors, where the first line says it, as word2vec's does; else -1
 	sample  [][]string // fields of the first lines with values
@@ -99,17 +100,51 @@ func (l *lines) next() ([]string, error) {
 			return nil, err
 		}
 		l.line++
-		text := strings.TrimSpace(string(l.long))
-		if text != "" && l.t.bare {
+		text := strings.TrimFunc(string(l.long), isSpace)
+		switch {
+		case text == "":
+		case l.t.bare:
 			return []string{text}, nil
-		}
-		if text != "" {
-			return strings.Fields(text), nil
+		case l.t.quoted:
+			return quotedFields(text), nil
+		default:
+			return strings.FieldsFunc(text, isSpace), nil
 		}
 		if err != nil {
 			return nil, io.EOF
 		}
 	}
+}
+
+// isSpace reports whether r separates fields. Spaces of other scripts and those that do not break a line are parts of words:
+// word vectors have such words.
+func isSpace(r rune) bool { return r == ' ' || r >= '\t' && r <= '\r' }
+
+// quotedFields are the fields between spaces of a line, without the quotes around some, as R's write.table writes them:
+// \" is a quote within.
+func quotedFields(text string) (fields []string) {
+	for text = strings.TrimLeftFunc(text, isSpace); text != ""; text = strings.TrimLeftFunc(text, isSpace) {
+		if text[0] != '"' {
+			end := strings.IndexFunc(text, isSpace)
+			if end < 0 {
+				end = len(text)
+			}
+			fields = append(fields, text[:end])
+			text = text[end:]
+			continue
+		}
+		var field []byte
+		i := 1
+		for ; i < len(text) && text[i] != '"'; i++ {
+			if text[i] == '\\' && i+1 < len(text) && text[i+1] == '"' {
+				i++
+			}
+			field = append(field, text[i])
+		}
+		fields = append(fields, string(field))
+		text = text[min(i+1, len(text)):]
+	}
+	return fields
 }
 
 func csvReason(err error) string {
@@ -259,6 +294,7 @@ func (t *table) separate(text string) error {
 	for _, sep := range []rune{'\t', ';', ',', '|', ' '} {
 		try := *t
 		try.sep = sep
+		try.quoted = sep == ' ' && quotesFirst(text)
 		sample, err := try.read(text)
 		if err != nil {
 			if strings.ContainsRune(text, sep) && firstErr == nil {
@@ -295,6 +331,24 @@ func (t *table) separate(text string) error {
 	}
 	t.sample, t.width = sample, len(sample[min(1, len(sample)-1)])
 	return nil
+}
+
+// quotesFirst reports whether each of the first lines begins with a field in quotes. Word vectors have words that begin with
+// a quote, but not in each line.
+func quotesFirst(text string) bool {
+	n := 0
+	for n < tableSample && text != "" {
+		line, rest, _ := strings.Cut(text, "\n")
+		text = rest
+		if line = strings.TrimFunc(line, isSpace); line == "" {
+			continue
+		}
+		if line[0] != '"' || strings.Count(line, `"`) < 2 {
+			return false
+		}
+		n++
+	}
+	return n > 1
 }
 
 // read reads the sample as t has it.
