@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"annbench/internal/atomicfile"
+	"annbench/internal/filekind"
 )
 
 // The files of a results folder.
@@ -98,6 +99,9 @@ func OpenMap(dir string) (*Map, error) {
 // Read reads a records file. An unfinished last line, without its newline or not valid JSON, is
 // left aside, and its length in bytes returned as torn.
 func Read(path string) (records []Record, torn int64, err error) {
+	if err := filekind.Regular(path); err != nil {
+		return nil, 0, err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, 0, err

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"annbench/bench/dataset"
 	"annbench/bench/dataset/vecfile"
@@ -28,6 +29,9 @@ type lookup func(name string) (*indexes.Family, error)
 func (s *Sweep) check(lookup lookup) error {
 	if strings.ContainsAny(s.Name, `/\`) || s.Name == "." || s.Name == ".." {
 		return s.errorf("$.name", "name %q must be the name of a folder, not a path", s.Name)
+	}
+	if i := strings.IndexFunc(s.Name, unicode.IsControl); i >= 0 {
+		return s.errorf("$.name", "name %q has a line break or another control character", s.Name)
 	}
 	if err := s.checkData(); err != nil {
 		return err
@@ -69,7 +73,7 @@ func (s *Sweep) check(lookup lookup) error {
 		rule string
 	}{
 		{"$.threads", s.Threads < 1, "threads must be at least 1"},
-		{"$.repetitions", s.Repetitions < 1, "repetitions must be at least 1"},
+		{"$.repetitions", s.Repetitions < 1 || s.Repetitions > 10_000, "repetitions must be between 1 and 10000"},
 		{"$.rates", slices.Contains(s.Modes, record.OpenLoop) && len(s.Rates) == 0, "mode open needs rates: how many queries arrive in a second, like [100, 1000]"},
 	} {
 		if at.bad {

@@ -23,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"annbench/internal/filekind"
 	"annbench/internal/plaintext"
 )
 
@@ -99,6 +100,9 @@ func WriteJSON(path string, v any) error {
 
 // ReadJSON reads what [WriteJSON] wrote. Its errors name the file.
 func ReadJSON(path string, v any) error {
+	if err := filekind.Regular(path); err != nil {
+		return err
+	}
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return err

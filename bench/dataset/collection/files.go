@@ -19,6 +19,7 @@ import (
 
 	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
+	"annbench/internal/filekind"
 )
 
 // Files names the files that a collection is read from.
@@ -121,7 +122,7 @@ func identity(ctx context.Context, files []string, src Files) (string, error) {
 	fmt.Fprintf(sum, "annbench readers %d\ncolumns %q %q %q\nparts %t %t %t\n", readersVersion,
 		src.Columns.Vectors, src.Columns.Labels, src.Columns.IDs, src.Labels != "", src.Queries != "", src.Neighbors != "")
 	for _, path := range files {
-		if err := vecfile.Regular(path); err != nil {
+		if err := filekind.Regular(path); err != nil {
 			return "", err
 		}
 		info, err := os.Stat(path)

@@ -14,6 +14,7 @@ import (
 
 	"annbench/indexes/vec"
 	"annbench/internal/atomicfile"
+	"annbench/internal/filekind"
 )
 
 // Array is the content of a .npy file. Data must not be written to.
@@ -38,7 +39,7 @@ var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 // MapArray maps the .npy file at path, which must have dims dimensions of T. The error names the file
 // and the byte where it is wrong.
 func MapArray[T Number](path string, dims int) (*Array[T], error) {
-	if err := Regular(path); err != nil {
+	if err := filekind.Regular(path); err != nil {
 		return nil, err
 	}
 	f, err := os.Open(path)

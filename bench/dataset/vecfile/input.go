@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"annbench/internal/filekind"
 )
 
 // input is a file that is read in parts.
@@ -14,29 +16,8 @@ type input struct {
 	path string // for messages of nested readers
 }
 
-// Regular reports an error unless a file of bytes that stay is at path: to open a pipe waits for a writer, and a device
-// may have no end. A folder is none either.
-func Regular(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	what := "a device"
-	switch mode := info.Mode(); {
-	case mode.IsRegular():
-		return nil
-	case mode.IsDir():
-		what = "a folder"
-	case mode&os.ModeNamedPipe != 0:
-		what = "a pipe"
-	case mode&os.ModeSocket != 0:
-		what = "a socket"
-	}
-	return fmt.Errorf("%s is %s, not a file: write what comes from it to a file, and name that", path, what)
-}
-
 func openInput(path string) (*input, error) {
-	if err := Regular(path); err != nil {
+	if err := filekind.Regular(path); err != nil {
 		return nil, err
 	}
 	f, err := os.Open(path)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"annbench/internal/filekind"
 	"annbench/internal/plaintext"
 )
 
@@ -244,7 +245,7 @@ func intern(seen map[string]string, s string) string {
 // EachLine calls f with the lines of the text file at path, counted from 1, without their ends.
 // What follows the last newline is a line if it is not empty.
 func EachLine(path string, f func(line int, b []byte) error) error {
-	if err := Regular(path); err != nil {
+	if err := filekind.Regular(path); err != nil {
 		return err
 	}
 	file, err := os.Open(path)
