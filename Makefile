@@ -7,6 +7,7 @@
 # IMAGES=dir             report on these images instead of drawn ones
 # TUNE=10m               make report: search for the best setting for so long, instead of a sweep
 # LISTEN=address:port    make serve: answer there; others can reach it, so it asks for a token
+# INTERLEAVE=A,B         make serve: compare two indexes on /shop by what people click, such as forest,hnsw
 # JOBS=n                 compile Faiss with n jobs (cores, or fewer where memory is short)
 # PHOTOS=dir             make train: photographs beside the drawn boards; scripts/train.sh lists the rest
 # EXTERNAL="annoy ..."  make test-external: these families
@@ -56,8 +57,8 @@ else
 	@$(NATIVE) bin/annbench quickstart --keep-indexes --out results/default
 endif
 
-serve: report ## the same, and then visual search over it in the browser; LISTEN=address:port
-	@$(NATIVE) bin/annbench serve "results/$(REPORT)" $(if $(LISTEN),--listen "$(LISTEN)")
+serve: report ## the same, and then visual search over it in the browser; LISTEN=address:port, INTERLEAVE=A,B
+	@$(NATIVE) bin/annbench serve "results/$(REPORT)" $(if $(LISTEN),--listen "$(LISTEN)") $(if $(INTERLEAVE),--interleave "$(INTERLEAVE)")
 
 train: build ## train a model on drawn boards, and on PHOTOS=dir; export it, and write its report card
 	@$(NATIVE) scripts/train.sh
