@@ -28,7 +28,7 @@ var arrows = map[string][]string{
 	"": {},
 
 	"configs":             {},
-	"internal/atomicfile": {"internal/plaintext"},
+	"internal/atomicfile": {"internal/plaintext", "internal/filekind"},
 	"internal/console":    {"internal/eta"},
 	"internal/words":      {},
 	"internal/eta":        {},
