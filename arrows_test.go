@@ -130,6 +130,7 @@ var arrows = map[string][]string{
 	"browsertest": {},
 
 	"scripts/gotest":    {},
+	"scripts/notice":    {},
 	"scripts/gpucheck":  {},
 	"scripts/scale":     {"reports/judge", "reports/say", "reports/text", "bench/metric", "bench/record"},
 	"scripts/busy":      {"reports/judge", "reports/say", "bench/metric", "bench/record", "internal/atomicfile"},
