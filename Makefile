@@ -16,7 +16,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps env build report serve train test test-train test-pgvector test-slurm test-external test-engines engines race fuzz bench bench-forest gpu-check fmt clean distclean \
+.PHONY: help deps env build dist report serve train test test-train test-pgvector test-slurm test-external test-engines engines race fuzz bench bench-forest gpu-check fmt clean distclean \
         check check-format check-vet check-lint check-dead check-tidy check-arrows check-shell check-vuln check-measure
 
 SHELL    := /bin/bash
@@ -47,6 +47,9 @@ env: ## print what go needs when called by hand: eval "$(make -s env)"
 
 build: deps ## compile bin/annbench with every index family
 	@$(NATIVE) go build -tags "$$TAGS" -o bin/annbench ./cmd/annbench
+
+dist: ## pack one archive into dist/ that runs without a compiler, Go or network
+	@scripts/dist.sh
 
 report: build ## measure the index families and write a report: of IMAGES=dir, or of drawn boards; TUNE=10m searches for the best setting
 ifdef TUNE
@@ -142,7 +145,7 @@ check-arrows:
 	@go test -run 'Arrows|NoCgo' .
 
 check-shell:
-	@for script in scripts/*.sh .ci/run; do bash -n "$$script" || exit 1; done
+	@for script in scripts/*.sh scripts/dist/annbench .ci/run; do bash -n "$$script" || exit 1; done
 
 check-vuln: deps
 	@$(NATIVE) scripts/check-vuln.sh

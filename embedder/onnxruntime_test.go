@@ -807,6 +807,37 @@ func TestRuntimeLibraryErrors(t *testing.T) {
 	}
 }
 
+func TestRuntimeLibraryBesideTheProgram(t *testing.T) {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := map[string]string{"darwin": "libonnxruntime.dylib", "windows": "onnxruntime.dll"}[runtime.GOOS]
+	if name == "" {
+		name = "libonnxruntime.so"
+	}
+	beside := filepath.Join(filepath.Dir(program), name)
+	file, err := os.OpenFile(beside, os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		t.Skip("the folder of the test's program takes no library: ", err)
+	}
+	t.Cleanup(func() { os.Remove(beside) })
+	file.Close()
+	t.Setenv(LibraryVariable, "")
+	t.Chdir(t.TempDir())
+	if path, err := FindLibrary(); err != nil || path != beside {
+		t.Errorf("got %s, %v; want %s", path, err, beside)
+	}
+	other := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(other, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(LibraryVariable, other)
+	if path, err := FindLibrary(); err != nil || path != other {
+		t.Errorf("with %s: got %s, %v; want %s", LibraryVariable, path, err, other)
+	}
+}
+
 // photographs opens a part of the photographs of garments that ANNBENCH_DATA holds.
 func photographs(t testing.TB, split string) catalog.Source {
 	t.Helper()

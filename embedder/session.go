@@ -411,9 +411,9 @@ func CanRun() error {
 }
 
 // FindLibrary returns the path of ONNX Runtime's library: what the environment variable
-// ONNXRUNTIME_LIB says, or .deps/onnxruntime/lib/libonnxruntime.so (.dylib on macOS) in annbench's
-// repository, where "make deps" puts it and where the working directory or the program lies. It does
-// not open it. The error says how to get one.
+// ONNXRUNTIME_LIB says, or libonnxruntime.so (.dylib on macOS) beside the program, where an archive has it, or
+// .deps/onnxruntime/lib/libonnxruntime.so in annbench's repository, where "make deps" puts it and where the
+// working directory or the program lies. It does not open it. The error says how to get one.
 func FindLibrary() (string, error) {
 	if path := os.Getenv(LibraryVariable); path != "" {
 		if info, err := os.Stat(path); err != nil {
@@ -435,6 +435,11 @@ func FindLibrary() (string, error) {
 		starts = append(starts, dir)
 	}
 	if program, err := os.Executable(); err == nil {
+		// Whoever can put a library beside the program can put another program there.
+		beside := filepath.Join(filepath.Dir(program), name)
+		if _, err := os.Stat(beside); err == nil {
+			return beside, nil
+		}
 		starts = append(starts, filepath.Dir(program))
 	}
 	for _, dir := range starts {
@@ -445,7 +450,7 @@ func FindLibrary() (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("the library of ONNX Runtime is missing: %s is not set, and no .deps/onnxruntime/lib/%s lies in the repository; %s",
+	return "", fmt.Errorf("the library of ONNX Runtime is missing: %s is not set, no %s lies beside the program, and no .deps/onnxruntime/lib/%[2]s in the repository; %[3]s",
 		LibraryVariable, name, libraryFix)
 }
 

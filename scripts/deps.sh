@@ -7,6 +7,7 @@
 #
 # A part is made under .deps/tmp and renamed into place with its marker (.ready) inside, so what
 # stands in .deps/PART is whole. The marker holds the recipe: another recipe makes the part again.
+# DEPS_DIR names another folder than .deps, below this one, for a Faiss beside the usual one (scripts/dist.sh).
 # FAISS_PREFIX and ONNXRUNTIME_LIB name libraries that are there already; nothing is made for them.
 #
 # Faiss is 1.12.0, whose sources, with the C API, are in the crate faiss-sys 0.7.0: cargo fetches it, and
@@ -18,7 +19,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 top=$PWD
-deps=.deps
+deps=${DEPS_DIR:-.deps}
 system=$(uname -s)
 machine=$(uname -m)
 
