@@ -58,7 +58,7 @@ func TestLauncher(t *testing.T) {
 		{"another machine", "sparc", "", echo, 2, []string{"Linux on sparc", machine, "make build"}},
 		{"the program is missing", machine, "", "", 2, []string{"lib/annbench/annbench is missing", "unpack the whole archive"}},
 		{"a processor that lacks something", machine, "quantum", echo, 2, []string{"lacks quantum", "FAISS_OPT_LEVEL=generic make build"}},
-		{"a system without the loader", machine, "", "#!/nowhere/ld.so\n", 2, []string{"glibc 2.34", "GLIBCXX_3.4.30", "does not find"}},
+		{"a system without the loader", machine, "", "#!/nowhere/ld.so\n", 2, []string{"glibc 2.34", "GLIBCXX_3.4.30", "The loader says"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := unpacked(t, c.machine, c.flags, c.program)
