@@ -316,6 +316,11 @@ def conv(before, after, kernel, stride=1, groups=1):
     return nn.Conv2d(before, after, kernel + (stride == 2), stride, (kernel - 1) // 2, groups=groups, bias=False)
 
 
+def relu6(x):
+    """ReLU6 by clamp: F.relu6 has no gradient in bfloat16 on a CPU in PyTorch 1.13, Debian 12's."""
+    return x.clamp(0, 6)
+
+
 class Bottleneck(nn.Module):
     """Wide between narrow ends, with a depthwise convolution in the middle (Sandler et al., CVPR 2018)."""
 
@@ -329,8 +334,8 @@ class Bottleneck(nn.Module):
         self.shortcut = stride == 1 and before == after
 
     def forward(self, x):
-        y = x if self.expand_conv is None else F.relu6(self.bn0(self.expand_conv(x)))
-        y = self.bn2(self.project_conv(F.relu6(self.bn1(self.depthwise_conv(y)))))
+        y = x if self.expand_conv is None else relu6(self.bn0(self.expand_conv(x)))
+        y = self.bn2(self.project_conv(relu6(self.bn1(self.depthwise_conv(y)))))
         return y + x if self.shortcut else y
 
 
@@ -374,10 +379,10 @@ class EfficientNetLite0(nn.Module):
         return list(self.layers)
 
     def stem(self, x):
-        return F.relu6(self.bn0(self.conv_stem(x)))
+        return relu6(self.bn0(self.conv_stem(x)))
 
     def top(self, x):
-        return F.relu6(self.bn1(self.conv_head(x)))
+        return relu6(self.bn1(self.conv_head(x)))
 
     def folds(self):
         found = [(self, "conv_stem", "bn0")]
