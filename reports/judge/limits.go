@@ -40,7 +40,7 @@ type Candidate struct {
 	Row     *Row
 	Family  FamilyRows
 	Margins []Margin // in the order of the limits
-	// Tied says that its speed cannot be told from that of the fastest.
+	// Tied says that its speed cannot be told from that of the fastest, or only by less than [Slight].
 	Tied bool
 	// Against is its speed against the pick's.
 	Against Difference
@@ -78,11 +78,11 @@ type Pick struct {
 // Reason is why the best of a [Pick] is that.
 type Reason int
 
-// The reasons. Where several families cannot be told from the fastest, speed does not decide.
+// The reasons. Where several families are as fast as the fastest, speed does not decide: see [Slight].
 const (
 	ByFastest     Reason = iota // it is the fastest
-	ByExactEnough               // exact search cannot be told from the fastest, and misses nothing; of several, see ByFrugal
-	ByFrugal                    // of those that cannot be told apart it takes least of both memory and build time
+	ByExactEnough               // exact search is as fast as the fastest, and misses nothing; of several, see ByFrugal
+	ByFrugal                    // of those that are as fast it takes least of memory times build time
 	ByObjective                 // it is the best by what was asked for: see [Report.PickBy]
 )
 
@@ -94,7 +94,8 @@ const (
 // have one that reads too fast: of five equal ones at 10 % noise the best reads 8 % too fast. So the setting of
 // a family is chosen by the rounds of even number and families are judged against each other by those of odd
 // number, where the records have rounds. (Fitting speed monotone in work within a family would do, too, but
-// gives a speed that no setting was measured at.)
+// gives a speed that no setting was measured at.) Families that are as fast as the fastest, but for [Slight], are
+// told apart by memory and build time: see [Reason].
 func (r *Report) Pick(t Terms, limits []Limit) Pick {
 	p := Pick{Terms: t, Limits: limits}
 	for _, l := range limits {
@@ -143,7 +144,7 @@ func (r *Report) Pick(t Terms, limits []Limit) Pick {
 	tied := []*Candidate{&fit[0]}
 	for i := range fit[1:] {
 		c := &fit[i+1]
-		if d := fit[0].Speed.Judged(c.Speed); TieOf(d) == Tied && (d.OK || d.Difference == 1) {
+		if asFast(fit[0].Speed.Judged(c.Speed)) {
 			c.Tied = true
 			tied = append(tied, c)
 		}
@@ -205,25 +206,41 @@ func (r *Report) more(p *Pick) {
 	}
 }
 
+// Slight is a difference in speed that nobody chooses by: a family counts as fast as the fastest where the
+// measurements do not show it to be slower by more than this share. Two families that are nearly as fast are told
+// apart by one run and not by the next; memory and build time are the same in both, and decide.
+const Slight = 0.05
+
+// asFast reports whether the speed of the fastest against another's, lead, is no more than noise, or [Slight].
+func asFast(lead Difference) bool {
+	if TieOf(lead) == Tied {
+		return lead.OK || lead.Difference == 1
+	}
+	return lead.OK && lead.Lo < 1/(1-Slight)
+}
+
 // less is by how much a setting must take less of something to be worth naming: below that, sizes and
 // times of builds vary from run to run.
 const less = 0.95
 
-// frugal is the one that takes least of both memory and build time, nil where none does.
+// frugal is the one that takes least of memory times build time, the fastest where several are within 5 % of the
+// least: half the memory for twice the build time is neither better nor worse. It is nil where all are, or where
+// one of the two was not measured of one of them. The families come by speed.
 func frugal(tied []*Candidate) *Row {
-	least := func(name string) (row *Row) {
-		low := math.Inf(1)
-		for _, c := range tied {
-			if v, ok := c.Row.Value(name); ok && v.Median < low*less {
-				low, row = v.Median, c.Row
-			}
+	cost := make([]float64, len(tied))
+	for i, c := range tied {
+		memory, ok := c.Row.Value(metric.Resident)
+		build, built := c.Row.Value(metric.Build)
+		if !ok || !built || memory.Median <= 0 || build.Median <= 0 {
+			return nil
 		}
-		return row
+		cost[i] = memory.Median * build.Median
 	}
-	if row := least(metric.Resident); row == least(metric.Build) {
-		return row
+	enough := slices.Min(cost) / less
+	if slices.Max(cost) <= enough {
+		return nil
 	}
-	return nil
+	return tied[slices.IndexFunc(cost, func(x float64) bool { return x <= enough })].Row
 }
 
 // MarginOf says how a setting stands to a limit.

@@ -18,7 +18,7 @@ type Verdict struct {
 	// Fast are the settings that come up to Target, one a family, the answer first and the others by speed:
 	// Value is [Speed] as it was measured. See [Verdict.Answer].
 	Fast []Match
-	// Tied are those of Fast, without the answer, whose speed cannot be told from that of the fastest, where
+	// Tied are those of Fast, without the answer, that are as fast as the fastest but for [Slight], where
 	// the answer is one of these.
 	Tied []Match
 	// Reason is why the answer is what it is.

@@ -104,11 +104,14 @@ func Pick(p judge.Pick) string {
 	say("%s", strings.TrimRight(YAML(*p.Best), "\n"))
 	say("")
 	lead := "The fastest"
+	if p.Best.Tied {
+		lead = "The fastest by its median, though others are as fast within the noise or " + slight + ","
+	}
 	switch p.Reason {
 	case judge.ByExactEnough:
-		lead = "Exact search is enough here: it cannot be told from the fastest"
+		lead = "Exact search is enough here: as fast as the fastest within the noise or " + slight + ","
 	case judge.ByFrugal:
-		lead = "As fast as the fastest within the noise, and of least memory and build time"
+		lead = "As fast as the fastest within the noise or " + slight + ", and of least memory times build time"
 	case judge.ByObjective:
 		lead = "The best by what was asked for"
 	}
@@ -129,8 +132,11 @@ func Pick(p judge.Pick) string {
 			lead = "Then"
 		}
 		s := factor(c.Against) + " as fast"
-		if c.Tied && p.Best.Tied && c.Against.OK {
+		switch {
+		case judge.TieOf(c.Against) == judge.Tied && c.Against.OK:
 			s = "as fast within the noise"
+		case c.Tied && p.Best.Tied && c.Against.OK:
+			s += ", too little to decide by"
 		}
 		say("%s: %s, %s queries a second, %s", lead, candidateName(c), Significant(c.Speed.Median), s)
 	}

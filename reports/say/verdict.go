@@ -100,7 +100,7 @@ func speedOf(v judge.Verdict) string {
 	base := v.Exact()
 	switch {
 	case v.Reason == judge.ByExactEnough:
-		return s + ". Exact search is enough here: none of these measurements shows an approximate index to be faster, and exact search misses nothing."
+		return s + ". Exact search is enough here: none of these measurements shows an approximate index to be faster" + slightly() + ", and exact search misses nothing."
 	case best.Family.Exact && len(fast) > 1 && slices.ContainsFunc(fast, func(m judge.Match) bool { return !m.Family.Exact }):
 		return s + ". This is exact search: of the approximate indexes that come up to the target, none is faster here, so there is nothing to gain from one."
 	case best.Family.Exact:
@@ -167,13 +167,24 @@ func runnerUp(v judge.Verdict) string {
 	s := fmt.Sprintf("Runner-up: %s, %s queries a second", strings.TrimSpace(b.Family.Name+" "+Clean(b.Setting.Cell.Settings())), Significant(b.Value.Median))
 	switch {
 	case v.Reason == judge.ByExactEnough:
-		return fmt.Sprintf("%s. These measurements cannot tell %s from %s in speed.", s, a.Family.Name, And(names(same)))
+		return fmt.Sprintf("%s. %s.", s, evenly(a, same))
 	case len(same) > 0:
-		return fmt.Sprintf("%s. These measurements cannot tell %s from %s in speed: memory and build time decide. %s", s, a.Family.Name, And(names(same)), beside(v))
+		return fmt.Sprintf("%s. %s: memory and build time decide. %s", s, evenly(a, same), beside(v))
 	case judge.TieOf(d) == judge.Unknown:
 		return fmt.Sprintf("%s; %s is %s as fast by %s each, a difference that another run could turn round. Measure at least three repetitions before relying on it.", s, a.Family.Name, factor(d), Plural(min(a.Value.N, b.Value.N), "measurement", "measurements"))
 	}
 	return s + fmt.Sprintf("; %s is %s as fast, more than the noise.", a.Family.Name, factor(d))
+}
+
+// slight is [judge.Slight] in words.
+var slight = fmt.Sprintf("%.0f %%", 100*judge.Slight)
+
+// slightly is what a difference in speed has to exceed to count.
+func slightly() string { return " by more than " + slight }
+
+// evenly says that families are as fast as the fastest of them.
+func evenly(a judge.Match, same []judge.Match) string {
+	return fmt.Sprintf("These measurements do not show %s to differ in speed%s", And(append([]string{a.Family.Name}, names(same)...)), slightly())
 }
 
 // beside puts memory and build time of tied families side by side.
@@ -195,9 +206,9 @@ func beside(v judge.Verdict) string {
 	s := strings.Join(parts, "; ") + "."
 	switch v.Reason {
 	case judge.ByFrugal:
-		s += fmt.Sprintf(" Of both, %s takes least, so it is the answer, unless more repetitions tell them apart.", v.Fast[0].Family.Name)
+		s += fmt.Sprintf(" Memory times build time is least of %s, so it is the answer.", v.Fast[0].Family.Name)
 	case judge.ByFastest:
-		s += fmt.Sprintf(" None takes least of both, so the fastest by its median, %s, is the answer.", v.Fast[0].Family.Name)
+		s += fmt.Sprintf(" Memory times build time is the same within %s, so the fastest by its median, %s, is the answer.", slight, v.Fast[0].Family.Name)
 	}
 	return s
 }

@@ -28,9 +28,9 @@ func TestVerdict(t *testing.T) {
 		says    []string
 	}{
 		{"apart", slices.Concat(six("a", .96, 200), six("b", .97, 100)), "a", []string{"Runner-up: b", "as fast, more than the noise"}},
-		{"tied", slices.Concat(three("a", .96, 100, 110, 120), three("b", .97, 120, 90, 105)), "a", []string{"cannot tell a from b in speed"}},
+		{"tied", slices.Concat(three("a", .96, 100, 110, 120), three("b", .97, 120, 90, 105)), "a", []string{"do not show a and b to differ in speed by more than 5 %"}},
 		{"tied with one behind the runner-up", slices.Concat(six("a", .96, 100), six("b", .97, 90), three("flat", 1, 10, 60, 190)), "flat", []string{
-			"Exact search is enough here", "Runner-up: a", "cannot tell flat from a in speed",
+			"Exact search is enough here", "Runner-up: a", "do not show flat and a to differ in speed by more than 5 %",
 		}},
 		{"once", slices.Concat(three("a", .96, 110), three("b", .97, 100)), "a", []string{"1.10 times as fast by 1 measurement each", "measured once"}},
 		{"exact is fastest", slices.Concat(three("flat", 1, 300), three("a", .97, 100)), "flat", []string{"none is faster here"}},

@@ -1,0 +1,50 @@
+package judge
+
+import (
+	"testing"
+
+	"annbench/bench/metric"
+	"annbench/bench/record"
+	"annbench/reports/internal/fixture"
+)
+
+// Near the top, the answer must not turn on which of nearly equal families one run happens to tell apart.
+func TestPickAmongEquals(t *testing.T) {
+	type family struct {
+		name                 string
+		qps, resident, build float64
+	}
+	for _, c := range []struct {
+		name     string
+		families []family
+		want     string
+		reason   Reason
+	}{
+		{"3 % slower for certain, and cheaper", []family{{"a", 100, 10e6, 1}, {"b", 97, 10e6, .5}}, "b", ByFrugal},
+		{"6 % slower for certain", []family{{"a", 100, 10e6, 1}, {"b", 94, 10e6, .5}}, "a", ByFastest},
+		{"alike in all", []family{{"a", 100, 10e6, 1}, {"b", 99, 10e6, .97}}, "a", ByFastest},
+		// A third family that takes less memory, and more of the build than it saves, changes nothing.
+		{"a third", []family{{"a", 100, 10e6, 1}, {"b", 97, 10e6, .5}, {"c", 98, 9e6, 4}}, "b", ByFrugal},
+		{"half the memory, twice the build time", []family{{"a", 100, 10e6, 1}, {"b", 98, 5e6, 2}}, "a", ByFastest},
+		{"no memory measured of one", []family{{"a", 100, 10e6, 1}, {"b", 98, 0, .5}}, "a", ByFastest},
+		{"exact 3 % slower", []family{{"a", 100, 10e6, .1}, {"flat", 97, 10e6, 1}}, "flat", ByExactEnough},
+		{"exact 6 % slower", []family{{"a", 100, 10e6, .1}, {"flat", 94, 10e6, .1}}, "a", ByFastest},
+	} {
+		var all []record.Record
+		for _, f := range c.families {
+			for rep := range 4 {
+				rec := fixture.Cell(f.name, "", rep, 1, f.qps*(1+.001*float64(rep)))
+				rec.Values[metric.Resident], rec.Values[metric.Build] = f.resident, f.build
+				if f.resident == 0 {
+					delete(rec.Values, metric.Resident)
+				}
+				all = append(all, rec)
+			}
+		}
+		r := fixture.Load(t, Load, fixture.Results(t, all...))
+		p := r.Pick(r.Focus, []Limit{{Name: metric.Recall, Bound: .95}})
+		if got := p.Best.Row.Cell.Family; got != c.want || p.Reason != c.reason {
+			t.Errorf("%s: %s by reason %d; want %s by %d", c.name, got, p.Reason, c.want, c.reason)
+		}
+	}
+}
