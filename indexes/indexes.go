@@ -219,13 +219,21 @@ type Param struct {
 func (p *Param) Range() string {
 	switch p.Kind {
 	case Int, Float:
-		return fmt.Sprintf("%v to %v", p.Min, p.Max)
+		return fmt.Sprintf("%s to %s", p.plain(p.Min), p.plain(p.Max))
 	case Word:
 		return either(p.Words)
 	case Text:
 		return "such as " + either(p.Words)
 	}
 	return ""
+}
+
+// plain writes a bound of an Int without an exponent: 1,073,741,824.
+func (p *Param) plain(x float64) string {
+	if p.Kind == Int {
+		return words.Commas(strconv.FormatFloat(x, 'f', 0, 64))
+	}
+	return fmt.Sprint(x)
 }
 
 // either is all as a sentence has them: "a, b or c".
@@ -425,7 +433,7 @@ func (p *Param) convert(v any) (any, error) {
 		return nil, fmt.Errorf("%s must be a whole number, not %v", p.Name, v)
 	}
 	if !(x >= p.Min && x <= p.Max) { // written so that a NaN fails
-		return nil, fmt.Errorf("%s must be between %v and %v, not %v", p.Name, p.Min, p.Max, v)
+		return nil, fmt.Errorf("%s must be between %s and %s, not %v", p.Name, p.plain(p.Min), p.plain(p.Max), v)
 	}
 	if p.Kind == Int {
 		return int(x), nil

@@ -34,7 +34,7 @@ func TestFormsAreNamedInOurWords(t *testing.T) {
 		data + "k: many\n" + flat:                                        "not a whole number",
 		"- a\n- b\n":                                                     "mapping of keys",
 		"just text\n":                                                    "mapping of keys",
-		"data: {synthetic: {n: 10}\nfamilies: [\n":                       "must be specified",
+		"data: {synthetic: {n: 10}\nfamilies: [\n":                       "a comma or } is missing before this",
 		"name: a\nname: b\n":                                             "already defined",
 		"data: *x\n":                                                     "alias",
 		"name: [a]\n":                                                    "one value",

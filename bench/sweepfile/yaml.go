@@ -251,6 +251,15 @@ func (src *file) decodeError(err error) error {
 		reason = "a value of another form is needed here; docs/reference/sweep-files.md has each key"
 	}
 	reason, _, _ = strings.Cut(reason, "\n")
+	var syntax *yaml.SyntaxError
+	if errors.As(err, &syntax) && t != nil {
+		lines := strings.Split(string(src.text), "\n")
+		plain, line := plainly(reason, lines, t.Position.Line)
+		if line != t.Position.Line {
+			t = &token.Token{Position: &token.Position{Line: line, Column: columns(lines[line-1])[0]}}
+		}
+		reason = plain
+	}
 	return src.errorAt(t, reason)
 }
 

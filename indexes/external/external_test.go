@@ -387,7 +387,7 @@ func TestFamilyFiles(t *testing.T) {
 		{"protocol: 1", "protocol: 2", `:1:11: protocol must be 1`},
 		{"licence: MIT\n", "", "the family needs the licence"},
 		{"kind: integer", "kind: int", `most: no kind "int"`},
-		{"default: 100", "default: 0", "most must be between 1 and 1000, not 0"},
+		{"default: 100", "default: 0", "most must be between 1 and 1,000, not 0"},
 		{"default: 100, ", "", "most: a setting needs a default"},
 		{"doc: answers at most", "at_most: nlist, doc: x", `there is no build setting "nlist"`},
 		{"search:", "floor: {more: 1}\nsearch:", `floor: there is no setting "more"`},

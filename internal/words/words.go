@@ -8,13 +8,13 @@ import (
 )
 
 // Nearest returns the candidate that was most likely meant by word, or "" if none is near: at most a
-// third of its bytes, and at least one, would have to be changed (Levenshtein distance, ignoring
-// case). The first of several equally near ones is returned.
+// third of its bytes, and at least one, would have to be changed, where two neighbours that are swapped are one
+// change, and case is none. The first of several equally near ones is returned.
 func Nearest(word string, candidates []string) string {
-	best, distance := "", max(1, len(word)/3)+1
+	best, least := "", max(1, len(word)/3)+1
 	for _, c := range candidates {
-		if d := levenshtein(strings.ToLower(word), strings.ToLower(c)); d < distance {
-			best, distance = c, d
+		if d := distance(strings.ToLower(word), strings.ToLower(c)); d < least {
+			best, least = c, d
 		}
 	}
 	return best
@@ -72,23 +72,27 @@ func DidYouMean(word string, candidates []string) string {
 	return "; known are " + strings.Join(candidates, ", ")
 }
 
-// levenshtein counts the bytes to insert, delete or replace to get from a to b (Levenshtein, 1966), in
-// one row of the table of Wagner and Fischer (1974).
-func levenshtein(a, b string) int {
-	row := make([]int, len(b)+1)
+// distance counts the bytes to insert, delete or replace, and the neighbours to swap, to get from a to b, no byte
+// edited twice: the optimal string alignment (Damerau, Communications of the ACM 7, 1964), by rows of the table of
+// Wagner and Fischer (1974).
+func distance(a, b string) int {
+	before, row, next := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
+		next[0] = i + 1
 		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
 			}
-			diagonal, row[j+1] = row[j+1], cost
+			next[j+1] = min(row[j]+cost, row[j+1]+1, next[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], before[j-1]+1)
+			}
 		}
+		before, row, next = row, next, before
 	}
 	return row[len(b)]
 }
