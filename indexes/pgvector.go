@@ -94,7 +94,7 @@ func pgvectorFamilies() []*Family {
 	}
 	for _, f := range families {
 		f.Library, f.Remote = "pgvector", &Remote{Engine: "pgvector", Drop: pgvector.Drop}
-		f.Metrics = []vec.Metric{vec.L2, vec.Cosine, vec.InnerProduct}
+		f.Metrics, f.Filters = []vec.Metric{vec.L2, vec.Cosine, vec.InnerProduct}, true
 		f.Fits = func(n, dim int, p Params) error { return pgvectorFits(pgvectorTable(f, n, dim, p), p) }
 		f.Bytes = func(n, dim int, p Params) int64 {
 			t := pgvectorTable(f, n, dim, p)
@@ -228,6 +228,18 @@ func (x *inPgvector) Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Neigh
 		return dst, err
 	}
 	found, err := x.searcher.Search(dst, q, k)
+	return found, x.failed("searching", err)
+}
+
+// SearchAmong implements [Filterer], as Search does [Index]: by a condition of the statement.
+func (x *inPgvector) SearchAmong(dst []vec.Neighbor, q []float32, k int, among *vec.Set) ([]vec.Neighbor, error) {
+	if x.searcher == nil {
+		return dst, errClosed(x.family)
+	}
+	if err := askable(x.family, x.table.Dim, q, k); err != nil {
+		return dst, err
+	}
+	found, err := x.searcher.SearchAmong(dst, q, k, among)
 	return found, x.failed("searching", err)
 }
 

@@ -112,6 +112,97 @@ func TestSearch(t *testing.T) {
 	})
 }
 
+// Under a condition a scan is exact. An index that continues finds as many as pass; one that does not has only what passes
+// of its candidates.
+func TestSearchAmong(t *testing.T) {
+	const rows, dim, k = 1500, 8, 10
+	base, queries := gaussian(rows, dim, 1), gaussian(10, dim, 2)
+	each(t, func(t *testing.T, s *Server) {
+		for _, kind := range kinds {
+			t.Run(string(kind.kind), func(t *testing.T) {
+				table := Table{Name: newTable(t, s), Rows: rows, Dim: dim, Metric: vec.L2, Type: Vector, Storage: Plain, Kind: kind.kind, Options: kind.options}
+				if err := s.Build(t.Context(), &table, base, func(string) {}); err != nil {
+					t.Fatal(err)
+				}
+				x, err := s.NewSearcher(t.Context(), table, Settings{Ef: 40, Probes: 1}, 1, 5*time.Minute)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer x.Close()
+				for _, every := range []int{1, 7, 100, 300, rows + 1} {
+					among := vec.NewSet(rows - 700) // a set without room for all rows
+					for i := 5; i < rows-700; i += every {
+						among.Add(int32(i))
+					}
+					if every > rows {
+						among.Clear()
+					}
+					found, hits, of := map[string]int{}, map[string]int{}, 0
+					for i := range queries.Rows {
+						var want []vec.Neighbor
+						for id := range among.All() {
+							want = append(want, vec.Neighbor{ID: id, Dist: vec.L2.Rank(queries.Row(i), base.Row(int(id)))})
+						}
+						vec.SortNeighbors(want)
+						want = want[:min(k, len(want))]
+						of += len(want)
+						for _, iterative := range []string{"off", "relaxed_order", "strict_order"} {
+							if kind.kind == None && iterative != "off" || kind.kind == IVFFlat && iterative == "strict_order" ||
+								iterative != "off" && s.Supports(false, true) != nil {
+								continue
+							}
+							if err := x.Tune(Settings{Ef: 40, Probes: 1, Iterative: iterative}); err != nil {
+								t.Fatal(err)
+							}
+							got, err := x.SearchAmong(nil, queries.Row(i), k, among)
+							if err != nil {
+								t.Fatal(err)
+							}
+							found[iterative] += len(got)
+							for _, n := range got {
+								if !among.Has(n.ID) {
+									t.Fatalf("%d was answered, which does not pass", n.ID)
+								}
+								if slices.ContainsFunc(want, func(w vec.Neighbor) bool { return w.ID == n.ID }) {
+									hits[iterative]++
+								}
+							}
+						}
+					}
+					t.Logf("%d pass: %v answers and %v hits of %d", among.Len(), found, hits, of)
+					if kind.kind == None && hits["off"] != of {
+						t.Errorf("%d pass: a scan finds %d of %d", among.Len(), hits["off"], of)
+					}
+					for iterative, n := range found {
+						if n > of || kind.kind == HNSW && iterative != "off" && n < of*6/10 { // a few may stand outside of the graph
+							t.Errorf("%d pass, %s: %d answers, and %d are right", among.Len(), iterative, n, of)
+						}
+					}
+					if kind.kind == HNSW && every == 100 && found["off"] >= of {
+						t.Errorf("%d pass: 40 candidates have all %d answers", among.Len(), of)
+					}
+				}
+			})
+		}
+	})
+}
+
+// The bits of a set are numbered as get_bit numbers those of a bytea.
+func TestSetForm(t *testing.T) {
+	set := vec.NewSet(70)
+	for _, id := range []int32{0, 9, 64, 69} {
+		set.Add(id)
+	}
+	for rows, want := range map[int]string{
+		1:   "01020000000000002100000000000000",
+		129: "0102000000000000210000000000000000",
+	} {
+		if got := hex.EncodeToString(appendSet([]byte{7}, set, rows)[1:]); got != want {
+			t.Errorf("%d rows: %s, want %s", rows, got, want)
+		}
+	}
+}
+
 func unhalf(h uint16) float32 {
 	sign, e, f := float64(1-2*int(h>>15)), int(h>>10&31), float64(h&1023)
 	if e == 0 {

@@ -64,13 +64,15 @@ type session struct {
 	prepared map[asking]string // names of statements
 	applied  Settings
 	query    []byte // room for a vector
+	passing  []byte // room for a set
 }
 
 // asking is the form of a search: each has a statement of its own, so that the server plans it once, and
 // knows for how many.
 type asking struct {
-	k    int
-	wire bool
+	k        int
+	wire     bool
+	filtered bool
 }
 
 // NewSearcher connects, as often as searches are expected at once, and checks that the table is there
@@ -159,13 +161,22 @@ func (x *Searcher) Tune(s Settings) error {
 // Search appends to dst what the server finds for q, at most k, nearest first, equal distances in ID
 // order. k is at least 1, and q has the table's dimensions.
 func (x *Searcher) Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Neighbor, error) {
-	return x.ask(dst, q, asking{k: k})
+	return x.ask(dst, q, asking{k: k}, nil)
+}
+
+// SearchAmong is Search among the rows of a set, by a condition of the statement. An index that does not go on
+// ([Settings.Iterative]) drops what does not pass of the candidates that it has, and finds fewer.
+//
+// The set goes with the query, a bit for each row of the table, and the server looks at the bit of each row that it
+// has come to, as it would at a column of that row.
+func (x *Searcher) SearchAmong(dst []vec.Neighbor, q []float32, k int, among *vec.Set) ([]vec.Neighbor, error) {
+	return x.ask(dst, q, asking{k: k, filtered: true}, among)
 }
 
 // Wire is a search for k in an empty table: the way there and back, and what the server does for any
 // search.
 func (x *Searcher) Wire(k int) error {
-	_, err := x.ask(nil, make([]float32, x.table.Dim), asking{k: k, wire: true})
+	_, err := x.ask(nil, make([]float32, x.table.Dim), asking{k: k, wire: true}, nil)
 	return err
 }
 
@@ -173,7 +184,7 @@ func (x *Searcher) Wire(k int) error {
 // and the messages of two searches would mix.
 var oneAtATime sync.Mutex
 
-func (x *Searcher) ask(dst []vec.Neighbor, q []float32, a asking) ([]vec.Neighbor, error) {
+func (x *Searcher) ask(dst []vec.Neighbor, q []float32, a asking, among *vec.Set) ([]vec.Neighbor, error) {
 	if x.server.oneSession {
 		oneAtATime.Lock()
 		defer oneAtATime.Unlock()
@@ -185,7 +196,7 @@ func (x *Searcher) ask(dst []vec.Neighbor, q []float32, a asking) ([]vec.Neighbo
 		return dst, err
 	}
 	from := len(dst)
-	dst, err = x.run(ctx, one, dst, q, a)
+	dst, err = x.run(ctx, one, dst, q, a, among)
 	x.give(one)
 	if err != nil {
 		return dst[:from], err
@@ -281,7 +292,7 @@ func (x *Searcher) readied(ctx context.Context, one *session, a asking, want Set
 		return err
 	}
 	if x.table.Kind != None && !a.wire {
-		if err := x.usesIndex(ctx, one, name); err != nil {
+		if err := x.usesIndex(ctx, one, name, a); err != nil {
 			return err
 		}
 	}
@@ -308,7 +319,7 @@ func (x *Searcher) sets(s Settings) string {
 	return all
 }
 
-// sql is the statement of a: its one parameter is the vector.
+// sql is the statement of a. Its parameters are the vector and, where it is filtered, the bits of the set.
 func (x *Searcher) sql(a asking) string {
 	distance := "embedding " + operator(x.table.Metric) + " $1"
 	table, order := x.table.Name, distance
@@ -324,7 +335,11 @@ func (x *Searcher) sql(a asking) string {
 	default:
 		order += ", id"
 	}
-	return fmt.Sprintf("SELECT id, %s FROM %s ORDER BY %s LIMIT %d", distance, ident(table), order, a.k)
+	where := ""
+	if a.filtered {
+		where = " WHERE get_bit($2::bytea, id) = 1"
+	}
+	return fmt.Sprintf("SELECT id, %s FROM %s%s ORDER BY %s LIMIT %d", distance, ident(table), where, order, a.k)
 }
 
 // prepare prepares a statement under a name that no other connection has: PGlite has one session for
@@ -340,9 +355,12 @@ func (c *conn) prepare(ctx context.Context, sql string) (string, error) {
 
 // usesIndex reports an error unless the server's plan of a prepared statement searches the table's
 // index: a scan in its place would be another measurement, under the index's name.
-func (x *Searcher) usesIndex(ctx context.Context, one *session, name string) error {
-	zeros := "[0" + strings.Repeat(",0", x.table.Dim-1) + "]"
-	rows, err := one.conn.query(ctx, fmt.Sprintf("EXPLAIN (FORMAT JSON) EXECUTE %s('%s')", ident(name), zeros))
+func (x *Searcher) usesIndex(ctx context.Context, one *session, name string, a asking) error {
+	values := "'[0" + strings.Repeat(",0", x.table.Dim-1) + "]'"
+	if a.filtered {
+		values += ", ''"
+	}
+	rows, err := one.conn.query(ctx, fmt.Sprintf("EXPLAIN (FORMAT JSON) EXECUTE %s(%s)", ident(name), values))
 	if err != nil {
 		return fmt.Errorf("asking for the plan: %w", err)
 	}
@@ -379,12 +397,17 @@ func (p *planNode) uses(index string, nodes *[]string) bool {
 }
 
 // run puts the question and reads the answer.
-func (x *Searcher) run(ctx context.Context, one *session, dst []vec.Neighbor, q []float32, a asking) ([]vec.Neighbor, error) {
+func (x *Searcher) run(ctx context.Context, one *session, dst []vec.Neighbor, q []float32, a asking, among *vec.Set) ([]vec.Neighbor, error) {
 	var err error
 	if one.query, err = appendVector(one.query[:0], x.table.Type, q); err != nil {
 		return dst, err
 	}
-	reader := one.ExecPrepared(ctx, one.prepared[a], [][]byte{one.query}, binary, binary)
+	values := [][]byte{one.query}
+	if a.filtered {
+		one.passing = appendSet(one.passing[:0], among, x.table.Rows)
+		values = append(values, one.passing)
+	}
+	reader := one.ExecPrepared(ctx, one.prepared[a], values, binary, binary)
 	var odd error
 	for reader.NextRow() {
 		row := reader.Values()

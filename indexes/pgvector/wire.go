@@ -4,6 +4,8 @@ import (
 	bits "encoding/binary"
 	"fmt"
 	"math"
+
+	"annbench/indexes/vec"
 )
 
 // binary says, to the protocol, that all parameters or all results are in binary form.
@@ -37,6 +39,19 @@ func appendVector(b []byte, t Type, v []float32) ([]byte, error) {
 		b = bits.BigEndian.AppendUint16(b, h)
 	}
 	return b, nil
+}
+
+// appendSet adds a set as get_bit reads one: row i is bit i%8, from the lowest, of byte i/8. There is a bit for each of so
+// many rows at least, since get_bit refuses to look beyond the end.
+func appendSet(b []byte, set *vec.Set, rows int) []byte {
+	from := len(b)
+	for _, word := range set.Words() {
+		b = bits.LittleEndian.AppendUint64(b, word)
+	}
+	for len(b)-from < (rows+7)/8 {
+		b = append(b, 0)
+	}
+	return b
 }
 
 const halfInfinity = 0x7c00
