@@ -95,7 +95,7 @@ func (s *Server) experiment(ctx context.Context, w http.ResponseWriter, req *htt
 		return out, err
 	}
 	defer leave()
-	j := &judge{Library: s.Library, q: q, k: r.K, label: label}
+	j := &judge{Library: s.Library, q: q, k: r.K, label: label, among: r.among}
 	var lists [2]resultView
 	for i, id := range e.Points {
 		if e.Mode == online.Split && i != arm {

@@ -99,6 +99,39 @@ func TestClicksAreFound(t *testing.T) {
 	}
 }
 
+// TestExperimentIsAskedAlone: an experiment answers under a category and a filter, and says of no item whose it is.
+func TestExperimentIsAskedAlone(t *testing.T) {
+	for _, mode := range []string{online.Interleaved, online.Split} {
+		s, _ := withExperiment(t, mode)
+		for more, want := range map[string]int{
+			"": http.StatusOK, `,"filter":"fabric = 'silk'"`: http.StatusOK, `,"filter":"fabric = 'silk' and price > 20","category":"shoe"`: http.StatusOK,
+			`,"judge":true`: http.StatusBadRequest, `,"filter":"fabric ="`: http.StatusBadRequest,
+		} {
+			w := request(s, "POST", api+"/search", `{"item":1,"index":"experiment","k":8`+more+`}`)
+			if w.Code != want {
+				t.Errorf("%s: %d %s", more, w.Code, w.Body)
+			}
+			var out searchReply
+			if want != http.StatusOK {
+				continue
+			} else if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil {
+				t.Fatal(err)
+			}
+			if len(out.Results[0].Answers) == 0 {
+				t.Errorf("%s: no answer", more)
+			}
+			for _, a := range out.Results[0].Answers {
+				if more != "" && a.Item%2 != 0 { // every second item is of silk
+					t.Errorf("%s: item %d is answered, which does not pass", more, a.Item)
+				}
+			}
+		}
+		if w := request(s, "POST", api+"/search", `{"item":1,"indexes":["experiment","exact"]}`); w.Code != http.StatusBadRequest {
+			t.Errorf("beside another index: %d %s", w.Code, w.Body)
+		}
+	}
+}
+
 // TestNobodyInventsClicks: what was not shown to a browser takes none of its clicks.
 func TestNobodyInventsClicks(t *testing.T) {
 	s, visitor, id := showing(t)

@@ -12,6 +12,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	json2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"annbench/bench/dataset/attributes"
 	"annbench/indexes"
 	"annbench/indexes/vec"
@@ -19,22 +22,77 @@ import (
 
 // The limits on what one request may add.
 const (
-	maxAdded = 100 // items
-	maxID    = 200 // bytes of an id
+	maxAdded      = 100 // items
+	maxID         = 200 // bytes of an id
+	maxAttributes = 500 // of an item
 )
 
 // addRequest is the body of POST /items.
 type addRequest struct {
-	Items []addedItem `json:"items"`
+	Items addedItems `json:"items"`
+}
+
+// addedItems are new items, of which at most one more than maxAdded is kept.
+type addedItems []addedItem
+
+// UnmarshalJSONFrom reads an array of items.
+func (a *addedItems) UnmarshalJSONFrom(d *jsontext.Decoder) (err error) {
+	*a, err = readArray[addedItem](d, maxAdded+1)
+	return err
 }
 
 // addedItem is a new item. Either Vector or Image says what it looks like; of an image its embedding alone is kept.
 type addedItem struct {
-	ID         string         `json:"id"`
-	Category   string         `json:"category"`
-	Attributes map[string]any `json:"attributes"`
-	Vector     []float32      `json:"vector"`
-	Image      uploaded       `json:"image"`
+	ID         string    `json:"id"`
+	Category   string    `json:"category"`
+	Attributes given     `json:"attributes"`
+	Vector     []float32 `json:"vector"`
+	Image      uploaded  `json:"image"`
+}
+
+// given are the values of attributes by name. Arrays and objects, which no attribute is, are kept as the kind that they
+// are and no more.
+type given map[string]any
+
+// UnmarshalJSONFrom reads an object, of which at most one member more than maxAttributes is kept.
+func (g *given) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	switch kind := d.PeekKind(); kind {
+	case '{':
+	case 'n':
+		*g = nil
+		return d.SkipValue()
+	default:
+		return notA(kind, d)
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	*g = given{}
+	for d.PeekKind() != '}' {
+		var name string
+		if err := json2.UnmarshalDecode(d, &name); err != nil {
+			return err
+		}
+		var v any
+		var err error
+		switch kind := d.PeekKind(); {
+		case kind == '[' || kind == '{':
+			v = map[jsontext.Kind]any{'[': []any(nil), '{': map[string]any(nil)}[kind]
+			err = d.SkipValue()
+		case len(*g) > maxAttributes:
+			err = d.SkipValue()
+		default:
+			err = json2.UnmarshalDecode(d, &v)
+		}
+		if err != nil {
+			return err
+		}
+		if len(*g) <= maxAttributes {
+			(*g)[name] = v
+		}
+	}
+	_, err := d.ReadToken()
+	return err
 }
 
 // takesView says whether an index has the items that were added.
@@ -127,7 +185,7 @@ func (s *Server) addItems(w http.ResponseWriter, req *http.Request) error {
 	}
 	defer done()
 	if len(r.Items) == 0 || len(r.Items) > maxAdded {
-		return badRequest(badItems, "Give 1 to %d items, not %d.", maxAdded, len(r.Items))
+		return badRequest(badItems, "Give 1 to %d items.", maxAdded)
 	}
 	items := make([]Addition, len(r.Items))
 	for i, item := range r.Items {
@@ -310,6 +368,9 @@ func (l *Library) addable(items []Addition) error {
 			if l.metric == vec.Cosine && !slices.ContainsFunc(item.Vector, func(v float32) bool { return v != 0 }) {
 				return badRequest(badVector, "%s: the vector is 0, which has no direction.", where)
 			}
+		}
+		if len(item.Attributes) > maxAttributes {
+			return badRequest(badAttribute, "%s: an item has at most %d attributes.", where, maxAttributes)
 		}
 		for _, name := range slices.Sorted(maps.Keys(item.Attributes)) {
 			c, ok := l.set.BaseAttributes().Column(name)

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -179,20 +180,29 @@ func TestAddRefusals(t *testing.T) {
 	}
 	good := newItem(0, "")
 	for body, want := range map[string]string{
-		`{"items":[` + good + `,{"id":"x"}]}`:                                                    "items/1: give either",
-		`{"items":[` + good + `,{"id":"x","vector":[1],"image":"aaaa"}]}`:                        "items/1: give either",
-		`{"items":[` + good + `,{"id":"x","vector":[1,2]}]}`:                                     "items/1: the vector has 2 dimensions",
-		`{"items":[` + good + `,{"id":"x","vector":[0,0,0,0,0,0,0,0]}]}`:                         "items/1: the vector is 0",
-		`{"items":[` + good + `,{"id":"x","image":"aGVsbG8="}]}`:                                 "cannot be read",
-		`{"items":[` + newItem(0, `,"category":"hat"`) + `]}`:                                    "no category",
-		`{"items":[` + newItem(0, `,"attributes":{"colour":"red"}`) + `]}`:                       "they have price, fabric, category",
-		`{"items":[` + newItem(0, `,"attributes":{"price":true}`) + `]}`:                         "price is a number",
-		`{"items":[` + newItem(0, `,"attributes":{"price":[1]}`) + `]}`:                          "price is a number",
-		`{"items":[` + newItem(0, `,"category":"shoe","attributes":{"category":"dress"}`) + `]}`: "the category is",
-		`{"items":[{"id":"","vector":[1,1,1,1,1,1,1,1]}]}`:                                       "an id is",
-		`{"items":[{"id":"a\u0007b","vector":[1,1,1,1,1,1,1,1]}]}`:                               "an id is",
-		`{"items":[{"id":"` + s.Library.items[0].id + `","vector":[1,1,1,1,1,1,1,1]}]}`:          "already",
-		`{"items":[` + strings.Repeat(good+",", maxAdded) + good + `]}`:                          "1 to 100",
+		`{"items":[` + good + `,{"id":"x"}]}`:                                                                                     "items/1: give either",
+		`{"items":[` + good + `,{"id":"x","vector":[1],"image":"aaaa"}]}`:                                                         "items/1: give either",
+		`{"items":[` + good + `,{"id":"x","vector":[1,2]}]}`:                                                                      "items/1: the vector has 2 dimensions",
+		`{"items":[` + good + `,{"id":"x","vector":[0,0,0,0,0,0,0,0]}]}`:                                                          "items/1: the vector is 0",
+		`{"items":[` + good + `,{"id":"x","image":"aGVsbG8="}]}`:                                                                  "cannot be read",
+		`{"items":[` + newItem(0, `,"category":"hat"`) + `]}`:                                                                     "no category",
+		`{"items":[` + newItem(0, `,"attributes":{"colour":"red"}`) + `]}`:                                                        "they have price, fabric, category",
+		`{"items":[` + newItem(0, `,"attributes":{"price":true}`) + `]}`:                                                          "price is a number",
+		`{"items":[` + newItem(0, `,"attributes":{"price":[1]}`) + `]}`:                                                           "price is a number",
+		`{"items":[` + newItem(0, `,"category":"shoe","attributes":{"category":"dress"}`) + `]}`:                                  "the category is",
+		`{"items":[` + newItem(0, `,"attributes":{"price":{"a":`+strings.Repeat("[", 5000)+strings.Repeat("]", 5000)+`}}`) + `]}`: "price is a number",
+		`{"items":[` + newItem(0, `,"attributes":{"price":1,"price":2}`) + `]}`:                                                   "duplicate",
+		`{"items":[` + newItem(0, `,"attributes":[]`) + `]}`:                                                                      "items/0/attributes cannot be",
+		`{"items":[` + newItem(0, `,"attributes":{"price":1e400}`) + `]}`:                                                         "items/0/attributes/price cannot be 1e400",
+		`{"items":[` + newItem(0, `,"attributes":{"price":"`+strings.Repeat("x", 1e6)+`"}`) + `]}`:                                "price is a number",
+		`{"items":[` + newItem(0, `,"attributes":{`+numbered(maxAttributes+10)+`}`) + `]}`:                                        "at most 500",
+		`{"items":[` + strings.Repeat("{},", 1e6) + `{}]}`:                                                                        "1 to 100",
+		`{"items":[` + newItem(0, `,"attributes":{"price":`):                                                                      "no whole JSON value",
+		`{"items":{}}`: "items cannot be",
+		`{"items":[{"id":"","vector":[1,1,1,1,1,1,1,1]}]}`:                              "an id is",
+		`{"items":[{"id":"a\u0007b","vector":[1,1,1,1,1,1,1,1]}]}`:                      "an id is",
+		`{"items":[{"id":"` + s.Library.items[0].id + `","vector":[1,1,1,1,1,1,1,1]}]}`: "already",
+		`{"items":[` + strings.Repeat(good+",", maxAdded) + good + `]}`:                 "1 to 100",
 	} {
 		w := request(s, "POST", api+"/items", body, "Authorization", "Bearer "+s.Token)
 		if w.Code < 400 || w.Code >= 500 || !strings.Contains(w.Body.String(), want) {
@@ -208,6 +218,39 @@ func TestAddRefusals(t *testing.T) {
 	if _, err := New(Config{Content: s.Content, Additions: s.Additions}); err == nil {
 		t.Error("items are taken without a token")
 	}
+}
+
+// numbered are members of an object.
+func numbered(n int) string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf(`"a%d":1`, i))
+	}
+	return strings.Join(all, ",")
+}
+
+// TestReadAnItem: what is read of an item is what was sent.
+func TestReadAnItem(t *testing.T) {
+	var r addRequest
+	body := `{"items":[{"id":"a","attributes":{"price":1.5,"fabric":"silk","new":true,"size":null,"b":[1],"c":{"d":1}},"vector":[1,2]},{"id":"b","attributes":null}]}`
+	if err := readJSON("application/json", -1, strings.NewReader(body), &r); err != nil {
+		t.Fatal(err)
+	}
+	want := given{"price": 1.5, "fabric": "silk", "new": true, "size": nil, "b": []any(nil), "c": map[string]any(nil)}
+	if len(r.Items) != 2 || r.Items[0].ID != "a" || !reflect.DeepEqual(r.Items[0].Attributes, want) || !slices.Equal(r.Items[0].Vector, []float32{1, 2}) || r.Items[1].ID != "b" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// FuzzAddItems sends any body as new items.
+func FuzzAddItems(f *testing.F) {
+	s := adding(f, f.TempDir(), "flat")
+	f.Add(`{"items":[` + newItem(0, `,"category":"shoe","attributes":{"price":1000,"fabric":"nylon"}`) + `]}`)
+	f.Add(`{"items":[{"id":"a","image":"iVBORw0KGgo="},{}]}`)
+	f.Add(`{"items":[{"id":"a","attributes":{"price":[{}],"price":null}}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		answered(t, request(s, http.MethodPost, api+"/items", body, "Authorization", "Bearer "+s.Token))
+	})
 }
 
 // TestAdditionsDamaged: a torn last line is cut off, and anything else that is wrong is named with its line.

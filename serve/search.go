@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,12 +33,12 @@ type searchRequest struct {
 	Board  string      `json:"board"`  // name of a board, with Box
 	Box    *[4]float64 `json:"box"`    // x, y, width, height as shares of the picture
 
-	Index    string   `json:"index"`    // ID of an index; "exact" compares all
-	Indexes  []string `json:"indexes"`  // several of them, in place of Index
-	K        int      `json:"k"`        // 0 means 10
-	Category string   `json:"category"` // answers of this category alone
-	Filter   string   `json:"filter"`   // answers that pass this expression alone; see [filter.Expr]
-	Judge    bool     `json:"judge"`    // compare with exact search
+	Index    string  `json:"index"`    // ID of an index; "exact" compares all
+	Indexes  several `json:"indexes"`  // several of them, in place of Index
+	K        int     `json:"k"`        // 0 means 10
+	Category string  `json:"category"` // answers of this category alone
+	Filter   string  `json:"filter"`   // answers that pass this expression alone; see [filter.Expr]
+	Judge    bool    `json:"judge"`    // compare with exact search
 
 	among *vec.Set // who passes Filter, and is of Category; nil where there is no filter
 }
@@ -51,11 +52,19 @@ type uploaded struct {
 
 func (u *uploaded) given() bool { return len(u.file) > 0 || u.large || u.wrong }
 
+// notA says that the next value is of a kind that does not belong here, or that there is none.
+func notA(kind jsontext.Kind, d *jsontext.Decoder) error {
+	if err := d.SkipValue(); err != nil {
+		return err
+	}
+	return &json2.SemanticError{JSONKind: kind}
+}
+
 // UnmarshalJSONFrom reads a string. What is wrong with it is noted, so that the answer says what it is about.
 func (u *uploaded) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	*u = uploaded{}
 	if kind := d.PeekKind(); kind != '"' && kind != 'n' {
-		return &json2.SemanticError{JSONKind: kind}
+		return notA(kind, d)
 	}
 	text, err := d.ReadValue()
 	if err != nil || text.Kind() == 'n' {
@@ -75,6 +84,46 @@ func (u *uploaded) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	n, err := base64.StdEncoding.Decode(u.file, in)
 	u.file, u.wrong = u.file[:n], err != nil
 	return nil
+}
+
+// several are names, of which at most one more than maxAtOnce is kept.
+type several []string
+
+// UnmarshalJSONFrom reads an array of strings.
+func (n *several) UnmarshalJSONFrom(d *jsontext.Decoder) (err error) {
+	*n, err = readArray[string](d, maxAtOnce+1)
+	return err
+}
+
+// readArray reads an array, and keeps at most so many of its elements: a short text can hold millions, each of
+// which is much larger in memory.
+func readArray[T any](d *jsontext.Decoder, most int) ([]T, error) {
+	switch kind := d.PeekKind(); kind {
+	case '[':
+	case 'n':
+		return nil, d.SkipValue()
+	default:
+		return nil, notA(kind, d)
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, err
+	}
+	out := []T{}
+	for d.PeekKind() != ']' {
+		if len(out) == most {
+			if err := d.SkipValue(); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		var v T
+		if err := json2.UnmarshalDecode(d, &v); err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	_, err := d.ReadToken()
+	return out, err
 }
 
 type searchReply struct {
@@ -124,6 +173,9 @@ func (s *Server) search(w http.ResponseWriter, req *http.Request) error {
 	defer done()
 	ids, label, err := s.check(&r)
 	if err != nil {
+		return err
+	}
+	if err := s.filter(req.Context(), &r, label); err != nil {
 		return err
 	}
 	q, err := s.query(req.Context(), &r)
@@ -191,11 +243,15 @@ func (s *Server) check(r *searchRequest) (ids []string, label int32, err error) 
 	if len(ids) == 0 || len(ids) > maxAtOnce {
 		return nil, 0, badRequest(badIndex, "Name 1 to %d indexes; %s/indexes lists them.", maxAtOnce, api)
 	}
-	for _, id := range ids {
+	for i, id := range ids {
 		p := s.points[id]
 		switch {
+		case slices.Contains(ids[:i], id):
+			return nil, 0, badRequest(badIndex, "The index %q is named twice.", id)
+		case id == experimentID && s.Experiment != nil && (len(ids) > 1 || r.Judge):
+			return nil, 0, badRequest(badIndex, "An experiment is asked alone and without judge: beside others it would show whose answers are whose.")
 		case id == exactID:
-		case id == experimentID && s.Experiment != nil && len(ids) == 1:
+		case id == experimentID && s.Experiment != nil:
 		case p == nil:
 			return nil, 0, problem{http.StatusNotFound, badIndex, fmt.Sprintf("There is no index %q; %s/indexes lists them.", id, api)}
 		case p.Missing != "":
@@ -209,28 +265,34 @@ func (s *Server) check(r *searchRequest) (ids []string, label int32, err error) 
 			return nil, 0, problem{http.StatusNotFound, badCategory, fmt.Sprintf("There is no category %q.", r.Category)}
 		}
 	}
-	if r.Filter != "" {
-		if err := s.filter(r, label); err != nil {
-			return nil, 0, err
-		}
-	}
 	return ids, label, nil
 }
 
-// filter finds who may be answered.
-func (s *Server) filter(r *searchRequest, label int32) error {
+// filter finds who may be answered. It takes a turn as a search does: it looks at every item.
+func (s *Server) filter(ctx context.Context, r *searchRequest, label int32) error {
+	if r.Filter == "" {
+		return nil
+	}
 	if len(r.Filter) > maxFilter {
-		return badRequest(badFilter, "A filter has at most %d characters.", maxFilter)
+		return badRequest(badFilter, "A filter has at most %d bytes.", maxFilter)
 	}
 	e, err := filter.Parse(r.Filter)
 	if err != nil {
 		return badRequest(badFilter, "%v", err)
+	}
+	if n := e.Comparisons(); n > maxCompared {
+		return badRequest(badFilter, "A filter has at most %d comparisons, not %d; a list after in is one.", maxCompared, n)
 	}
 	set := s.Library.set
 	table := set.BaseAttributes()
 	if table == nil {
 		return badRequest(badFilter, "The items have no attributes to filter by.")
 	}
+	leave, err := s.searches.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if r.among, err = e.Rows(table); err != nil {
 		return badRequest(badFilter, "%v", err)
 	}
@@ -244,8 +306,12 @@ func (s *Server) filter(r *searchRequest, label int32) error {
 	return nil
 }
 
-// maxFilter is the longest expression that is read.
-const maxFilter = 2000
+// maxFilter is the longest expression that is read, in bytes, and maxCompared how many comparisons it may make with each
+// item.
+const (
+	maxFilter   = 2000
+	maxCompared = 50
+)
 
 // asked is what is looked for.
 type asked struct {

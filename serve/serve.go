@@ -451,7 +451,8 @@ func (s *Server) known(req *http.Request) verdict {
 	if s.Token == "" {
 		return right
 	}
-	if token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer "); ok {
+	// The name of a scheme may be written in any case (RFC 9110, 11.1), a token may not.
+	if scheme, token, ok := strings.Cut(req.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
 		return s.guesses.try(req.RemoteAddr, func() bool { return same(token, s.Token) }, s.patience.guess)
 	}
 	if c, err := req.Cookie(cookieName); err == nil && same(c.Value, s.session) {
@@ -539,6 +540,7 @@ func (s *Server) fail(w http.ResponseWriter, req *http.Request, err error) {
 		w.Header().Set("Retry-After", retryAfter)
 	}
 	s.drain(w, req)
+	p.Sentence = shortened(p.Sentence)
 	b, err := json.Marshal(map[string]problem{"error": p})
 	if err != nil {
 		panic(err) // two strings
@@ -547,6 +549,18 @@ func (s *Server) fail(w http.ResponseWriter, req *http.Request, err error) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(p.status)
 	_, _ = w.Write(append(b, '\n'))
+}
+
+// maxSentence is the longest sentence of an answer, in bytes: it may quote what was sent, which may be megabytes. A
+// filter of the longest kind is shown whole, with the place below it.
+const maxSentence = 3 * maxFilter
+
+// shortened is a sentence, or the beginning of a long one.
+func shortened(sentence string) string {
+	if len(sentence) <= maxSentence {
+		return sentence
+	}
+	return strings.ToValidUTF8(sentence[:maxSentence], "") + " ..."
 }
 
 // drain reads what is left of a body, keeping nothing: a client that is still sending when the connection is

@@ -236,6 +236,11 @@ func TestRefusals(t *testing.T) {
 		{"no index", `{"item":1}`, "index", 400},
 		{"unknown index", `{"item":1,"index":"x"}`, "index", 404},
 		{"four indexes", `{"item":1,"indexes":["exact","exact","exact","exact"]}`, "index", 400},
+		{"a million indexes", `{"item":1,"indexes":[` + strings.Repeat(`"",`, 1e6) + `""]}`, "index", 400},
+		{"an index twice", `{"item":1,"indexes":["exact","exact"]}`, "index", 400},
+		{"half a list of indexes", `{"item":1,"indexes":["exact"`, "json", 400},
+		{"no list of indexes", `{"item":1,"indexes":"exact"}`, "json", 400},
+		{"a long name", `{"item":1,"index":"` + strings.Repeat(`\u0001`, 1e5) + `"}`, "index", 404},
 		{"k", `{"item":1,"index":"exact","k":101}`, "k", 400},
 		{"item", `{"item":-1,"index":"exact"}`, "item", 404},
 		{"unknown name", `{"item":1,"index":"exact","kk":3}`, "json", 400},
@@ -244,6 +249,11 @@ func TestRefusals(t *testing.T) {
 		{"dimensions", `{"vector":[1],"index":"exact"}`, "vector", 400},
 		{"category", `{"item":1,"index":"exact","category":"x"}`, "category", 404},
 		{"filter", `{"item":1,"index":"exact","filter":"catgory = 'x'"}`, "filter", 400},
+		{"a long filter", `{"item":1,"index":"exact","filter":"` + strings.Repeat("price=1 or ", maxFilter/11) + `price=1"}`, "filter", 400},
+		{"a deep filter", `{"item":1,"index":"exact","filter":"` + strings.Repeat("(", 900) + "price=1" + strings.Repeat(")", 900) + `"}`, "filter", 400},
+		{"many comparisons", `{"item":1,"index":"exact","filter":"` + strings.Repeat("price=1 or ", maxCompared) + `price=1"}`, "filter", 400},
+		{"infinite", `{"vector":[1e400,0,0,0,0,0,0,0],"index":"exact"}`, "json", 400},
+		{"infinite in 32 bits", `{"vector":[1e40,0,0,0,0,0,0,0],"index":"exact"}`, "json", 400},
 		{"filter without an end", `{"item":1,"index":"exact","filter":"category = "}`, "filter", 400},
 		{"base64", `{"image":"!!","index":"exact"}`, "image", 400},
 		{"no picture", `{"image":"aGVsbG8=","index":"exact"}`, "image", 422},
@@ -257,6 +267,9 @@ func TestRefusals(t *testing.T) {
 		var e failure
 		if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil {
 			t.Errorf("%s: %v", c.name, err)
+		}
+		if w.Body.Len() > 2*maxSentence {
+			t.Errorf("%s: the answer has %d bytes", c.name, w.Body.Len())
 		}
 		if w.Code != c.status || e.Error.Code != c.code || e.Error.Message == "" {
 			t.Errorf("%s: %d %+v, want %d %s", c.name, w.Code, e.Error, c.status, c.code)
@@ -308,6 +321,9 @@ func TestWhoMayAsk(t *testing.T) {
 		{"no token, metrics", closed, "192.0.2.1:80", "/metrics", nil, 401},
 		{"wrong token", closed, "192.0.2.1:80", api + "/about", []string{"Authorization", "Bearer x"}, 401},
 		{"token", closed, "192.0.2.1:80", api + "/about", []string{"Authorization", "Bearer correct horse"}, 200},
+		{"the scheme in small letters", closed, "192.0.2.1:80", api + "/about", []string{"Authorization", "bearer correct horse"}, 200},
+		{"the token in capitals", closed, "192.0.2.1:80", api + "/about", []string{"Authorization", "Bearer CORRECT HORSE"}, 401},
+		{"another scheme", closed, "192.0.2.1:80", api + "/about", []string{"Authorization", "Basic correct horse"}, 401},
 		{"the token is no cookie", closed, "localhost", api + "/about", []string{"Cookie", cookieName + "=correct horse"}, 401},
 	} {
 		r := httptest.NewRequest("GET", "http://"+c.host+c.path, nil)
@@ -874,6 +890,7 @@ func TestReadJSON(t *testing.T) {
 		"escaped lines":      {`{"image":"` + text[:76] + `\n` + text[76:] + `"}`, ""},
 		"null":               {`{"image":null,"item":null}`, ""},
 		"nothing":            {``, "The body is no whole JSON value."},
+		"nothing after it":   {`{"image":`, "The body is no whole JSON value."},
 		"cut":                {`{"image":"` + text, "The body is no whole JSON value."},
 		"unknown":            {`{"items":7}`, `The body cannot be read: there is no member "items" here.`},
 		"capitals":           {`{"Item":7}`, `The body cannot be read: there is no member "Item" here.`},

@@ -82,6 +82,32 @@ var grammar = participle.MustBuild[disjunction](
 	participle.Elide("Space"),
 )
 
+// maxNested is how deep brackets may be within brackets: more than anybody writes, and few enough that no text makes
+// the parser slow.
+const maxNested = 50
+
+// nestedTooDeep is where a bracket opens that is within too many others, in bytes; -1 where none is.
+func nestedTooDeep(text string) int {
+	open, quote := 0, byte(0)
+	for i := range len(text) {
+		switch c := text[i]; {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '\'' || c == '"' || c == '`':
+			quote = c
+		case c == '(':
+			if open++; open > maxNested {
+				return i
+			}
+		case c == ')':
+			open--
+		}
+	}
+	return -1
+}
+
 // Expr is an expression over attributes.
 //
 // Operators are =, !=, <, <=, >, >=, in (...), not in (...), and, or, not, with brackets; a true-or-false attribute may
@@ -93,8 +119,31 @@ type Expr struct {
 	root *disjunction
 }
 
+// Comparisons is how many values a vector is compared with at most: what the time of [Expr.Rows] grows with. A list after
+// in counts as one.
+func (e *Expr) Comparisons() int { return e.root.comparisons() }
+
+func (d *disjunction) comparisons() (n int) {
+	for _, term := range d.Terms {
+		for _, x := range term.Terms {
+			for x.Not != nil {
+				x = x.Not
+			}
+			if x.In != nil {
+				n += x.In.comparisons()
+			} else {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // Parse reads an expression. The error is an [*Error].
 func Parse(text string) (*Expr, error) {
+	if at := nestedTooDeep(text); at >= 0 {
+		return nil, &Error{Text: text, Column: column(text, lexer.Position{Offset: at}), Reason: fmt.Sprintf("brackets go at most %d deep: take some out", maxNested)}
+	}
 	root, err := grammar.ParseString("", text)
 	if err != nil {
 		e := &Error{Text: text, Column: 1, Reason: err.Error()}
@@ -172,6 +221,9 @@ func (e *Expr) or(d *disjunction, t *attributes.Table) (rule, error) {
 		}
 		all = append(all, r)
 	}
+	if len(all) == 1 { // brackets cost nothing
+		return all[0], nil
+	}
 	return func(row int) truth {
 		out := no
 		for _, r := range all {
@@ -192,6 +244,9 @@ func (e *Expr) and(c *conjunction, t *attributes.Table) (rule, error) {
 		}
 		all = append(all, r)
 	}
+	if len(all) == 1 {
+		return all[0], nil
+	}
 	return func(row int) truth {
 		out := yes
 		for _, r := range all {
@@ -204,6 +259,9 @@ func (e *Expr) and(c *conjunction, t *attributes.Table) (rule, error) {
 }
 
 func (e *Expr) not(n *negation, t *attributes.Table) (rule, error) {
+	for n.Not != nil && n.Not.Not != nil { // twice is not at all
+		n = n.Not.Not
+	}
 	switch {
 	case n.Not != nil:
 		r, err := e.not(n.Not, t)

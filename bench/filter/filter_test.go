@@ -112,6 +112,54 @@ func TestExpressionErrors(t *testing.T) {
 	}
 }
 
+// Brackets and pairs of not cost nothing, and are bounded; comparisons are counted.
+func TestNested(t *testing.T) {
+	deep := func(n int) string { return strings.Repeat("(", n) + "sale" + strings.Repeat(")", n) }
+	for text, want := range map[string]int{
+		deep(maxNested): 1, "'('": 0, "category = '" + strings.Repeat("(", 99) + "' or sale": 2,
+		strings.Repeat("not ", 98) + "sale": 1, "sale or price in (1, 2, 3) and not (price < 3 or sale)": 4,
+		strings.Repeat("(sale) or ", 60) + "sale": 61,
+	} {
+		e, err := Parse(text)
+		if want == 0 {
+			if err == nil {
+				t.Errorf("%s is read", text)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if n := e.Comparisons(); n != want {
+			t.Errorf("%s: %d comparisons, want %d", text, n, want)
+		}
+	}
+	var at *Error
+	if _, err := Parse("sale and " + deep(maxNested+1)); !errors.As(err, &at) || at.Column != 10+maxNested {
+		t.Errorf("%v", err)
+	}
+	once, err := rowsOf("sale")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, same := range map[string]bool{deep(9): true, strings.Repeat("not ", 98) + "sale": true, strings.Repeat("not ", 97) + "sale": false} {
+		got, err := rowsOf(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Equal(slices.Collect(got.All()), slices.Collect(once.All())) != same {
+			t.Errorf("%s lets other vectors pass", text)
+		}
+	}
+}
+
+func rowsOf(text string) (*vec.Set, error) {
+	e, err := Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return e.Rows(garments())
+}
+
 // Whatever is written, parsing ends, without a panic.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"category = 'dress' and price < 100", "not (a in (1, 2) or b)", "''''", "((((", "a=\x00"} {

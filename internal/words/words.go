@@ -12,13 +12,26 @@ import (
 // change, and case is none. The first of several equally near ones is returned.
 func Nearest(word string, candidates []string) string {
 	best, least := "", max(1, len(word)/3)+1
+	word = strings.ToLower(word)
+	work := 0
 	for _, c := range candidates {
-		if d := distance(strings.ToLower(word), strings.ToLower(c)); d < least {
+		lower := strings.ToLower(c)
+		if max(len(lower)-len(word), len(word)-len(lower)) >= least {
+			continue // as many bytes differ at least
+		}
+		if work += len(word) * len(lower); work > mostWork {
+			break
+		}
+		if d := distance(word, lower); d < least {
 			best, least = c, d
 		}
 	}
 	return best
 }
+
+// mostWork is how many pairs of bytes are compared in search of the nearest: some 20 ms. Words come from strangers, and
+// candidates may be all that a column holds.
+const mostWork = 20e6
 
 // Alike are the candidates that share most of the parts of word with it: parts are between hyphens, of three bytes at
 // least, and one may be the beginning of the other. "hnsw-python" is like "hnswlib-python", which shares both parts,
@@ -46,16 +59,25 @@ func Alike(word string, candidates []string) (alike []string) {
 	return alike
 }
 
-// mostAlike is how many names a message offers.
-const mostAlike = 6
+// mostAlike is how many names a message offers, mostKnown how many it lists where none is near, and mostCompared among how
+// many it looks for those that are alike.
+const (
+	mostAlike    = 6
+	mostKnown    = 50
+	mostCompared = 1000
+)
 
 // DidYouMean returns `; did you mean "NAME"?` with the nearest candidate, to end a message with, or with those that
-// are [Alike]; else `; known are A, B, C`, or "" if there are no candidates at all.
+// are [Alike]; else `; known are A, B, C`, at most fifty of them, or "" if there are no candidates at all.
 func DidYouMean(word string, candidates []string) string {
 	if near := Nearest(word, candidates); near != "" {
 		return fmt.Sprintf("; did you mean %q?", near)
 	}
-	if alike := Alike(word, candidates); len(alike) > 0 && len(alike) <= mostAlike {
+	var alike []string
+	if len(candidates) <= mostCompared {
+		alike = Alike(word, candidates)
+	}
+	if len(alike) > 0 && len(alike) <= mostAlike {
 		list := fmt.Sprintf("%q", alike[0])
 		for i, name := range alike[1:] {
 			sep := ", "
@@ -68,6 +90,9 @@ func DidYouMean(word string, candidates []string) string {
 	}
 	if len(candidates) == 0 {
 		return ""
+	}
+	if len(candidates) > mostKnown {
+		return fmt.Sprintf("; known are %s and %d more", strings.Join(candidates[:mostKnown], ", "), len(candidates)-mostKnown)
 	}
 	return "; known are " + strings.Join(candidates, ", ")
 }

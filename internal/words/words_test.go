@@ -2,6 +2,7 @@ package words
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -36,6 +37,21 @@ func TestDidYouMean(t *testing.T) {
 		if got := DidYouMean(c.word, c.candidates); got != c.want {
 			t.Errorf("DidYouMean(%q, %q) = %q, want %q", c.word, c.candidates, got, c.want)
 		}
+	}
+}
+
+// Among many long words little is compared, and few are listed.
+func TestDidYouMeanAmongMany(t *testing.T) {
+	var many []string
+	for i := range 50_000 {
+		many = append(many, strings.Repeat(strconv.Itoa(i%10), 200)+strconv.Itoa(i))
+	}
+	got := DidYouMean(strings.Repeat("x", 200), many)
+	if !strings.HasPrefix(got, "; known are 000") || !strings.HasSuffix(got, " and 49950 more") {
+		t.Errorf("%.100s of %d bytes", got, len(got))
+	}
+	if got := DidYouMean("price", append(many, "prize")); got != `; did you mean "prize"?` {
+		t.Errorf("%.100s", got)
 	}
 }
 
