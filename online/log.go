@@ -241,7 +241,10 @@ func (l *Log) rotate() error {
 	if err := l.file.Close(); err != nil {
 		return err
 	}
-	name := "events-" + time.Now().UTC().Format("20060102T150405.000000000") + ".jsonl"
+	name, err := closedName(l.dir, time.Now())
+	if err != nil {
+		return err
+	}
 	if err := atomicfile.Rename(filepath.Join(l.dir, logFile), filepath.Join(l.dir, name)); err != nil {
 		return err
 	}
@@ -254,6 +257,32 @@ func (l *Log) rotate() error {
 	n, err := l.file.Write(first)
 	l.size += int64(n)
 	return err
+}
+
+const closedForm = "events-20060102T150405.000000000.jsonl"
+
+// closedName is the name of a file that is closed at that time. Subtle: files are read in the order of their names, so that
+// where a clock was set back a name has the time of the last one, and a moment more; nor is a file written over.
+func closedName(dir string, at time.Time) (string, error) {
+	names, err := closedFiles(dir)
+	if err != nil {
+		return "", err
+	}
+	at = at.UTC()
+	if len(names) > 0 {
+		last, err := time.Parse(closedForm, filepath.Base(names[len(names)-1]))
+		if err == nil && !at.After(last) {
+			at = last.Add(time.Nanosecond)
+		}
+	}
+	return at.Format(closedForm), nil
+}
+
+// closedFiles are the paths of the files that are full, the oldest first.
+func closedFiles(dir string) ([]string, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "events-*.jsonl"))
+	slices.Sort(names)
+	return names, err
 }
 
 // Close writes what waits. What is appended later is an error.
@@ -269,11 +298,10 @@ func (l *Log) Close() error {
 // ReadLog gives each line of the log in dir to yield, the oldest first, until it returns an error. A last line that is
 // not whole is left out; any other that cannot be read is an error with its place.
 func ReadLog(dir string, yield func(Line) error) error {
-	names, err := filepath.Glob(filepath.Join(dir, "events-*.jsonl"))
+	names, err := closedFiles(dir)
 	if err != nil {
 		return err
 	}
-	slices.Sort(names)
 	if _, err := os.Stat(filepath.Join(dir, logFile)); err == nil {
 		names = append(names, filepath.Join(dir, logFile))
 	}

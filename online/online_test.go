@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,9 @@ func TestNobodyForges(t *testing.T) {
 	if n, err := k.Check(id, s, now.Add(time.Hour)); n != 12 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
+	if n, err := k.Check(id, s, now.Add(-time.Hour)); n != 12 || err != nil { // the clock was set back
+		t.Errorf("%d, %v", n, err)
+	}
 	if _, err := k.Check(id, s, now.Add(MaxAge+2*time.Second)); !errors.Is(err, ErrOld) {
 		t.Errorf("%v", err)
 	}
@@ -213,6 +217,65 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+// TestClosedNames: a file that is closed later has a later name, whatever the clock says.
+func TestClosedNames(t *testing.T) {
+	dir := t.TempDir()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	last := ""
+	for _, now := range []time.Time{at, at, at.Add(-time.Hour), at.Add(time.Hour), at} {
+		name, err := closedName(dir, now)
+		if err != nil || name <= last {
+			t.Fatalf("%s after %s: %v", name, last, err)
+		}
+		if last = name; now.After(at) != (name == now.Format(closedForm)) && now != at {
+			t.Errorf("%s at %v", name, now)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestSetBack: neither a clock that is set back nor the order of lines ends a session early, or makes it a program's.
+func TestSetBack(t *testing.T) {
+	dir := t.TempDir()
+	l, err := OpenLog(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	add := func(line Line) {
+		line.At = at
+		if err := l.Append(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(Line{Kind: KindExperiment, Experiment: "e", Mode: Interleaved, Arms: make([]Arm, 2)})
+	show := func(n int) {
+		add(Line{Kind: KindImpression, Experiment: "e", ID: strconv.Itoa(n), Session: "s", Items: []int{1, 2}, Teams: "AB"})
+	}
+	show(0)
+	add(Line{Kind: KindEvent, ID: "0", Session: "s", Rank: 1, What: Click})
+	for n := 1; n <= 120; n++ {
+		at = at.Add(time.Minute)
+		show(n)
+		if n == 60 {
+			at = at.Add(-time.Hour)
+		}
+	}
+	add(Line{Kind: KindImpression, Experiment: "e", ID: "t", Session: "t", Items: []int{1, 2}, Teams: "BA"})
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Analyze(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Sessions != 2 || r.Robots != 0 || r.Open != 2 || r.SetBack != 1 || r.Events != 1 || r.To.Sub(r.From) < 110*time.Minute {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestKilled: a process that is killed with SIGKILL loses no more than the last group.
 func TestKilled(t *testing.T) {
 	if dir := os.Getenv("ANNBENCH_TEST_CLICKS"); dir != "" {
@@ -275,6 +338,7 @@ func TestAnalyze(t *testing.T) {
 		add(Line{Kind: KindImpression, Experiment: "e", ID: "r", Session: "robot", Items: []int{1}, Teams: "A"})
 		at = at.Add(time.Second)
 	}
+	add(Line{Kind: KindEvent, ID: "r", Rank: 1, What: Click})
 	add(Line{Kind: KindEvent, ID: "unknown", Rank: 1, What: Click})
 	at = at.Add(time.Hour)
 	add(Line{Kind: KindImpression, Experiment: "e", ID: "last", Session: "last", Items: []int{1, 2}, Teams: "AB"})
@@ -285,7 +349,7 @@ func TestAnalyze(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Sessions != 61 || r.Open != 1 || r.Robots != 1 || r.Orphans != 1 || r.Wins != [2]int{10, 50} || r.Ties != 1 || r.Winner != 2 || r.Mismatch {
+	if r.Sessions != 61 || r.Open != 1 || r.Robots != 1 || r.Events != 60 || r.Orphans != 1 || r.Wins != [2]int{10, 50} || r.Ties != 1 || r.Winner != 2 || r.Mismatch {
 		t.Errorf("%+v", r)
 	}
 	if math.Abs(r.Share-50./60) > 1e-12 || r.P > 1e-6 || r.AlwaysP > 1e-4 || r.Always.Low < 0.5 || r.Always.Low > r.Interval.Low {

@@ -6,6 +6,7 @@ import (
 	"html/template"
 
 	"annbench/internal/atomicfile"
+	"annbench/internal/words"
 )
 
 //go:embed page.html
@@ -14,6 +15,7 @@ var pageText string
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"share":   share,
 	"percent": percent,
+	"count":   words.Count,
 }).Parse(pageText))
 
 // WritePage writes the report as one HTML file, which loads nothing.

@@ -50,10 +50,12 @@ type Report struct {
 	Sessions int `json:"sessions"` // robots are none
 	Open     int `json:"open"`     // of them: more may come. They are no part of what holds at all times
 	Robots   int `json:"robots"`
-	Lists    int `json:"lists"`
-	Events   int `json:"events"`
+	Lists    int `json:"lists"`  // of those sessions
+	Events   int `json:"events"` // with items of those lists; twice is once
 	// Orphans are events whose list is not in the log: it was in the group that a crash took.
 	Orphans int `json:"orphans"`
+	// SetBack is how often the clock of the server was set back; times of later lines are counted on.
+	SetBack int `json:"set_back,omitempty"`
 
 	// Of an interleaved experiment: sessions with more votes for arm 1, for arm 2, and for neither.
 	Wins [2]int `json:"wins"`
@@ -89,10 +91,44 @@ type shownList struct {
 
 type visit struct {
 	id     string
-	first  time.Time
-	last   time.Time
+	first  time.Time // the earliest line
+	last   time.Time // the latest
 	lists  []*shownList
 	clicks []time.Time
+}
+
+// heard notes a line of that time. Lines need not come in order: clicks are gone through after all lists.
+func (v *visit) heard(at time.Time) {
+	if at.Before(v.first) {
+		v.first = at
+	}
+	if at.After(v.last) {
+		v.last = at
+	}
+}
+
+// steady makes the time of a log one that does not go back: where a clock was set back, later lines are as much later. What
+// lines of one moment lack in order is none of that.
+type steady struct {
+	latest time.Time
+	back   time.Duration
+	Jumps  int
+}
+
+// setBack is how much earlier than the latest line a line is, at least, where a clock was set back.
+const setBack = time.Minute
+
+func (s *steady) time(at time.Time) time.Time {
+	at = at.Add(s.back)
+	if late := s.latest.Sub(at); late >= setBack {
+		s.Jumps++
+		s.back += late
+		at = s.latest
+	}
+	if at.After(s.latest) {
+		s.latest = at
+	}
+	return at
 }
 
 // Analyze reads the log in dir. The experiment is the last one, or that of the name where it is not empty.
@@ -104,7 +140,9 @@ func Analyze(dir, experiment string) (*Report, error) {
 	experiments := map[string]Line{}
 	var order []string
 	var events []Line
+	var clock steady
 	err := ReadLog(dir, func(l Line) error {
+		l.At = clock.time(l.At)
 		switch l.Kind {
 		case KindExperiment:
 			if len(l.Arms) != 2 || l.Mode != Interleaved && l.Mode != Split {
@@ -125,7 +163,8 @@ func Analyze(dir, experiment string) (*Report, error) {
 				visits[k] = v
 			}
 			s := &shownList{l, map[string]map[int]bool{}}
-			v.lists, v.last = append(v.lists, s), l.At
+			v.lists = append(v.lists, s)
+			v.heard(l.At)
 			lists[l.ID], owner[l.ID] = s, v
 		case KindEvent:
 			events = append(events, l)
@@ -145,7 +184,7 @@ func Analyze(dir, experiment string) (*Report, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s holds no experiment %q, but %s", dir, name, strings.Join(order, "; "))
 	}
-	r := &Report{Experiment: name, Mode: e.Mode, Arms: e.Arms, P: 1, AlwaysP: 1}
+	r := &Report{Experiment: name, Mode: e.Mode, Arms: e.Arms, SetBack: clock.Jumps, P: 1, AlwaysP: 1}
 	for _, l := range events {
 		s := lists[l.ID]
 		if s == nil || l.Rank < 1 || l.Rank > len(s.line.Items) {
@@ -160,11 +199,8 @@ func Analyze(dir, experiment string) (*Report, error) {
 			continue // once more is no more
 		}
 		s.done[l.What][l.Rank] = true
-		v.last = l.At
+		v.heard(l.At)
 		v.clicks = append(v.clicks, l.At)
-		if s.line.Experiment == name {
-			r.Events++
-		}
 	}
 	var all []*visit
 	for k, v := range visits {
@@ -238,6 +274,7 @@ func (r *Report) judge(all []*visit) {
 	r.Sessions = len(all)
 	for _, v := range all {
 		r.Lists += len(v.lists)
+		r.Events += len(v.clicks)
 		if r.From.IsZero() || v.first.Before(r.From) {
 			r.From = v.first
 		}
@@ -410,6 +447,9 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	if r.Orphans > 0 {
 		line("warning: %s of lists that are not in the log were left out", words.Count(r.Orphans, "event"))
+	}
+	if r.SetBack > 0 {
+		line("note: the clock of the server was set back %s; later times are counted on", words.Count(r.SetBack, "time"))
 	}
 	if r.Mismatch {
 		line("warning: %d and %d were assigned where as many of each are expected (p = %.2g): something loses sessions of one arm; do not believe the rest",
