@@ -108,7 +108,8 @@ type arm struct {
 func (a arm) name() string { return a.family.Name + " " + a.build.String() }
 
 // starts are the first build of each family: its default, brought to the data. Exact families come first, as they
-// have nothing to search for and set the mark.
+// have nothing to search for and set the mark; then those whose builds cost least by their formulas, so that a short
+// budget sees most of them. A family without a formula comes last.
 func (r *Race) starts(rows int) []arm {
 	var out []arm
 	for _, f := range r.Families {
@@ -127,9 +128,17 @@ func (r *Race) starts(rows int) []arm {
 		out = append(out, a)
 	}
 	r.nearest = !slices.ContainsFunc(out, func(a arm) bool { return r.tooLarge(a) == "" })
-	slices.SortStableFunc(out, func(a, b arm) int {
-		return cmp.Compare(map[bool]int{true: 0, false: 1}[a.family.Exact], map[bool]int{true: 0, false: 1}[b.family.Exact])
-	})
+	cost := func(a arm) float64 {
+		switch {
+		case a.family.Exact:
+			return 0
+		case a.family.Work == nil:
+			return math.Inf(1)
+		}
+		build, _ := a.family.Work(r.Rows, r.Dim, complete(a.family, a.build, nil))
+		return max(1, build)
+	}
+	slices.SortStableFunc(out, func(a, b arm) int { return cmp.Compare(cost(a), cost(b)) })
 	return out
 }
 

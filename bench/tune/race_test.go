@@ -260,3 +260,26 @@ func TestOpenStateOfAnotherQuestion(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// A short budget is spent on exact families and on cheap builds first.
+func TestStartsCheapest(t *testing.T) {
+	family := func(name string, exact bool, build float64) *indexes.Family {
+		f := made{best: 16, typical: 16}.family(name)
+		f.Exact = exact
+		f.Work = func(int, int, indexes.Params) (float64, float64) { return build, 1 }
+		return f
+	}
+	outside := family("outside", false, 0)
+	outside.Work = nil
+	r := Race{
+		Question: Question{Metric: vec.L2, Families: []*indexes.Family{outside, family("graph", false, 1e9), family("lists", false, 1e7), family("flat", true, 1e8), family("tree", false, 1e6)}},
+		Rows:     1000, Dim: 8, State: &State{},
+	}
+	var got []string
+	for _, a := range r.starts(1000) {
+		got = append(got, a.family.Name)
+	}
+	if want := []string{"flat", "tree", "lists", "graph", "outside"}; !slices.Equal(got, want) {
+		t.Errorf("families start as %q, want %q", got, want)
+	}
+}
