@@ -73,6 +73,60 @@ func TestRoundsHold(t *testing.T) {
 	}
 }
 
+// TestRatioHasNoBias: with noise of heavy tails, to one side or both, the ratio is too large as often as too small, and
+// right on average; and it is nearer to the truth than the quotient of the two medians.
+func TestRatioHasNoBias(t *testing.T) {
+	const trials, truth = 1000, 1.4
+	for _, c := range []struct {
+		name         string
+		reps, rounds int
+		tail         func(*rand.Rand) float64 // of the logarithm of a block's time
+	}{
+		{"bursts of other programs", 3, 20, func(*rand.Rand) float64 { return 0 }}, // noisy has them
+		{"Cauchy", 3, 20, func(r *rand.Rand) float64 { return max(-3, min(3, .05*math.Tan(math.Pi*(r.Float64()-.5)))) }},
+		{"Cauchy, six repetitions", 6, 10, func(r *rand.Rand) float64 { return max(-3, min(3, .05*math.Tan(math.Pi*(r.Float64()-.5)))) }},
+		{"Pareto of index 1.2", 3, 20, func(r *rand.Rand) float64 { return min(4, .1*(math.Pow(r.Float64(), -1/1.2)-1)) }},
+		{"half of the rounds only", 3, 10, func(r *rand.Rand) float64 { return min(4, .05*(math.Pow(r.Float64(), -1/1.2)-1)) }},
+	} {
+		rng := rand.New(rand.NewPCG(6, uint64(c.rounds)))
+		var errors, quotients []float64
+		for range trials {
+			a, b := noisy(rng, c.reps, c.rounds, .02, truth)
+			var am, bm []float64
+			for i := range a {
+				moment := math.Exp(.2 * rng.NormFloat64()) // of the repetition
+				for r := range a[i].Rounds {
+					a[i].Rounds[r] *= moment * math.Exp(c.tail(rng))
+					b[i].Rounds[r] *= moment * math.Exp(c.tail(rng))
+				}
+				a[i].Value, b[i].Value = Median(a[i].Rounds), Median(b[i].Rounds)
+				am, bm = append(am, a[i].Value), append(bm, b[i].Value)
+			}
+			d := Compare(b, a, Logarithmic, true)
+			if !d.OK || !d.Paired || d.Difference < d.Lo || d.Difference > d.Hi {
+				t.Fatalf("%s: %+v", c.name, d)
+			}
+			errors = append(errors, math.Log(d.Difference/truth))
+			quotients = append(quotients, math.Log(Median(bm)/Median(am)/truth))
+		}
+		low, square, of := 0., 0., 0.
+		for i, e := range errors {
+			square, of = square+e*e/trials, of+quotients[i]*quotients[i]/trials
+			if e < 0 {
+				low += 1. / trials
+			}
+		}
+		bias, chance := Average(errors), StandardError(errors)
+		t.Logf("%s: bias %+.4f ± %.4f, too small in %.3f, off by %.3f where the quotient is by %.3f", c.name, bias, 1.96*chance, low, math.Sqrt(square), math.Sqrt(of))
+		if math.Abs(bias) > max(.002, 3*chance) || math.Abs(low-.5) > .03 {
+			t.Errorf("%s: bias %v, too small in %v", c.name, bias, low)
+		}
+		if square > of/1.5 {
+			t.Errorf("%s: the mean square error %v is not less than that of the quotient, %v", c.name, square, of)
+		}
+	}
+}
+
 // TestRoundsPairByNumber: only rounds of one number are compared.
 func TestRoundsPairByNumber(t *testing.T) {
 	a := []Observation{{Value: 2, At: []int{1, 2, 3, 7}, Rounds: []float64{2, 20, 200, 5}}}

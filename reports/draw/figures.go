@@ -90,7 +90,7 @@ func speeds(in input) figure {
 	t := in.Focus
 	f := &barFigure{
 		Title: fmt.Sprintf("Queries a second at recall@%d %.2f or more", t.K, judge.Target), name: metric.QPS, ceiling: math.NaN(),
-		Rule: "The fastest setting of each family that comes up to it, as measured, on one thread.",
+		Rule: "The fastest setting of each family that comes up to it, as measured, on one thread," + say.Clock(in.Clock(t)) + ".",
 	}
 	for _, c := range in.Choose(t) {
 		b := bar{family: c.Family.Name, instead: "not measured"}
@@ -332,6 +332,7 @@ func LinearTicks(most float64, n int) ([]float64, func(float64) string) {
 type pointFigure struct {
 	Title, Caption string
 	k              int
+	clock          string // that queries a second go by
 	Families       []pointFamily
 	Legend         bool // drawn into the picture; the page has a legend of its own
 }
@@ -356,9 +357,9 @@ const maxPagePoints = 600
 func points(in input) figure {
 	t := in.Focus
 	f := &pointFigure{
-		k: t.K, Legend: !in.onPage,
+		k: t.K, clock: say.Clock(in.Clock(t)), Legend: !in.onPage,
 		Title:   fmt.Sprintf("Recall@%d against queries a second", t.K),
-		Caption: fmt.Sprintf("Up and to the right is better. One thread, one query at a time. A line joins the settings that no other of the family beats in both; a ring is one of the others. Recall is on a logit scale, with 1 at the edge; QPS on a logarithmic one. Thin lines: intervals over repetitions. Dashed: recall %.2f.", judge.Target),
+		Caption: fmt.Sprintf("Up and to the right is better. One thread, one query at a time. A line joins the settings that no other of the family beats in both; a ring is one of the others. Recall is on a logit scale, with 1 at the edge; queries a second on a logarithmic one. Thin lines: intervals over repetitions. Dashed: recall %.2f.", judge.Target),
 	}
 	for _, c := range in.choices {
 		pf := pointFamily{Name: c.Family.Name}
@@ -563,7 +564,7 @@ func (f *pointFigure) Draw(s Surface, width float64) {
 		s.Text(t.at, bottom+17, t.label, 11.5, Middle, Paint{Role: Soft}, font.WeightNormal)
 	}
 	s.Text((x0+x1)/2, bottom+36, fmt.Sprintf("recall@%d", f.k), 12, Middle, Paint{Role: Soft}, font.WeightNormal)
-	s.Text(0, top-10, "queries a second", 12, Left, Paint{Role: Soft}, font.WeightNormal)
+	s.Text(0, top-10, "queries a second"+f.clock, 12, Left, Paint{Role: Soft}, font.WeightNormal)
 
 	for _, fam := range f.Families {
 		s.Begin(fam.Name, "", false)

@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"math"
 	"slices"
 
 	"annbench/bench/metric"
@@ -25,17 +24,17 @@ type EqualLine struct {
 
 // EqualCell is what a family does at an amount.
 type EqualCell struct {
-	// Match is the family's [Speed] at the recall; of a budget, at [Target] or at the highest recall within it.
+	// Match is the family's [Speed] at the recall; of a budget, that of one setting, which is the [Choice] of those
+	// within it: Reach is Beyond where it comes up to [Target], else Below.
 	Match Match
 	Out   bool // the amount is out of reach, or nothing was measured: Match compares with nothing
-	// Best is set in the best of a column, which is First, and in those that cannot be told from it.
+	// Best is set in the best of a column, which is First, and in those that cannot be told from it. Within a budget
+	// the best is the fastest of those that come up to [Target]; where none does, that of highest recall.
 	Best, First bool
 	// Against is, at equal recall, how many times the speed the fastest, called Fastest, has.
 	Against Difference
 	Fastest string
-	// Top is, within a budget, the setting of highest recall, which is Recall.
-	Top    *Row
-	Recall Value
+	Recall  Value // within a budget, of the setting
 }
 
 // Any reports whether any family has a value in it.
@@ -154,24 +153,49 @@ func (r *Report) equalBudget(t Terms, name string) *Equal {
 				continue
 			}
 			f.Rows = rows[i]
-			c.Match = r.MatchRows(f, t, Target, Speed)
-			if c.Match.Reach == Lost {
+			chosen := choose(f)
+			if chosen.Row == nil {
 				continue
 			}
-			c.Out, c.Top = false, r.MatchRows(f, t, math.Inf(1), Speed).Setting
-			c.Recall, _ = c.Top.Value(metric.Recall)
-			if best < 0 || c.Recall.Median > column[best].Recall.Median {
+			speed, ok := chosen.Row.Value(Speed)
+			if !ok || speed.Median <= 0 {
+				continue
+			}
+			c.Out, c.Match = false, Match{Family: f, Reach: Below, Value: speed, Setting: chosen.Row}
+			if chosen.Reached {
+				c.Match.Reach = Beyond
+			}
+			c.Recall, _ = chosen.Row.Value(metric.Recall)
+			c.Match.Recall = c.Recall.Median
+			if best < 0 || better(c, &column[best]) {
 				best = i
 			}
 		}
 		for i := range column {
 			c := &column[i]
 			c.First = i == best
-			c.Best = best >= 0 && !c.Out && (c.First || TieOf(column[best].Recall.Against(c.Recall)) == Tied)
+			if c.Best = c.First; best >= 0 && !c.Out && !c.First && c.Match.Reach == column[best].Match.Reach {
+				d := column[best].Recall.Against(c.Recall)
+				if c.Match.Reached() {
+					d = column[best].Match.Value.Judged(c.Match.Value)
+				}
+				c.Best = TieOf(d) == Tied
+			}
 			e.Lines[i].Cells = append(e.Lines[i].Cells, *c)
 		}
 	}
 	return e
+}
+
+// better reports whether a is before b within a budget.
+func better(a, b *EqualCell) bool {
+	if a.Match.Reached() != b.Match.Reached() {
+		return a.Match.Reached()
+	}
+	if a.Match.Reached() {
+		return a.Match.Value.half(1).Median > b.Match.Value.half(1).Median
+	}
+	return a.Recall.Median > b.Recall.Median
 }
 
 // Front are those of rows that no other of them beats in both recall and the quantity called name; with equal

@@ -51,6 +51,7 @@ type Candidate struct {
 // Pick is the answer to a question of limits.
 type Pick struct {
 	Terms  Terms
+	Clock  Clock // that speeds go by
 	Limits []Limit
 	// Fit are the settings that keep every limit, one a family, its fastest: the pick first, then by speed.
 	Fit []Candidate
@@ -97,7 +98,7 @@ const (
 // gives a speed that no setting was measured at.) Families that are as fast as the fastest, but for [Slight], are
 // told apart by memory and build time: see [Reason].
 func (r *Report) Pick(t Terms, limits []Limit) Pick {
-	p := Pick{Terms: t, Limits: limits}
+	p := Pick{Terms: t, Clock: r.Clock(t), Limits: limits}
 	for _, l := range limits {
 		known := func(row *Row) bool { _, ok := row.Value(l.Name); return ok && TermsOf(row.Cell) == t }
 		if !slices.ContainsFunc(r.Rows, known) {

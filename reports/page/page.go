@@ -122,6 +122,8 @@ type pageData struct {
 	Bars        []template.HTML
 	BarsMissing []string
 	Families    []familyLine
+	Speedup     string // heads its column in Families
+	SpeedupSays string
 	Labels      *labelTable
 	LabelsWhy   string
 	Gallery     gallery
@@ -425,6 +427,7 @@ func (d *pageData) FamilyColumns() []say.Column {
 
 func (d *pageData) families(choices []judge.Choice) {
 	base := judge.FastestExact(choices)
+	d.Speedup, d.SpeedupSays = say.SpeedupTitle(choices, base)
 	for _, c := range choices {
 		line := familyLine{Name: c.Family.Name, From: say.From(c.Family.Caller), Approach: c.Family.Approach, Library: c.Family.Library, Class: d.class(c.Family.Name)}
 		if c.Row == nil {

@@ -72,9 +72,11 @@ func WithCPU(r *judge.Report, columns []Column, narrow bool) []Column {
 		if narrow && c.Name == metric.Mean {
 			continue
 		}
-		if out = append(out, c); c.Name == metric.QPS {
-			out = append(out, Column{metric.CPU, "CPU"})
+		if c.Name == metric.QPS {
+			out = append(out, Column{metric.QPS, "wall QPS"}, Column{metric.CPU, "CPU time"})
+			continue
 		}
+		out = append(out, c)
 	}
 	return out
 }

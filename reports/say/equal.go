@@ -3,7 +3,6 @@ package say
 import (
 	"fmt"
 	"math"
-	"strings"
 
 	"annbench/bench/metric"
 	"annbench/reports/judge"
@@ -63,6 +62,7 @@ func equalRecall(e *judge.Equal) *Equal {
 	for _, target := range e.Amounts {
 		out.Heads = append(out.Heads, EqualHead{Title: "recall " + trimmed(target)})
 	}
+	paired := false
 	for _, l := range e.Lines {
 		line := EqualLine{Family: l.Family.Name}
 		for i, judged := range l.Cells {
@@ -86,6 +86,7 @@ func equalRecall(e *judge.Equal) *Equal {
 					c.Small = "≈"
 				default:
 					c.Small = FactorText(judged.Against.Difference) + "×"
+					paired = paired || judged.Against.Paired
 				}
 				if c.Small != "" {
 					c.Title += "\n" + factor(judged.Against) + " the time of " + judged.Fastest
@@ -94,6 +95,9 @@ func equalRecall(e *judge.Equal) *Equal {
 			line.Cells = append(line.Cells, c)
 		}
 		out.Lines = append(out.Lines, line)
+	}
+	if paired {
+		out.Says += " How many times is paired. " + Paired
 	}
 	return out
 }
@@ -121,7 +125,8 @@ func equalBudget(r *judge.Report, e *judge.Equal) *Equal {
 	}
 	out := &Equal{
 		Title: "At equal " + what,
-		Says:  fmt.Sprintf("The highest recall@%d that each family comes up to within so much %s and, beside it, the time of a query at recall %s, or at that highest recall where it is less. "+marked, e.Terms.K, long, trimmed(judge.Target)),
+		Says: fmt.Sprintf("One setting of each family within so much %s: the fastest whose recall@%d is at least %s, or where none comes up to it the one of highest recall; its recall, and its time a query. "+
+			"Bold or *: the fastest of a column that come up to it, or else the highest recall, and those that cannot be told from it.", long, e.Terms.K, trimmed(judge.Target)),
 	}
 	for _, amount := range e.Amounts {
 		head := EqualHead{Title: "≤ " + Short(Quantity(e.By, amount))}
@@ -133,17 +138,12 @@ func equalBudget(r *judge.Report, e *judge.Equal) *Equal {
 	for _, l := range e.Lines {
 		line := EqualLine{Family: l.Family.Name}
 		for _, judged := range l.Cells {
-			c := EqualCell{Row: judged.Top, Out: judged.Out, Best: judged.Best, Text: Missing, Title: l.Family.Name + ": no setting within that"}
+			row := judged.Match.Setting
+			c := EqualCell{Row: row, Out: judged.Out, Best: judged.Best, Text: Missing, Title: l.Family.Name + ": no setting within that"}
 			if !judged.Out {
-				c.Text = Ratio(judged.Recall.Median)
-				if judged.Match.Value.Median > 0 {
-					c.Small = Format(metric.Seconds, 1/judged.Match.Value.Median)
-				}
-				took, _ := judged.Top.Value(e.By)
-				c.Title = fmt.Sprintf("%s\nhighest recall: %s, %s (cell %s), %s %s", l.Family.Name, Ratio(judged.Recall.Median), OrDash(Clean(judged.Top.Cell.Settings())), judged.Top.Cell.ID(), what, Quantity(e.By, took.Median))
-				if judged.Match.Reached() {
-					c.Title += "\n" + strings.TrimPrefix(Describe(judged.Match, judge.Target), l.Family.Name+"\n")
-				}
+				c.Text, c.Small = Ratio(judged.Recall.Median), Format(metric.Seconds, 1/judged.Match.Value.Median)
+				took, _ := row.Value(e.By)
+				c.Title = fmt.Sprintf("%s\n%s (cell %s)\nrecall %s, %s, %s %s", l.Family.Name, OrDash(Clean(row.Cell.Settings())), row.Cell.ID(), Ratio(judged.Recall.Median), Measured(metric.QPS, judged.Match.Value, " queries a second"), what, Quantity(e.By, took.Median))
 			}
 			line.Cells = append(line.Cells, c)
 		}

@@ -45,6 +45,7 @@ func TestEqualMarksTies(t *testing.T) {
 	}
 }
 
+// Recall and time of a cell are of one setting: the fastest that comes up to the target, else that of highest recall.
 func TestEqualBudgets(t *testing.T) {
 	with := func(rec record.Record, resident, build float64) record.Record {
 		rec.Values[metric.Resident], rec.Values[metric.Build] = resident, build
@@ -54,6 +55,7 @@ func TestEqualBudgets(t *testing.T) {
 	r := fixture.Load(t, judge.Load, fixture.Results(
 		t,
 		with(fixture.Cell("flat", "", 0, 1, 10), 1700, .001), with(fixture.Cell("small", "", 0, .5, 500), 100, 5), with(fixture.Cell("large", "", 0, .99, 400), 4000, 50),
+		with(fixture.Cell("large", "more", 0, .9999, 40), 4000, 50),
 	))
 	equals := Equals(r, r.Focus)
 	if len(equals) != 3 {
@@ -64,7 +66,11 @@ func TestEqualBudgets(t *testing.T) {
 		for _, l := range e.Lines {
 			if l.Family == family {
 				for i, c := range l.Cells {
-					out = append(out, e.Heads[i].Title+": "+c.Text)
+					mark := ""
+					if c.Best {
+						mark = "*"
+					}
+					out = append(out, strings.TrimSpace(e.Heads[i].Title+": "+mark+c.Text+" "+c.Small))
 				}
 			}
 		}
@@ -74,10 +80,10 @@ func TestEqualBudgets(t *testing.T) {
 		of           int
 		family, want string
 	}{
-		{1, "flat", "≤ 100 B: –, ≤ 1.72 KiB: 1.000, ≤ 4.69 KiB: 1.000"},
-		{1, "small", "≤ 100 B: 0.500, ≤ 1.72 KiB: 0.500, ≤ 4.69 KiB: 0.500"},
-		{1, "large", "≤ 100 B: –, ≤ 1.72 KiB: –, ≤ 4.69 KiB: 0.990"},
-		{2, "small", "≤ 10 ms: –, ≤ 10 s: 0.500, ≤ 60 s: 0.500"},
+		{1, "flat", "≤ 100 B: –, ≤ 1.72 KiB: *1.000 100 ms, ≤ 4.69 KiB: 1.000 100 ms"},
+		{1, "small", "≤ 100 B: *0.500 2.00 ms, ≤ 1.72 KiB: 0.500 2.00 ms, ≤ 4.69 KiB: 0.500 2.00 ms"},
+		{1, "large", "≤ 100 B: –, ≤ 1.72 KiB: –, ≤ 4.69 KiB: *0.990 2.50 ms"},
+		{2, "small", "≤ 10 ms: –, ≤ 10 s: 0.500 2.00 ms, ≤ 60 s: 0.500 2.00 ms"},
 	} {
 		if got := text(equals[c.of], c.family); got != c.want {
 			t.Errorf("%s: %s is %q, want %q", equals[c.of].Title, c.family, got, c.want)

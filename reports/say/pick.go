@@ -3,6 +3,7 @@ package say
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"annbench/bench/metric"
@@ -35,6 +36,9 @@ func Margin(m judge.Margin) string {
 	}
 	bound := Short(Format(info.Unit, m.Limit.Bound))
 	room := Percent(math.Abs(m.Room))
+	if m.Room >= 0.995 && m.Room < 1 { // not 100 %
+		room = fmt.Sprintf("%.1f %%", min(99.9, 100*m.Room))
+	}
 	if info.Unit == metric.Ratio {
 		room = fmt.Sprintf("%.3f", math.Abs(m.Room))
 	}
@@ -95,7 +99,7 @@ func Pick(p judge.Pick) string {
 			say("%s was measured of none of them, so that no limit on it can be kept", info.Title)
 		}
 		say("nearest is %s:", candidateName(*p.Nearest))
-		say("  %s, %s each", Measured(metric.QPS, p.Nearest.Speed, " queries a second"), Format(metric.Seconds, 1/p.Nearest.Speed.Median))
+		say("  %s, %s each%s", Measured(metric.QPS, p.Nearest.Speed, " queries a second"), Format(metric.Seconds, 1/p.Nearest.Speed.Median), Clock(p.Clock))
 		for _, m := range p.Nearest.Margins {
 			say("  %s", Margin(m))
 		}
@@ -116,7 +120,7 @@ func Pick(p judge.Pick) string {
 		lead = "The best by what was asked for"
 	}
 	say("%s of %s that keep %s (%s):", lead, Plural(p.Settings, "setting", "settings"), under, Terms(p.Terms))
-	say("  %s, %s each", Measured(metric.QPS, p.Best.Speed, " queries a second"), Format(metric.Seconds, 1/p.Best.Speed.Median))
+	say("  %s, %s each%s", Measured(metric.QPS, p.Best.Speed, " queries a second"), Format(metric.Seconds, 1/p.Best.Speed.Median), Clock(p.Clock))
 	for _, m := range p.Best.Margins {
 		say("  %s", Margin(m))
 	}
@@ -139,6 +143,9 @@ func Pick(p judge.Pick) string {
 			s += ", too little to decide by"
 		}
 		say("%s: %s, %s queries a second, %s", lead, candidateName(c), Significant(c.Speed.Median), s)
+	}
+	if slices.ContainsFunc(p.Others, func(c judge.Candidate) bool { return c.Against.Paired && judge.TieOf(c.Against) != judge.Tied }) {
+		say("%s", Paired)
 	}
 	switch {
 	case p.MoreAt == 0:

@@ -50,6 +50,7 @@ func TestPick(t *testing.T) {
 		{"recall alone", []judge.Limit{{Name: metric.Recall, Bound: .95}}, "b n=4", "", []string{ // as fast as a within the noise, and of less memory and build time
 			"family: b\nbuild: {M: 16}\nsearch: {n: 4}\n", "recall 0.955; the limit is 0.95, 0.005 to spare",
 			"Runner-up: a M=16 ef=20, 7,000 queries a second, as fast within the noise", "Then: flat", "As fast as the fastest within the noise or 5 %, and of least memory times build time of 7 settings",
+			"times (paired, 0.0", Paired, " each by the wall clock", // of flat
 			"One percent more of recall (0.965) would take",
 		}},
 		{"memory", []judge.Limit{{Name: metric.Recall, Bound: .95}, {Name: metric.Resident, Bound: 120e6}}, "b n=4", "", []string{"resident 100 MiB", "Runner-up: flat"}},
@@ -57,6 +58,7 @@ func TestPick(t *testing.T) {
 		{"build", []judge.Limit{{Name: metric.Recall, Bound: .5}, {Name: metric.Build, Bound: 11}}, "c p=1", "", nil},
 		{"the end of the interval decides", []judge.Limit{{Name: metric.Recall, Bound: .5}, {Name: metric.Build, Bound: 10.001}}, "b n=4", "", nil}, // c takes 9.99 to 10.01 s
 		{"out of reach", []judge.Limit{{Name: metric.Recall, Bound: 1}, {Name: metric.QPS, Bound: 5000}}, "", "flat", []string{"QPS 100", "short"}},
+		{"much room", []judge.Limit{{Name: metric.Resident, Bound: 1e9}, {Name: metric.Build, Bound: 1e4}}, "c p=1", "", []string{"99.9 % to spare"}},
 		{"not measured", []judge.Limit{{Name: metric.MAP, Bound: .5}}, "", "c p=1", []string{"mAP ≥ 0.5: not measured"}},
 		{"no limit", nil, "c p=1", "", nil},
 	} {

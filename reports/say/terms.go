@@ -95,3 +95,22 @@ func Speedup(c judge.Choice, base *judge.Row) string {
 	}
 	return times(d.Difference, 1)
 }
+
+// SpeedupTitle heads the column of [Speedup], and says explains it: "paired ×" where any of them is paired.
+func SpeedupTitle(choices []judge.Choice, base *judge.Row) (title, says string) {
+	const against = "how many times as fast as the fastest exact family, for settings that reach that recall."
+	for _, c := range choices {
+		if d, ok := c.Speedup(base); ok && d.Paired && c.Row != base {
+			return "paired ×", "Paired ×: " + against + " " + Paired
+		}
+	}
+	return "speed-up", "Speed-up: " + against
+}
+
+// Clock is the clock that a speed goes by, to stand behind it: " by processor time".
+func Clock(c judge.Clock) string {
+	if c == judge.Processor {
+		return " by processor time"
+	}
+	return " by the wall clock"
+}

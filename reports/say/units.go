@@ -207,11 +207,21 @@ func Round(x float64, digits int) float64 {
 	return math.Round(x*f) / f
 }
 
-// factor writes by what a and b differ: "1.34 times (1.28 to 1.41)".
+// Paired explains what [factor] calls paired; it stands once wherever such a ratio does.
+const Paired = "Paired ratios compare two settings measurement by measurement, as they took turns: they are surer than the quotient of the two speeds, and need not equal it."
+
+// factor writes by what a and b differ: "1.34 times (1.28 to 1.41)", or "(paired, 1.28 to 1.41)".
 func factor(d judge.Difference) string {
-	s := FactorText(d.Difference) + " times"
+	var in []string
+	if d.Paired {
+		in = append(in, "paired")
+	}
 	if d.OK && d.Lo > 0 && !math.IsInf(d.Hi, 0) {
-		s += fmt.Sprintf(" (%s to %s)", FactorText(d.Lo), FactorText(d.Hi))
+		in = append(in, FactorText(d.Lo)+" to "+FactorText(d.Hi))
+	}
+	s := FactorText(d.Difference) + " times"
+	if len(in) > 0 {
+		s += " (" + strings.Join(in, ", ") + ")"
 	}
 	return s
 }

@@ -23,6 +23,7 @@ type Answer struct {
 	Why      []string
 	Sure     []string // how sure that is
 	Wishes   []Wish
+	Rule     string // by which wishes of less memory or build time are chosen; empty where there are none
 }
 
 // Wish is a [judge.Wish] in words.
@@ -67,7 +68,11 @@ func Verdict(r *judge.Report, v judge.Verdict) Answer {
 	case judge.Answered:
 		best := v.Answer()
 		a.Family, a.Setting, a.Tied = best.Family.Name, Clean(best.Setting.Cell.Settings()), And(names(v.Tied))
-		why(speedOf(v), runnerUp(v), costs(v), clockOf(v), callOf(v.Call), below(v.Choices))
+		why(speedOf(v), runnerUp(v))
+		if strings.Contains(strings.Join(a.Why, " "), "(paired") {
+			why(Paired)
+		}
+		why(costs(v), clockOf(v), callOf(v.Call), below(v.Choices))
 		if v.Reason == judge.ByExactEnough {
 			a.Lead = "exact search is enough here"
 		}
@@ -77,6 +82,9 @@ func Verdict(r *judge.Report, v judge.Verdict) Answer {
 		a.Sure = sure(r, v)
 		for _, w := range v.Wishes {
 			a.Wishes = append(a.Wishes, wish(v, w))
+			if w.Kind == judge.LessOf || w.Kind == judge.LeastOf {
+				a.Rule = thriftRule
+			}
 		}
 	}
 	return a
@@ -131,7 +139,7 @@ func clockOf(v judge.Verdict) string {
 	case v.TooBusy:
 		s += fmt.Sprintf(" The machine was too busy for p99: searches were on the processor for %s of the time only (less than %s), so p99, the mean and wall-clock QPS say more about the machine than about an index. The median, p90 and processor time hold.", Percent(v.OnCPU), Percent(judge.Busy))
 	case v.OnCPU > 1.005:
-		s += fmt.Sprintf(" Searches kept %s processors busy on average: beside the thread that searches, others of the same process work, such as a library's own or a collector of garbage, and count.", strconv.FormatFloat(v.OnCPU, 'f', 2, 64))
+		s += fmt.Sprintf(" Searches kept %s processors busy on average: beside the thread that searches, others of the same process work, such as a library's own or Go's garbage collector, and count.", strconv.FormatFloat(v.OnCPU, 'f', 2, 64))
 	case v.OnCPU >= 0.995:
 		s += " Searches were on the processor all of the time."
 	case v.OnCPU > 0:
@@ -171,7 +179,7 @@ func runnerUp(v judge.Verdict) string {
 	case len(same) > 0:
 		return fmt.Sprintf("%s. %s: memory and build time decide. %s", s, evenly(a, same), beside(v))
 	case judge.TieOf(d) == judge.Unknown:
-		return fmt.Sprintf("%s; %s is %s as fast by %s each, a difference that another run could turn round. Measure at least three repetitions before relying on it.", s, a.Family.Name, factor(d), Plural(min(a.Value.N, b.Value.N), "measurement", "measurements"))
+		return fmt.Sprintf("%s; %s is %s as fast, but was measured %s only: another run could turn that round. Measure at least three repetitions before relying on it.", s, a.Family.Name, factor(d), [...]string{"once", "once", "twice"}[min(a.Value.N, b.Value.N, 2)])
 	}
 	return s + fmt.Sprintf("; %s is %s as fast, more than the noise.", a.Family.Name, factor(d))
 }
@@ -284,7 +292,7 @@ func sure(r *judge.Report, v judge.Verdict) []string {
 		out = append(out, fmt.Sprintf("Each setting was measured %s: nothing here says how much of a difference is noise. Repeat the sweep with repetitions: 6.", [...]string{"once", "once", "twice"}[n]))
 	case len(fast) > 1:
 		d := fast[0].Value.Judged(fast[1].Value)
-		s := fmt.Sprintf("It rests on %s, each with a build of its own, taking turns with the others'. How many times as fast one is as another comes from comparing them repetition by repetition, so it can differ from the quotient of their medians.", Plural(n, "repetition", "repetitions"))
+		s := fmt.Sprintf("It rests on %s, each with a build of its own, taking turns with the others'.", Plural(n, "repetition", "repetitions"))
 		if d.OK && d.Detectable > 1 && d.Detectable < 100 {
 			s += fmt.Sprintf(" With this noise, a difference in speed of a factor of %s would have been found four times in five; smaller ones may hide.", FactorText(d.Detectable))
 		}
@@ -307,6 +315,9 @@ func sure(r *judge.Report, v judge.Verdict) []string {
 	}
 	return out
 }
+
+// thriftRule says what [judge.Report.Decide] takes where less of something is wanted.
+const thriftRule = "If memory is short, or the index is rebuilt often: the fastest setting that takes at most half of what the answer takes, and the fastest of those that take least; named only where the query takes at most the square of that (half the memory for up to four times the time)."
 
 // wish puts a wish into words, against the answer of v.
 func wish(v judge.Verdict, w judge.Wish) Wish {
@@ -347,7 +358,7 @@ func against(d judge.Difference) string {
 	case d.Difference >= 1:
 		return factor(d) + " as fast"
 	}
-	inverse := judge.Difference{Difference: 1 / d.Difference, Lo: 1 / d.Hi, Hi: 1 / d.Lo, OK: d.OK}
+	inverse := judge.Difference{Difference: 1 / d.Difference, Lo: 1 / d.Hi, Hi: 1 / d.Lo, OK: d.OK, Paired: d.Paired}
 	return factor(inverse) + " the time a query"
 }
 

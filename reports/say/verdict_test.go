@@ -32,7 +32,7 @@ func TestVerdict(t *testing.T) {
 		{"tied with one behind the runner-up", slices.Concat(six("a", .96, 100), six("b", .97, 90), three("flat", 1, 10, 60, 190)), "flat", []string{
 			"Exact search is enough here", "Runner-up: a", "do not show flat and a to differ in speed by more than 5 %",
 		}},
-		{"once", slices.Concat(three("a", .96, 110), three("b", .97, 100)), "a", []string{"1.10 times as fast by 1 measurement each", "measured once"}},
+		{"once", slices.Concat(three("a", .96, 110), three("b", .97, 100)), "a", []string{"1.10 times as fast, but was measured once only", "measured once"}},
 		{"exact is fastest", slices.Concat(three("flat", 1, 300), three("a", .97, 100)), "flat", []string{"none is faster here"}},
 		{"only exact reaches", slices.Concat(three("flat", 1, 300), three("a", .5, 900)), "flat", []string{"no approximate index came up", "a (at most 0.500)"}},
 		{"none reaches", slices.Concat(three("a", .5, 900), three("b", .6, 900)), "none of these indexes", []string{"is 0.600, by b"}},

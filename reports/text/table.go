@@ -91,6 +91,9 @@ func (t *tabler) verdict() {
 		}
 		t.item(say.Clean(s) + ".")
 	}
+	if v.Rule != "" {
+		t.item(v.Rule)
+	}
 	fmt.Fprintln(t.w)
 }
 
@@ -125,7 +128,8 @@ func (t *tabler) terms(terms judge.Terms) error {
 	t.failures(families)
 
 	t.heading(3, "By family")
-	t.paragraph(say.Sentence(say.ChoiceRule(terms.K)) + " Speed-up is against the fastest exact family, for settings that reach that recall.")
+	_, speedup := say.SpeedupTitle(choices, judge.FastestExact(choices))
+	t.paragraph(say.Sentence(say.ChoiceRule(terms.K)) + " " + speedup)
 	if err := t.choices(choices); err != nil {
 		return err
 	}
@@ -412,8 +416,9 @@ func (t *tabler) choices(choices []judge.Choice) error {
 	for _, c := range columns {
 		head = append(head, c.Title)
 	}
-	head = append(head, "speed-up")
 	base := judge.FastestExact(choices)
+	title, _ := say.SpeedupTitle(choices, base)
+	head = append(head, title)
 	var rows [][]string
 	for _, c := range choices {
 		line := []string{t.paint(bold, say.Clean(c.Family.Name)) + say.From(c.Family.Caller)}
