@@ -37,7 +37,7 @@ var sets = []struct {
 }{
 	{"small", "{synthetic: {n: 4000, dim: 32, lid: 12}}", "l2", 3200, 32},
 	{"garments", "{rendered: {boards: 1200, seed: 1}}", "cosine", 4800, 512},
-	{"photographs", "{images: '%s/clothing/*'}", "cosine", 3000, 512},
+	{"photographs", "{images: '%s/clothing/train'}", "cosine", 2455, 512},
 	{"e512", "{synthetic: {n: 50000, dim: 512, lid: 16}}", "l2", 48000, 512},
 	{"e128", "{synthetic: {n: 100000, dim: 128, lid: 16}}", "l2", 98000, 128},
 	{"million", "{synthetic: {n: 1000000, dim: 128, lid: 16}}", "l2", 998000, 128},
