@@ -16,7 +16,7 @@ func forestFamily() *Family {
 		Name:    "forest",
 		Library: "annbench",
 		Doc: "Random-projection trees, in Go with SIMD assembly. " +
-			"Each tree cuts the vectors half-way between two means until few are left together; a query visits the leaves, of all trees, whose centres are nearest. One tree with bounds is as good as several. " +
+			"Each tree cuts the vectors half-way between two means until few are left together; a query visits the leaves, of all trees, whose centres are nearest; a hierarchy over the centres finds them. One tree with bounds is as good as several. " +
 			"There it compares codes of 96 bytes, then longer ones, whose bounds rule out nearly all entries without losing any, and only the rest exactly. " +
 			"With bounds: false it is Annoy's algorithm: leaves are chosen by the cuts, and every entry is compared exactly; trees: 20 is a good number there. " +
 			"It answers from the vectors that it was built from; a loaded one is mapped. " +
@@ -65,7 +65,7 @@ func forestSearchK(k int, p Params) int {
 // forestWork counts, without bounds, the components of the vectors that cuts and entries are compared
 // with. With them a build multiplies with the axes and cuts in their space; a search turns the query,
 // reads a byte for each coordinate of centres and entries, at an eighth of the cost, and compares
-// some sixty vectors.
+// some sixty vectors. It reads as many centres as the hierarchy needs, or all.
 func forestWork(n, dim int, p Params) (build, search float64) {
 	rows, trees, d := float64(n), float64(p.Int("trees")), float64(dim)
 	leaves := rows/float64(p.Int("leaf")) + 2
@@ -74,7 +74,8 @@ func forestWork(n, dim int, p Params) (build, search float64) {
 		return trees * rows * math.Log2(leaves) * d, (searchK + trees*math.Log2(leaves)) * d
 	}
 	const wide = 96
-	return rows * (d*wide + trees*math.Log2(leaves)*wide), d*wide + (trees*leaves+searchK)*wide/8 + 60*d
+	centres := min(trees*leaves, 1500+16*searchK/float64(p.Int("leaf")))
+	return rows * (d*wide + trees*math.Log2(leaves)*wide), d*wide + (centres+searchK)*wide/8 + 60*d
 }
 
 type forest struct {

@@ -251,8 +251,8 @@ func TestBytes(t *testing.T) {
 		// Two trees; leaves of 100 take 4 levels: 16 leaves and 15 cuts.
 		{"forest", Params{"trees": 2, "leaf": 100, "bounds": false}, 4*1000*10 + 2*(4*1000+15*(4*10+12)+16*8)},
 		{"forest", Params{"trees": 1, "leaf": 1000, "bounds": false}, 4*1000*10 + 4*1000 + 8},
-		// Leaves of 63 entries take four blocks of 16 places, of 16 bytes and 12 each; 32 centres take two.
-		{"forest", Params{"trees": 2, "leaf": 100}, 4*1000*10 + 2*16*28 + 2*(16*4*16*28+16*12)},
+		// A tree's entries take 63 blocks of 16 places, of 16 bytes and 12 each; 32 leaves three nodes, of a block.
+		{"forest", Params{"trees": 2, "leaf": 100}, 4*1000*10 + 3*(16*28+8) + 2*(63*16*28+16*12)},
 	} {
 		f, err := Lookup(c.family)
 		if err != nil {

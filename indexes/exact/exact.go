@@ -30,7 +30,7 @@ import (
 
 // Options are what a build can choose. None of them changes an answer.
 type Options struct {
-	LeafSize int    // the most vectors of a leaf; 0 is rpforest.DefaultLeafSize
+	LeafSize int    // the most vectors of a leaf; 0 is rpforest.DefaultExactLeafSize
 	Seed     uint64 // of the tree
 	Threads  int    // that the build uses; 0 is 1
 }

@@ -198,7 +198,7 @@ func TestSaveAndLoad(t *testing.T) {
 			if !slices.Equal(search(x), search(y)) {
 				t.Error("the loaded index answers otherwise")
 			}
-			if o := y.Options(); o.LeafSize != rpforest.DefaultLeafSize {
+			if o := y.Options(); o.LeafSize != rpforest.DefaultExactLeafSize {
 				t.Errorf("options %+v", o)
 			}
 			if err := y.Close(); err != nil {

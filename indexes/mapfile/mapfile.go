@@ -219,7 +219,10 @@ func (k Kind) open(file *os.File, header any, sections func() ([]Section, bool))
 		}
 		return c, nil, 0, err
 	}
-	if string(b[:len(k.Magic)]) != k.Magic {
+	if magic := string(b[:len(k.Magic)]); magic != k.Magic {
+		if last := len(magic) - 1; magic[:last] == k.Magic[:last] {
+			return c, nil, 0, k.errVersion(magic[last], k.Magic[last])
+		}
 		return c, nil, 0, k.errForeign()
 	}
 	n, err := binary.Decode(b[len(k.Magic):], binary.LittleEndian, header)
@@ -248,6 +251,11 @@ func (k Kind) open(file *os.File, header any, sections func() ([]Section, bool))
 
 func (k Kind) errForeign() error {
 	return fmt.Errorf("not %s that this version saved", k.Noun)
+}
+
+// errVersion is that a file has another form of its kind.
+func (k Kind) errVersion(has, want byte) error {
+	return fmt.Errorf("%s in form %q, of another version; this one reads form %q: build and save the %s again", k.Noun, has, want, k.Singular)
 }
 
 func (k Kind) errDamaged() error {

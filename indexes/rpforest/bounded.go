@@ -2,7 +2,6 @@ package rpforest
 
 import (
 	"math"
-	"slices"
 
 	"annbench/indexes/vec"
 )
@@ -15,7 +14,9 @@ type bounded struct {
 	length       float64 // of the query, under InnerProduct
 	query        vec.Query
 
-	nearest []chosen // leaves, the farthest at the root while they are chosen
+	nodes   []int32 // that are looked into while leaves are chosen
+	keys    []key
+	nearest []key // the leaves chosen, nearest first
 	pending []candidate
 	ids     []int32
 	dots    []int32
@@ -45,16 +46,6 @@ type blockMask struct {
 // was asked about, and what was compared exactly.
 type work struct{ candidates, refined, compared int }
 
-// chosen is a leaf that may be visited, and the rank of its centre: a squared distance less a constant.
-type chosen struct {
-	rank float32
-	leaf int32
-}
-
-func (a chosen) before(b chosen) bool {
-	return a.rank < b.rank || a.rank == b.rank && a.leaf < b.leaf
-}
-
 // candidate is a row that the coarse bound has not ruled out.
 type candidate struct {
 	nearest float64 // a lower bound of its distance
@@ -74,15 +65,15 @@ func newBounded(f *Forest) *bounded {
 		s.y = make([]float32, max(b.coarse.dims, b.fine.dims))
 		s.fine.q = make([]int8, b.fine.dims)
 	}
-	most := centreBlocks
+	most := few
 	if b.front != nil {
 		s.y = make([]float32, max(len(s.y), b.front.dims))
 		s.front.q = make([]int8, b.front.dims)
-		s.ranks = make([]float32, b.centres.Len()*vec.CodeBlock)
+		s.ranks = make([]float32, b.levels[0].centres.Len()*vec.CodeBlock)
 		s.visited = make([]bool, len(b.sizes))
 		s.left = make([]blockMask, 0, sweepBlocks)
 		s.least, s.budget = worthSweeping, 1
-		most = max(most, sweepBlocks, b.centres.Len())
+		most = max(most, sweepBlocks, b.levels[0].centres.Len())
 	}
 	for _, n := range b.sizes {
 		most = max(most, inBlocks(int(n)))
@@ -102,46 +93,6 @@ func (s *bounded) aimAt(f *Forest, q []float32) {
 		y := s.y[:b.fine.dims]
 		b.fine.query(&s.fine, y, b.fine.coordinates(y, s.point))
 	}
-}
-
-// centreBlocks of centres are ranked between two looks at the leaves chosen.
-const centreBlocks = 8
-
-// choose sets s.nearest to the leaves whose centres are nearest, nearest first: as few as hold
-// searchK entries, or all.
-func (s *bounded) choose(b *bounds, searchK int) {
-	s.nearest = s.nearest[:0]
-	entries := 0
-	bound := float32(math.Inf(1))
-	blocks := b.centres.Len()
-	for from := 0; from < blocks; from += centreBlocks {
-		n := min(centreBlocks, blocks-from)
-		b.centres.Scan(s.values, s.masks, s.coarse.q, from, from+n, from+n, s.coarse.factor, 0, bound)
-		for i, mask := range s.masks[:n] {
-			for ; mask != 0; mask &= mask - 1 {
-				place := i*vec.CodeBlock + trailingZeros(mask)
-				c := chosen{s.values[place], int32(from*vec.CodeBlock + place)}
-				if int(c.leaf) >= len(b.sizes) || entries >= searchK && !c.before(s.nearest[0]) {
-					continue
-				}
-				s.nearest = pushChosen(s.nearest, c)
-				entries += int(b.sizes[c.leaf])
-				for entries-int(b.sizes[s.nearest[0].leaf]) >= searchK {
-					entries -= int(b.sizes[s.nearest[0].leaf])
-					s.nearest = popChosen(s.nearest)
-				}
-				if entries >= searchK {
-					bound = s.nearest[0].rank
-				}
-			}
-		}
-	}
-	slices.SortFunc(s.nearest, func(a, b chosen) int {
-		if a.before(b) {
-			return -1
-		}
-		return 1
-	})
 }
 
 // patience candidates are gathered before the first are compared exactly, and then batches of so many:
@@ -176,9 +127,9 @@ func (s *Searcher) searchBounded(dst []vec.Neighbor, q []float32, k, searchK int
 	for l := 0; l < len(t.nearest); l++ {
 		next := -1
 		if l+1 < len(t.nearest) {
-			next = int(b.leaves[t.nearest[l+1].leaf])
+			next = int(b.leaves[t.nearest[l+1].item()])
 		}
-		s.visit(int(t.nearest[l].leaf), next, radius)
+		s.visit(int(t.nearest[l].item()), next, radius)
 		if s.enough(k) {
 			radius = s.settle(k, radius)
 		}
@@ -356,47 +307,6 @@ func selectNearest(c []candidate, n int) {
 
 func (a candidate) before(b candidate) bool {
 	return a.nearest < b.nearest || a.nearest == b.nearest && a.id < b.id
-}
-
-// A heap of leaves with the farthest at the root.
-
-func pushChosen(h []chosen, c chosen) []chosen {
-	h = append(h, c)
-	i := len(h) - 1
-	for i > 0 {
-		parent := (i - 1) / 2
-		if !h[parent].before(c) {
-			break
-		}
-		h[i] = h[parent]
-		i = parent
-	}
-	h[i] = c
-	return h
-}
-
-func popChosen(h []chosen) []chosen {
-	c := h[len(h)-1]
-	h = h[:len(h)-1]
-	i := 0
-	for {
-		child := 2*i + 1
-		if child >= len(h) {
-			break
-		}
-		if child+1 < len(h) && h[child].before(h[child+1]) {
-			child++
-		}
-		if !c.before(h[child]) {
-			break
-		}
-		h[i] = h[child]
-		i = child
-	}
-	if len(h) > 0 {
-		h[i] = c
-	}
-	return h
 }
 
 // idSet is a set of ids that costs nothing to empty.

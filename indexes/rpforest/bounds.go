@@ -20,8 +20,8 @@ type bounds struct {
 	leaves []int64 // leaf i is the blocks leaves[i] to leaves[i+1]
 	sizes  []int32 // by leaf, how many places hold a row
 
-	// The mean of each leaf's codes, as if it were a point; leaf i is in place i.
-	centres vec.CodeBlocks
+	levels []level // over the leaves, from below
+	total  int64   // entries of all leaves
 
 	fine    *sketch // nil where the coarse one is whole
 	records []uint8 // by row: codes, norm, err
@@ -177,25 +177,25 @@ func (b *bounds) record(id int) []uint8 {
 // fill puts the trees' leaves into blocks.
 func (b *bounds) fill(trees []tree, codes []uint8, norms, errs []float32, front frontCodes) {
 	wide := b.coarse.dims
-	b.leaves = []int64{0}
+	b.leaves, b.total = []int64{0}, int64(len(trees))*int64(len(norms))
+	var depths []int32
 	for _, t := range trees {
 		for i := range t.leaves {
 			n := len(t.leaf(i))
 			b.sizes = append(b.sizes, int32(n))
 			b.leaves = append(b.leaves, b.leaves[len(b.leaves)-1]+int64(inBlocks(n)))
 		}
+		depths = append(depths, t.depths...)
 	}
 	b.blocks = vec.NewCodeBlocks(int(b.leaves[len(b.sizes)]), wide)
-	b.centres = vec.NewCodeBlocks(inBlocks(len(b.sizes)), wide)
+	b.levels = newLevels(depths, b.sizes, wide)
+	centres := newCentring(b)
 	nothing := make([]uint8, wide)
 	if b.front != nil {
 		b.sieve = vec.NewCodeSieve(b.blocks.Len(), b.front.dims)
 		b.radii = make([]float32, len(b.sizes))
 	}
-	for i := len(b.sizes); i < b.centres.Len()*vec.CodeBlock; i++ {
-		b.centres.Set(i, far, 0, none, nothing)
-	}
-	sums, mean, row := make([]int64, wide), make([]float32, wide), make([]uint8, wide)
+	sums := make([]int64, wide)
 	leaf := 0
 	for i := range trees {
 		t := &trees[i]
@@ -221,11 +221,7 @@ func (b *bounds) fill(trees []tree, codes []uint8, norms, errs []float32, front 
 					b.sieve.Set(place, far, 0, front.codes[:b.front.dims])
 				}
 			}
-			for c := range mean {
-				mean[c] = (float32(sums[c])/float32(len(ids)) - 128) * b.coarse.step
-			}
-			norm, _ := b.coarse.encode(row, mean, 0)
-			b.centres.Set(leaf, norm, 0, none, row)
+			row := centres.leaf(leaf, sums, int64(len(ids)))
 			if b.front != nil {
 				b.radii[leaf] = b.radius(ids, codes, errs, row)
 			}

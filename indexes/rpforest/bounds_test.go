@@ -136,7 +136,7 @@ func TestBoundsLoseNothing(t *testing.T) {
 			}
 			var rows []int32
 			for _, c := range s.bounded.nearest {
-				rows = append(rows, f.entries(c.leaf)...)
+				rows = append(rows, f.entries(c.item())...)
 			}
 			if len(rows) < min(searchK, o.Trees*base.Rows) {
 				t.Fatalf("query %d: the leaves hold %d entries", i, len(rows))

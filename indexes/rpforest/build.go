@@ -24,7 +24,8 @@ type tree struct {
 	offsets  []float32
 	extras   []float32
 	children [][2]int32
-	leaves   []int // where each leaf begins in ids
+	leaves   []int   // where each leaf begins in ids
+	depths   []int32 // of a carved tree, of the cut where each leaf begins, the root's being 0; -1 for the first leaf
 	ids      []int32
 }
 
@@ -55,7 +56,7 @@ func grow(ctx context.Context, s *space, o Options) ([]tree, error) {
 const block = 256
 
 // carve cuts the points of s into leaves again and again, for each tree, without keeping the cuts: of
-// the trees only leaves and ids are set. Every node has a generator of its own, so that any thread may
+// the trees only leaves, their depths and ids are set. Every node has a generator of its own, so that any thread may
 // take it.
 func carve(ctx context.Context, s *space, o Options) ([]tree, error) {
 	growers := sync.Pool{New: func() any { return newGrower(ctx, s, o.LeafSize) }}
@@ -65,20 +66,25 @@ func carve(ctx context.Context, s *space, o Options) ([]tree, error) {
 	trees := make([]tree, o.Trees)
 	// worthwhile is the size of a part that is given to another thread.
 	const worthwhile = 2000
-	var node func(g *grower, tree, from, to int)
-	node = func(g *grower, tree, from, to int) {
+	type leaf struct {
+		from  int
+		depth int32
+	}
+	leaves := make([][]leaf, o.Trees)
+	var node func(g *grower, tree int, depth int32, first leaf, to int)
+	node = func(g *grower, tree int, depth int32, first leaf, to int) {
 		t := &trees[tree]
-		for to-from > o.LeafSize && ctx.Err() == nil {
-			g.rng = rand.New(rand.NewPCG(o.Seed^uint64(tree)<<40, uint64(from)<<32|uint64(to)))
-			middle := from + g.split(t.ids[from:to])
-			left := from
-			from = middle
-			if middle-left >= worthwhile {
+		for ; to-first.from > o.LeafSize && ctx.Err() == nil; depth++ {
+			g.rng = rand.New(rand.NewPCG(o.Seed^uint64(tree)<<40, uint64(first.from)<<32|uint64(to)))
+			middle := first.from + g.split(t.ids[first.from:to])
+			left, depth := first, depth+1
+			first = leaf{middle, depth - 1}
+			if middle-left.from >= worthwhile {
 				select {
 				case free <- struct{}{}:
 					wait.Go(func() {
 						g := growers.Get().(*grower)
-						node(g, tree, left, middle)
+						node(g, tree, depth, left, middle)
 						growers.Put(g)
 						<-free
 					})
@@ -86,10 +92,10 @@ func carve(ctx context.Context, s *space, o Options) ([]tree, error) {
 				default:
 				}
 			}
-			node(g, tree, left, middle)
+			node(g, tree, depth, left, middle)
 		}
 		mu.Lock()
-		t.leaves = append(t.leaves, from)
+		leaves[tree] = append(leaves[tree], first)
 		mu.Unlock()
 	}
 	for i := range trees {
@@ -101,14 +107,18 @@ func carve(ctx context.Context, s *space, o Options) ([]tree, error) {
 		free <- struct{}{}
 		wait.Go(func() {
 			g := growers.Get().(*grower)
-			node(g, i, 0, len(t.ids))
+			node(g, i, 0, leaf{0, -1}, len(t.ids))
 			growers.Put(g)
 			<-free
 		})
 	}
 	wait.Wait()
 	for i := range trees {
-		slices.Sort(trees[i].leaves)
+		slices.SortFunc(leaves[i], func(a, b leaf) int { return a.from - b.from })
+		for _, l := range leaves[i] {
+			trees[i].leaves = append(trees[i].leaves, l.from)
+			trees[i].depths = append(trees[i].depths, l.depth)
+		}
 	}
 	return trees, context.Cause(ctx)
 }
@@ -127,18 +137,24 @@ type grower struct {
 	margins [block]float32
 	right   []int32
 
-	turned []int8 // the normal, where points are codes
-	dots   [block]int32
+	turned          []int8 // the normal, where points are codes
+	dots            [block]int32
+	nearer, farther []float32 // where points are codes, the distances from the cut, left and right of it
+	places          []int
 }
 
 func newGrower(ctx context.Context, s *space, leafSize int) *grower {
 	points := vec.NewMatrix(4, s.dim())
-	return &grower{
+	g := &grower{
 		space: s, ctx: ctx, leafSize: leafSize,
 		p: points.Row(0), q: points.Row(1), x: points.Row(2), normal: points.Row(3),
 		right:  make([]int32, 0, s.base.Rows),
 		turned: make([]int8, len(s.codes)/max(1, s.base.Rows)),
 	}
+	if s.codes != nil {
+		g.nearer, g.farther = make([]float32, s.base.Rows), make([]float32, s.base.Rows)
+	}
+	return g
 }
 
 // tree grows one tree.
@@ -185,13 +201,17 @@ func (g *grower) split(ids []int32) int {
 			enough = hopeless
 		}
 		if larger < len(ids) && float64(larger) <= enough*float64(len(ids)) {
-			return left
+			return g.whole(ids, left)
 		}
 	}
 	g.rng.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
 	clear(g.normal)
 	g.offset = 0
-	return len(ids) / 2
+	if g.codes != nil {
+		clear(g.nearer[:len(ids)])
+		clear(g.farther[:len(ids)])
+	}
+	return g.whole(ids, len(ids)/2)
 }
 
 // cut runs 2-means over ids and puts the plane half-way between the means.
@@ -330,13 +350,65 @@ func (g *grower) partition(ids []int32) int {
 				margin += g.normal[dim] * float32(g.extra[id])
 			}
 			if margin > 0 || !(margin < 0) && g.rng.Uint64()&1 == 1 { // NaN, beyond float32, is on the cut
+				if g.codes != nil {
+					g.farther[len(g.right)] = margin
+				}
 				g.right = append(g.right, id)
 				continue
 			}
 			ids[left] = id
+			if g.codes != nil {
+				g.nearer[left] = -margin
+			}
 			left++
 		}
 	}
 	copy(ids[left:], g.right)
 	return left
+}
+
+// whole moves the cut, and with it those vectors that lie nearest to it, such that the left side fills whole blocks:
+// then all leaves do but the last. partition has left the distances from the cut.
+func (g *grower) whole(ids []int32, left int) int {
+	if g.codes == nil || len(ids) <= vec.CodeBlock || g.leafSize < vec.CodeBlock {
+		return left
+	}
+	want := (left + vec.CodeBlock/2) / vec.CodeBlock * vec.CodeBlock
+	want = min(max(want, vec.CodeBlock), (len(ids)-1)/vec.CodeBlock*vec.CodeBlock)
+	switch {
+	case want > left:
+		for i, at := range g.smallest(g.farther[:len(ids)-left], want-left) {
+			ids[left+i], ids[left+at] = ids[left+at], ids[left+i]
+		}
+	case want < left:
+		places := g.smallest(g.nearer[:left], left-want)
+		for i := range places {
+			at := places[len(places)-1-i]
+			ids[left-1-i], ids[at] = ids[at], ids[left-1-i]
+		}
+	}
+	return want
+}
+
+// smallest returns the places of the n smallest numbers, in rising order, until the next call; of equal ones the first.
+// n is small.
+func (g *grower) smallest(a []float32, n int) []int {
+	places := g.places[:0]
+	for i, x := range a {
+		if len(places) == n {
+			if !(x < a[places[n-1]]) {
+				continue
+			}
+			places = places[:n-1]
+		}
+		j := len(places)
+		places = append(places, i)
+		for ; j > 0 && x < a[places[j-1]]; j-- {
+			places[j] = places[j-1]
+		}
+		places[j] = i
+	}
+	slices.Sort(places)
+	g.places = places
+	return places
 }

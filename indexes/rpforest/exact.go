@@ -232,21 +232,25 @@ func leafEntries(b *bounds, leaf int) int { return int(b.leaves[leaf]) * vec.Cod
 // first visits the leaves nearest to the query and returns the radius.
 func (s *Searcher) first(k int) float64 {
 	f, b, t := s.f, s.f.bounds, s.bounded
-	blocks := b.centres.Len()
-	b.centres.Scan(t.ranks, t.masks, t.coarse.q, 0, blocks, blocks, t.coarse.factor, 0, float32(math.Inf(1)))
+	low := &b.levels[0]
+	blocks := low.centres.Len()
+	low.centres.Scan(t.ranks, t.masks, t.coarse.q, 0, blocks, blocks, t.coarse.factor, 0, float32(math.Inf(1)))
+	for node, from := range low.starts[:blocks] { // from places to leaves
+		copy(t.ranks[from:low.starts[node+1]], t.ranks[node*fan:])
+	}
 	clear(t.visited)
 	near := t.nearest[:0] // in rising order
 	for leaf, rank := range t.ranks[:len(b.sizes)] {
-		c := chosen{rank, int32(leaf)}
+		c := newKey(rank, int32(leaf))
 		if len(near) == nearLeaves {
-			if !c.before(near[nearLeaves-1]) {
+			if c >= near[nearLeaves-1] {
 				continue
 			}
 			near = near[:nearLeaves-1]
 		}
 		i := len(near)
 		near = append(near, c)
-		for ; i > 0 && c.before(near[i-1]); i-- {
+		for ; i > 0 && c < near[i-1]; i-- {
 			near[i] = near[i-1]
 		}
 		near[i] = c
@@ -258,13 +262,14 @@ func (s *Searcher) first(k int) float64 {
 		if entries >= most {
 			break
 		}
-		entries += int(b.sizes[c.leaf])
+		leaf := c.item()
+		entries += int(b.sizes[leaf])
 		next := -1
 		if l+1 < len(near) {
-			next = int(b.leaves[near[l+1].leaf])
+			next = int(b.leaves[near[l+1].item()])
 		}
-		t.visited[c.leaf] = true
-		s.visit(int(c.leaf), next, radius)
+		t.visited[leaf] = true
+		s.visit(int(leaf), next, radius)
 		if s.enough(k) {
 			radius = s.settle(k, radius)
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 // file is the form of a saved forest; see Forest.sections for what is in it.
-var file = mapfile.Kind{Magic: "rpforst3", Noun: "a forest", Singular: "forest"}
+var file = mapfile.Kind{Magic: "rpforst4", Noun: "a forest", Singular: "forest"}
 
 type fileHeader struct {
 	Metric   uint32 // place in vec.Metrics
@@ -25,8 +25,9 @@ type fileHeader struct {
 	Scale    float64
 	Most     float64
 	Coarse   sketchHeader
-	Fine     sketchHeader // Dims 0: none
-	Front    sketchHeader // Dims 0: none
+	Fine     sketchHeader       // Dims 0: none
+	Front    sketchHeader       // Dims 0: none
+	Levels   [mostLevels]uint32 // nodes of each, from below; 0 beyond the last
 }
 
 type sketchHeader struct {
@@ -72,7 +73,6 @@ func (f *Forest) sections(h *fileHeader, scales *[]float32) []mapfile.Section {
 				mapfile.Array(&s.picks, int64(h.Picks), structure),
 			)
 		}
-		centres := (int64(h.Leaves) + vec.CodeBlock - 1) / vec.CodeBlock
 		words := int64(len(vec.NewCodeBlocks(1, b.coarse.dims).Words))
 		sketch(b.coarse, h.Coarse)
 		if b.fine != nil {
@@ -91,9 +91,16 @@ func (f *Forest) sections(h *fileHeader, scales *[]float32) []mapfile.Section {
 		list = append(list,
 			mapfile.Array(&b.leaves, int64(h.Leaves)+1, structure),
 			mapfile.Array(&b.sizes, int64(h.Leaves), structure),
-			mapfile.Array(&b.centres.Words, centres*words, structure),
 			mapfile.Array(&b.blocks.Words, int64(h.Blocks)*words, content),
 		)
+		for i := range b.levels {
+			l, n := &b.levels[i], int64(h.Levels[i])
+			list = append(list,
+				mapfile.Array(&l.starts, n+1, structure),
+				mapfile.Array(&l.entries, n, structure),
+				mapfile.Array(&l.centres.Words, n*words, structure),
+			)
+		}
 	}
 	return append(list,
 		mapfile.Array(scales, rankScales, content),
@@ -135,6 +142,9 @@ func (f *Forest) header() fileHeader {
 		}
 		if b.front != nil {
 			h.Front = b.front.header()
+		}
+		for i := range b.levels {
+			h.Levels[i] = uint32(b.levels[i].nodes())
 		}
 	}
 	return h
@@ -193,7 +203,7 @@ func (h *fileHeader) possible() bool {
 		return false
 	}
 	if h.Plain == 1 {
-		return h.Trees < most/h.Rows && h.Blocks == 0 && h.Coarse == sketchHeader{} && h.Fine == sketchHeader{} && h.Front == sketchHeader{}
+		return h.Trees < most/h.Rows && h.Blocks == 0 && h.Coarse == sketchHeader{} && h.Fine == sketchHeader{} && h.Front == sketchHeader{} && h.Levels == [mostLevels]uint32{}
 	}
 	dim := uint32(h.Dim)
 	if vec.Metrics[h.Metric] == vec.InnerProduct {
@@ -205,7 +215,14 @@ func (h *fileHeader) possible() bool {
 			return false
 		}
 	}
-	return h.Coarse.Dims > 0 && (h.Front.Dims == 0 || h.Trees == 1)
+	below, last := h.Leaves, false
+	for _, n := range h.Levels {
+		if uint64(n) > below || last && n > 0 {
+			return false
+		}
+		below, last = uint64(n), n == 0
+	}
+	return h.Levels[0] > 0 && h.Coarse.Dims > 0 && (h.Front.Dims == 0 || h.Trees == 1)
 }
 
 // empty is a forest as h says, without its arrays.
@@ -229,8 +246,13 @@ func (h *fileHeader) empty() *Forest {
 			axes: vec.Matrix{Rows: int(h.Axes), Dim: dim},
 		}
 	}
-	f.bounds = &bounds{scale: h.Scale, most: h.Most, coarse: sketchOf(h.Coarse)}
-	f.blocks.Dim, f.centres.Dim = f.coarse.dims, f.coarse.dims
+	f.bounds = &bounds{scale: h.Scale, most: h.Most, coarse: sketchOf(h.Coarse), total: int64(h.Rows * h.Trees)}
+	f.blocks.Dim = f.coarse.dims
+	for _, n := range h.Levels {
+		if n > 0 {
+			f.levels = append(f.levels, level{centres: vec.CodeBlocks{Dim: f.coarse.dims}})
+		}
+	}
 	if h.Fine.Dims > 0 {
 		f.fine = sketchOf(h.Fine)
 	}
@@ -286,6 +308,14 @@ func (b *bounds) sound() bool {
 		if n < 1 || int64(inBlocks(int(n))) != b.leaves[i+1]-b.leaves[i] {
 			return false
 		}
+	}
+	sizes := b.sizes
+	for i := range b.levels {
+		l := &b.levels[i]
+		if !l.sound(sizes) {
+			return false
+		}
+		sizes = l.entries
 	}
 	for _, s := range []*sketch{b.coarse, b.fine, b.front} {
 		if s == nil {

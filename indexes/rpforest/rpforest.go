@@ -16,8 +16,10 @@
 // the proof, down to the rounding, stands at the type sketch. Three things follow from that:
 //
 //   - Trees are cut in the space of the codes, at a fraction of the cost.
-//   - A search ranks all leaves by the distance of the query to their centres, and visits the nearest
-//     until they hold searchK entries. The order of Annoy's queue, by the margin at the cuts, finds less
+//   - A search visits the leaves whose centres are nearest to the query, until they hold searchK entries. It
+//     finds them by way of a hierarchy over the centres: subtrees of at most sixteen leaves have a centre too,
+//     subtrees of at most sixteen of those, and so on; of each level it looks into the nearest only, so that
+//     choosing costs what is visited, not the number of leaves. The order of Annoy's queue, by the margin at the cuts, finds less
 //     for the same number of entries: of 50,000 vectors of 512 dimensions, 1,000 entries of one tree
 //     hold 0.80 of the true neighbours by margin and 0.91 by centre.
 //   - The codes of a leaf lie together, and are compared with the query's in one go. What is beyond the
@@ -68,12 +70,13 @@ import (
 
 // What zero means in [Options], and as a search's searchK. Chosen on vectors like embeddings, k = 10: with
 // bounds a second tree answers a tenth slower at recall 0.95 and 0.99 and doubles the codes; leaves of
-// 96 and of 128 are the fastest for 50,000 × 512 and 100,000 × 128, and of 256 to 512 for 1,000,000 ×
-// 128, by a third. Plain, 20 trees are faster than 10 and 50 at recall 0.95, and leaves of 64 take
+// 64 to 128 are equally fast at recall 0.95 for 100,000 × 128 and 1,000,000 × 128. For exact search, where every leaf
+// is ranked, they are of 128. Plain, 20 trees are faster than 10 and 50 at recall 0.95, and leaves of 64 take
 // twice the memory for a few per cent.
 const (
 	DefaultTrees         = 1
-	DefaultLeafSize      = 128
+	DefaultLeafSize      = 96
+	DefaultExactLeafSize = 128
 	DefaultPlainTrees    = 20
 	DefaultPlainLeafSize = 128
 	DefaultSearchK       = 100 // times k
@@ -82,7 +85,7 @@ const (
 // Options are what a build can choose.
 type Options struct {
 	Trees    int    // more trees find more, and cost memory, build time and, with bounds, speed; 0 is DefaultTrees, or DefaultPlainTrees
-	LeafSize int    // the most vectors that are not split again; 0 is DefaultLeafSize, or DefaultPlainLeafSize
+	LeafSize int    // the most vectors that are not split again; 0 is DefaultLeafSize, DefaultPlainLeafSize or DefaultExactLeafSize
 	Plain    bool   // Annoy's algorithm: cuts in the vectors' own space, and every distance computed
 	Exact    bool   // keep what [Searcher.Exact] needs; not of a plain forest, nor of several trees
 	Seed     uint64 // of every random choice: the same seed gives the same forest, whatever Threads
@@ -98,9 +101,13 @@ func (o Options) complete() Options {
 		}
 	}
 	if o.LeafSize == 0 {
-		o.LeafSize = DefaultLeafSize
-		if o.Plain {
+		switch {
+		case o.Plain:
 			o.LeafSize = DefaultPlainLeafSize
+		case o.Exact:
+			o.LeafSize = DefaultExactLeafSize
+		default:
+			o.LeafSize = DefaultLeafSize
 		}
 	}
 	o.Threads = max(1, o.Threads)
@@ -148,8 +155,10 @@ func (f *Forest) Metric() vec.Metric { return f.metric }
 //   - Plain: 4 bytes a vector and tree; in each tree 2^l - 1 cuts of dim numbers and three more, of 4
 //     bytes each, and 2^l leaves of 8.
 //   - With bounds, the codes of an entry have c bytes, one for each of dim components, in sixteens, but
-//     no more than 96, and 12 beside them; a leaf's entries come in sixteens, and so do the leaves'
-//     centres, which are such entries too. Leaves have 12 bytes more. Above 96 dimensions
+//     no more than 96, and 12 beside them; entries come in sixteens, of a leaf, or of the tree where leaves
+//     have sixteen and more. Leaves have 12 bytes more. Their centres are such entries too, sixteen for a
+//     node of the hierarchy, which has 8 bytes more and some eleven leaves; and a tenth as many nodes lie
+//     above those. Above 96 dimensions
 //     there are 96 axes; and from 192 dimensions on, each vector has longer codes: a byte for each of
 //     dim components, in sixteens, or from 256 on for five eighths, and 8 bytes.
 //   - For exact search, an entry has 32 bytes more, or as many as components in sixteens, and 4; a block
@@ -165,8 +174,12 @@ func EstimateBytes(rows, dim int, o Options) int64 {
 	}
 	blocks := func(n int64) int64 { return (n + vec.CodeBlock - 1) / vec.CodeBlock }
 	c := min(16*blocks(d), coarseDims)
-	total := blocks(trees*leaves)*vec.CodeBlock*(c+12) +
-		trees*(leaves*blocks((n+leaves-1)/leaves)*vec.CodeBlock*(c+12)+12*leaves)
+	entries := leaves * blocks((n+leaves-1)/leaves)
+	if o.LeafSize >= vec.CodeBlock {
+		entries = blocks(n)
+	}
+	nodes := max(trees, trees*leaves/10)
+	total := nodes*(vec.CodeBlock*(c+12)+8) + trees*(entries*vec.CodeBlock*(c+12)+12*leaves)
 	if d > coarseDims {
 		total += 4 * coarseDims * d
 	}
@@ -175,7 +188,7 @@ func EstimateBytes(rows, dim int, o Options) int64 {
 	}
 	if o.Exact {
 		front := min(16*blocks(d), frontDims)
-		total += leaves * (blocks((n+leaves-1)/leaves)*(vec.CodeBlock*(front+4)+4) + 4)
+		total += entries*(vec.CodeBlock*(front+4)+4) + 4*leaves
 		if d > frontDims {
 			total += 4 * frontDims * d
 		}

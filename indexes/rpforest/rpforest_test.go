@@ -89,6 +89,7 @@ func (f *Forest) mustBeWhole(t testing.TB) {
 			all = append(all, ids...)
 		}
 		mustBeAll(all, f.options.Trees)
+		f.bounds.mustBeWhole(t, f.options.Trees)
 		return
 	}
 	if len(f.roots) != f.options.Trees {
