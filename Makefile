@@ -51,7 +51,7 @@ build: deps ## compile bin/annbench with every index family
 dist: ## pack one archive into dist/ that runs without a compiler, Go or network
 	@scripts/dist.sh
 
-report: build ## measure the index families and write a report: of IMAGES=dir, or of drawn boards; TUNE=10m searches for the best setting
+report: build ## measure the index families and write a report: of IMAGES=dir, or of drawn garments; TUNE=10m searches for the best setting
 ifdef TUNE
 	@$(NATIVE) bin/annbench tune $(if $(IMAGES),"$(IMAGES)") --keep-indexes --budget "$(TUNE)" --out "results/$(REPORT)"
 else ifdef IMAGES

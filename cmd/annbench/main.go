@@ -2,7 +2,7 @@
 // recommender: it embeds images, builds every index family under one contract, and reports build
 // time, latency, memory, recall and mAP.
 //
-//	annbench quickstart                    compare all families on drawn fashion boards
+//	annbench quickstart                    compare all families on drawn garments
 //	annbench quickstart --images DIR       ... on the photographs in DIR/CATEGORY/*.jpg
 //	annbench run sweep.yaml                measure what a sweep file asks for; stop and resume at will
 //	annbench plan sweep.yaml               what that would measure
@@ -72,7 +72,7 @@ type cli struct {
 	Quiet   bool `short:"q" help:"Print results and errors, no progress."`
 	Verbose bool `short:"v" help:"Log what is done, and what worker processes write."`
 
-	Quickstart quickstartCmd `cmd:"" help:"Compare all index families on a folder of images, or on drawn boards."`
+	Quickstart quickstartCmd `cmd:"" help:"Compare all index families on a folder of images, or on drawn garments."`
 	Run        runCmd        `cmd:"" help:"Measure what a sweep file asks for, and report."`
 	Plan       planCmd       `cmd:"" help:"Show what a sweep file would measure."`
 	Merge      mergeCmd      `cmd:"" help:"Join the results of several runs, such as shards of one sweep."`

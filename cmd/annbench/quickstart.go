@@ -10,7 +10,7 @@ import (
 )
 
 type quickstartCmd struct {
-	Images string `help:"Folder of labelled images, IMAGES/CATEGORY/x.jpg or .png. Default: drawn fashion boards." placeholder:"DIR" s3:"own"`
+	Images string `help:"Folder of labelled images, IMAGES/CATEGORY/x.jpg or .png. Default: drawn garments, which are searched, and scenes with them, which are searched for." placeholder:"DIR" s3:"own"`
 	Out    string `help:"Results folder. Default: results/default, or results/ and the name of the images' folder." placeholder:"DIR" s3:"work"`
 
 	KeepIndexes bool `help:"Keep the saved indexes in the results folder, for annbench serve."`
