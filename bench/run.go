@@ -157,9 +157,16 @@ func (r *Run) open(ctx context.Context, sum *Summary) (c *coordinator, err error
 		return nil, err
 	}
 	path := filepath.Join(r.Out, record.RecordsFile)
-	present, _, err := record.Read(path)
+	present, bytes, err := record.Read(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
+	}
+	torn, err := record.LookAtTorn(path, bytes)
+	if err != nil {
+		return nil, err
+	}
+	if torn.Zeros {
+		r.Log.Warn(fmt.Sprintf("%s:%d: the last %d bytes are zeros, as a power cut leaves them: records that were there are lost, and are measured again", path, torn.Line, torn.Bytes))
 	}
 	for _, p := range present {
 		if p.Cell.Dataset != c.set.Digest {

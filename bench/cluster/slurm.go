@@ -28,6 +28,7 @@ import (
 	"annbench/bench/sweepfile"
 	"annbench/internal/atomicfile"
 	"annbench/internal/usage"
+	"annbench/internal/words"
 )
 
 // The jobs' scripts.
@@ -294,14 +295,9 @@ func Write(j *Jobs) ([]string, error) {
 	return files, nil
 }
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
-
 // Quote writes s as one word of the shell.
 func Quote(s string) string {
-	if plainWord.MatchString(s) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	return words.Shell(s)
 }
 
 func quoteAll(args []string) string {
@@ -314,7 +310,7 @@ func quoteAll(args []string) string {
 
 // directive writes the value of a #SBATCH line: sbatch takes spaces between quotation marks.
 func directive(s string) string {
-	if plainWord.MatchString(s) {
+	if words.Shell(s) == s {
 		return s
 	}
 	return `"` + s + `"`

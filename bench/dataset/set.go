@@ -19,6 +19,7 @@ import (
 	"annbench/indexes/vec"
 	"annbench/internal/atomicfile"
 	"annbench/internal/seal"
+	"annbench/internal/words"
 )
 
 // The files of a set's folder.
@@ -245,8 +246,11 @@ func Split(ctx context.Context, c *collection.Collection, cfg SplitConfig, cache
 	}
 	if err := atomicfile.Publish(tmp, dir); err != nil {
 		// Another process may have been faster; what it wrote is the same.
-		if have, again := readSetMeta(dir); again != nil || have.Digest != meta.Digest {
-			return "", fmt.Errorf("splitting %s: %s is there, but is not a complete set; delete it: %w", c.Name, dir, err)
+		if have, wrong := readSetMeta(dir); wrong != nil || have.Digest != meta.Digest {
+			if wrong != nil && !errors.Is(wrong, fs.ErrNotExist) {
+				return "", fmt.Errorf("splitting %s: %w", c.Name, wrong)
+			}
+			return "", fmt.Errorf("splitting %s: %s is there, but is not a complete set; %s", c.Name, dir, again(dir))
 		}
 	}
 	return dir, nil
@@ -276,7 +280,7 @@ func readSetMeta(dir string) (*setMeta, error) {
 	path := filepath.Join(dir, setFile)
 	sealed, err := seal.ReadJSON(path, &m)
 	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
+		if !errors.Is(err, fs.ErrNotExist) && seal.Damage(err) {
 			err = fmt.Errorf("%w; %s", err, again(dir))
 		}
 		return nil, err
@@ -297,14 +301,14 @@ var errNoSums = errors.New("it has no checksums, as sets of older versions of an
 
 // again says how to make a set anew.
 func again(dir string) string {
-	return fmt.Sprintf("delete the folder %s, and `annbench run` makes it again", dir)
+	return fmt.Sprintf("delete the folder (rm -r %s), and `annbench run` makes it again", words.Shell(dir))
 }
 
 // Verify compares every file of the set with the SHA-256 that was taken when it was made: a second for half
 // a gigabyte. The error names the file that has changed, and the way to make it again; or it is that of ctx.
 func (s *Set) Verify(ctx context.Context) error {
 	err := seal.Verify(ctx, s.Dir, s.files)
-	if err != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil && seal.Damage(err) {
 		err = fmt.Errorf("%w; %s", err, again(s.Dir))
 	}
 	return err
@@ -544,7 +548,10 @@ func OpenSet(dir string) (*Set, error) {
 	}
 	s := &Set{Dir: dir, Digest: meta.Digest, Collection: meta.Collection, Labels: meta.Labels, LeaveOneOut: meta.Mode == modeLeaveOneOut, Relevance: meta.Relevance, files: meta.Files}
 	if err := s.open(meta); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w; %s", err, again(dir)), s.Close())
+		if seal.Damage(err) {
+			err = fmt.Errorf("%w; %s", err, again(dir))
+		}
+		return nil, errors.Join(err, s.Close())
 	}
 	s.counts = make([]int, len(s.Labels))
 	for _, label := range s.BaseLabels {

@@ -211,7 +211,7 @@ func TestSplitUsesWhatIsThere(t *testing.T) {
 	}
 	// What is there but not complete is not touched, and not used.
 	os.Remove(filepath.Join(first, setFile))
-	if _, err := Split(context.Background(), c, SplitConfig{}, cache); err == nil || !strings.Contains(err.Error(), "not a complete set; delete it") {
+	if _, err := Split(context.Background(), c, SplitConfig{}, cache); err == nil || !strings.Contains(err.Error(), "not a complete set; delete the folder (rm -r ") {
 		t.Errorf("over an incomplete set: %v", err)
 	}
 	os.WriteFile(filepath.Join(first, setFile), []byte("{}"), 0o644)

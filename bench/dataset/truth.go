@@ -19,6 +19,8 @@ import (
 	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
 	"annbench/internal/atomicfile"
+	"annbench/internal/seal"
+	"annbench/internal/words"
 )
 
 // The files of a truth's folder.
@@ -165,9 +167,17 @@ var errOtherTruth = errors.New("it is of another set")
 func openTruth(path string, set *Set, metric vec.Metric, k int) (*Truth, error) {
 	t := &Truth{K: k, Metric: metric}
 	if err := t.open(path, set); err != nil {
-		return nil, fmt.Errorf("%s cannot be used: %w; delete it, and it will be made again", path, errors.Join(err, t.Close()))
+		return nil, unusable(path, errors.Join(err, t.Close()))
 	}
 	return t, nil
+}
+
+// unusable is the error of a folder of neighbours that cannot be opened; where making it again helps, it says how.
+func unusable(path string, err error) error {
+	if !seal.Damage(err) {
+		return fmt.Errorf("%s cannot be used: %w", path, err)
+	}
+	return fmt.Errorf("%s cannot be used: %w; delete the folder (rm -r %s), and it will be made again", path, err, words.Shell(path))
 }
 
 func (t *Truth) open(path string, set *Set) (err error) {

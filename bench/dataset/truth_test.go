@@ -195,7 +195,7 @@ func TestTruthRefuses(t *testing.T) {
 		if err == nil {
 			truth.Close()
 		}
-		if err == nil || !strings.Contains(err.Error(), c.reason) || !strings.Contains(err.Error(), "delete it") {
+		if err == nil || !strings.Contains(err.Error(), c.reason) || !strings.Contains(err.Error(), "delete the folder (rm -r ") {
 			t.Errorf("%s: error %v, want %q", name, err, c.reason)
 		}
 	}

@@ -106,7 +106,7 @@ func partPattern(dir string, metric vec.Metric, k int, part string) string {
 }
 
 func partError(path string, err error) error {
-	return fmt.Errorf("%s cannot be used: %w; delete it, and it will be made again", path, err)
+	return unusable(path, err)
 }
 
 // openPart maps a part. The error is fs.ErrNotExist where it is not there.

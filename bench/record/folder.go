@@ -37,9 +37,8 @@ type Results struct {
 	Dataset Dataset
 	Gallery *Gallery // nil where the folder has none
 	Map     *Map     // nil where the folder has none
-	// Torn is how many bytes of an unfinished last line were left aside: a run was stopped while it
-	// wrote them.
-	Torn int64
+	// Torn is the unfinished last line, which was left aside.
+	Torn Torn
 }
 
 // Open reads the results folder at dir. It is an error if the folder has no records file or if a
@@ -47,7 +46,12 @@ type Results struct {
 func Open(dir string) (*Results, error) {
 	r := &Results{Dir: dir}
 	var err error
-	if r.Records, r.Torn, err = Read(filepath.Join(dir, RecordsFile)); err != nil {
+	var torn int64
+	path := filepath.Join(dir, RecordsFile)
+	if r.Records, torn, err = Read(path); err == nil {
+		r.Torn, err = LookAtTorn(path, torn)
+	}
+	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("%s holds no results (no %s): make some with `annbench run`", dir, RecordsFile)
 		}
@@ -128,6 +132,44 @@ func Read(path string) (records []Record, torn int64, err error) {
 		}
 		records = append(records, *r)
 	}
+}
+
+// Torn is what stands behind the last whole record.
+type Torn struct {
+	Bytes int64
+	Line  int // the line that they are, from 1
+	// Zeros says that there are zero bytes among them, as a power cut leaves where a file had its length but not yet its
+	// content: records that were measured are lost. Else a run was stopped while it wrote a record.
+	Zeros bool
+}
+
+// LookAtTorn looks at the last bytes of the records file at path that [Read] left aside.
+func LookAtTorn(path string, bytes int64) (t Torn, err error) {
+	if bytes == 0 {
+		return t, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return t, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return t, err
+	}
+	t = Torn{Bytes: bytes, Line: 1}
+	in := bufio.NewReaderSize(f, 1<<20)
+	for at := int64(0); at < info.Size(); at++ {
+		switch b, err := in.ReadByte(); {
+		case err != nil:
+			return t, fmt.Errorf("reading %s: %w", path, err)
+		case at < info.Size()-bytes && b == '\n':
+			t.Line++
+		case b == 0:
+			t.Zeros = true
+		}
+	}
+	return t, nil
 }
 
 // Writer appends records to a records file.

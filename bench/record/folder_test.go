@@ -174,3 +174,37 @@ func TestMovedFolder(t *testing.T) {
 		t.Errorf("%d records, %d bytes torn, %v", len(records), torn, err)
 	}
 }
+
+// A file that a power cut left with zeros is told from one that a run left with half a record.
+func TestTornByAPowerCut(t *testing.T) {
+	path := filepath.Join(t.TempDir(), RecordsFile)
+	write(t, path, some(0), some(1))
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := bytes.IndexByte(whole, '\n') + 1
+	for _, c := range []struct {
+		name    string
+		content []byte
+		want    Torn
+	}{
+		{"whole", whole, Torn{}},
+		{"all zeros", make([]byte, len(whole)), Torn{Bytes: int64(len(whole)), Line: 1, Zeros: true}},
+		{"the second is zeros", append(bytes.Clone(whole[:first]), make([]byte, 100)...), Torn{Bytes: 100, Line: 2, Zeros: true}},
+		{"half of the second is zeros", append(bytes.Clone(whole[:first+20]), make([]byte, 100)...), Torn{Bytes: 120, Line: 2, Zeros: true}},
+		{"half of the second", whole[:first+20], Torn{Bytes: 20, Line: 2}},
+	} {
+		if err := os.WriteFile(path, c.content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, torn, err := Read(path)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if got, err := LookAtTorn(path, torn); err != nil || got != c.want {
+			t.Errorf("%s: %+v, %v; want %+v", c.name, got, err, c.want)
+		}
+	}
+}

@@ -66,7 +66,10 @@ func checkIndex(ctx context.Context, path string, d Dataset) error {
 	}
 	for suffix, sum := range label.Files {
 		if sums[suffix] != sum {
-			return fmt.Errorf("%s has changed since it was written: its SHA-256 begins with %.12s, not %.12s", path+suffix, sums[suffix], sum)
+			if sums[suffix] == "" {
+				return fmt.Errorf("%s is not there", path+suffix)
+			}
+			return seal.Changed(path+suffix, sums[suffix], sum)
 		}
 	}
 	return nil

@@ -10,12 +10,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"annbench/internal/atomicfile"
 	"annbench/internal/plaintext"
@@ -67,10 +69,32 @@ func Verify(ctx context.Context, dir string, sums map[string]string) error {
 			return err
 		}
 		if sum != sums[name] {
-			return fmt.Errorf("%s has changed since it was written: its SHA-256 begins with %.12s, not %.12s", path, sum, sums[name])
+			return Changed(path, sum, sums[name])
 		}
 	}
 	return nil
+}
+
+// Changed is the error that the file at path has the sum is, where was was written down.
+func Changed(path, is, was string) error {
+	is, was = Differing(is, was)
+	return fmt.Errorf("%s has changed since it was written: its SHA-256 begins with %s, not %s", path, is, was)
+}
+
+// Differing are the beginnings of two different sums that show that they differ: twelve digits, or as many as it takes.
+func Differing(a, b string) (string, string) {
+	n := 12
+	for n < max(len(a), len(b)) && a[:min(n, len(a))] == b[:min(n, len(b))] {
+		n++
+	}
+	return a[:min(n, len(a))], b[:min(n, len(b))]
+}
+
+// Damage reports whether err is about what a file holds, or that it is not there, so that making it again helps. That the
+// system refused to read it (no permission, no memory, too many open files) is none.
+func Damage(err error) bool {
+	var no syscall.Errno
+	return !errors.As(err, &no) || no == syscall.ENOENT || no == syscall.EIO || no == syscall.EISDIR || no == syscall.ENOTDIR
 }
 
 // field is where a JSON file has its own sum.
@@ -119,7 +143,7 @@ func ReadJSON(path string, v any) (sealed bool, err error) {
 			return false, fmt.Errorf("%s: %w", path, err)
 		}
 		if sum != *own.Sum {
-			return false, fmt.Errorf("%s has changed since it was written: its SHA-256 begins with %.12s, not %.12s", path, sum, *own.Sum)
+			return false, Changed(path, sum, *own.Sum)
 		}
 	}
 	if err := json.Unmarshal(raw, v); err != nil {

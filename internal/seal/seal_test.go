@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -79,5 +80,37 @@ func TestVerify(t *testing.T) {
 	}
 	if err := Verify(t.Context(), dir, sums); err == nil {
 		t.Error("a file that is missing is not missed")
+	}
+}
+
+// Two sums of which an error shows the beginnings differ in what it shows.
+func TestDiffering(t *testing.T) {
+	for _, c := range []struct{ a, b, first, second string }{
+		{"0123456789abcdef", "1123456789abcdef", "0123456789ab", "1123456789ab"},
+		{"0123456789abcdef", "0123456789abcdee", "0123456789abcdef", "0123456789abcdee"},
+		{"0123456789abcdef", "0123456789abdeef", "0123456789abc", "0123456789abd"},
+		{"0123456789abcdef", "0123456789abcd", "0123456789abcde", "0123456789abcd"},
+		{"0123456789abcdef", "", "0123456789ab", ""},
+	} {
+		if first, second := Differing(c.a, c.b); first != c.first || second != c.second {
+			t.Errorf("%s and %s: %s and %s", c.a, c.b, first, second)
+		}
+	}
+}
+
+// Advice to delete a file is for files that are damaged, not for a system that refuses to open it.
+func TestDamage(t *testing.T) {
+	for err, want := range map[error]bool{
+		os.ErrNotExist: true,
+		&os.PathError{Op: "open", Path: "x", Err: syscall.EMFILE}: false,
+		&os.PathError{Op: "open", Path: "x", Err: syscall.EACCES}: false,
+		&os.PathError{Op: "mmap", Path: "x", Err: syscall.ENOMEM}: false,
+		&os.PathError{Op: "open", Path: "x", Err: syscall.ENOENT}: true,
+		&os.PathError{Op: "read", Path: "x", Err: syscall.EIO}:    true,
+		Changed("x", "a", "b"): true,
+	} {
+		if Damage(err) != want {
+			t.Errorf("%v: %t", err, !want)
+		}
 	}
 }

@@ -79,7 +79,7 @@ func TermsOf(c record.Cell) Terms {
 // Note is a doubt about the results as a whole.
 type Note struct {
 	Code  NoteCode
-	Name  string // of a folder, for Torn; what disturbed, in the records' own words, for Disturbed; versions, for OtherVersion
+	Name  string // of a folder, for Torn; of a file, for Zeroed; what disturbed, in the records' own words, for Disturbed; versions, for OtherVersion
 	N     int    // bytes, records, data sets, environments; of Disturbed how often beside Name it happened
 	Of    int
 	Share float64
@@ -98,6 +98,7 @@ const (
 	SeveralEnvironments                 // the records come from N environments
 	ExactMisses                         // the exact family Name has a recall of Share, below 1
 	OtherVersion                        // N records that count are of harness versions (Name) that are not this one's
+	Zeroed                              // the last N bytes of the records file Name, from line Of, are zeros
 	FewVectors                          // k is N, and data set Name has only Of vectors to search
 )
 
@@ -327,13 +328,19 @@ func gather(sources []*record.Results, of func(*record.Results) []record.Record)
 
 func (r *Report) group() error {
 	for _, src := range r.Sources {
-		if src.Torn > 0 {
-			r.Notes = append(r.Notes, Note{Code: Torn, Name: baseName(src.Dir), N: int(src.Torn)})
+		switch {
+		case src.Torn.Zeros:
+			r.Notes = append(r.Notes, Note{Code: Zeroed, Name: filepath.Join(src.Dir, record.RecordsFile), N: int(src.Torn.Bytes), Of: src.Torn.Line})
+		case src.Torn.Bytes > 0:
+			r.Notes = append(r.Notes, Note{Code: Torn, Name: baseName(src.Dir), N: int(src.Torn.Bytes)})
 		}
 	}
 	rows, superseded := gather(r.Sources, func(src *record.Results) []record.Record { return src.Records })
 	r.Rows = append(r.Rows, rows...)
 	if len(r.Rows) == 0 {
+		if t := r.Sources[0].Torn; t.Zeros {
+			return fmt.Errorf("%s:%d: its %d bytes are zeros, as a power cut leaves them: the records are lost; run the sweep again to measure them", filepath.Join(r.Sources[0].Dir, record.RecordsFile), t.Line, t.Bytes)
+		}
 		return fmt.Errorf("reading results: %s holds no records yet: the sweep has measured nothing", baseName(r.Sources[0].Dir))
 	}
 	old := 0

@@ -23,6 +23,8 @@ func noteText(r *judge.Report, n judge.Note) string {
 	switch n.Code {
 	case judge.Torn:
 		return fmt.Sprintf("%s: the last %d bytes are an unfinished record and were left out; run the sweep again to measure it", n.Name, n.N)
+	case judge.Zeroed:
+		return fmt.Sprintf("%s:%d: the last %d bytes are zeros, as a power cut leaves them: records that were there are lost; run the sweep again to measure them", Clean(n.Name), n.Of, n.N)
 	case judge.Superseded:
 		return Plural(n.N, "record was", "records were") + " measured again later; the later one counts"
 	case judge.Outdated:

@@ -26,6 +26,7 @@ import (
 	"annbench/internal/atomicfile"
 	"annbench/internal/plaintext"
 	"annbench/internal/seal"
+	"annbench/internal/words"
 )
 
 // The files of a collection folder.
@@ -95,17 +96,45 @@ type Collection struct {
 }
 
 // OpenFolder opens a folder that a [Writer] committed. Sizes and counts are checked against each
-// other; that the content is still what the digest was made of is for [Collection.Verify].
+// other; that the content is still what the digest was made of is for [Collection.Verify]. The error of a folder that is
+// damaged says how it is made again.
 func OpenFolder(dir string) (*Collection, error) {
+	if !Complete(dir) && !isBroken(dir) {
+		return nil, fmt.Errorf("%s is not a complete collection: it has no %s; make one with `annbench embed`", dir, metaFile)
+	}
+	c, err := openFolder(dir)
+	if err != nil && seal.Damage(err) {
+		err = fmt.Errorf("%w; %s", err, again(dir))
+	}
+	return c, err
+}
+
+// isBroken reports whether dir has what a [Writer] leaves, without the file that it writes last: somebody removed it.
+func isBroken(dir string) bool {
+	for _, name := range []string{vectorsFile, itemsFile} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err != nil {
+			return false
+		}
+	}
+	_, err := os.Lstat(filepath.Join(dir, journalFile))
+	return err != nil
+}
+
+// again says how to make a collection anew.
+func again(dir string) string {
+	return fmt.Sprintf("delete the folder (rm -r %s), and what made it (`annbench embed`, `annbench run`) makes it again", words.Shell(dir))
+}
+
+func openFolder(dir string) (*Collection, error) {
 	c := &Collection{Name: baseName(dir), dir: dir}
 	if _, err := seal.ReadJSON(filepath.Join(dir, metaFile), &c.Meta); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s is not a complete collection: it has no %s; make one with `annbench embed`", dir, metaFile)
+			return nil, fmt.Errorf("%s is not a complete collection: it has vectors and items, but no %s", dir, metaFile)
 		}
 		return nil, err
 	}
 	if c.Meta.Version != metaVersion {
-		return nil, fmt.Errorf("%s: version %d of a collection, this annbench reads %d: embed it again", filepath.Join(dir, metaFile), c.Meta.Version, metaVersion)
+		return nil, fmt.Errorf("%s: version %d of a collection, this annbench reads %d", filepath.Join(dir, metaFile), c.Meta.Version, metaVersion)
 	}
 	if len(c.Meta.Digest) != 2*sha256.Size {
 		return nil, fmt.Errorf("%s: the digest is damaged", filepath.Join(dir, metaFile))
@@ -320,8 +349,9 @@ func (c *Collection) Verify(ctx context.Context) error {
 		return err
 	}
 	if digest != c.Meta.Digest {
-		return fmt.Errorf("%s or %s has changed since it was written: their digest is %.12s..., not %.12s...; delete the folder %s, and what made it (`annbench embed`, `annbench run`) makes it again",
-			filepath.Join(c.dir, vectorsFile), itemsFile, digest, c.Meta.Digest, c.dir)
+		is, was := seal.Differing(digest, c.Meta.Digest)
+		return fmt.Errorf("%s or %s has changed since it was written: their digest is %s..., not %s...; %s",
+			filepath.Join(c.dir, vectorsFile), itemsFile, is, was, again(c.dir))
 	}
 	return nil
 }
@@ -466,6 +496,14 @@ func Create(dir string, dim int) (*Writer, error) {
 // free says that nothing is at dir, or an empty folder.
 func free(dir string) error {
 	switch entries, err := os.ReadDir(dir); {
+	case err == nil && (Complete(dir) || isBroken(dir)):
+		c, err := OpenFolder(dir)
+		if err != nil {
+			return err
+		}
+		return errors.Join(fmt.Errorf("there is something already, a complete collection of %d vectors; move it away, or choose another name", c.Meta.Rows), c.Close())
+	case err != nil && !seal.Damage(err):
+		return err // the system's, not the folder's
 	case err == nil && len(entries) > 0, err != nil && !errors.Is(err, fs.ErrNotExist):
 		return errors.New("there is something already; move it away, or choose another name")
 	}

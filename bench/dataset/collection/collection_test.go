@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -382,5 +383,51 @@ func TestOpenKnowsItsFormats(t *testing.T) {
 			t.Errorf("%s has %d rows", name, c.Vectors.Rows)
 		}
 		c.Close()
+	}
+}
+
+// Whatever becomes of a file of a collection, the error says which folder to delete, in a word of the shell.
+func TestDamageSaysWhatToDelete(t *testing.T) {
+	kinds := map[string]func(path string, whole []byte) error{
+		"first bit": func(path string, b []byte) error { b[0] ^= 1; return os.WriteFile(path, b, 0o644) },
+		"cut":       func(path string, b []byte) error { return os.WriteFile(path, b[:len(b)*2/3], 0o644) },
+		"empty":     func(path string, _ []byte) error { return os.WriteFile(path, nil, 0o644) },
+		"zeros":     func(path string, b []byte) error { clear(b); return os.WriteFile(path, b, 0o644) },
+		"gone":      func(path string, _ []byte) error { return os.Remove(path) },
+		"a folder":  func(path string, _ []byte) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o755)) },
+	}
+	for _, name := range []string{metaFile, itemsFile, vectorsFile} {
+		for kind, damage := range kinds {
+			dir := filepath.Join(t.TempDir(), "a collection")
+			w, err := Create(dir, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Append([]Item{{ID: "a"}, {ID: "b"}}, vec.Matrix{Data: []float32{1, 2, 3, 4}, Rows: 2, Dim: 2}, nil); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Commit(nil); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, name)
+			whole, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := damage(path, whole); err != nil {
+				t.Fatal(err)
+			}
+			want := "rm -r '" + dir + "'"
+			c, err := OpenFolder(dir)
+			if err == nil {
+				t.Errorf("%s, %s: opened", name, kind)
+				c.Close()
+			} else if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s, %s: %v does not say %s", name, kind, err, want)
+			}
+			if _, err := Create(dir, 2); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s, %s: creating it again: %v does not say %s", name, kind, err, want)
+			}
+		}
 	}
 }
