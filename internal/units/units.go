@@ -26,14 +26,14 @@ type unit struct {
 
 // A kind is one sort of quantity. An empty unit means that a bare number is fine.
 type kind struct {
-	noun    string // "a size"
-	example string // "300MB or 4GiB"
-	offer   string // the unit to offer to a bare number; "" if it needs none
+	noun    string                                // "a size"
+	example string                                // "300MB or 4GiB"
+	offer   func(number string, x float64) string // what to write in place of a bare number; nil if it needs no unit
 	units   []unit
 }
 
 var (
-	sizes = kind{"a size", "300MB or 4GiB", "MiB", []unit{
+	sizes = kind{"a size", "300MB or 4GiB", offerBytes, []unit{
 		{"B", 1},
 		{"byte", 1},
 		{"bytes", 1},
@@ -50,7 +50,7 @@ var (
 		{"TB", 1e12},
 		{"TiB", 1 << 40},
 	}}
-	times = kind{"a time", "2ms or 1m30s", "ms", []unit{
+	times = kind{"a time", "2ms or 1m30s", offerTime, []unit{
 		{"ns", 1e-9},
 		{"us", 1e-6},
 		{"µs", 1e-6}, // micro sign
@@ -68,8 +68,8 @@ var (
 		{"hour", 3600},
 		{"hours", 3600},
 	}}
-	shares = kind{"a share", "0.95 or 95%", "", []unit{{"", 1}, {"%", 0.01}}}
-	rates  = kind{"a rate", "10000 or 10k", "", []unit{
+	shares = kind{"a share", "0.95 or 95%", nil, []unit{{"", 1}, {"%", 0.01}}}
+	rates  = kind{"a rate", "10000 or 10k", nil, []unit{
 		{"", 1},
 		{"/s", 1},
 		{"qps", 1},
@@ -78,7 +78,7 @@ var (
 		{"M", 1e6},
 		{"M/s", 1e6},
 	}}
-	counts = kind{"a count", "50000 or 50k", "", []unit{{"", 1}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}}}
+	counts = kind{"a count", "50000 or 50k", nil, []unit{{"", 1}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}}}
 )
 
 // A number has commas only between groups of three digits, so that "1,5" is refused rather than read as 15.
@@ -119,8 +119,25 @@ func (k *kind) parse(s string) (float64, error) {
 	case x == 0:
 		return 0, nil
 	}
-	return 0, fmt.Errorf("%s what? write %s%s", part[1], part[1], k.offer)
+	return 0, fmt.Errorf("%s what? write %s", part[1], k.offer(part[1], x))
 }
+
+// offerBytes offers a size to a bare number: below a million it is one of a few that people have MiB in mind with; else
+// bytes, in the largest unit that is exact.
+func offerBytes(number string, x float64) string {
+	if x < 1e6 {
+		return number + "MiB"
+	}
+	for _, u := range []unit{{"TiB", 1 << 40}, {"TB", 1e12}, {"GiB", 1 << 30}, {"GB", 1e9}, {"MiB", 1 << 20}, {"MB", 1e6}} {
+		if text := strconv.FormatFloat(x/u.size, 'f', -1, 64); x >= u.size && len(text) <= 5 {
+			return text + u.name
+		}
+	}
+	return strconv.FormatFloat(x, 'f', -1, 64) + "B"
+}
+
+// offerTime offers seconds first: limits are written in them.
+func offerTime(number string, _ float64) string { return number + "s or " + number + "ms" }
 
 func (k *kind) refuse(s string) error {
 	return fmt.Errorf("%q is not %s: write it like %s", s, k.noun, k.example)

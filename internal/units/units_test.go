@@ -68,7 +68,11 @@ func TestErrorsOfferTheFix(t *testing.T) {
 		text, want string
 	}{
 		{new(Bytes), "300", "300 what? write 300MiB"},
-		{new(Bytes), "1,200,000", "1,200,000 what? write 1,200,000MiB"},
+		{new(Bytes), "1,200,000", "1,200,000 what? write 1.2MB"},
+		{new(Bytes), "1e9", "1e9 what? write 1GB"},
+		{new(Bytes), "4294967296", "4294967296 what? write 4GiB"},
+		{new(Bytes), "123456789", "123456789 what? write 123456789B"},
+		{new(Duration), "300", "300 what? write 300s or 300ms"},
 		{new(Bytes), "4 GiBs", `"4 GiBs" has no known unit; did you mean 4GiB?`},
 		{new(Bytes), "much", `"much" is not a size: write it like 300MB or 4GiB`},
 		{new(Bytes), "", `"" is not a size: write it like 300MB or 4GiB`},
@@ -77,7 +81,7 @@ func TestErrorsOfferTheFix(t *testing.T) {
 		{new(Bytes), "1,5GB", `"1,5GB" is not a size: write it like 300MB or 4GiB`},
 		{new(Bytes), "1e300TB", `"1e300TB" is not a size: write it like 300MB or 4GiB`},
 		{new(Bytes), "NaN MB", `"NaN MB" is not a size: write it like 300MB or 4GiB`},
-		{new(Seconds), "2", "2 what? write 2ms"},
+		{new(Seconds), "2", "2 what? write 2s or 2ms"},
 		{new(Seconds), "2 days", `"2 days" is not a time: write it like 2ms or 1m30s`},
 		{new(Duration), "-1m30s", `"-1m30s" is not a time: write it like 2ms or 1m30s`},
 		{new(Duration), "9e12h", `"9e12h" is not a time: write it like 2ms or 1m30s`},
