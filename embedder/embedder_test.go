@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -256,6 +257,14 @@ func TestEmbedErrors(t *testing.T) {
 	}{
 		{"strict", &pictures{groups: 50, size: 2, broken: at(41, 20, 77)}, &firstPixel{}, false, Options{Strict: true, Batch: 4}, ok, torn, "embedding made up: picture p20: torn"},
 		{"all broken", &pictures{groups: 50, size: 2, broken: all}, &firstPixel{}, false, Options{}, ok, nil, "none of its 100 pictures can be embedded; the first is p0: torn"},
+		{
+			"too many open files", &pictures{groups: 50, size: 2, broken: func(i int) error {
+				if i == 20 {
+					return fmt.Errorf("reading p20: %w", syscall.EMFILE)
+				}
+				return nil
+			}}, &firstPixel{}, false, Options{Batch: 4}, ok, syscall.EMFILE, "picture p20: reading p20: too many open files: that is no fault of the picture",
+		},
 		{"empty", &pictures{}, &firstPixel{}, false, Options{}, ok, nil, "has no pictures"},
 		{"sink", &pictures{groups: 500, size: 2}, &firstPixel{}, false, Options{Batch: 8}, func(b Batch) error {
 			if b.First >= 16 {

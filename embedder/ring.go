@@ -1,9 +1,12 @@
 package embedder
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"annbench/embedder/catalog"
 )
@@ -121,9 +124,14 @@ func (r *ring) take(strict bool) (*filled, error) {
 		}
 		if f := r.slots[r.taking%len(r.slots)]; f.number == r.taking && f.missing.Load() == 0 {
 			f.sort()
-			if strict && len(f.skipped) > 0 {
+			if len(f.skipped) > 0 {
 				for _, p := range f.pictures {
-					if p.err != nil {
+					switch {
+					case p.err == nil:
+					case passing(p.err):
+						r.err = fmt.Errorf("picture %s: %w: that is no fault of the picture, so it is not left out; give the process more (ulimit -n, -v), or try again later, and the same command resumes", p.ID, p.err)
+						return nil, r.err
+					case strict:
 						r.err = fmt.Errorf("picture %s: %w", p.ID, p.err)
 						return nil, r.err
 					}
@@ -135,6 +143,15 @@ func (r *ring) take(strict bool) (*filled, error) {
 		}
 		r.cond.Wait()
 	}
+}
+
+// passing reports whether err is about what the system had no more of, or could not reach, as the picture was read: it says
+// nothing about the picture, and another time it is read.
+func passing(err error) bool {
+	var no syscall.Errno
+	return errors.As(err, &no) && slices.Contains([]syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ESTALE, syscall.ETIMEDOUT, syscall.ENOTCONN, syscall.EINTR, syscall.EAGAIN,
+	}, no)
 }
 
 // sort separates the usable pictures from the others.

@@ -9,8 +9,10 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"io/fs"
 	"math"
 	"os"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/image/webp"
@@ -42,6 +44,15 @@ func decodeFile(path string) (image.Image, error) {
 }
 
 func readImage(path string) ([]byte, error) {
+	data, err := readWhole(path)
+	var at *fs.PathError
+	if errors.As(err, &at) { // "reading PATH: REASON", as all errors of pictures are
+		err = fmt.Errorf("reading %s: %w", path, at.Err)
+	}
+	return data, err
+}
+
+func readWhole(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -103,7 +114,7 @@ func Decode(ctx context.Context, data []byte, pixels int64) (img image.Image, er
 
 	config, err := decodeConfig(bytes.NewReader(data))
 	if err != nil {
-		return nil, fmt.Errorf("decoding %s: %w", format, cutShort(err))
+		return nil, fmt.Errorf("decoding %s: %w", format, inWords(data, err))
 	}
 	if config.Width <= 0 || config.Height <= 0 {
 		return nil, fmt.Errorf("decoding %s: no pixels: %d×%d", format, config.Width, config.Height)
@@ -124,7 +135,7 @@ func Decode(ctx context.Context, data []byte, pixels int64) (img image.Image, er
 	}
 	img, err = decodeImage(&stoppable{ctx, data})
 	if err != nil {
-		return nil, fmt.Errorf("decoding %s: %w", format, cutShort(err))
+		return nil, fmt.Errorf("decoding %s: %w", format, inWords(data, err))
 	}
 	switch format {
 	case "JPEG":
@@ -226,6 +237,30 @@ type cutShortError struct{ err error }
 
 func (cutShortError) Error() string   { return "the file is cut short" }
 func (e cutShortError) Unwrap() error { return e.err }
+
+// inWords says what is wrong with the picture data in words that are not those of a decoder.
+func inWords(data []byte, err error) error {
+	var lacking jpeg.UnsupportedError
+	var broken jpeg.FormatError
+	var brokenPNG png.FormatError
+	switch {
+	case errors.As(err, &lacking) && strings.Contains(err.Error(), "4-component"):
+		return errors.New("four colours without the marker of Adobe that says which: save it as RGB")
+	case errors.As(err, &lacking):
+		return fmt.Errorf("a form that is not read (%s): save it as RGB with 8 bits a colour", string(lacking))
+	case errors.As(err, &broken):
+		return fmt.Errorf("the file is damaged (%s)", string(broken))
+	case strings.Contains(err.Error(), io.ErrUnexpectedEOF.Error()):
+		return cutShortError{err}
+	case errors.As(err, &brokenPNG):
+		return fmt.Errorf("the file is damaged (%s)", string(brokenPNG))
+	case len(data) > 20 && string(data[8:16]) == "WEBPVP8X" && data[20]&2 != 0: // the flag of animations
+		return errors.New("an animation, which is not read: save one picture of it")
+	case strings.HasPrefix(err.Error(), "webp: "):
+		return errors.New("the file is damaged")
+	}
+	return cutShort(err)
+}
 
 // cutShort says in plain words what the end of the file in the middle of an image means.
 func cutShort(err error) error {
