@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """Writes the corpus: one small file for each writer of the field, and beside it NAME.want.npy, what must be read.
 
-    python3 -m venv venv && venv/bin/pip install numpy h5py pandas pyarrow polars datasets
+    python3 -m venv venv && venv/bin/pip install numpy h5py pandas pyarrow polars datasets fastparquet
     cd testdata/foreign && ../../venv/bin/python make.py
 
 Files named refused-* cannot be read rightly, and must be refused.
 """
 
+import decimal
+import json
 import os
 import struct
 
+import fastparquet
 import h5py
 import numpy as np
 import pandas as pd
@@ -146,6 +149,40 @@ want("glove.6d.txt", X)
 with open("word2vec.vec", "w") as f:
     f.write("24 6\n"); f.writelines(f"{w} {' '.join('%.9g' % v for v in x)} \n" for w, x in zip(IDS, X))
 want("word2vec.vec", X)
+
+# what is elsewhere, and what only looks like vectors
+with h5py.File("user-block.h5", "w", userblock_size=1024) as h:
+    h["vectors"] = X; h.create_dataset("labels", data=list(LABELS), dtype=h5py.string_dtype())
+want("user-block.h5", X)
+with h5py.File("refused-external.h5", "w") as h:
+    h.create_dataset("vectors", shape=X.shape, dtype="f4", external=[("external.bin", 0, h5py.h5f.UNLIMITED)])
+with h5py.File("refused-virtual.h5", "w") as h:
+    layout = h5py.VirtualLayout(shape=X.shape, dtype="f4")
+    layout[:] = h5py.VirtualSource("old.h5", "train", shape=X.shape)
+    h.create_virtual_dataset("vectors", layout)
+with h5py.File("refused-links.h5", "w") as h:
+    h["a/b"] = X; h["vectors"] = h5py.SoftLink("/a/b"); h["train"] = h5py.ExternalLink("old.h5", "train")
+with h5py.File("refused-utf32.h5", "w") as h:
+    h["vectors"] = X; h["labels"] = np.frombuffer(LABELS.astype("U8").tobytes(), "V32")
+pq.write_table(pa.table({f"d{i}": [decimal.Decimal(f"{x:.3f}") for x in X[:, i]] for i in range(6)}), "refused-decimals.parquet")
+pq.write_table(pa.table({"vector": [json.dumps(x.tolist()) for x in X], "label": LABELS.astype(object)}), "refused-json.parquet")
+pq.write_table(pa.table({"vector": [x.tobytes() for x in X], "label": LABELS.astype(object)}), "refused-bytes.parquet")
+pq.write_table(pa.table({"vector": [x.reshape(2, 3).tolist() for x in X], "label": LABELS.astype(object)}), "refused-nested.parquet")
+frame = pd.DataFrame(X, columns=[f"d{i}" for i in range(6)]).assign(label=LABELS.astype(object), id=IDS.astype(object)).astype({"label": object, "id": object})
+frame.loc[4, "label"] = None
+for codec in ["UNCOMPRESSED", "GZIP"]:
+    fastparquet.write(f"fastparquet-{codec.lower()}.parquet", frame, compression=codec, row_group_offsets=10)
+    want(f"fastparquet-{codec.lower()}.parquet", X)
+
+# R's write.table, whose line of names is one shorter, with a column id that repeats; lines that end with a separator
+with open("r.csv", "w") as f:
+    f.write('"id","d0","d1","d2","d3","d4","d5"\n')
+    f.writelines(f'"item-{i}","shop-{i % 4}",' + ",".join(f"{v:.9g}" for v in x) + "\n" for i, x in enumerate(X))
+want("r.csv", X)
+with open("trailing.csv", "w") as f:
+    f.write("d0,d1,d2,d3,d4,d5\n")
+    f.writelines(",".join(f"{v:.9g}" for v in x) + ",\n" for x in X)
+want("trailing.csv", X)
 
 # Labels and ids of every type, and numbers beside the vectors, in texts/: foreign_test.go has what must be read
 import datetime

@@ -58,13 +58,42 @@ func TestRead(t *testing.T) {
 			map[string]string{"price": "number ,3,", "colour": "text ,0012,", "in_stock": "boolean ,,true"},
 			"1 of 3 items have no attributes",
 		},
+		{
+			"R", "x.csv", "\"colour\",\"price\"\n\"dress/b.jpg\",\"red\",3\n\"hat/c.jpg\",\"blue\",4\n\"dress/a.jpg\",NA,5\n",
+			map[string]string{"colour": "text NA,red,blue", "price": "number 5,3,4"},
+			"",
+		},
+		{
+			"R with ids", "x.csv", "\"image\",\"price\"\n\"1\",\"dress/b.jpg\",3\n\"2\",\"hat/c.jpg\",4\n\"3\",\"dress/a.jpg\",5\n",
+			map[string]string{"price": "number 5,3,4"},
+			"",
+		},
+		{"separators at the end", "x.csv", "colour,price\nred,1,\nblue,2,\nred,3,\n", map[string]string{"colour": "text red,blue,red", "price": "number 1,2,3"}, ""},
+		{"Excel", "x.csv", "sep=;\ncolour;price\nred;1,5\nblue;2,25\nred;3\n", map[string]string{"colour": "text red,blue,red", "price": "number 1.5,2.25,3"}, "x.csv: numbers of price have decimal commas"},
+		{
+			"beyond float64", "x.csv", "shop,other\n9007199254740992,9007199254740992\n9007199254740993,18014398509481984\n1,3\n",
+			map[string]string{"shop": "text 9007199254740992,9007199254740993,1", "other": "number 9.007199254740992e+15,1.8014398509481984e+16,3"},
+			"shop is taken as text: it has whole numbers that float64 does not hold, such as 9007199254740993 at PATH:3",
+		},
+		{
+			"beyond float64 in JSON", "x.jsonl", "{\"shop\":9007199254740993}\n{\"shop\":9007199254740992}\n{\"shop\":null}\n",
+			map[string]string{"shop": "text 9007199254740993,9007199254740992,"},
+			"shop is taken as text: it has whole numbers that float64 does not hold, such as 9007199254740993 at PATH:1",
+		},
+		{
+			"thousands", "x.csv", "price,was\n\"1,234\",$5\n\"2,500\",$7.50\n\"12,000,000\",8\n",
+			map[string]string{"price": "text 1,234,2,500,12,000,000", "was": "text $5,$7.50,8"},
+			`price is taken as text, though most of it are numbers: "1,234" at PATH:2|was is taken as text, though most of it are numbers: "$5" at PATH:2`,
+		},
 		{"BOM and quotes", "x.csv", "\ufeffcolour,note\r\n\"red, dark\",\"a \"\"b\"\"\"\r\nblue,\r\nred,c\r\n", map[string]string{"colour": "text red, dark,blue,red", "note": `text a "b",,c`}, ""},
 	} {
-		table, notes, err := Read([]string{write(t, c.file, c.text)}, ids, Config{})
+		path := write(t, c.file, c.text)
+		table, notes, err := Read([]string{path}, ids, Config{})
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
 		}
+		c.notes = strings.ReplaceAll(c.notes, "PATH", path)
 		got := rows(table)
 		for name, want := range c.want {
 			if got[name] != want {
@@ -91,6 +120,8 @@ func TestReadRefuses(t *testing.T) {
 		{"column", "x.csv", "id,colour\na,red\n", Config{ID: "sku"}, `x.csv: there is no column "sku" of ids; there are id, colour`},
 		{"fields", "x.csv", "id,colour\na,red,x\n", Config{}, "x.csv:2: 3 fields, the first line names 2 columns"},
 		{"names", "x.csv", "id,colour,colour\na,red,x\n", Config{}, `x.csv:1: two columns are called "colour"`},
+		{"ambiguous", "x.csv", "id;price\na;1,234\nb;2,500\nc;7\n", Config{}, `x.csv:2: price: is "1,234" one thousand times more, or has it a decimal comma?`},
+		{"Latin 1", "x.csv", "id,colour\na,red\nb,beige clair\xe9\n", Config{}, "x.csv:3: it is no UTF-8"},
 		{"quote", "x.csv", "id,colour\na,\"red\n", Config{}, "a quoted field does not end"},
 		{"empty", "x.csv", "", Config{}, "x.csv is empty"},
 		{"head", "x.csv", "id,colour\n", Config{}, "x.csv names columns, and has no row after them"},
@@ -205,5 +236,13 @@ func TestKept(t *testing.T) {
 	}
 	if _, err := Open(schema, values, 2); err == nil || !strings.Contains(err.Error(), "colour") {
 		t.Errorf("a value beyond the words: %v", err)
+	}
+}
+
+// The data's own ids may be what is wrong.
+func TestRepeatedIDs(t *testing.T) {
+	_, _, err := Read([]string{write(t, "x.csv", "id,colour\na,red\nb,blue\n")}, []string{"a", "b", "a"}, Config{})
+	if err == nil || !strings.Contains(err.Error(), `the data has the id "a" more than once`) {
+		t.Errorf("%v", err)
 	}
 }

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/big"
 	"os"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"annbench/bench/dataset/vecfile"
 	"annbench/internal/plaintext"
@@ -214,6 +216,15 @@ func join(tables []*table, ids []string, c Config, notes *[]string) ([]place, er
 		}
 	}
 	total := len(rows)
+	repeated := "" // an id that two rows of the data have
+	seen := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		if seen[id] {
+			repeated = id
+			break
+		}
+		seen[id] = true
+	}
 	for _, key := range keys {
 		byKey, unique := map[string]place{}, true
 		for id, p := range rows {
@@ -258,6 +269,9 @@ func join(tables []*table, ids []string, c Config, notes *[]string) ([]place, er
 		return where, nil
 	}
 	at, _ := tables[0].id(c)
+	if repeated != "" {
+		return nil, fmt.Errorf("%s: the data has the id %q more than once, so attributes cannot be joined to it: give each vector an id of its own", tables[0].path, repeated)
+	}
 	return nil, fmt.Errorf("%s: none of its ids (column %q: %q, ...) is one of the data (%q, ...)",
 		tables[0].path, tables[0].columns[at].Name, tables[0].columns[at].Texts[0], ids[0])
 }
@@ -307,6 +321,12 @@ func build(tables []*table, where []place, name string, rows int) (c Column, not
 	if guess {
 		kind, odd = guessKind(tables, at, comma)
 	}
+	if kind == Number {
+		if large := beyond(tables, at); large != "" {
+			kind = Text
+			notes = append(notes, fmt.Sprintf("%s is taken as text: it has whole numbers that float64 does not hold, such as %s", name, large))
+		}
+	}
 	texts := make([]string, rows)
 	for row, p := range where {
 		if p.table >= 0 && at[p.table] >= 0 {
@@ -347,7 +367,41 @@ func isNothing(s string) bool {
 	return false
 }
 
+// beyond is the first whole number that float64 rounds to another one, with its place; empty where there is none. As
+// numbers, two such ids of shops could be one.
+func beyond(tables []*table, at []int) string {
+	for i, t := range tables {
+		if at[i] < 0 {
+			continue
+		}
+		for row, s := range t.columns[at[i]].Texts {
+			if len(s) < len("9007199254740993") || !wholeNumber.MatchString(s) {
+				continue
+			}
+			exact, ok := new(big.Int).SetString(s, 10)
+			if !ok {
+				continue
+			}
+			if rounded, _ := new(big.Float).SetInt(exact).Float64(); !isExactly(rounded, exact) {
+				return fmt.Sprintf("%s at %s", s, t.place(row))
+			}
+		}
+	}
+	return ""
+}
+
+func isExactly(x float64, n *big.Int) bool {
+	if math.IsInf(x, 0) {
+		return false
+	}
+	whole, _ := new(big.Float).SetFloat64(x).Int(nil)
+	return whole.Cmp(n) == 0
+}
+
 var (
+	wholeNumber  = regexp.MustCompile(`^[-+]?\d+$`)
+	thousands    = regexp.MustCompile(`^[-+]?[1-9]\d{0,2}(,\d{3})+$`)
+	almostNumber = regexp.MustCompile(`^[-+]?[$€£]? ?\d[\d.,' ]*[%€]?$`)
 	needlessZero = regexp.MustCompile(`^[-+]?0\d`)
 	commaNumber  = regexp.MustCompile(`^[-+]?\d+,\d+$`)
 )
@@ -355,7 +409,7 @@ var (
 // guessKind is what the values of a column of text tables are. odd is the first that is no number, with its place, where
 // nine of ten are.
 func guessKind(tables []*table, at []int, comma bool) (kind Kind, odd string) {
-	numbers, truths, all := 0, 0, 0
+	numbers, truths, almost, all := 0, 0, 0, 0
 	for i, t := range tables {
 		if at[i] < 0 {
 			continue
@@ -375,8 +429,13 @@ func guessKind(tables []*table, at []int, comma bool) (kind Kind, odd string) {
 				numbers++
 			case isTruth:
 				truths++
-			case odd == "":
-				odd = fmt.Sprintf("%q at %s", s, t.place(row))
+			default:
+				if odd == "" {
+					odd = fmt.Sprintf("%q at %s", s, t.place(row))
+				}
+				if almostNumber.MatchString(s) && !needlessZero.MatchString(s) && strings.ContainsAny(s, ",'. $€£%") {
+					almost++
+				}
 			}
 		}
 	}
@@ -385,7 +444,7 @@ func guessKind(tables []*table, at []int, comma bool) (kind Kind, odd string) {
 		return Number, ""
 	case all > 0 && truths == all:
 		return Boolean, ""
-	case 10*numbers < 9*all:
+	case 10*(numbers+almost) < 9*all:
 		odd = ""
 	}
 	return Text, odd
@@ -430,6 +489,13 @@ func parseCSV(path string, b []byte) (_ *table, err error) {
 	if b, err = plaintext.Strip(b); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if at := notUTF8(b); at >= 0 {
+		return nil, fmt.Errorf("%s:%d: it is no UTF-8, so its letters are not known: save the file as UTF-8", path, 1+bytes.Count(b[:at], []byte("\n")))
+	}
+	before := 0                                                                                                                               // lines
+	if sep, rest, ok := bytes.Cut(b, []byte("\n")); ok && len(bytes.TrimSpace(sep)) == len("sep=;") && bytes.HasPrefix(sep, []byte("sep=")) { // Excel's word for the separator
+		b, before = rest, 1
+	}
 	head, _, _ := bytes.Cut(b, []byte("\n"))
 	sep := ','
 	for _, s := range []rune{'\t', ';', '|'} { // a comma may be in a name, and seldom these
@@ -443,7 +509,7 @@ func parseCSV(path string, b []byte) (_ *table, err error) {
 	fail := func(err error) error {
 		var at *csv.ParseError
 		if errors.As(err, &at) {
-			return fmt.Errorf(`%s:%d: a quoted field does not end, or a quote stands within a field: write " in a quoted field as ""`, path, at.Line)
+			return fmt.Errorf(`%s:%d: a quoted field does not end, or a quote stands within a field: write " in a quoted field as ""`, path, at.Line+before)
 		}
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -454,6 +520,25 @@ func parseCSV(path string, b []byte) (_ *table, err error) {
 	if err != nil {
 		return nil, fail(err)
 	}
+	line1 := before + 1
+	// The first row says whether the names are one short: R leaves out that of the names of rows, and some tools end rows, but
+	// not the names, with a separator.
+	row, err := in.Read()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fail(err)
+	}
+	pending, trailing, numbered := err == nil, false, false
+	if pending && len(row) == len(names)+1 {
+		switch {
+		case strings.TrimSpace(row[len(names)]) == "":
+			trailing = true
+		case !bytes.HasPrefix(head, []byte(`"`)): // no R: a row that has a field too many
+		case slices.ContainsFunc(names, vecfile.IsIDName):
+			numbered = true
+		default:
+			names = slices.Insert(names, 0, "")
+		}
+	}
 	t := &table{path: path, columns: make([]raw, len(names))}
 	for i, n := range names {
 		n = strings.TrimSpace(n)
@@ -461,23 +546,32 @@ func parseCSV(path string, b []byte) (_ *table, err error) {
 		case n == "" && i == 0:
 			n = "index" // as pandas writes its index
 		case n == "":
-			return nil, fmt.Errorf("%s:1: column %d has no name", path, i+1)
+			return nil, fmt.Errorf("%s:%d: column %d has no name", path, line1, i+1)
 		}
 		if slices.ContainsFunc(t.columns[:i], func(r raw) bool { return r.Name == n }) {
-			return nil, fmt.Errorf("%s:1: two columns are called %q", path, n)
+			return nil, fmt.Errorf("%s:%d: two columns are called %q", path, line1, n)
 		}
 		t.columns[i].Name = n
 	}
 	interned := map[string]string{}
 	for {
-		fields, err := in.Read()
-		if errors.Is(err, io.EOF) {
-			break
+		fields := row
+		if !pending {
+			if fields, err = in.Read(); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				return nil, fail(err)
+			}
 		}
-		if err != nil {
-			return nil, fail(err)
-		}
+		pending = false
 		line, _ := in.FieldPos(0)
+		line += before
+		if trailing && len(fields) == len(names)+1 && strings.TrimSpace(fields[len(names)]) == "" {
+			fields = fields[:len(names)]
+		}
+		if numbered && len(fields) == len(names)+1 {
+			fields = fields[1:] // a column has the ids
+		}
 		if len(fields) != len(names) {
 			return nil, fmt.Errorf("%s:%d: %d fields, the first line names %d columns", path, line, len(fields), len(names))
 		}
@@ -499,12 +593,51 @@ func parseCSV(path string, b []byte) (_ *table, err error) {
 	if sep == ';' || sep == '\t' {
 		for i := range t.columns {
 			c := &t.columns[i]
+			if at := allThousands(c.Texts); at >= 0 {
+				return nil, fmt.Errorf("%s: %s: is %q one thousand times more, or has it a decimal comma? Write numbers as 1234.5", t.place(at), c.Name, c.Texts[at])
+			}
 			if c.comma = decimalCommas(c.Texts); c.comma {
 				t.notes = append(t.notes, fmt.Sprintf("numbers of %s have decimal commas", c.Name))
 			}
 		}
 	}
 	return t, nil
+}
+
+// allThousands is the first number with a comma of a column of numbers in which all that have one have three digits after it,
+// so that nobody can say what it means; -1 where there is none.
+func allThousands(texts []string) int {
+	at := -1
+	for i, s := range texts {
+		if s == "" || isNothing(s) {
+			continue
+		}
+		switch {
+		case thousands.MatchString(s):
+			if at < 0 {
+				at = i
+			}
+		case !wholeNumber.MatchString(s):
+			return -1
+		}
+	}
+	return at
+}
+
+// notUTF8 is the first byte of b that is no UTF-8; -1 where all is.
+func notUTF8(b []byte) int {
+	if utf8.Valid(b) {
+		return -1
+	}
+	at := 0
+	for at < len(b) {
+		r, size := utf8.DecodeRune(b[at:])
+		if r == utf8.RuneError && size <= 1 {
+			break
+		}
+		at += size
+	}
+	return at
 }
 
 // decimalCommas reports whether a column has numbers with decimal commas, and no points.

@@ -1,12 +1,14 @@
 package collection
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"io/fs"
 	"os"
@@ -20,6 +22,7 @@ import (
 	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
 	"annbench/internal/filekind"
+	"annbench/internal/words"
 )
 
 // Files names the files that a collection is read from.
@@ -40,7 +43,7 @@ type Files struct {
 }
 
 // readersVersion is part of the key of what was read: a change makes files be read again.
-const readersVersion = 5
+const readersVersion = 6
 
 // OpenFiles opens the vectors that src names. What can be mapped is mapped as it stands. Everything
 // else is read once, row by row, into a collection below cacheDir, which is found there the next time
@@ -162,8 +165,8 @@ func identity(ctx context.Context, files []string, src Files) (string, error) {
 // folderPart is a file of vectors, all of one category.
 type folderPart struct{ path, label string }
 
-// folderParts lists the files of vectors below dir, in the order of their names: CATEGORY/FILE, or the parts of one table,
-// part-*.parquet.
+// folderParts lists the files of vectors below dir, in the order of their names, numbers in them by their value: CATEGORY/FILE,
+// or the parts of one table, part-*.parquet.
 func folderParts(dir string) ([]folderPart, error) {
 	var parts, top []folderPart
 	folders, err := os.ReadDir(dir)
@@ -194,6 +197,9 @@ func folderParts(dir string) ([]folderPart, error) {
 			}
 		}
 	}
+	for _, files := range [][]folderPart{top, parts} {
+		slices.SortStableFunc(files, func(a, b folderPart) int { return natural(a.path, b.path) })
+	}
 	switch {
 	case len(top) > 0 && len(parts) > 0:
 		return nil, fmt.Errorf("%s has files of vectors (%s) beside folders of them: is a folder a category? Move one of the two away, or name one file", dir, filepath.Base(top[0].path))
@@ -208,24 +214,54 @@ func folderParts(dir string) ([]folderPart, error) {
 // oneOrder reports an error where parts have another order by their numbers than by their names, as part.2 and part.10: a
 // file whose lines are about rows may have been written for either.
 func oneOrder(parts []folderPart) error {
-	number := func(path string) (stem string, n int) {
-		name := filepath.Base(path)
-		name = name[:len(name)-len(filepath.Ext(name))]
-		stem = strings.TrimRight(name, "0123456789")
-		n, err := strconv.Atoi(name[len(stem):])
-		if err != nil {
-			n = -1
-		}
-		return filepath.Join(filepath.Dir(path), stem), n
-	}
-	for i, p := range parts[min(1, len(parts)):] {
-		stem, n := number(p.path)
-		if before, m := number(parts[i].path); before == stem && n >= 0 && m > n {
-			return fmt.Errorf("%s comes before %s by name and after it by number: rows of which order are labels or neighbours about? Give the numbers leading zeros, or make one file of the parts",
-				parts[i].path, filepath.Base(p.path))
-		}
+	if later, earlier := otherOrder(parts); later != "" {
+		return fmt.Errorf("%s comes before %s by name and after it by number: rows of which order are labels or neighbours about? Give the numbers leading zeros, or make one file of the parts",
+			later, filepath.Base(earlier))
 	}
 	return nil
+}
+
+// otherOrder names two parts that stand in another order by name than by number; empty where there are none.
+func otherOrder(parts []folderPart) (later, earlier string) {
+	for i, p := range parts[min(1, len(parts)):] {
+		if parts[i].path > p.path {
+			return p.path, parts[i].path
+		}
+	}
+	return "", ""
+}
+
+// partName is the name of a part with that of its folder.
+func partName(path string) string {
+	return filepath.Join(filepath.Base(filepath.Dir(path)), filepath.Base(path))
+}
+
+// natural compares names, whole numbers in them by their value: part-2 is before part-10.
+func natural(a, b string) int {
+	digits := func(s string) int {
+		n := 0
+		for n < len(s) && '0' <= s[n] && s[n] <= '9' {
+			n++
+		}
+		return n
+	}
+	x, y := a, b
+	for x != "" && y != "" {
+		m, n := digits(x), digits(y)
+		if m > 0 && n > 0 {
+			u, v := strings.TrimLeft(x[:m], "0"), strings.TrimLeft(y[:n], "0")
+			if c := cmp.Or(cmp.Compare(len(u), len(v)), cmp.Compare(u, v)); c != 0 {
+				return c
+			}
+			x, y = x[m:], y[n:]
+			continue
+		}
+		if c := cmp.Compare(x[0], y[0]); c != 0 {
+			return c
+		}
+		x, y = x[1:], y[1:]
+	}
+	return cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(a, b))
 }
 
 // samePart reports an error unless the files are parts of one table: of one format, and of one split.
@@ -279,6 +315,32 @@ type importer struct {
 	items    []Item
 	labels   []string // given, by row; nil for none
 	done     int
+
+	// Ids of the files, by a hash of them, with their rows: an id should be of one row, and attributes and pages go by it.
+	seed     maphash.Seed
+	ids      map[uint64]int32
+	repeated int    // rows whose id was there before
+	again    string // the first such id, with its rows
+}
+
+// mostIDs bounds the ids that are compared, in memory that 4 million of them take: 100 MB.
+const mostIDs = 4 << 20
+
+// id looks whether the id of a row was there before.
+func (im *importer) id(id string, row int) {
+	if im.ids == nil {
+		im.ids, im.seed = map[uint64]int32{}, maphash.MakeSeed()
+	}
+	key := maphash.String(im.seed, id)
+	before, twice := im.ids[key]
+	switch {
+	case twice:
+		if im.repeated++; im.repeated == 1 {
+			im.again = fmt.Sprintf("%q, of rows %d and %d", id, before, row)
+		}
+	case len(im.ids) < mostIDs:
+		im.ids[key] = int32(row)
+	}
 }
 
 func importFiles(ctx context.Context, src Files, parts []folderPart, dir string, progress func(done, total int)) (err error) {
@@ -361,6 +423,12 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 	}
 	given.Metric, given.Word = f.Metric()
 	given.Notes = notes(first, f)
+	if im.repeated > 0 {
+		given.Notes = append(given.Notes, fmt.Sprintf("ids repeat: %s had been there before, the first %s; columns: {ids: ...} names another column", words.Count(im.repeated, "id"), im.again))
+	}
+	if later, earlier := otherOrder(parts); later != "" {
+		given.Notes = append(given.Notes, fmt.Sprintf("%d files are read in the order of their numbers, not of their names: %s before %s", len(parts), partName(earlier), partName(later)))
+	}
 	if leftOut != "" {
 		given.Notes = append(given.Notes, leftOut)
 	}
@@ -438,7 +506,9 @@ func (im *importer) copy(f *vecfile.File, path, prefix, label string) error {
 		for i := range n {
 			item := Item{Label: label}
 			if f.ID != nil {
-				item.ID = f.ID(row + i)
+				if item.ID = f.ID(row + i); item.ID != "" {
+					im.id(item.ID, im.done+i)
+				}
 			}
 			if item.ID == "" {
 				number := row + i

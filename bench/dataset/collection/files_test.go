@@ -152,3 +152,34 @@ func TestLettersThatAreNotKnown(t *testing.T) {
 		}
 	}
 }
+
+// Ids that repeat are noted, those of base and queries together.
+func TestRepeatedIDs(t *testing.T) {
+	for _, c := range []struct{ base, queries, want string }{
+		{"id,a,b\nx,1.5,2\ny,3,4.5\nx,5.5,6\n", "", `1 id had been there before, the first "x", of rows 0 and 2`},
+		{"id,a,b\nx,1.5,2\ny,3,4.5\n", "id,a,b\nz,1.5,2\ny,3,4.5\n", `1 id had been there before, the first "y", of rows 1 and 3`},
+		{"id,a,b\nx,1.5,2\ny,3,4.5\n", "id,a,b\nz,1.5,2\nw,3,4.5\n", ""},
+		{"a,b\n1.5,2\n1.5,2\n", "a,b\n1.5,2\n1.5,2\n", ""},
+	} {
+		dir := t.TempDir()
+		src := Files{Vectors: filepath.Join(dir, "base.csv")}
+		if err := os.WriteFile(src.Vectors, []byte(c.base), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if c.queries != "" {
+			src.Queries = filepath.Join(dir, "queries.csv")
+			if err := os.WriteFile(src.Queries, []byte(c.queries), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := OpenFiles(t.Context(), src, t.TempDir(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		notes := strings.Join(got.Meta.Notes, "\n")
+		if c.want != "" && !strings.Contains(notes, c.want) || c.want == "" && strings.Contains(notes, "ids repeat") {
+			t.Errorf("%q and %q: notes %q", c.base, c.queries, notes)
+		}
+		got.Close()
+	}
+}

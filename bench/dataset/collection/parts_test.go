@@ -3,6 +3,7 @@ package collection
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -76,6 +77,12 @@ func TestPartsInTwoOrders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if c.Vectors.Row(0)[0] != 1.5 || c.Vectors.Row(2)[0] != 5.5 {
+		t.Errorf("part 10 before part 2: %v", c.Vectors.Data)
+	}
+	if notes := strings.Join(c.Meta.Notes, "\n"); !strings.Contains(notes, "in the order of their numbers") || !strings.Contains(notes, "part.2.csv before") {
+		t.Errorf("notes %q", c.Meta.Notes)
+	}
 	c.Close()
 	if err := os.Rename(filepath.Join(dir, "part.2.csv"), filepath.Join(dir, "part.02.csv")); err != nil {
 		t.Fatal(err)
@@ -86,5 +93,15 @@ func TestPartsInTwoOrders(t *testing.T) {
 	defer c.Close()
 	if c.Vectors.Row(0)[0] != 1.5 || c.Items[3].Label != "d" {
 		t.Errorf("the first is %v, the last %+v", c.Vectors.Row(0), c.Items[3])
+	}
+}
+
+func TestNaturalOrder(t *testing.T) {
+	want := []string{"a", "a-1-of-12.npy", "a-2-of-12.npy", "a-010-of-12.npy", "a-11-of-12.npy", "b/2.npy", "b/10.npy", "b01", "b1", "b2", "b20000000000000000000001", "c"}
+	got := slices.Clone(want)
+	slices.Reverse(got)
+	slices.SortFunc(got, natural)
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -114,6 +114,9 @@ func (t *table) header(columns Columns) (head int, err error) {
 	headed, rowNames := false, false
 	switch {
 	case len(body) == 0:
+	case len(first) == t.width-1 && t.sep != ' ' && t.kindOf(body, t.width-1) == 'e': // lines end with a separator, that of the names does not
+		headed = true
+		first = append(slices.Clone(first), "")
 	case len(first) == t.width-1 && t.sep != ' ' || len(first) == t.width-1 && !t.isNumbers(first[len(first)-1]):
 		headed, rowNames = true, true // as R writes it
 	case len(first) != t.width:
@@ -286,7 +289,9 @@ func (c *csvRows) roles(columns Columns) (err error) {
 		if c.idAt, err = t.usual(columns.IDs, slices.Concat(idNames, tableIDs)...); err != nil {
 			return err
 		}
-		if c.idAt < 0 && t.names[0] == "" {
+		// A first column without a name has the names of rows. A column "id" is asked first, unless it is one of others, as
+		// of users or shops, which repeat.
+		if t.names[0] == "" && (c.idAt < 0 || columns.IDs == "" && !t.distinct(c.idAt) && t.distinct(0)) {
 			c.idAt = 0
 		}
 		if c.idAt >= 0 && c.idAt == c.labelAt {
@@ -367,9 +372,11 @@ func pointName(name string, names []string) bool {
 }
 
 // kind is what the sample has in field i.
-func (t *table) kind(i int) byte {
+func (t *table) kind(i int) byte { return t.kindOf(t.sample, i) }
+
+func (t *table) kindOf(lines [][]string, i int) byte {
 	numbers, lists, texts := 0, 0, 0
-	for _, line := range t.sample {
+	for _, line := range lines {
 		if i >= len(line) || line[i] == "" {
 			continue
 		}
@@ -414,15 +421,6 @@ func (c *csvRows) textRoles(kinds []byte) {
 			texts = append(texts, i)
 		}
 	}
-	distinct := func(at int) bool {
-		seen := map[string]bool{}
-		for _, line := range t.sample {
-			if at < len(line) {
-				seen[line[at]] = true
-			}
-		}
-		return len(seen) == len(t.sample)
-	}
 	last := len(kinds) - 1
 	for last > 0 && kinds[last] == 'e' {
 		last--
@@ -432,7 +430,7 @@ func (c *csvRows) textRoles(kinds []byte) {
 		case at == last && c.labelAt < 0:
 			c.labelAt = at
 			t.note("the last column, which has text, is the label")
-		case c.idAt < 0 && distinct(at) && (t.sep == ' ' || len(t.sample) >= 8 || strings.ContainsAny(t.sample[0][at], "./")):
+		case c.idAt < 0 && t.distinct(at) && (t.sep == ' ' || len(t.sample) >= 8 || strings.ContainsAny(t.sample[0][at], "./")):
 			c.idAt = at
 			t.note("column %d, which has a text of its own in each line, is the id", at+1)
 		case c.labelAt < 0:
@@ -440,6 +438,17 @@ func (c *csvRows) textRoles(kinds []byte) {
 			t.note("column %d, which has text, is the label", at+1)
 		}
 	}
+}
+
+// distinct reports whether field at is another one in each line of the sample.
+func (t *table) distinct(at int) bool {
+	seen := map[string]bool{}
+	for _, line := range t.sample {
+		if at < len(line) {
+			seen[line[at]] = true
+		}
+	}
+	return len(seen) == len(t.sample)
 }
 
 // counts reports whether the first field counts the lines, from 0 or 1, beside numbers with fractions: pandas' index, as it

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/parquet-go/parquet-go"
 )
 
 const corpus = "../../../testdata/foreign/corpus"
@@ -62,12 +64,13 @@ func TestForeignFiles(t *testing.T) {
 			if got.labels != nil && (len(got.labels) != 24 || !slices.Equal(got.labels[:3], labels)) {
 				t.Errorf("labels %q", got.labels)
 			}
-			labelled := slices.Contains([]string{"labelled.npz", "bytes.npz", "old.h5", "contiguous-latest.h5", "strings.h5", "packed-strings.h5", "group.h5", "enum.h5", "pandas-label.csv", "pandas.parquet", "huggingface.parquet"}, name) ||
+			labelled := slices.Contains([]string{"labelled.npz", "bytes.npz", "old.h5", "contiguous-latest.h5", "strings.h5", "packed-strings.h5", "group.h5", "enum.h5", "pandas-label.csv", "pandas.parquet", "huggingface.parquet", "user-block.h5"}, name) ||
+				strings.HasPrefix(name, "fastparquet-") ||
 				strings.HasPrefix(name, "arrow-") || strings.HasPrefix(name, "polars-")
 			if labelled != (got.labels != nil) {
 				t.Errorf("labels %q", got.labels)
 			}
-			if slices.Contains([]string{"labelled.npz", "strings.h5", "pandas.parquet", "glove.6d.txt", "word2vec.vec"}, name) && (len(got.ids) != 24 || got.ids[23] != "item-23") {
+			if slices.Contains([]string{"labelled.npz", "strings.h5", "pandas.parquet", "glove.6d.txt", "word2vec.vec", "r.csv", "fastparquet-gzip.parquet", "fastparquet-uncompressed.parquet"}, name) && (len(got.ids) != 24 || got.ids[23] != "item-23") {
 				t.Errorf("ids %q", got.ids)
 			}
 		})
@@ -147,6 +150,111 @@ func TestAttributesBelowZero(t *testing.T) {
 		i := slices.IndexFunc(columns, func(c TextColumn) bool { return c.Name == "id" })
 		if i < 0 || !slices.Equal(columns[i].Texts[:4], []string{"-3", "-2", "-1", "0"}) {
 			t.Errorf("%s: %+v", name, columns)
+		}
+	}
+}
+
+// TestRefusedInTheWordsOfTheFile: what is refused is refused for what it is, with the way to write it.
+func TestRefusedInTheWordsOfTheFile(t *testing.T) {
+	for name, words := range map[string][]string{
+		"refused-external.h5":      {"external storage", "h5py.File"},
+		"refused-virtual.h5":       {"virtual", "h5py.File"},
+		"refused-links.h5":         {`"vectors" is a link to "/a/b"`, "a/b", "columns"},
+		"refused-utf32.h5":         {"UTF-32", "string_dtype"},
+		"refused-decimals.parquet": {"d0", "decimals", "astype('float32')"},
+		"refused-json.parquet":     {`"vector" has texts`, "json.loads"},
+		"refused-bytes.parquet":    {`"vector" has bytes`, "frombuffer"},
+		"refused-nested.parquet":   {`"vector" has lists of lists`, "concatenate"},
+	} {
+		_, err := Open(filepath.Join(corpus, name), Columns{})
+		for _, word := range words {
+			if err == nil || !strings.Contains(err.Error(), word) {
+				t.Errorf("%s: %v does not say %s", name, err, word)
+			}
+		}
+	}
+	// The data set that a link leads to is read where it is named.
+	f, err := Open(filepath.Join(corpus, "refused-links.h5"), Columns{Vectors: "a/b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if notes := strings.Join(f.Notes, "\n"); !strings.Contains(notes, `"vectors" is a link`) {
+		t.Errorf("notes %q", f.Notes)
+	}
+}
+
+// TestTextsWithBytesBehindThem reads texts whose pages go on behind their last value, with missing ones among them, without
+// the library, which prints warnings to standard error.
+func TestTextsWithBytesBehindThem(t *testing.T) {
+	for _, name := range []string{"fastparquet-gzip.parquet", "fastparquet-uncompressed.parquet", "pandas.parquet", "polars-zstd.parquet", "arrow-snappy-2.parquet"} {
+		in, err := openInput(filepath.Join(corpus, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := openTable(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range file.Schema().Columns() {
+			leaf, _ := file.Schema().Lookup(path...)
+			if path[0] != "label" {
+				continue
+			}
+			var got []string
+			sound := &parquetPages{in: in}
+			for group := range file.RowGroups() {
+				m := &file.Metadata().RowGroups[group].Columns[leaf.ColumnIndex].MetaData
+				plain, err := sound.check(m, leaf)
+				if err != nil || !plain {
+					t.Fatalf("%s: group %d: plain is %t, %v", name, group, plain, err)
+				}
+				if err := sound.texts(m, leaf, func(v parquet.Value) error {
+					got = append(got, parquetText(v, false))
+					return nil
+				}); err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+			}
+			if len(got) != 24 {
+				t.Fatalf("%s: %d texts", name, len(got))
+			}
+			for i, s := range got {
+				want := []string{"dress", "shoes", "bags"}[i%3]
+				if i == 4 && strings.HasPrefix(name, "fastparquet") {
+					want = ""
+				}
+				if s != want {
+					t.Errorf("%s: row %d is %q, want %q", name, i, s, want)
+				}
+			}
+		}
+		in.Close()
+	}
+}
+
+// TestUnpacked: numbers in runs and bit by bit, by the examples of Apache Parquet's "Encodings".
+func TestUnpacked(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		data  []byte
+		width int
+		want  []uint32 // nil for an error
+	}{
+		{"0 to 7 in 3 bits", []byte{3, 0x88, 0xC6, 0xFA}, 3, []uint32{0, 1, 2, 3, 4, 5, 6, 7}},
+		{"five times 300", []byte{10, 0x2C, 0x01}, 9, []uint32{300, 300, 300, 300, 300}},
+		{"two ones, then bits", []byte{4, 1, 3, 0x05}, 1, []uint32{1, 1, 1, 0, 1}},
+		{"a group that is not used up", []byte{3, 0xFF}, 1, []uint32{1, 1, 1}},
+		{"cut short", []byte{3}, 1, nil},
+		{"nothing", nil, 1, nil},
+	} {
+		n := len(c.want)
+		if c.want == nil {
+			n = 4
+		}
+		got, ok := unpacked(c.data, c.width, n)
+		if ok != (c.want != nil) || ok && !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, %t", c.name, got, ok)
 		}
 	}
 }

@@ -29,6 +29,8 @@ const (
 	hdf5MaxBlocks = 1 << 10
 	// hdf5Latest is about files of newer versions of HDF5.
 	hdf5Latest = "chunks that are indexed in the way of HDF5 1.10 and later, which is not read: write the file without libver='latest', or run `h5repack -l CONTI` on it"
+	// hdf5Whole is how data that are elsewhere come into one file.
+	hdf5Whole = "in Python: h5py.File(new, 'w')[name] = h5py.File(path)[name][:]"
 	// hdf5Ratio is how much deflate shrinks at most.
 	hdf5Ratio = 1032
 )
@@ -36,8 +38,9 @@ const (
 // hdf5File reads the structure of a file. Its methods check every address and length against the
 // file.
 type hdf5File struct {
-	in   *input
-	base uint64
+	in     *input
+	base   uint64
+	linked map[string]string // links that are not followed, by name: where they lead to
 }
 
 // hdf5Message is a message of an object header.
@@ -85,12 +88,20 @@ func (r *hdf5Fields) uint(n int) uint64 { return u(r.take(n), n) }
 
 // root opens the superblock and returns the address of the root group's header.
 func (f *hdf5File) root() (uint64, error) {
-	head, err := f.in.bytes(0, min(f.in.size, 96))
-	if err != nil {
-		return 0, err
-	}
-	if !strings.HasPrefix(string(head), hdf5Magic) {
-		return 0, placed(0, "not an HDF5 file")
+	// A block of the user's own, of 512 bytes or that times a power of two, may stand first.
+	start := int64(0)
+	var head []byte
+	for {
+		var err error
+		if head, err = f.in.bytes(start, min(f.in.size-start, 96)); err != nil {
+			return 0, err
+		}
+		if strings.HasPrefix(string(head), hdf5Magic) {
+			break
+		}
+		if start = max(512, 2*start); start >= f.in.size {
+			return 0, placed(0, "not an HDF5 file")
+		}
 	}
 	r := &hdf5Fields{b: head[8:]}
 	version := r.uint(1)
@@ -103,23 +114,24 @@ func (f *hdf5File) root() (uint64, error) {
 		if version == 1 {
 			r.take(4)
 		}
-		f.base = r.uint(8)
+		r.take(8) // the base, which is where the superblock stands, also in files that were cut out of others
 		r.take(3*8 + 8)
 		root = r.uint(8)
 	case 2, 3:
 		offsets, lengths = r.uint(1), r.uint(1)
 		r.take(1)
-		f.base = r.uint(8)
+		r.take(8) // the base, which is where the superblock stands, also in files that were cut out of others
 		r.take(2 * 8)
 		root = r.uint(8)
 	default:
-		return 0, placed(8, "version %d of an HDF5 superblock; 0 to 3 are read", version)
+		return 0, placed(start+8, "version %d of an HDF5 superblock; 0 to 3 are read", version)
 	}
+	f.base = uint64(start)
 	if r.short {
 		return 0, placed(f.in.size, "the file ends within its superblock")
 	}
 	if offsets != 8 || lengths != 8 {
-		return 0, placed(13, "addresses of %d and lengths of %d bytes; 8 are read", offsets, lengths)
+		return 0, placed(start+13, "addresses of %d and lengths of %d bytes; 8 are read", offsets, lengths)
 	}
 	return root, nil
 }
@@ -248,7 +260,9 @@ func (f *hdf5File) links(messages []hdf5Message) (map[string]uint64, error) {
 			}
 			name := string(r.take(int(min(r.uint(1<<(flags&3)), hdf5MaxHeader))))
 			if kind != 0 {
-				continue // soft and external links
+				target := bytes.Trim(r.take(int(r.uint(2))), "\x00")
+				f.leadsTo(name, strings.ReplaceAll(string(target), "\x00", ":"))
+				continue
 			}
 			addr := r.uint(8)
 			if r.short {
@@ -310,12 +324,39 @@ func (f *hdf5File) symbols(tree, heapAddr uint64, out map[string]uint64) error {
 				return placed(int64(at), "a name that does not end")
 			}
 			if u(e[16:], 4) == 2 {
-				continue // a soft link
+				target := heap[min(u(e[24:], 4), size):]
+				if end := bytes.IndexByte(target, 0); end >= 0 {
+					target = target[:end]
+				}
+				f.leadsTo(string(heap[name:name+uint64(end)]), string(target))
+				continue
 			}
 			out[string(heap[name:name+uint64(end)])] = u(e[8:], 8)
 		}
 		return nil
 	})
+}
+
+// leadsTo keeps that name is a soft or an external link to target.
+func (f *hdf5File) leadsTo(name, target string) {
+	if f.linked == nil {
+		f.linked = map[string]string{}
+	}
+	if len(f.linked) < hdf5Names {
+		f.linked[name] = target
+	}
+}
+
+// linkedNames says what is linked to what.
+func (f *hdf5File) linkedNames() string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(f.linked)) {
+		out = append(out, fmt.Sprintf("%q is a link to %q", shorten(name), shorten(f.linked[name])))
+	}
+	if len(out) > 4 {
+		out = append(out[:4], "and so on")
+	}
+	return strings.Join(out, ", ")
 }
 
 // walk visits the leaves of a version 1 B-tree with the key before each. dims is the number of
@@ -408,6 +449,8 @@ func (f *hdf5File) dataset(messages []hdf5Message) (*hdf5Dataset, error) {
 			if d.classes, err = d.elem.enumeration(m); err != nil {
 				return nil, err
 			}
+		case 0x07:
+			return nil, errors.New("its values are in other files (external storage), which are not read: " + hdf5Whole)
 		case 0x08:
 			if err := f.layoutOf(d, m); err != nil {
 				return nil, err
@@ -538,8 +581,10 @@ func (f *hdf5File) layoutOf(d *hdf5Dataset, m hdf5Message) error {
 		}
 	case d.layout == 2:
 		return placed(m.at, "%s", hdf5Latest)
+	case d.layout == 3:
+		return errors.New("it is a virtual data set, whose values are in other data sets, which is not read: " + hdf5Whole)
 	default:
-		return placed(m.at, "data of layout %d (virtual data sets among them) are not read", d.layout)
+		return placed(m.at, "data of layout %d are not read", d.layout)
 	}
 	if r.short {
 		return placed(m.at, "a damaged layout")
@@ -952,8 +997,11 @@ func (f *hdf5File) texts(name string, d *hdf5Dataset, count int) ([]string, erro
 		return fail("dimensions %v; labels and ids are one for each of %d vectors", d.dims, count)
 	}
 	if d.elem.class != 's' && d.elem.class != 'v' {
-		if d.elem.class == 'f' || !d.elem.readable() {
-			return fail("labels and ids are texts or whole numbers")
+		switch {
+		case d.elem.class == 'f':
+			return fail("labels and ids are texts or whole numbers, and these are numbers with fractions")
+		case !d.elem.readable():
+			return fail("labels and ids are texts or whole numbers, not values of %d bytes of another kind (UTF-32 stored as bytes?); in Python: h5py.File(new, 'w').create_dataset(name, data=list(labels), dtype=h5py.string_dtype())", d.elem.width)
 		}
 		rows, err := f.rowsOf(name, d)
 		if err != nil {
@@ -1167,6 +1215,9 @@ func openHDF5(in *input, columns Columns) (*File, error) {
 		return nil, err
 	}
 	if out == nil {
+		if len(f.linked) > 0 {
+			return nil, fmt.Errorf("it has no data set %q, and links are not followed (%s); it has %s: name one under columns: {vectors: ...}", vectorNames[0], f.linkedNames(), quoteAll(names))
+		}
 		return nil, fmt.Errorf("it has no data set %q; it has %s: name one under columns: {vectors: ...}", vectorNames[0], quoteAll(names))
 	}
 	if out.Queries, _, err = open("", queryNames); err != nil {
@@ -1203,5 +1254,8 @@ func openHDF5(in *input, columns Columns) (*File, error) {
 	}
 	out.word = f.attributes(messages)["distance"]
 	out.leftOut(names, used)
+	if len(f.linked) > 0 {
+		out.Notes = append(out.Notes, f.linkedNames()+": links are not followed; what they lead to is left out, unless it is named under columns")
+	}
 	return out, nil
 }

@@ -122,6 +122,13 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 		vectors = []int{lists[max(at, 0)]}
 		aside = append(aside, wide...)
 	case columns.Vectors != "":
+		for i, name := range names {
+			if name == columns.Vectors {
+				if why := noNumbers(elements[leaves[i].ColumnIndex], leaves[i].MaxRepetitionLevel); why != "" {
+					return nil, fmt.Errorf("column %q has %s", name, why)
+				}
+			}
+		}
 		return nil, fmt.Errorf("column %q is no list of numbers; it has %s", columns.Vectors, quoteAll(names))
 	case len(wide) > 1: // a column a dimension
 		called := make([]string, len(wide))
@@ -132,6 +139,14 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 		c.series(&aside)
 		vectors = c.numbers
 	default:
+		for i, l := range leaves { // the first that may have been meant
+			if i == labelAt || i == idAt || len(leaves) > 1 && !isOneOf(names[i], vectorNames) && l.Node.Type().Kind() == parquet.ByteArray {
+				continue
+			}
+			if why := noNumbers(elements[l.ColumnIndex], l.MaxRepetitionLevel); why != "" {
+				return nil, fmt.Errorf("no column is a list of numbers, and no columns of numbers are its dimensions: column %q has %s", names[i], why)
+			}
+		}
 		return nil, fmt.Errorf("no column is a list of numbers, and no columns of numbers are its dimensions; it has %s", quoteAll(names))
 	}
 	for _, i := range vectors {
@@ -290,6 +305,27 @@ func leafOf(l parquet.LeafColumn, e format.SchemaElement) parquetLeaf {
 	return out
 }
 
+// noNumbers says what a column has in place of vectors, and how they are made of it; empty where it may have numbers.
+func noNumbers(e format.SchemaElement, repetition int) string {
+	if _, ok := fullType(e).(*format.DecimalType); ok {
+		if repetition > 0 {
+			return "decimals, which are not read as numbers; in Python: df[name] = df[name].map(lambda v: [float(x) for x in v])"
+		}
+		return "decimals, which are not read as numbers; in Python: df[name] = df[name].astype('float32')"
+	}
+	switch {
+	case repetition > 1:
+		return "lists of lists; in Python: df[name] = df[name].map(lambda v: numpy.concatenate(v))"
+	case e.Type.Valid && e.Type.V == format.ByteArray && repetition == 0:
+		word := e.LogicalType.String()
+		if word == "STRING" || word == "JSON" || e.ConvertedType.Valid && (e.ConvertedType.V == deprecated.UTF8 || e.ConvertedType.V == deprecated.Json) {
+			return "texts, which are not read as vectors; in Python: df[name] = df[name].map(json.loads)"
+		}
+		return "bytes, whose type nobody says; in Python: df[name] = df[name].map(lambda b: numpy.frombuffer(b, 'float32'))"
+	}
+	return ""
+}
+
 func plainValue(width int, f func([]byte) float64) func([]byte) (float64, bool) {
 	return func(b []byte) (float64, bool) {
 		if len(b) != width {
@@ -403,7 +439,7 @@ func (c *parquetColumn) fill() error {
 			if c.group == len(groups) {
 				return io.EOF
 			}
-			if err := c.sound.check(&c.file.Metadata().RowGroups[c.group].Columns[c.leaf.ColumnIndex].MetaData, c.leaf.LeafColumn); err != nil {
+			if _, err := c.sound.check(&c.file.Metadata().RowGroups[c.group].Columns[c.leaf.ColumnIndex].MetaData, c.leaf.LeafColumn); err != nil {
 				return fmt.Errorf("row group %d, column %q: %w", c.group, c.name, err)
 			}
 			c.pages = groups[c.group].ColumnChunks()[c.leaf.ColumnIndex].Pages()

@@ -2,6 +2,7 @@ package vecfile
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -28,8 +29,34 @@ type parquetPages struct {
 // zeros.
 const most = 1 << 16
 
-// check looks at all pages of the column in one row group.
-func (p *parquetPages) check(m *format.ColumnMetaData, leaf parquet.LeafColumn) error {
+// check looks at all pages of the column in one row group. plain says that [parquetPages.texts] reads it.
+func (p *parquetPages) check(m *format.ColumnMetaData, leaf parquet.LeafColumn) (plain bool, err error) {
+	plain = leaf.Node.Type().Kind() == parquet.ByteArray && leaf.MaxRepetitionLevel == 0 && leaf.MaxDefinitionLevel <= 1
+	err = p.each(m, func(h *format.PageHeader, left int64) (int64, error) {
+		n, sound := int64(0), true
+		switch {
+		case h.DataPageHeader.Valid:
+			v := &h.DataPageHeader.V
+			n = int64(v.NumValues)
+			sound = n >= 0 && n <= left && p.first(m.Codec, v, leaf)
+			plain = plain && (v.Encoding == format.Plain || isPlaces(v.Encoding) && v.Encoding != format.RLE) && v.DefinitionLevelEncoding == format.RLE
+		case h.DataPageHeaderV2.Valid:
+			v := &h.DataPageHeaderV2.V
+			n = int64(v.NumValues)
+			sound = n >= 0 && n <= left && p.second(m.Codec, v, leaf)
+			plain = plain && (v.Encoding == format.Plain || isPlaces(v.Encoding) && v.Encoding != format.RLE)
+		}
+		if !sound {
+			return 0, errParquet
+		}
+		return n, nil
+	})
+	return plain, err
+}
+
+// each gives do the pages of the column in one row group, whose bytes are in raw, and how many values are left; it returns
+// how many the page has.
+func (p *parquetPages) each(m *format.ColumnMetaData, do func(h *format.PageHeader, left int64) (int64, error)) error {
 	from := m.DataPageOffset
 	if d := m.DictionaryPageOffset; d > 0 && d < from {
 		from = d
@@ -54,23 +81,158 @@ func (p *parquetPages) check(m *format.ColumnMetaData, leaf parquet.LeafColumn) 
 		if _, err := io.ReadFull(r, p.raw); err != nil {
 			return errParquet
 		}
-		n, sound := int64(0), true
-		switch {
-		case h.DataPageHeader.Valid:
-			v := &h.DataPageHeader.V
-			n = int64(v.NumValues)
-			sound = n >= 0 && n <= left && p.first(m.Codec, v, leaf)
-		case h.DataPageHeaderV2.Valid:
-			v := &h.DataPageHeaderV2.V
-			n = int64(v.NumValues)
-			sound = n >= 0 && n <= left && p.second(m.Codec, v, leaf)
-		}
-		if !sound {
-			return errParquet
+		n, err := do(&h, left)
+		if err != nil {
+			return err
 		}
 		left -= n
 	}
 	return nil
+}
+
+// texts gives do the texts of a column that [parquetPages.check] found to be plain, in their order. The library reads them,
+// too, but where a writer left bytes behind the last value of a page, as fastparquet does, it prints a warning of its own to
+// standard error for each page.
+func (p *parquetPages) texts(m *format.ColumnMetaData, leaf parquet.LeafColumn, do func(parquet.Value) error) error {
+	var dictionary []parquet.Value
+	return p.each(m, func(h *format.PageHeader, _ int64) (int64, error) {
+		var present []uint32 // levels; nil where all values are there
+		var encoding format.Encoding
+		data, n, ok := p.raw, 0, true
+		switch {
+		case h.DictionaryPageHeader.Valid:
+			if data, ok = p.decompress(m.Codec, data); !ok {
+				return 0, errParquet
+			}
+			// Values outlive the page, whose memory is used again.
+			if dictionary, ok = plainTexts(bytes.Clone(data), int(h.DictionaryPageHeader.V.NumValues)); !ok {
+				return 0, errParquet
+			}
+			return 0, nil
+		case h.DataPageHeader.Valid:
+			v := &h.DataPageHeader.V
+			n, encoding = int(v.NumValues), v.Encoding
+			if data, ok = p.decompress(m.Codec, data); ok && leaf.MaxDefinitionLevel > 0 {
+				if len(data) < 4 || int64(binary.LittleEndian.Uint32(data)) > int64(len(data)-4) {
+					return 0, errParquet
+				}
+				length := binary.LittleEndian.Uint32(data)
+				present, ok = unpacked(data[4:4+length], 1, n)
+				data = data[4+length:]
+			}
+		case h.DataPageHeaderV2.Valid:
+			v := &h.DataPageHeaderV2.V
+			n, encoding = int(v.NumValues), v.Encoding
+			if leaf.MaxDefinitionLevel > 0 {
+				present, ok = unpacked(data[v.RepetitionLevelsByteLength:][:v.DefinitionLevelsByteLength], 1, n)
+			}
+			data = data[v.RepetitionLevelsByteLength:][v.DefinitionLevelsByteLength:]
+			if ok && (!v.IsCompressed.Valid || v.IsCompressed.V) {
+				data, ok = p.decompress(m.Codec, data)
+			}
+		default:
+			return 0, nil // an index
+		}
+		if !ok {
+			return 0, errParquet
+		}
+		have := n
+		if present != nil {
+			have = 0
+			for _, level := range present {
+				have += int(level)
+			}
+		}
+		var values []parquet.Value
+		if encoding == format.Plain {
+			values, ok = plainTexts(data, have)
+		} else if have > 0 {
+			var places []uint32
+			if len(data) == 0 || data[0] > 32 {
+				return 0, errParquet
+			}
+			places, ok = unpacked(data[1:], int(data[0]), have)
+			for _, at := range places {
+				if int64(at) >= int64(len(dictionary)) {
+					return 0, errParquet
+				}
+				values = append(values, dictionary[at])
+			}
+		}
+		if !ok {
+			return 0, errParquet
+		}
+		for row := range n {
+			var v parquet.Value // of nothing
+			if present == nil || present[row] == 1 {
+				v, values = values[0], values[1:]
+			}
+			if err := do(v); err != nil {
+				return 0, err
+			}
+		}
+		return int64(n), nil
+	})
+}
+
+// plainTexts reads n texts, each after its length. They are good as long as data is.
+func plainTexts(data []byte, n int) ([]parquet.Value, bool) {
+	if n < 0 || n > len(data)/4 {
+		return nil, false
+	}
+	out := make([]parquet.Value, n)
+	for i := range out {
+		if len(data) < 4 {
+			return nil, false
+		}
+		length := int64(binary.LittleEndian.Uint32(data))
+		if data = data[4:]; length > int64(len(data)) {
+			return nil, false
+		}
+		out[i] = parquet.ByteArrayValue(data[:length])
+		data = data[length:]
+	}
+	return out, true
+}
+
+// unpacked reads n numbers of width bits in runs, as [runs] looks at them: a number that is repeated, or groups of eight
+// numbers bit by bit. (Apache Parquet, Encodings, "Run Length Encoding / Bit-Packing Hybrid".)
+func unpacked(data []byte, width, n int) ([]uint32, bool) {
+	out := make([]uint32, 0, min(n, 1<<16))
+	for len(out) < n {
+		head, used := binary.Uvarint(data)
+		if used <= 0 {
+			return nil, false
+		}
+		data = data[used:]
+		if head&1 == 0 {
+			size := (width + 7) / 8
+			if size > len(data) {
+				return nil, false
+			}
+			v := uint32(0)
+			for i := range size {
+				v |= uint32(data[i]) << (8 * i)
+			}
+			data = data[size:]
+			for range min(head>>1, uint64(n-len(out))) {
+				out = append(out, v)
+			}
+			continue
+		}
+		for i := 0; uint64(i) < 8*(head>>1) && len(out) < n; i++ {
+			v := uint64(0)
+			for bit := i * width; bit < (i+1)*width; bit++ {
+				if bit/8 >= len(data) {
+					return nil, false
+				}
+				v |= uint64(data[bit/8]>>(bit%8)&1) << (bit - i*width)
+			}
+			out = append(out, uint32(v))
+		}
+		data = data[min(uint64(width)*(head>>1), uint64(len(data))):]
+	}
+	return out, true
 }
 
 // first looks at a page of version 1: all of it is compressed, and lengths stand before the levels.
@@ -199,8 +361,12 @@ func runs(data []byte, width, n int) bool {
 
 // values gives do every value that a column has in a row group, in their order, once its pages were found sound.
 func (p *parquetPages) values(file *parquet.File, group int, leaf parquet.LeafColumn, do func(parquet.Value) error) error {
-	if err := p.check(&file.Metadata().RowGroups[group].Columns[leaf.ColumnIndex].MetaData, leaf); err != nil {
+	m := &file.Metadata().RowGroups[group].Columns[leaf.ColumnIndex].MetaData
+	switch plain, err := p.check(m, leaf); {
+	case err != nil:
 		return err
+	case plain:
+		return p.texts(m, leaf, do)
 	}
 	if p.buf == nil {
 		p.buf = make([]parquet.Value, 1<<10)
