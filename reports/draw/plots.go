@@ -182,6 +182,9 @@ func (a axisScale) scale(values []float64, room float64) (lo, hi float64, ticks 
 	return lo, hi, ticks
 }
 
+// lineHeight is how far labels of an axis stand apart at least, in pixels.
+const lineHeight = 12
+
 var logitTicks = []float64{.01, .05, .1, .2, .5, .8, .9, .95, .99, .995, .999, .9999}
 
 func (f *plotFigure) Draw(s Surface, width float64) {
@@ -220,11 +223,15 @@ func (f *plotFigure) Draw(s Surface, width float64) {
 		yhi = max(1, slices.Max(append(slices.DeleteFunc(slices.Clone(ys), math.IsNaN), ylo))) + (yhi-ylo)*0.03
 	}
 	s.Text(0, top-12, f.y.title, 11.5, Left, Paint{Role: Soft}, font.WeightNormal)
+	last := math.Inf(1)
 	for _, t := range yt {
 		s.Line([]XY{{x0, y(t)}, {x1, y(t)}}, 1, Paint{Role: Rule}, false)
-		s.Text(x0-7, y(t)+4, f.y.label(t), 11, Right, Paint{Role: Soft}, font.WeightNormal)
+		if y(t) < last-lineHeight {
+			s.Text(x0-7, y(t)+4, f.y.label(t), 11, Right, Paint{Role: Soft}, font.WeightNormal)
+			last = y(t)
+		}
 	}
-	last := math.Inf(-1)
+	last = math.Inf(-1)
 	for _, t := range xt {
 		at, half := x(t), TextWidth(f.x.label(t), 11, font.WeightNormal)/2+5
 		s.Line([]XY{{at, top}, {at, bottom}}, 1, Paint{Role: Rule}, false)
