@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -87,11 +88,12 @@ func (w *worker) prepareChurn(ctx context.Context) error {
 	return nil
 }
 
-// churnJobs are those of one repetition: of families of this process, the searches of all vectors one at a time.
+// churnJobs are those of one repetition: of families of this process and of servers, the searches of all vectors one at a
+// time.
 func churnJobs(s *sweepfile.Sweep, jobs []Job) []churnJob {
 	var out []churnJob
 	for _, j := range jobs {
-		if j.Family.Remote != nil || j.Family.Folder != "" || j.Family.Missing != "" {
+		if j.Family.Folder != "" || j.Family.Missing != "" {
 			continue
 		}
 		var points []Point
@@ -166,20 +168,29 @@ func (c *coordinator) churn(ctx context.Context, plan *Plan) error {
 			return c.write(cell, j.Family, j.Rep, j.Seed, fill)
 		}
 		var failed error
-		p := &process{command: c.Worker, timeout: c.Sweep.Timeout, renew: true, memory: limit, log: c.Log}
-		err = p.run(ctx, order{
+		o := order{
 			Do: doChurn, Set: c.Run.Set, Metric: j.Metric, Threads: j.Threads, MaxK: c.maxK(),
 			Family: j.Family.Reference(), Build: j.Build, Points: j.Points, Seed: j.Seed, Index: index,
 			FilterSeed: c.Sweep.Seed, Churning: j.Churning,
-		}, func(r reply) {
+		}
+		server := ""
+		if j.Family.Remote != nil {
+			o.Server, o.Name = j.Server, newName()
+			server = j.Family.Remote.Engine + " at " + j.Server.Address
+		}
+		p := &process{command: c.Worker, timeout: c.Sweep.Timeout, renew: true, memory: limit, log: c.Log}
+		err = p.run(ctx, o, func(r reply) {
 			if r.Cell == nil || *r.Cell < 0 || *r.Cell >= len(j.Points) || failed != nil {
 				return
 			}
 			failed = write(j.cell(c.set.Digest, j.Points[*r.Cell], r.Step), func(rec *record.Record) {
-				rec.Status, rec.Values, rec.Spread, rec.Warnings = record.OK, r.Values, r.Spread, r.Warnings
+				rec.Status, rec.Values, rec.Spread, rec.Warnings, rec.Server = record.OK, r.Values, r.Spread, r.Warnings, r.Server
 			})
 			c.report(fmt.Sprintf("%s: step %d", what, r.Step))
 		})
+		if j.Family.Remote != nil {
+			c.dropFrom(ctx, j.Job, o.Name)
+		}
 		if failed != nil {
 			return failed
 		}
@@ -198,7 +209,9 @@ func (c *coordinator) churn(ctx context.Context, plan *Plan) error {
 			if written[cell] {
 				continue
 			}
-			if err := write(cell, func(rec *record.Record) { rec.Status, rec.Error = failure.status, failure.Error() }); err != nil {
+			if err := write(cell, func(rec *record.Record) {
+				rec.Status, rec.Error, rec.Server = failure.status, failure.Error(), server
+			}); err != nil {
 				return err
 			}
 		}
@@ -221,6 +234,7 @@ type following struct {
 	mu sync.RWMutex // searches, and changes
 
 	updateWall, updateCPU float64 // since the last search
+	cpuUnknown            bool    // part of updateCPU is not known
 	updated               int
 	during                *hdrhistogram.Histogram
 }
@@ -266,10 +280,17 @@ func (f *following) Close() error {
 
 // build builds the index of what lives.
 func (f *following) build(ctx context.Context, living *vec.Set) error {
-	if err := f.Close(); err != nil {
-		return err
+	if f.index != nil {
+		if err := f.Close(); err != nil {
+			return err
+		}
+		if f.family.Remote != nil {
+			if err := f.w.Server.drop(ctx, f.family, f.in.Name); err != nil {
+				return err
+			}
+		}
+		f.index = nil
 	}
-	f.index = nil
 	f.rows = slices.Collect(living.All())
 	// A catalogue has its own memory for its vectors; that of the data set is a mapped file.
 	vectors := vec.NewMatrix(len(f.rows), f.w.set.Base.Dim)
@@ -299,12 +320,60 @@ func (f *following) build(ctx context.Context, living *vec.Set) error {
 
 // timed adds what do takes to the update.
 func (f *following) timed(n int, do func() error) error {
-	cpu, start := cpuSeconds(), time.Now()
+	cpu, known := f.cpu()
+	start := time.Now()
 	err := do()
 	f.updateWall += time.Since(start).Seconds()
-	f.updateCPU += cpuSeconds() - cpu
+	now, still := f.cpu()
+	f.updateCPU += now - cpu
+	f.cpuUnknown = f.cpuUnknown || !known || !still
 	f.updated += n
 	return err
+}
+
+// cpu is the processor time so far of this process and, where the index is in an engine, of that; ok is false where that
+// is not known.
+func (f *following) cpu() (seconds float64, ok bool) {
+	if f.family.Remote == nil {
+		return cpuSeconds(), true
+	}
+	now, ok := holding(f.w.Server.Processes)
+	return cpuSeconds() + now.cpu, ok
+}
+
+// held is the memory of whoever holds the index; ok is false where it is not known.
+func (f *following) held(ctx context.Context) (bytes int64, ok bool) {
+	if f.family.Remote == nil {
+		return ownMemory(noFile)
+	}
+	if x, is := f.index.(indexes.RemoteIndex); is {
+		_ = x.Settle(ctx)
+	}
+	now, ok := atRest(ctx, f.w.Server.Processes)
+	return now.anonymous, ok
+}
+
+// disk is what the index takes up on a disk: as the engine says that it is in, or as it is saved; ok is false where neither
+// is known.
+func (f *following) disk(ctx context.Context) (bytes int64, ok bool) {
+	if x, is := f.index.(indexes.RemoteIndex); is {
+		print, err := x.Footprint(ctx)
+		return print.Disk, err == nil && print.Disk > 0
+	}
+	x, is := f.index.(indexes.Saver)
+	if !is || f.family.Unsaved {
+		return 0, false
+	}
+	path := f.w.Index + "-size"
+	defer removeIndex(path)
+	if err := x.Save(path); err != nil { // not every index can be saved once it has changed
+		return 0, false
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, false
+	}
+	return info.Size(), true
 }
 
 // apply has the index follow what ceased to live and what began to.
@@ -439,7 +508,7 @@ func (w *worker) follow(ctx context.Context) error {
 		f.alive = vec.NewSet(0)
 	}
 	defer f.Close()
-	before, known := ownMemory(noFile)
+	before, known := f.held(ctx)
 	searches := 0
 	for _, step := range steps {
 		gone, come, err := state.Apply(step)
@@ -455,23 +524,28 @@ func (w *worker) follow(ctx context.Context) error {
 			continue
 		}
 		if every := w.Churning.Every; f.index == nil || every > 0 && searches%every == 0 {
-			f.updateWall, f.updateCPU, f.updated = 0, 0, 0
+			f.updateWall, f.updateCPU, f.updated, f.cpuUnknown = 0, 0, 0, false
 			if err := f.timed(0, func() error { return f.build(ctx, state.Living) }); err != nil {
 				return fmt.Errorf("step %d: building: %w", step.Number, err)
 			}
 		}
+		if m, ok := f.index.(indexes.Maintainer); ok && f.updated > 0 {
+			if err := f.timed(0, m.Maintain); err != nil {
+				return fmt.Errorf("step %d: %w", step.Number, err)
+			}
+		}
 		searches++
-		if err := w.searchLiving(f, state, step.Number, before, known); err != nil {
+		if err := w.searchLiving(ctx, f, state, step.Number, before, known); err != nil {
 			return fmt.Errorf("step %d: %w", step.Number, err)
 		}
-		f.updateWall, f.updateCPU, f.updated = 0, 0, 0
+		f.updateWall, f.updateCPU, f.updated, f.cpuUnknown = 0, 0, 0, false
 		f.during.Reset()
 	}
 	return nil
 }
 
 // searchLiving measures every point at a search of the runbook.
-func (w *worker) searchLiving(f *following, state *churn.State, number int, before int64, known bool) error {
+func (w *worker) searchLiving(ctx context.Context, f *following, state *churn.State, number int, before int64, known bool) error {
 	truth, err := churn.Open(w.set, w.Metric, w.Churning.Spec, w.FilterSeed, w.MaxK, number)
 	if err != nil {
 		return err
@@ -486,6 +560,15 @@ func (w *worker) searchLiving(f *following, state *churn.State, number int, befo
 	shared := map[string]float64{
 		metric.Living: float64(living), metric.Stale: float64(living-inside) / float64(living),
 		metric.UpdateWall: f.updateWall, metric.UpdateCPU: f.updateCPU, metric.Updated: float64(f.updated),
+	}
+	if f.cpuUnknown {
+		delete(shared, metric.UpdateCPU)
+	}
+	remote, _ := f.index.(indexes.RemoteIndex)
+	server := ""
+	var warnings []string
+	if remote != nil {
+		server, warnings = remote.Server()+" at "+w.Server.Address, remote.Warnings()
 	}
 	if n := f.during.TotalCount(); n > 0 {
 		shared[metric.DuringP50] = float64(f.during.ValueAtPercentile(50)) / 1e9
@@ -529,7 +612,7 @@ func (w *worker) searchLiving(f *following, state *churn.State, number int, befo
 		var b block
 		begun := time.Now()
 		for round := 0; round == 0 || time.Since(begun) < w.Measure; round++ {
-			if err := timeBlock(f, w.set.Queries, 0, w.set.Queries.Rows, w.asks(p), true, &b); err != nil {
+			if err := timeBlock(f, w.set.Queries, 0, w.set.Queries.Rows, w.asks(p), remote == nil, &b); err != nil {
 				return err
 			}
 			timing.add(&b, round, 0)
@@ -544,12 +627,33 @@ func (w *worker) searchLiving(f *following, state *churn.State, number int, befo
 			scores.Spread[name] = v
 		}
 		if i == 0 {
-			if now, ok := ownMemory(noFile); ok && known {
-				shared[metric.Resident] = float64(now - before)
-				scores.Values[metric.Resident] = shared[metric.Resident]
+			vectors := 4 * int64(living) * int64(w.set.Base.Dim)
+			if now, ok := f.held(ctx); ok && known {
+				if remote != nil && now-before < vectors {
+					warnings = append(warnings, tooLittle(now-before, vectors))
+				} else {
+					shared[metric.Resident] = float64(now - before)
+				}
+			}
+			if size, ok := f.disk(ctx); ok {
+				shared[metric.Serialized] = float64(size)
+			}
+			for _, name := range []string{metric.Resident, metric.Serialized} {
+				if v, ok := shared[name]; ok {
+					scores.Values[name] = v
+				}
 			}
 		}
-		if err := w.out.Encode(reply{Cell: &i, Step: number, Values: scores.Values, Spread: scores.Spread, Warnings: scores.Warnings}); err != nil {
+		if remote != nil {
+			doubt, err := remote.Check(ctx)
+			if err != nil {
+				return err
+			}
+			if doubt != "" {
+				scores.Warnings = append(scores.Warnings, doubt)
+			}
+		}
+		if err := w.out.Encode(reply{Cell: &i, Step: number, Values: scores.Values, Spread: scores.Spread, Warnings: slices.Concat(warnings, scores.Warnings), Server: server}); err != nil {
 			return err
 		}
 	}

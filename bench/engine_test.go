@@ -30,7 +30,7 @@ import (
 
 func farFamily() *indexes.Family {
 	f := &indexes.Family{
-		Name: "far", Library: "test", Doc: "Exact search, far away.", Exact: true,
+		Name: "far", Library: "test", Doc: "Exact search, far away.", Exact: true, Updates: indexes.UpdatesByRemoval,
 		Metrics: []vec.Metric{vec.L2},
 		Build:   []indexes.Param{{Name: "nodes", Kind: indexes.Int, Default: 1, Min: 1, Max: 9, Doc: "nodes"}},
 		Search: []indexes.Param{
@@ -104,6 +104,12 @@ func (x *farIndex) Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Neighbo
 	err := x.call("search", farQuery{q, k, x.how}, &got)
 	return append(dst, got...), err
 }
+
+func (x *farIndex) Add(more vec.Matrix) error {
+	return x.call("add", farVectors{more.Rows, more.Dim, more.Data}, nil)
+}
+func (x *farIndex) Remove(ids []int32) error    { return x.call("remove", ids, nil) }
+func (x *farIndex) Maintain() error             { return x.call("maintain", nil, nil) }
 func (x *farIndex) Close() error                { return nil }
 func (x *farIndex) Tune(p indexes.Params) error { x.how = p.Word("how"); return nil }
 func (x *farIndex) Save(path string) error {
@@ -134,8 +140,9 @@ type farEngine struct {
 	*httptest.Server
 	mu      sync.Mutex
 	held    map[string]vec.Matrix
-	most    int            // of held, over time
-	calls   map[string]int // by what
+	gone    map[string]map[int32]bool // rows of held that were removed
+	most    int                       // of held, over time
+	calls   map[string]int            // by what
 	refused map[string]string
 }
 
@@ -144,7 +151,7 @@ func startFarEngine(t *testing.T) *farEngine {
 	before := lookup
 	lookup = lookupWithFar
 	t.Cleanup(func() { lookup = before })
-	e := &farEngine{held: map[string]vec.Matrix{}, calls: map[string]int{}, refused: map[string]string{}}
+	e := &farEngine{held: map[string]vec.Matrix{}, gone: map[string]map[int32]bool{}, calls: map[string]int{}, refused: map[string]string{}}
 	e.Server = httptest.NewServer(e)
 	t.Cleanup(e.Close)
 	return e
@@ -169,12 +176,27 @@ func (e *farEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewDecoder(r.Body).Decode(&v)
 		e.mu.Lock()
 		e.held[name] = vec.Matrix{Data: v.Data, Rows: v.Rows, Dim: v.Dim}
+		e.gone[name] = map[int32]bool{}
 		e.most = max(e.most, len(e.held))
 		e.mu.Unlock()
 	case "count":
 		if !ok {
 			http.Error(w, "there is no "+name, http.StatusNotFound)
 		}
+	case "add":
+		var v farVectors
+		_ = json.NewDecoder(r.Body).Decode(&v)
+		e.mu.Lock()
+		e.held[name] = vec.Matrix{Data: slices.Concat(m.Data, v.Data), Rows: m.Rows + v.Rows, Dim: m.Dim}
+		e.mu.Unlock()
+	case "remove":
+		var ids []int32
+		_ = json.NewDecoder(r.Body).Decode(&ids)
+		e.mu.Lock()
+		for _, id := range ids {
+			e.gone[name][id] = true
+		}
+		e.mu.Unlock()
 	case "drop":
 		e.mu.Lock()
 		delete(e.held, name)
@@ -193,12 +215,13 @@ func (e *farEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 			return
 		}
-		got, err := vec.Exact(r.Context(), m, vec.Matrix{Data: q.Q, Rows: 1, Dim: len(q.Q)}, vec.L2, q.K, 1, nil)
+		got, err := vec.Exact(r.Context(), m, vec.Matrix{Data: q.Q, Rows: 1, Dim: len(q.Q)}, vec.L2, min(m.Rows, q.K+len(e.gone[name])), 1, nil)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		_ = json.NewEncoder(w).Encode(got)
+		got = slices.DeleteFunc(got, func(n vec.Neighbor) bool { return e.gone[name][n.ID] })
+		_ = json.NewEncoder(w).Encode(got[:min(q.K, len(got))])
 	}
 }
 
@@ -269,6 +292,45 @@ func TestEngineIsMeasuredAndLeftAsItWas(t *testing.T) {
 	}
 	if e.calls["drop"] != 2 || e.calls["settle"] == 0 {
 		t.Errorf("calls: %v", e.calls)
+	}
+}
+
+// An index in an engine follows a runbook, changed or built anew, and nothing of it is left there.
+func TestEngineFollowsRunbooks(t *testing.T) {
+	e := startFarEngine(t)
+	s := testSweep(t, "- family: far\nchurn:\n- {per_step: 10%, steps: 2, rebuild: 1}\n")
+	s.K, s.Repetitions = s.K[:1], 1
+	r := testRun(t, testSet(t, 320, 8, 20), s)
+	r.Find = e.find
+	if sum, err := r.Do(t.Context()); err != nil || sum.Failed() > 0 {
+		t.Fatalf("%+v, %v", sum, err)
+	}
+	results, err := record.Open(r.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(results.Churned) != 2*3 {
+		t.Errorf("%d records of runbooks, want 6", len(results.Churned))
+	}
+	for _, rec := range results.Churned {
+		v := rec.Values
+		if rec.Status != record.OK || v[metric.Recall] != 1 || v[metric.Serialized] != 12345 || !(v[metric.UpdateCPU] > 0) || v[metric.CPU] != 0 {
+			t.Errorf("step %d: %s, %v", rec.Cell.Step, rec.Error, v)
+		}
+		if rec.Server != "farengine 7 at "+e.address() || !slices.Contains(rec.Warnings, "it has a cold") {
+			t.Errorf("step %d: server %q, warnings %q", rec.Cell.Step, rec.Server, rec.Warnings)
+		}
+	}
+	// Two steps with changes; two of three builds are in place of another, which is dropped first.
+	if e.calls["maintain"] != 2 || e.most != 1 || len(e.held) != 0 {
+		t.Errorf("%d at once, %d left, calls %v", e.most, len(e.held), e.calls)
+	}
+	// One that fails is removed, too.
+	e.refused["remove"] = "the far side is read-only"
+	r = testRun(t, r.Set, s)
+	r.Find = e.find
+	if sum, err := r.Do(t.Context()); err != nil || sum.Measured[record.Failed] != 2 || len(e.held) != 0 {
+		t.Errorf("%+v, %v, %d left", sum, err, len(e.held))
 	}
 }
 

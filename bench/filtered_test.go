@@ -174,6 +174,10 @@ func TestChurn(t *testing.T) {
 		if c.Rebuild == 0 && v[metric.Stale] != 0 || rec.Exact && v[metric.Stale] == 0 && v[metric.Recall] != 1 {
 			t.Errorf("%v: stale %v, recall %v", c, v[metric.Stale], v[metric.Recall])
 		}
+		// A flat index cannot be saved once it has changed; the others can at every step.
+		if v[metric.Serialized] <= 0 && (c.Rebuild > 0 || c.Family != "flat") {
+			t.Errorf("%v: no size on disk", c)
+		}
 		if c.Rebuild == 0 && c.Step > 2 && v[metric.Updated] <= 0 {
 			t.Errorf("%v: nothing was updated", c)
 		}

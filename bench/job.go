@@ -58,9 +58,7 @@ func (c *coordinator) begin(ctx context.Context, j Job, number int) (e *entrant,
 			kept = err == nil
 		}
 		if j.Family.Remote != nil && !kept {
-			if err := j.Server.drop(ctx, j.Family, o.Name); err != nil {
-				c.Log.Warn("could not remove the index from the engine", "engine", j.Family.Remote.Engine, "address", j.Server.Address, "name", o.Name, "reason", err)
-			}
+			c.dropFrom(ctx, j, o.Name)
 		}
 		removeIndex(index)
 		return err
@@ -114,6 +112,13 @@ func (c *coordinator) begin(ctx context.Context, j Job, number int) (e *entrant,
 		e, err = u.enter(ctx, p, o, number)
 	}
 	return e, leave, err
+}
+
+// dropFrom removes from the engine of j what was built there under name.
+func (c *coordinator) dropFrom(ctx context.Context, j Job, name string) {
+	if err := j.Server.drop(ctx, j.Family, name); err != nil {
+		c.Log.Warn("could not remove the index from the engine", "engine", j.Family.Remote.Engine, "address", j.Server.Address, "name", name, "reason", err)
+	}
 }
 
 // underway is a job that is being done.

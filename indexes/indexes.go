@@ -63,6 +63,10 @@ type Updater interface {
 	Remove(ids []int32) error
 }
 
+// Maintainer is an [Updater] that has work to do once after several changes: what they cost is more than themselves.
+// Maintain must not run while a search or a change does.
+type Maintainer interface{ Maintain() error }
+
 // BuildInput is what an index is built from.
 type BuildInput struct {
 	// Vectors are the base; an answer's ID is a row number of it. The memory stays the caller's, and

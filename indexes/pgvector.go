@@ -14,6 +14,9 @@ import (
 // pgvectorDeadline is how long one search may take.
 const pgvectorDeadline = 10 * time.Second
 
+// pgvectorChange is how long one change of a table, or vacuuming it, may take.
+const pgvectorChange = 10 * time.Minute
+
 const pgvectorDoc = " It is in a PostgreSQL with the extension pgvector (any from 13 on, with pgvector 0.5 or later), in a table with an integer key and a vector, whose name begins with annbench_ and which is dropped after the measurement. " +
 	"Vectors come by COPY in binary form, the index is made after them, a search is a prepared statement on a connection of its own, planned once. " +
 	"The seed is the server's own, so it has no effect."
@@ -32,6 +35,10 @@ func pgvectorFamilies() []*Family {
 		Name: "maintenance_work_mem", Kind: Int, Default: 0, Min: 0, Max: 1 << 20, Scale: Fixed,
 		Doc: "memory for making the index, in MB; 0 is what the server has set (64 by its own default). Where the graph does not fit the server says so, in a warning on the record, and takes several times longer",
 	}
+	vacuum := Param{
+		Name: "vacuum", Kind: Word, Default: string(pgvector.ByServer), Words: []string{string(pgvector.ByServer), string(pgvector.ByUpdate), string(pgvector.Never)}, Scale: Fixed,
+		Doc: "who clears away what removed vectors leave in table and index: server, its autovacuum when it sees fit; update, a VACUUM after the changes of each step, whose time is that of the update; never, nobody",
+	}
 	iterative := func(words ...string) Param {
 		return Param{
 			Name: "iterative_scan", Kind: Word, Default: "off", Words: words,
@@ -44,7 +51,7 @@ func pgvectorFamilies() []*Family {
 			Doc:   "Exact search in PostgreSQL, by a scan of the whole table." + pgvectorDoc,
 			Exact: true,
 			Work:  scanWork,
-			Build: []Param{storage},
+			Build: []Param{storage, vacuum},
 			Search: []Param{
 				{Name: "workers", Kind: Int, Default: 0, Min: 0, Max: 64, Scale: Fixed, Doc: "processes that help the server with one search, where the table is large enough for it and the server allows it"},
 			},
@@ -55,7 +62,7 @@ func pgvectorFamilies() []*Family {
 			Random: true,
 			Build: []Param{
 				{Name: "lists", Kind: Int, Default: 100, Min: 1, Max: 32768, Scale: PowersOfTwo, Grows: 0.5, Doc: "cells; pgvector's documentation advises n/1000 up to a million vectors"},
-				typ, storage, memory,
+				typ, storage, memory, vacuum,
 			},
 			Search: []Param{
 				{Name: "probes", Kind: Int, Default: 1, Min: 1, Max: 32768, Doc: "lists that a query scans (1 is pgvector's own default)"},
@@ -75,7 +82,7 @@ func pgvectorFamilies() []*Family {
 			Build: []Param{
 				{Name: "m", Kind: Int, Default: 16, Min: 2, Max: 100, Doc: "links a vector on each upper layer; the lowest layer has twice as many"},
 				{Name: "ef_construction", Kind: Int, Default: 64, Min: 4, Max: 1000, Doc: "candidates kept while a vector's links are chosen: at least twice m"},
-				typ, storage, memory,
+				typ, storage, memory, vacuum,
 			},
 			Search: []Param{
 				{Name: "ef_search", Kind: Int, Default: 40, Min: 1, Max: pgvector.MaxEf, Doc: "candidates that a search keeps, and the most that it answers with, so that fewer than k mean k, unless iterative_scan is on (40 is pgvector's own default)"},
@@ -95,6 +102,7 @@ func pgvectorFamilies() []*Family {
 	for _, f := range families {
 		f.Library, f.Remote = "pgvector", &Remote{Engine: "pgvector", Drop: pgvector.Drop}
 		f.Metrics, f.Filters = []vec.Metric{vec.L2, vec.Cosine, vec.InnerProduct}, true
+		f.Updates = UpdatesByMarking // until what was removed is vacuumed
 		f.Fits = func(n, dim int, p Params) error { return pgvectorFits(pgvectorTable(f, n, dim, p), p) }
 		f.Bytes = func(n, dim int, p Params) int64 {
 			t := pgvectorTable(f, n, dim, p)
@@ -112,7 +120,7 @@ func pgvectorFamilies() []*Family {
 
 // pgvectorTable is the table that a family makes of n vectors under settings.
 func pgvectorTable(f *Family, n, dim int, p Params) pgvector.Table {
-	t := pgvector.Table{Rows: n, Dim: dim, Type: pgvector.Vector, Storage: pgvector.Storage(p.Word("storage")), Kind: pgvector.None}
+	t := pgvector.Table{Rows: n, Dim: dim, Type: pgvector.Vector, Storage: pgvector.Storage(p.Word("storage")), Vacuum: pgvector.Vacuum(p.Word("vacuum")), Kind: pgvector.None}
 	switch f.Name {
 	case "hnsw-pgvector":
 		t.Kind = pgvector.HNSW
@@ -175,6 +183,8 @@ type inPgvector struct {
 	table    pgvector.Table
 	searcher *pgvector.Searcher // nil once closed
 	refers   reference
+	living   *vec.Set // nil until the first change
+	given    int64    // IDs that were given out
 }
 
 func openPgvector(ctx context.Context, f *Family, in BuildInput) (Index, error) {
@@ -196,7 +206,7 @@ func openPgvector(ctx context.Context, f *Family, in BuildInput) (Index, error) 
 	if err != nil {
 		return fail(err)
 	}
-	return &inPgvector{family: f, server: s, table: t, searcher: x, refers: refer(f, in)}, nil
+	return &inPgvector{family: f, server: s, table: t, searcher: x, refers: refer(f, in), given: int64(t.Rows)}, nil
 }
 
 func loadPgvector(path string, f *Family, in BuildInput) (Index, error) {
@@ -216,7 +226,7 @@ func loadPgvector(path string, f *Family, in BuildInput) (Index, error) {
 	if err != nil {
 		return nil, loadError(path, f, err)
 	}
-	return &inPgvector{family: f, server: s, table: t, searcher: x, refers: r}, nil
+	return &inPgvector{family: f, server: s, table: t, searcher: x, refers: r, given: int64(t.Rows)}, nil
 }
 
 // Search implements [Index]. Each search at once has a connection of its own.
@@ -241,6 +251,82 @@ func (x *inPgvector) SearchAmong(dst []vec.Neighbor, q []float32, k int, among *
 	}
 	found, err := x.searcher.SearchAmong(dst, q, k, among)
 	return found, x.failed("searching", err)
+}
+
+// Add implements [Updater].
+func (x *inPgvector) Add(more vec.Matrix) error {
+	if x.searcher == nil {
+		return errClosed(x.family)
+	}
+	if err := addable(x.family, x.table.Dim, x.given, more); err != nil || more.Rows == 0 {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), pgvectorChange, fmt.Errorf("not done within %v", pgvectorChange))
+	defer cancel()
+	if err := x.searcher.Add(ctx, more); err != nil {
+		return x.failed("adding to", err)
+	}
+	x.changing()
+	x.living.Grow(int(x.given) + more.Rows)
+	for range more.Rows {
+		x.living.Add(int32(x.given))
+		x.given++
+	}
+	return nil
+}
+
+// Remove implements [Updater].
+func (x *inPgvector) Remove(ids []int32) error {
+	if x.searcher == nil {
+		return errClosed(x.family)
+	}
+	x.changing()
+	gone := vec.NewSet(int(x.given))
+	for _, id := range ids {
+		if !x.living.Has(id) {
+			return errNotThere(x.family, id)
+		}
+		if gone.Has(id) {
+			return errTwice(x.family, id)
+		}
+		gone.Add(id)
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), pgvectorChange, fmt.Errorf("not done within %v", pgvectorChange))
+	defer cancel()
+	if err := x.searcher.Remove(ctx, ids); err != nil {
+		return x.failed("removing from", err)
+	}
+	for _, id := range ids {
+		x.living.Remove(id)
+	}
+	return nil
+}
+
+// changing makes living, before the first change.
+func (x *inPgvector) changing() {
+	if x.living != nil {
+		return
+	}
+	x.living = vec.NewSet(int(x.given))
+	for id := range int32(x.given) {
+		x.living.Add(id)
+	}
+}
+
+// Maintain implements [Maintainer].
+func (x *inPgvector) Maintain() error {
+	if x.searcher == nil {
+		return errClosed(x.family)
+	}
+	if x.table.Vacuum != pgvector.ByUpdate {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), pgvectorChange, fmt.Errorf("not done within %v", pgvectorChange))
+	defer cancel()
+	return x.failed("vacuuming", x.searcher.Vacuum(ctx))
 }
 
 // failed says of which family err is, and what was being done.
@@ -284,6 +370,9 @@ func (x *inPgvector) Check(context.Context) (string, error) { return "", nil }
 func (x *inPgvector) Save(path string) error {
 	if x.searcher == nil {
 		return errClosed(x.family)
+	}
+	if x.living != nil {
+		return fmt.Errorf("saving %s: vectors were added or removed: a reference to the table does not say which are left", x.family.Name)
 	}
 	return saveReference(path, x.refers)
 }

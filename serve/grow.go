@@ -117,6 +117,8 @@ func (p *Point) fixed() string {
 		return p.stuck.Error()
 	case err != nil:
 		return err.Error()
+	case f.Remote != nil:
+		return fmt.Sprintf("indexes of %s are in a server, which would keep what is added beside what is written here", p.Cell.Family)
 	case f.Updates == "" || !updates:
 		return fmt.Sprintf("indexes of %s cannot change: new items are found by it once it is built again", p.Cell.Family)
 	}

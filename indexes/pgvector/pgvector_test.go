@@ -187,6 +187,91 @@ func TestSearchAmong(t *testing.T) {
 	})
 }
 
+// What is added is found, what is removed is not, a change that fails leaves everything as it was, and VACUUM makes the room
+// of deleted rows free.
+func TestChanges(t *testing.T) {
+	const dim = 8
+	all := gaussian(900, dim, 1)
+	each(t, func(t *testing.T, s *Server) {
+		for _, kind := range kinds {
+			t.Run(string(kind.kind), func(t *testing.T) {
+				table := Table{Name: newTable(t, s), Rows: 600, Dim: dim, Metric: vec.Cosine, Type: Vector, Storage: Plain, Kind: kind.kind, Options: kind.options, Vacuum: ByUpdate}
+				if err := s.Build(t.Context(), &table, all.Slice(0, 600), func(string) {}); err != nil {
+					t.Fatal(err)
+				}
+				x, err := s.NewSearcher(t.Context(), table, Settings{Ef: 100, Probes: 10}, 2, 5*time.Minute)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer x.Close()
+				nearest := func(row int) int32 {
+					t.Helper()
+					got, err := x.Search(nil, all.Row(row), 1)
+					if err != nil || len(got) != 1 {
+						t.Fatalf("%v, %v", got, err)
+					}
+					return got[0].ID
+				}
+				if err := x.Add(t.Context(), all.Slice(600, 900)); err != nil {
+					t.Fatal(err)
+				}
+				if got := nearest(755); got != 755 {
+					t.Errorf("the nearest of vector 755, which was added, is %d", got)
+				}
+				if err := x.Remove(t.Context(), []int32{5, 900}); err == nil || !strings.Contains(err.Error(), "1 of the 2 rows") {
+					t.Errorf("removing what is not there: %v", err)
+				}
+				if got := nearest(5); got != 5 {
+					t.Errorf("the nearest of vector 5 is %d after a removal that failed", got)
+				}
+				bad := vec.NewMatrix(2, dim)
+				bad.Data[dim] = float32(math.NaN())
+				if err := x.Add(t.Context(), bad); err == nil {
+					t.Error("a NaN was added")
+				}
+				gone := make([]int32, 400)
+				for i := range gone {
+					gone[i] = int32(2 * i)
+				}
+				before, err := s.Sizes(t.Context(), &table)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := x.Remove(t.Context(), gone); err != nil {
+					t.Fatal(err)
+				}
+				if got := nearest(754); got == 754 {
+					t.Error("754 was answered, which was removed")
+				}
+				if err := x.Vacuum(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				// As many go where they were.
+				if err := x.Add(t.Context(), all.Slice(0, 400)); err != nil {
+					t.Fatal(err)
+				}
+				if got := nearest(120); got != 900+120 {
+					t.Errorf("the nearest of vector 120, which was added again, is %d", got)
+				}
+				after, err := s.Sizes(t.Context(), &table)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if after.Heap > before.Heap+2*8192 {
+					t.Errorf("the table grew from %d to %d bytes", before.Heap, after.Heap)
+				}
+				// A vector of length 0 has no angle, and is a right answer of a scan.
+				if err := x.Add(t.Context(), vec.NewMatrix(1, dim)); err != nil {
+					t.Fatal(err)
+				}
+				if got, err := x.Search(nil, all.Row(1), 2000); err != nil || kind.kind == None && (len(got) != 901 || !slices.ContainsFunc(got, func(n vec.Neighbor) bool { return n.ID == 1300 && n.Dist == 1 })) {
+					t.Errorf("%d answers, %v", len(got), err)
+				}
+			})
+		}
+	})
+}
+
 // The bits of a set are numbered as get_bit numbers those of a bytea.
 func TestSetForm(t *testing.T) {
 	set := vec.NewSet(70)

@@ -50,6 +50,8 @@ type Searcher struct {
 	server   *Server
 	table    Table
 	zeros    bool // the table holds vectors of length 0, whose angle to others is not defined
+	given    int  // numbers that rows have been given
+	living   int  // rows that are there
 	deadline time.Duration
 	settings Settings
 
@@ -81,7 +83,7 @@ func (s *Server) NewSearcher(ctx context.Context, t Table, settings Settings, co
 	if err := t.check(); err != nil {
 		return nil, err
 	}
-	x := &Searcher{server: s, table: t, deadline: deadline}
+	x := &Searcher{server: s, table: t, deadline: deadline, given: t.Rows, living: t.Rows}
 	if err := x.Tune(settings); err != nil {
 		return nil, err
 	}
@@ -214,7 +216,7 @@ func (x *Searcher) take(ctx context.Context, a asking) (*session, error) {
 		return nil, ErrClosed
 	}
 	x.forget()
-	want := x.settings.For(a.k, x.table.Rows)
+	want := x.settings.For(a.k, x.living)
 	last := len(x.idle) - 1
 	if last < 0 {
 		x.mu.Unlock()
@@ -404,7 +406,7 @@ func (x *Searcher) run(ctx context.Context, one *session, dst []vec.Neighbor, q 
 	}
 	values := [][]byte{one.query}
 	if a.filtered {
-		one.passing = appendSet(one.passing[:0], among, x.table.Rows)
+		one.passing = appendSet(one.passing[:0], among, x.given)
 		values = append(values, one.passing)
 	}
 	reader := one.ExecPrepared(ctx, one.prepared[a], values, binary, binary)

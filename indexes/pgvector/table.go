@@ -63,6 +63,16 @@ func PlainDims(t Type) int {
 	return 2000
 }
 
+// Vacuum says who removes what deleted rows leave behind.
+type Vacuum string
+
+// The kinds of vacuuming.
+const (
+	ByServer Vacuum = "server" // the server, when it sees fit (autovacuum)
+	ByUpdate Vacuum = "update" // whoever changes the table, by [Searcher.Vacuum]; autovacuum is off
+	Never    Vacuum = "never"  // nobody; autovacuum is off
+)
+
 // Table is what this package keeps on a server under one name, and what it is made of.
 type Table struct {
 	Name    string // of the table; beside it stand NAME_index and NAME_wire
@@ -72,6 +82,7 @@ type Table struct {
 	Type    Type
 	Storage Storage
 	Kind    Kind
+	Vacuum  Vacuum // empty is [ByServer]
 	// Options of the index by name, as pgvector has them: m and ef_construction, or lists.
 	Options []Option
 	Workers int // processes that may help the server with building an index
@@ -162,28 +173,35 @@ func (s *Server) Build(ctx context.Context, t *Table, vectors vec.Matrix, phase 
 // fill makes the table and brings the vectors in, in one transaction: an import that breaks off leaves
 // nothing behind.
 func (s *Server) fill(ctx context.Context, c *conn, t *Table, vectors vec.Matrix) error {
-	create := "BEGIN"
+	create, with := "BEGIN", ""
+	if t.Vacuum == ByUpdate || t.Vacuum == Never {
+		with = " WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off)"
+	}
 	for _, name := range []string{t.Name, t.wire()} {
-		create += fmt.Sprintf("; CREATE TABLE %[1]s (id integer PRIMARY KEY, embedding %[2]s(%[3]d) NOT NULL); ALTER TABLE %[1]s ALTER COLUMN embedding SET STORAGE %[4]s",
-			ident(name), t.Type, t.Dim, t.Storage)
+		create += fmt.Sprintf("; CREATE TABLE %[1]s (id integer PRIMARY KEY, embedding %[2]s(%[3]d) NOT NULL)%[5]s; ALTER TABLE %[1]s ALTER COLUMN embedding SET STORAGE %[4]s",
+			ident(name), t.Type, t.Dim, t.Storage, with)
 	}
 	if _, err := c.query(ctx, create); err != nil {
 		return err
 	}
-	bring := s.copyIn
-	if s.oneSession { // PGlite ends the connection at a COPY
-		bring = s.insert
-	}
-	if err := bring(ctx, c, t, vectors); err != nil {
+	if err := s.bring(ctx, c, t, vectors, 0); err != nil {
 		return err
 	}
 	_, err := c.query(ctx, "COMMIT")
 	return err
 }
 
+// bring brings vectors in, numbered from first on.
+func (s *Server) bring(ctx context.Context, c *conn, t *Table, vectors vec.Matrix, first int) error {
+	if s.oneSession { // PGlite ends the connection at a COPY
+		return s.insert(ctx, c, t, vectors, first)
+	}
+	return s.copyIn(ctx, c, t, vectors, first)
+}
+
 // copyIn streams the vectors in PostgreSQL's binary form.
-func (s *Server) copyIn(ctx context.Context, c *conn, t *Table, vectors vec.Matrix) error {
-	in := &copyReader{vectors: vectors, kind: t.Type}
+func (s *Server) copyIn(ctx context.Context, c *conn, t *Table, vectors vec.Matrix, first int) error {
+	in := &copyReader{vectors: vectors, kind: t.Type, first: first}
 	tag, err := c.CopyFrom(ctx, in, "COPY "+ident(t.Name)+" (id, embedding) FROM STDIN (FORMAT binary)")
 	if in.err != nil {
 		return in.err
@@ -191,8 +209,8 @@ func (s *Server) copyIn(ctx context.Context, c *conn, t *Table, vectors vec.Matr
 	if err != nil {
 		return s.failed(ctx, err)
 	}
-	if n := tag.RowsAffected(); n != int64(t.Rows) {
-		return fmt.Errorf("the server took %d of %d vectors", n, t.Rows)
+	if n := tag.RowsAffected(); n != int64(vectors.Rows) {
+		return fmt.Errorf("the server took %d of %d vectors", n, vectors.Rows)
 	}
 	return nil
 }
@@ -201,6 +219,7 @@ func (s *Server) copyIn(ctx context.Context, c *conn, t *Table, vectors vec.Matr
 type copyReader struct {
 	vectors vec.Matrix
 	kind    Type
+	first   int // number of the first row
 	row     int // that comes next; -1 before the header comes once begun
 	begun   bool
 	ended   bool
@@ -221,7 +240,7 @@ func (r *copyReader) Read(p []byte) (int, error) {
 			r.scratch = append(r.scratch, copySignature...)
 		case r.row < r.vectors.Rows:
 			r.scratch = append(r.scratch, 0, 2, 0, 0, 0, 4)
-			r.scratch = appendUint32(r.scratch, uint32(r.row))
+			r.scratch = appendUint32(r.scratch, uint32(r.first+r.row))
 			r.scratch = appendUint32(r.scratch, uint32(wireSize(r.kind, r.vectors.Dim)))
 			var err error
 			if r.scratch, err = appendVector(r.scratch, r.kind, r.vectors.Row(r.row)); err != nil {
@@ -249,7 +268,7 @@ const (
 )
 
 // insert brings the vectors in by statements of several rows, for servers without COPY.
-func (s *Server) insert(ctx context.Context, c *conn, t *Table, vectors vec.Matrix) error {
+func (s *Server) insert(ctx context.Context, c *conn, t *Table, vectors vec.Matrix, first int) error {
 	many := max(1, min(insertRows, insertBytes/wireSize(t.Type, t.Dim), vectors.Rows))
 	prepared := 0 // rows of the statement that stands
 	name := ""
@@ -268,7 +287,7 @@ func (s *Server) insert(ctx context.Context, c *conn, t *Table, vectors vec.Matr
 			if err != nil {
 				return fmt.Errorf("vector %d: %w", i, err)
 			}
-			values = append(values, appendUint32(nil, uint32(i)), v)
+			values = append(values, appendUint32(nil, uint32(first+i)), v)
 		}
 		result := c.ExecPrepared(ctx, name, values, binary, nil).Read()
 		if result.Err != nil {

@@ -9,7 +9,7 @@ import (
 	"annbench/reports/say"
 )
 
-// Churn are the pictures of a runbook: recall, time of a query, cost of the changes and memory by step, a line for each
+// Churn are the pictures of a runbook: recall, time of a query, cost of the changes, memory and size on disk by step, a line for each
 // family; dashed where it was built anew.
 func Churn(c *judge.Churned) []Picture {
 	var out []Picture
@@ -21,6 +21,7 @@ func Churn(c *judge.Churned) []Picture {
 		{"churn-query", "Processor time of a query", metric.CPU, logarithmic},
 		{"churn-update", "Changes, or building anew, by step", metric.UpdateCPU, logarithmic},
 		{"churn-memory", "Memory, by step", metric.Resident, logarithmic},
+		{"churn-disk", "Size on disk, by step", metric.Serialized, logarithmic},
 	} {
 		info, _ := metric.Lookup(p.name)
 		f := &plotFigure{

@@ -91,7 +91,11 @@ func churnedOf(t Terms, runbook string, rows []*Row) Churned {
 				l.mean += v.Median
 				l.Recall = append(l.Recall, v.Median)
 			}
-			if v, ok := row.Value(metric.CPU); ok {
+			v, ok := row.Value(metric.CPU)
+			if !ok { // of a server's: its settings are compared with each other alone
+				v, ok = row.Value(metric.Mean)
+			}
+			if ok {
 				l.cost += v.Median
 				timed++
 			}
@@ -169,15 +173,30 @@ func (l *ChurnLine) Worst(name string, least bool) (worst float64, ok bool) {
 	return worst, ok
 }
 
+// updateCost is the quantity that says what changes and builds cost: processor time, or wall time where that is not known, as
+// of a server elsewhere.
+func (l *ChurnLine) updateCost() string {
+	if _, ok := l.At(0, metric.UpdateCPU); ok {
+		return metric.UpdateCPU
+	}
+	return metric.UpdateWall
+}
+
+// Walled says that updates and builds are in wall time, since the processor time is not known.
+func (l *ChurnLine) Walled() bool {
+	_, known := l.At(0, metric.UpdateWall)
+	return known && l.updateCost() == metric.UpdateWall
+}
+
 // UpdateEach is the processor time of an update, a vector that was added or removed: the median over the searches, the
-// first left out; ok is false of an index that was built anew.
+// first left out; ok is false of an index that was built anew. It is wall time where [ChurnLine.Walled].
 func (l *ChurnLine) UpdateEach() (seconds float64, ok bool) {
 	if l.Rebuild > 0 {
 		return 0, false
 	}
 	var each []float64
 	for at := range l.Rows[min(1, len(l.Rows)):] {
-		cpu, ok := l.At(at+1, metric.UpdateCPU)
+		cpu, ok := l.At(at+1, l.updateCost())
 		n, counted := l.At(at+1, metric.Updated)
 		if ok && counted && n > 0 {
 			each = append(each, cpu/n)
@@ -189,8 +208,9 @@ func (l *ChurnLine) UpdateEach() (seconds float64, ok bool) {
 	return metric.Median(each), true
 }
 
-// BuildCPU is the processor time of building anew: that of the first search, which is in every line.
-func (l *ChurnLine) BuildCPU() (float64, bool) { return l.At(0, metric.UpdateCPU) }
+// BuildCPU is the processor time of building anew: that of the first search, which is in every line. It is wall time where
+// [ChurnLine.Walled].
+func (l *ChurnLine) BuildCPU() (float64, bool) { return l.At(0, l.updateCost()) }
 
 // Pays is up to which share of the vectors may change before building the same index anew is cheaper than changing it.
 func (l *ChurnLine) Pays() (share float64, ok bool) {

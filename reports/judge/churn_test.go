@@ -46,6 +46,16 @@ func TestChurned(t *testing.T) {
 	if share, ok := hnsw.Pays(); !ok || share < 0.266 || share > 0.267 {
 		t.Errorf("pays until %v, %v", share, ok)
 	}
+	if hnsw.Walled() {
+		t.Error("processor time is known, and is called wall time")
+	}
+	for _, row := range hnsw.Rows { // of a server elsewhere wall time alone is known
+		v, _ := row.Value(metric.UpdateCPU)
+		row.values[metric.UpdateWall], row.values[metric.UpdateCPU] = v, Value{}
+	}
+	if each, ok := hnsw.UpdateEach(); !ok || each < 0.2999 || each > 0.3001 || !hnsw.Walled() {
+		t.Errorf("a change takes %v, %v, wall time: %v", each, ok, hnsw.Walled())
+	}
 	if _, ok := flat.UpdateEach(); ok {
 		t.Error("what is built anew has a cost of changes")
 	}

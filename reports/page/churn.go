@@ -30,7 +30,7 @@ func (d *pageData) churn() {
 		c := &all[i]
 		b := churnBlock{
 			Runbook: say.Clean(c.Runbook), Terms: say.Plural(len(c.Steps), "search", "searches"), Advice: say.ChurnAdvice(c),
-			Columns: []string{"recall, first", "last", "least", "query CPU, first", "last", "a change", "building anew", "memory, first", "last", "stale, at most", "p99 while it changes"},
+			Columns: []string{"recall, first", "last", "least", "query CPU, first", "last", "a change", "building anew", "memory, first", "last", "on disk, first", "last", "stale, at most", "p99 while it changes"},
 		}
 		for _, p := range draw.Churn(c) {
 			b.Pictures = append(b.Pictures, template.HTML(p.HTML(d.class, d.hue)))
@@ -52,14 +52,14 @@ func (d *pageData) churn() {
 			put(last, ok, say.Ratio)
 			least, ok := l.Worst(metric.Recall, true)
 			put(least, ok, say.Ratio)
-			first, last, ok = l.Ends(metric.CPU)
-			put(first, ok, seconds)
-			put(last, ok, seconds)
-			each, ok := l.UpdateEach()
-			put(each, ok, seconds)
-			build, ok := l.BuildCPU()
-			put(build, ok, seconds)
+			atFirst, atLast := say.ChurnQuery(l)
+			each, changed := l.UpdateEach()
+			build, built := l.BuildCPU()
+			row.Cells = append(row.Cells, atFirst, atLast, say.ChurnCost(l, each, changed), say.ChurnCost(l, build, built))
 			first, last, ok = l.Ends(metric.Resident)
+			put(first, ok, bytes)
+			put(last, ok, bytes)
+			first, last, ok = l.Ends(metric.Serialized)
 			put(first, ok, bytes)
 			put(last, ok, bytes)
 			stale, ok := l.Worst(metric.Stale, false)

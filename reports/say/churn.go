@@ -26,6 +26,34 @@ func ChurnShort(l *judge.ChurnLine) string {
 	return fmt.Sprintf("%s, anew / %d", l.Family, l.Rebuild)
 }
 
+// wall marks a time that is not processor time.
+const wall = " (wall)"
+
+// ChurnQuery is the processor time of a query at the first search and at the last; of an index in a server, of which it is
+// not known, the median latency, marked as that.
+func ChurnQuery(l *judge.ChurnLine) (first, last string) {
+	name, mark := metric.CPU, ""
+	if _, _, ok := l.Ends(name); !ok {
+		name, mark = metric.P50, wall
+	}
+	a, b, ok := l.Ends(name)
+	if !ok {
+		return Missing, Missing
+	}
+	return Format(metric.Seconds, a) + mark, Format(metric.Seconds, b) + mark
+}
+
+// ChurnCost is a time of [judge.ChurnLine.UpdateEach] or [judge.ChurnLine.BuildCPU], marked where it is wall time.
+func ChurnCost(l *judge.ChurnLine, seconds float64, ok bool) string {
+	switch {
+	case !ok:
+		return Missing
+	case l.Walled():
+		return Format(metric.Seconds, seconds) + wall
+	}
+	return Format(metric.Seconds, seconds)
+}
+
 // wornOut is a fall of recall from the first search to the last that is worth a word.
 const wornOut = 0.02
 
@@ -50,7 +78,7 @@ func ChurnAdvice(c *judge.Churned) []string {
 		if each, ok := l.UpdateEach(); ok {
 			build, _ := l.BuildCPU()
 			share, _ := l.Pays()
-			text += fmt.Sprintf(" A change takes %s, building anew %s:", Format(metric.Seconds, each), Format(metric.Seconds, build))
+			text += fmt.Sprintf(" A change takes %s, building anew %s:", ChurnCost(l, each, true), ChurnCost(l, build, true))
 			if share >= 2 {
 				text += " changing is cheaper even where every vector is replaced."
 			} else {
@@ -59,6 +87,9 @@ func ChurnAdvice(c *judge.Churned) []string {
 		}
 		if first, last, ok := l.Ends(metric.Resident); ok && first > 0 && last > 1.25*first {
 			text += fmt.Sprintf(" Its memory grows from %s to %s.", Format(metric.Bytes, first), Format(metric.Bytes, last))
+		}
+		if first, last, ok := l.Ends(metric.Serialized); ok && first > 0 && last > 1.25*first {
+			text += fmt.Sprintf(" On the disk it grows from %s to %s.", Format(metric.Bytes, first), Format(metric.Bytes, last))
 		}
 		if text != "" {
 			out = append(out, text)
@@ -69,7 +100,7 @@ func ChurnAdvice(c *judge.Churned) []string {
 		l := &c.Lines[i]
 		build, ok := l.BuildCPU()
 		first, _ := l.At(0, metric.Recall)
-		if !ok || first < judge.Target || l.Rebuild == 0 {
+		if !ok || first < judge.Target || l.Rebuild == 0 || l.Walled() {
 			continue
 		}
 		if cheapest == nil {

@@ -19,7 +19,7 @@ func Churn(w io.Writer, r *judge.Report, _ Options) error {
 	for i := range all {
 		c := &all[i]
 		fmt.Fprintf(w, "%s (%s, k = %d): %s\n", say.Clean(c.Runbook), c.Terms.Metric, c.Terms.K, say.Plural(len(c.Steps), "search", "searches"))
-		fmt.Fprintf(w, "  %-40s %-16s %7s %-20s %10s %-22s %7s %10s\n", "family", "recall", "least", "CPU a query", "a change", "memory", "stale", "during p99")
+		fmt.Fprintf(w, "  %-40s %-16s %7s %-20s %10s %-22s %-22s %7s %10s\n", "family", "recall", "least", "CPU a query", "a change", "memory", "on disk", "stale", "during p99")
 		for j := range c.Lines {
 			l := &c.Lines[j]
 			ends := func(name string, format func(float64) string) string {
@@ -39,13 +39,14 @@ func Churn(w io.Writer, r *judge.Report, _ Options) error {
 				}
 				return format(v)
 			}
-			each := say.Missing
-			if v, ok := l.UpdateEach(); ok {
-				each = say.Format(metric.Seconds, v)
+			query := say.Missing
+			if first, last := say.ChurnQuery(l); first != say.Missing {
+				query = first + " → " + last
 			}
-			_, err := fmt.Fprintf(w, "  %-40s %-16s %7s %-20s %10s %-22s %7s %10s\n", say.ChurnLine(l),
-				ends(metric.Recall, say.Ratio), worst(metric.Recall, true, say.Ratio), ends(metric.CPU, unit(metric.Seconds)), each,
-				ends(metric.Resident, unit(metric.Bytes)), worst(metric.Stale, false, say.Share), worst(metric.DuringP99, false, unit(metric.Seconds)))
+			each, ok := l.UpdateEach()
+			_, err := fmt.Fprintf(w, "  %-40s %-16s %7s %-20s %10s %-22s %-22s %7s %10s\n", say.ChurnLine(l),
+				ends(metric.Recall, say.Ratio), worst(metric.Recall, true, say.Ratio), query, say.ChurnCost(l, each, ok),
+				ends(metric.Resident, unit(metric.Bytes)), ends(metric.Serialized, unit(metric.Bytes)), worst(metric.Stale, false, say.Share), worst(metric.DuringP99, false, unit(metric.Seconds)))
 			if err != nil {
 				return err
 			}
