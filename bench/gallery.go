@@ -11,6 +11,7 @@ import (
 	"annbench/bench/dataset/collection"
 	"annbench/bench/record"
 	"annbench/internal/atomicfile"
+	"annbench/internal/seal"
 )
 
 // shown is how many of a query's exact neighbours the gallery has.
@@ -100,7 +101,7 @@ func (c *coordinator) writeGallery(ctx context.Context) error {
 		known(&item, c.set, c.set.BaseAttributes(), int(id))
 		g.Base[id] = item
 	}
-	return atomicfile.WriteJSON(filepath.Join(c.Out, record.GalleryFile), g)
+	return seal.WriteJSON(filepath.Join(c.Out, record.GalleryFile), g)
 }
 
 // picks chooses the queries to show, by the exact neighbours under the sweep's first metric and the

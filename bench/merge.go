@@ -16,6 +16,7 @@ import (
 
 	"annbench/bench/record"
 	"annbench/internal/atomicfile"
+	"annbench/internal/seal"
 )
 
 // Merged is what [Merge] did.
@@ -183,7 +184,7 @@ func writeMerged(ctx context.Context, out string, all []*record.Results, ordered
 	}
 	for _, r := range all {
 		if r.Map != nil {
-			if err := atomicfile.WriteJSON(filepath.Join(out, record.MapFile), r.Map); err != nil {
+			if err := seal.WriteJSON(filepath.Join(out, record.MapFile), r.Map); err != nil {
 				return err
 			}
 			break
@@ -199,7 +200,7 @@ func writeMerged(ctx context.Context, out string, all []*record.Results, ordered
 			return err
 		}
 	}
-	if err := atomicfile.WriteJSON(filepath.Join(out, record.DatasetFile), dataset); err != nil {
+	if err := seal.WriteJSON(filepath.Join(out, record.DatasetFile), dataset); err != nil {
 		return err
 	}
 	if err := held.Held(); err != nil {
@@ -329,7 +330,7 @@ func mergeGalleries(out string, all []*record.Results) error {
 	if g == nil {
 		return nil
 	}
-	return atomicfile.WriteJSON(filepath.Join(out, record.GalleryFile), g)
+	return seal.WriteJSON(filepath.Join(out, record.GalleryFile), g)
 }
 
 // difference names what keeps numbers of two environments from being compared, or nothing.

@@ -23,6 +23,7 @@ import (
 	"annbench/indexes"
 	"annbench/indexes/vec"
 	"annbench/internal/atomicfile"
+	"annbench/internal/seal"
 )
 
 // Run measures a sweep on a data set, into a results folder.
@@ -107,7 +108,7 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 	if err := atomicfile.WriteJSON(filepath.Join(r.Out, record.PlanFile), []record.Planned{r.planned(c.set.Digest, plan)}); err != nil {
 		return sum, err
 	}
-	if err := atomicfile.WriteJSON(filepath.Join(r.Out, record.DatasetFile), r.Dataset); err != nil {
+	if err := seal.WriteJSON(filepath.Join(r.Out, record.DatasetFile), r.Dataset); err != nil {
 		return sum, err
 	}
 	if note := r.Dataset.Embedding.Flattering(); note != "" {
@@ -121,7 +122,7 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 		return sum, err // the folder is another's now
 	}
 	// What was measured can be looked at, however the run ended.
-	if e := atomicfile.WriteJSON(filepath.Join(r.Out, record.DatasetFile), r.Dataset); e != nil {
+	if e := seal.WriteJSON(filepath.Join(r.Out, record.DatasetFile), r.Dataset); e != nil {
 		return sum, errors.Join(err, e)
 	}
 	if e := c.writeGallery(context.WithoutCancel(ctx)); e != nil {
@@ -249,7 +250,7 @@ func (r *Run) describe(set *dataset.Set) (err error) {
 	d := &r.Dataset
 	// The difficulty takes seconds to find, so a run that goes on takes it from before.
 	var before record.Dataset
-	if atomicfile.ReadJSON(filepath.Join(r.Out, record.DatasetFile), &before) == nil && before.Digest == set.Digest {
+	if _, err := seal.ReadJSON(filepath.Join(r.Out, record.DatasetFile), &before); err == nil && before.Digest == set.Digest {
 		d.Difficulty = before.Difficulty
 	}
 	d.Digest, d.Base, d.Queries, d.Dim = set.Digest, set.Base.Rows, set.Queries.Rows, set.Base.Dim

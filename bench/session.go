@@ -16,7 +16,7 @@ import (
 	"annbench/bench/record"
 	"annbench/indexes"
 	"annbench/indexes/vec"
-	"annbench/internal/atomicfile"
+	"annbench/internal/seal"
 )
 
 // Session measures step by step: what is built, and what is tried on it, is decided by what was found before.
@@ -36,7 +36,7 @@ func (r *Run) Session(ctx context.Context) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{c: c}
-	err = atomicfile.WriteJSON(filepath.Join(r.Out, record.DatasetFile), r.Dataset)
+	err = seal.WriteJSON(filepath.Join(r.Out, record.DatasetFile), r.Dataset)
 	if err == nil {
 		err = c.set.Verify(ctx)
 	}
@@ -45,7 +45,7 @@ func (r *Run) Session(ctx context.Context) (*Session, error) {
 	}
 	r.Dataset.Warnings = sum.Warnings
 	if err == nil {
-		err = atomicfile.WriteJSON(filepath.Join(r.Out, record.DatasetFile), r.Dataset)
+		err = seal.WriteJSON(filepath.Join(r.Out, record.DatasetFile), r.Dataset)
 	}
 	if err != nil {
 		c.close()

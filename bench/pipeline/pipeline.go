@@ -33,7 +33,7 @@ import (
 	"annbench/embedder/catalog/survey"
 	"annbench/indexes"
 	"annbench/indexes/external"
-	"annbench/internal/atomicfile"
+	"annbench/internal/seal"
 )
 
 // Pipeline says where things are kept and who hears of progress. The zero value is ready.
@@ -350,7 +350,7 @@ func (p *Pipeline) DrawMap(ctx context.Context, all *collection.Collection, c pr
 		return nil, nil, err
 	}
 	path := filepath.Join(dir, record.MapFile)
-	if err := atomicfile.WriteJSON(path, m); err != nil {
+	if err := seal.WriteJSON(path, m); err != nil {
 		return nil, nil, err
 	}
 	var planes []survey.Plane
@@ -381,5 +381,5 @@ func (p *Pipeline) keepMap(ctx context.Context, all *collection.Collection, c pr
 		p.say("note: no map of the vectors: %v", err)
 		return nil
 	}
-	return atomicfile.WriteJSON(filepath.Join(out, record.MapFile), m)
+	return seal.WriteJSON(filepath.Join(out, record.MapFile), m)
 }

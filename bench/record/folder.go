@@ -12,8 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"annbench/internal/atomicfile"
 	"annbench/internal/filekind"
+	"annbench/internal/seal"
 )
 
 // The files of a results folder.
@@ -68,11 +68,11 @@ func Open(dir string) (*Results, error) {
 		}
 		return true
 	})
-	if err := atomicfile.ReadJSON(filepath.Join(dir, DatasetFile), &r.Dataset); err != nil {
+	if err := readSealed(filepath.Join(dir, DatasetFile), &r.Dataset); err != nil {
 		return nil, err
 	}
 	var g Gallery
-	switch err := atomicfile.ReadJSON(filepath.Join(dir, GalleryFile), &g); {
+	switch err := readSealed(filepath.Join(dir, GalleryFile), &g); {
 	case err == nil:
 		r.Gallery = &g
 	case !errors.Is(err, fs.ErrNotExist):
@@ -84,11 +84,21 @@ func Open(dir string) (*Results, error) {
 	return r, nil
 }
 
+// readSealed reads a file of a results folder that carries a sum of its own; those of older versions have none. It is made
+// anew by every run.
+func readSealed(path string, v any) error {
+	_, err := seal.ReadJSON(path, v)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && seal.Damage(err) {
+		return fmt.Errorf("%w; `annbench run` into this folder writes it again", err)
+	}
+	return err
+}
+
 // OpenMap reads the map in a results folder; it is nil where there is none.
 func OpenMap(dir string) (*Map, error) {
 	path := filepath.Join(dir, MapFile)
 	m := &Map{}
-	switch err := atomicfile.ReadJSON(path, m); {
+	switch err := readSealed(path, m); {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:

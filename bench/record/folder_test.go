@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"annbench/internal/seal"
 )
 
 func some(rep int) Record {
@@ -206,5 +208,35 @@ func TestTornByAPowerCut(t *testing.T) {
 		if got, err := LookAtTorn(path, torn); err != nil || got != c.want {
 			t.Errorf("%s: %+v, %v; want %+v", c.name, got, err, c.want)
 		}
+	}
+}
+
+// What a results folder says of its data set is not believed once it has changed.
+func TestChangedDataset(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, RecordsFile), some(0))
+	path := filepath.Join(dir, DatasetFile)
+	if err := seal.WriteJSON(path, Dataset{Name: "x", Digest: "d", Base: 400, Queries: 10, Dim: 8}); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Open(dir); err != nil || r.Dataset.Base != 400 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, bytes.Replace(b, []byte("400"), []byte("401"), 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), DatasetFile+" has changed since it was written") || !strings.Contains(err.Error(), "annbench run") {
+		t.Errorf("%v", err)
+	}
+	// Of an older version, without a sum.
+	if err := os.WriteFile(path, []byte(`{"name": "x", "digest": "d", "base": 401, "queries": 10, "dim": 8}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Open(dir); err != nil || r.Dataset.Base != 401 {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
