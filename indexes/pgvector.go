@@ -183,8 +183,7 @@ type inPgvector struct {
 	table    pgvector.Table
 	searcher *pgvector.Searcher // nil once closed
 	refers   reference
-	living   *vec.Set // nil until the first change
-	given    int64    // IDs that were given out
+	ids      numbering
 }
 
 func openPgvector(ctx context.Context, f *Family, in BuildInput) (Index, error) {
@@ -206,7 +205,7 @@ func openPgvector(ctx context.Context, f *Family, in BuildInput) (Index, error) 
 	if err != nil {
 		return fail(err)
 	}
-	return &inPgvector{family: f, server: s, table: t, searcher: x, refers: refer(f, in), given: int64(t.Rows)}, nil
+	return &inPgvector{family: f, server: s, table: t, searcher: x, refers: refer(f, in), ids: numbering{given: int64(t.Rows)}}, nil
 }
 
 func loadPgvector(path string, f *Family, in BuildInput) (Index, error) {
@@ -226,7 +225,7 @@ func loadPgvector(path string, f *Family, in BuildInput) (Index, error) {
 	if err != nil {
 		return nil, loadError(path, f, err)
 	}
-	return &inPgvector{family: f, server: s, table: t, searcher: x, refers: r, given: int64(t.Rows)}, nil
+	return &inPgvector{family: f, server: s, table: t, searcher: x, refers: r, ids: numbering{given: int64(t.Rows)}}, nil
 }
 
 // Search implements [Index]. Each search at once has a connection of its own.
@@ -258,7 +257,7 @@ func (x *inPgvector) Add(more vec.Matrix) error {
 	if x.searcher == nil {
 		return errClosed(x.family)
 	}
-	if err := addable(x.family, x.table.Dim, x.given, more); err != nil || more.Rows == 0 {
+	if err := addable(x.family, x.table.Dim, x.ids.given, more); err != nil || more.Rows == 0 {
 		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), pgvectorChange, fmt.Errorf("not done within %v", pgvectorChange))
@@ -266,12 +265,7 @@ func (x *inPgvector) Add(more vec.Matrix) error {
 	if err := x.searcher.Add(ctx, more); err != nil {
 		return x.failed("adding to", err)
 	}
-	x.changing()
-	x.living.Grow(int(x.given) + more.Rows)
-	for range more.Rows {
-		x.living.Add(int32(x.given))
-		x.given++
-	}
+	x.ids.add(more.Rows)
 	return nil
 }
 
@@ -280,16 +274,8 @@ func (x *inPgvector) Remove(ids []int32) error {
 	if x.searcher == nil {
 		return errClosed(x.family)
 	}
-	x.changing()
-	gone := vec.NewSet(int(x.given))
-	for _, id := range ids {
-		if !x.living.Has(id) {
-			return errNotThere(x.family, id)
-		}
-		if gone.Has(id) {
-			return errTwice(x.family, id)
-		}
-		gone.Add(id)
+	if err := x.ids.removable(x.family, ids); err != nil {
+		return err
 	}
 	if len(ids) == 0 {
 		return nil
@@ -299,21 +285,8 @@ func (x *inPgvector) Remove(ids []int32) error {
 	if err := x.searcher.Remove(ctx, ids); err != nil {
 		return x.failed("removing from", err)
 	}
-	for _, id := range ids {
-		x.living.Remove(id)
-	}
+	x.ids.remove(ids)
 	return nil
-}
-
-// changing makes living, before the first change.
-func (x *inPgvector) changing() {
-	if x.living != nil {
-		return
-	}
-	x.living = vec.NewSet(int(x.given))
-	for id := range int32(x.given) {
-		x.living.Add(id)
-	}
 }
 
 // Maintain implements [Maintainer].
@@ -371,8 +344,8 @@ func (x *inPgvector) Save(path string) error {
 	if x.searcher == nil {
 		return errClosed(x.family)
 	}
-	if x.living != nil {
-		return fmt.Errorf("saving %s: vectors were added or removed: a reference to the table does not say which are left", x.family.Name)
+	if err := x.ids.savable(x.family); err != nil {
+		return err
 	}
 	return saveReference(path, x.refers)
 }

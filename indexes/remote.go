@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"annbench/indexes/vec"
 )
 
 // Remote is what a family needs whose indexes are in a server: an engine, such as Weaviate or a
@@ -52,6 +54,72 @@ type RemoteIndex interface {
 type Footprint struct {
 	Disk int64  // bytes on the disks of all nodes, replicas and indexes included
 	From string // where the figure is from, for people: "pg_total_relation_size", "data folders of 3 nodes"
+}
+
+// numbering is what an index in an engine knows of its IDs once it changes. IDs are given out in order, and never again.
+type numbering struct {
+	given  int64
+	living *vec.Set // nil before the first change, when all that were given out live
+}
+
+// begin makes the set, before the first change.
+func (n *numbering) begin() {
+	if n.living != nil {
+		return
+	}
+	n.living = vec.NewSet(int(n.given))
+	for id := range int32(n.given) {
+		n.living.Add(id)
+	}
+}
+
+// count is how many live.
+func (n *numbering) count() int {
+	if n.living == nil {
+		return int(n.given)
+	}
+	return n.living.Len()
+}
+
+// add notes that so many were added.
+func (n *numbering) add(more int) {
+	n.begin()
+	n.living.Grow(int(n.given) + more)
+	for range more {
+		n.living.Add(int32(n.given))
+		n.given++
+	}
+}
+
+// removable reports which of the IDs cannot be removed from an index of f.
+func (n *numbering) removable(f *Family, ids []int32) error {
+	n.begin()
+	gone := vec.NewSet(int(n.given))
+	for _, id := range ids {
+		if !n.living.Has(id) {
+			return errNotThere(f, id)
+		}
+		if gone.Has(id) {
+			return errTwice(f, id)
+		}
+		gone.Add(id)
+	}
+	return nil
+}
+
+// remove notes that these were removed.
+func (n *numbering) remove(ids []int32) {
+	for _, id := range ids {
+		n.living.Remove(id)
+	}
+}
+
+// savable reports why a reference to an index of f would not do.
+func (n *numbering) savable(f *Family) error {
+	if n.living == nil {
+		return nil
+	}
+	return fmt.Errorf("saving %s: vectors were added or removed: a reference to what is in the engine does not say which are left", f.Name)
 }
 
 // reference is what the saved index of a family with an engine holds in place of an index: where that

@@ -28,6 +28,7 @@ func weaviateFamily() *Family {
 			"Vectors are spread over the shards, every shard has an index of its own, and a search asks them all. " +
 			"A build takes as many threads as the server has cores, whatever threads says.",
 		Random:  true,
+		Updates: UpdatesByMarking, // until the server has cleaned up
 		Metrics: []vec.Metric{vec.L2, vec.Cosine, vec.InnerProduct},
 		Build: []Param{
 			{Name: "index", Kind: Word, Default: "hnsw", Words: []string{"hnsw", "flat"}, Doc: "a graph, or a scan of all vectors, which stay on the disk"},
@@ -112,6 +113,9 @@ func weaviateBytes(n, dim int, p Params) int64 {
 // searchDeadline is how long a search may take.
 const searchDeadline = 10 * time.Second
 
+// changeDeadline is how long adding or removing may take.
+const changeDeadline = 10 * time.Minute
+
 // controlDeadline is how long a change of the schema, a count and the like may take.
 const controlDeadline = time.Minute
 
@@ -121,6 +125,7 @@ type weaviateIndex struct {
 	client *weaviate.Client
 	nodes  int
 	ef     int
+	ids    numbering
 	closed atomic.Bool
 }
 
@@ -152,7 +157,7 @@ func openWeaviate(ctx context.Context, f *Family, in BuildInput) (_ Index, err e
 		}
 	}
 	in.begin("add")
-	if err := x.client.Import(ctx, in.Name, in.Vectors); err != nil {
+	if err := x.client.Import(ctx, in.Name, in.Vectors, 0); err != nil {
 		return nil, err
 	}
 	if trained {
@@ -210,7 +215,7 @@ func connectWeaviate(ctx context.Context, f *Family, in BuildInput) (_ *weaviate
 	if err != nil {
 		return nil, err
 	}
-	x := &weaviateIndex{family: f, in: in, client: client, ef: in.Params.Int("ef")}
+	x := &weaviateIndex{family: f, in: in, client: client, ef: in.Params.Int("ef"), ids: numbering{given: int64(in.Vectors.Rows)}}
 	if x.nodes, err = x.healthy(ctx); err != nil {
 		client.Close()
 		return nil, err
@@ -256,8 +261,8 @@ func (x *weaviateIndex) whole(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, controlDeadline)
 	defer cancel()
 	n, err := x.client.Count(ctx, x.in.Name)
-	if err == nil && n != x.in.Vectors.Rows {
-		err = fmt.Errorf("weaviate holds %d vectors as %s, not %d", n, weaviate.Class(x.in.Name), x.in.Vectors.Rows)
+	if want := x.ids.count(); err == nil && n != want {
+		err = fmt.Errorf("weaviate holds %d vectors as %s, not %d", n, weaviate.Class(x.in.Name), want)
 	}
 	return err
 }
@@ -301,7 +306,46 @@ func (x *weaviateIndex) Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Ne
 	if err := askable(x.family, x.in.Vectors.Dim, q, k); err != nil {
 		return dst, err
 	}
-	return x.search(x.in.Name, dst, q, min(k, x.in.Vectors.Rows))
+	living := x.ids.count()
+	if living == 0 {
+		return dst, nil
+	}
+	return x.search(x.in.Name, dst, q, min(k, living))
+}
+
+// Add implements [Updater].
+func (x *weaviateIndex) Add(more vec.Matrix) error {
+	if x.closed.Load() {
+		return errClosed(x.family)
+	}
+	if err := addable(x.family, x.in.Vectors.Dim, x.ids.given, more); err != nil || more.Rows == 0 {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), changeDeadline)
+	defer cancel()
+	if err := x.client.Import(ctx, x.in.Name, more, int(x.ids.given)); err != nil {
+		return fmt.Errorf("adding to %s: %w", x.family.Name, err)
+	}
+	x.ids.add(more.Rows)
+	q := x.in.Params.Word("quantiser")
+	return x.client.Wait(ctx, x.in.Name, q == "pq" || q == "sq")
+}
+
+// Remove implements [Updater]. Weaviate marks what was removed in its graph, and cleans up later, by itself.
+func (x *weaviateIndex) Remove(ids []int32) error {
+	if x.closed.Load() {
+		return errClosed(x.family)
+	}
+	if err := x.ids.removable(x.family, ids); err != nil || len(ids) == 0 {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), changeDeadline)
+	defer cancel()
+	if err := x.client.Delete(ctx, x.in.Name, ids); err != nil {
+		return fmt.Errorf("removing from %s: %w", x.family.Name, err)
+	}
+	x.ids.remove(ids)
+	return nil
 }
 
 func (x *weaviateIndex) search(name string, dst []vec.Neighbor, q []float32, k int) ([]vec.Neighbor, error) {
@@ -407,6 +451,9 @@ func (x *weaviateIndex) Warnings() []string { return nil }
 func (x *weaviateIndex) Save(path string) error {
 	if x.closed.Load() {
 		return errClosed(x.family)
+	}
+	if err := x.ids.savable(x.family); err != nil {
+		return err
 	}
 	return saveReference(path, refer(x.family, x.in))
 }

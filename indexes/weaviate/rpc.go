@@ -71,11 +71,11 @@ func appendVarint(b []byte, field protowire.Number, v uint64) []byte {
 	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.VarintType), v)
 }
 
-// Import adds the vectors to a collection, numbered by their rows, in batches of bounded size, one after
+// Import adds the vectors to a collection, numbered from first on, in batches of bounded size, one after
 // the other: the server indexes a batch before it answers, which is what holds the client back. What the
 // server refuses for being overloaded is tried again a few times, anything else that it says of a batch
 // or of a single object ends the import.
-func (c *Client) Import(ctx context.Context, name string, vectors vec.Matrix) error {
+func (c *Client) Import(ctx context.Context, name string, vectors vec.Matrix, first int) error {
 	class := Class(name)
 	object := 4*vectors.Dim + len(class) + 64
 	size := max(1, min(batchObjects, batchBytes/object))
@@ -85,16 +85,16 @@ func (c *Client) Import(ctx context.Context, name string, vectors vec.Matrix) er
 		for row := from; row < min(from+size, vectors.Rows); row++ {
 			rows = append(rows, row)
 		}
-		if err := c.batch(ctx, class, vectors, rows); err != nil {
+		if err := c.batch(ctx, class, vectors, rows, first); err != nil {
 			return fmt.Errorf("importing vectors %d to %d of %d: %w", from, from+len(rows)-1, vectors.Rows, err)
 		}
 	}
 	return nil
 }
 
-func (c *Client) batch(ctx context.Context, class string, vectors vec.Matrix, rows []int) error {
+func (c *Client) batch(ctx context.Context, class string, vectors vec.Matrix, rows []int, first int) error {
 	for try, pause := 1, 250*time.Millisecond; ; try, pause = try+1, 2*pause {
-		left, err := c.send(ctx, class, vectors, rows)
+		left, err := c.send(ctx, class, vectors, rows, first)
 		if err == nil || len(left) == 0 || try == overloads {
 			return err
 		}
@@ -108,12 +108,12 @@ func (c *Client) batch(ctx context.Context, class string, vectors vec.Matrix, ro
 }
 
 // send imports rows once. Of an error it returns those that may be tried again.
-func (c *Client) send(ctx context.Context, class string, vectors vec.Matrix, rows []int) (again []int, err error) {
+func (c *Client) send(ctx context.Context, class string, vectors vec.Matrix, rows []int, first int) (again []int, err error) {
 	var message, object []byte
 	vector := make([]byte, 0, 4*vectors.Dim)
 	for _, row := range rows {
 		vector = appendVector(vector[:0], vectors.Row(row))
-		object = appendString(object[:0], 1, uuidOf(row))
+		object = appendString(object[:0], 1, uuidOf(first+row))
 		object = appendString(object, 4, class)
 		object = appendBytes(object, 6, vector)
 		message = appendBytes(message, 1, object)
@@ -152,7 +152,7 @@ func (c *Client) send(ctx context.Context, class string, vectors vec.Matrix, row
 	if len(refused) == 0 {
 		return nil, nil
 	}
-	first := -1
+	worst := -1
 	for index, text := range refused {
 		if index < 0 || index >= len(rows) {
 			return nil, fmt.Errorf("weaviate refuses an object that was not sent: %s", text)
@@ -160,14 +160,66 @@ func (c *Client) send(ctx context.Context, class string, vectors vec.Matrix, row
 		if overloaded(text) {
 			again = append(again, rows[index])
 		}
-		if first < 0 || index < first {
-			first = index
+		if worst < 0 || index < worst {
+			worst = index
 		}
 	}
 	if len(again) < len(refused) {
 		again = nil
 	}
-	return again, fmt.Errorf("weaviate refuses %d of %d objects, the first (%d) with: %s", len(refused), len(rows), rows[first], refused[first])
+	return again, fmt.Errorf("weaviate refuses %d of %d objects, the first (%d) with: %s", len(refused), len(rows), rows[worst], refused[worst])
+}
+
+// deleteObjects are deleted with one call: a server refuses more than its QUERY_MAXIMUM_RESULTS, 10,000 by default.
+const deleteObjects = 1000
+
+// containsAny is the operator of a filter.
+const containsAny = 12
+
+// Delete deletes objects by their numbers. It is an error if one is not there; others are then deleted all the same.
+func (c *Client) Delete(ctx context.Context, name string, ids []int32) error {
+	for from := 0; from < len(ids); from += deleteObjects {
+		some := ids[from:min(from+deleteObjects, len(ids))]
+		if err := c.delete(ctx, Class(name), some); err != nil {
+			return fmt.Errorf("deleting %d to %d of %d vectors: %w", from, from+len(some)-1, len(ids), err)
+		}
+	}
+	return nil
+}
+
+func (c *Client) delete(ctx context.Context, class string, ids []int32) error {
+	var values []byte
+	for _, id := range ids {
+		values = appendString(values, 1, uuidOf(int(id)))
+	}
+	filter := appendVarint(nil, 1, containsAny)
+	filter = appendBytes(filter, 9, values)
+	filter = appendBytes(filter, 20, appendString(nil, 1, "_id"))
+	message := appendBytes(appendString(nil, 1, class), 2, filter)
+	ctx, cancel := context.WithTimeout(ctx, batchTime)
+	defer cancel()
+	var reply []byte
+	if err := c.rpc.Invoke(c.outgoing(ctx), "/weaviate.v1.Weaviate/BatchDelete", message, &reply); err != nil {
+		return rpcError(ctx, err)
+	}
+	var failed, matches, done uint64
+	if err := fields(reply, func(n protowire.Number, _ []byte, x uint64) error {
+		switch n {
+		case 2:
+			failed = x
+		case 3:
+			matches = x
+		case 4:
+			done = x
+		}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("weaviate: the answer to a deletion: %w", err)
+	}
+	if failed > 0 || matches != uint64(len(ids)) || done != matches {
+		return fmt.Errorf("weaviate found %d of %d objects, deleted %d and failed at %d", matches, len(ids), done, failed)
+	}
+	return nil
 }
 
 // overloaded reports whether the server refuses for the moment only.
