@@ -246,7 +246,7 @@ func (f *following) Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Neighb
 	switch filterer, ok := f.index.(indexes.Filterer); {
 	case f.alive == nil || f.dead == 0:
 		dst, err = f.index.Search(dst, q, k)
-	case ok && f.family.Filters:
+	case ok && f.family.Filters && !keeps(f.index):
 		dst, err = filterer.SearchAmong(dst, q, k, f.alive)
 	default:
 		// As many more as are dead among its own, and half as many again.
@@ -269,6 +269,12 @@ func (f *following) Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Neighb
 		dst[from+i].ID = f.rows[dst[from+i].ID]
 	}
 	return dst, nil
+}
+
+// keeps says that a search among a set that changes at every step costs the index more than asking for more.
+func keeps(ix indexes.Index) bool {
+	_, ok := ix.(indexes.SetKeeper)
+	return ok
 }
 
 func (f *following) Close() error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"annbench/bench/dataset"
 	"annbench/bench/filter"
@@ -92,6 +93,7 @@ func (w *worker) prepareFilters(ctx context.Context) error {
 
 // filtering is what a worker has of filters.
 type filtering struct {
+	kept     map[filter.Filter]bool // by the index, with its vectors
 	prepared map[filter.Filter]*filter.Prepared
 	ranker   *vec.Ranker // of the way before
 }
@@ -120,8 +122,41 @@ func (w *worker) closeFilters() error {
 	return errors.Join(errs...)
 }
 
+// keepSets has an index keep the sets of the filter of p, and of those of all points that it does not keep yet: each time it
+// writes all of its vectors anew.
+func (w *worker) keepSets(ctx context.Context, keeper indexes.SetKeeper, p Point) error {
+	var sets []*vec.Set
+	var now []filter.Filter
+	for _, one := range append([]Point{p}, w.Points...) {
+		f := one.Among.Filter
+		if one.Way != filter.Inside || w.filtering.kept[f] || slices.Contains(now, f) {
+			continue
+		}
+		prepared, err := w.prepared(f)
+		if err != nil {
+			return err
+		}
+		now = append(now, f)
+		for q := range w.set.Queries.Rows {
+			if set := prepared.Set(q); len(sets) == 0 || sets[len(sets)-1] != set {
+				sets = append(sets, set)
+			}
+		}
+	}
+	if err := keeper.KeepSets(ctx, sets); err != nil {
+		return err
+	}
+	if w.filtering.kept == nil {
+		w.filtering.kept = map[filter.Filter]bool{}
+	}
+	for _, f := range now {
+		w.filtering.kept[f] = true
+	}
+	return nil
+}
+
 // view is ix as it is searched at p: ix itself where there is no filter.
-func (w *worker) view(ix indexes.Index, p Point) (indexes.Index, error) {
+func (w *worker) view(ctx context.Context, ix indexes.Index, p Point) (indexes.Index, error) {
 	if p.Way == "" {
 		return ix, nil
 	}
@@ -138,6 +173,11 @@ func (w *worker) view(ix indexes.Index, p Point) (indexes.Index, error) {
 		var ok bool
 		if a.filterer, ok = ix.(indexes.Filterer); !ok {
 			return nil, errors.New("the index has no search that looks at a filter")
+		}
+		if keeper, ok := ix.(indexes.SetKeeper); ok && !w.filtering.kept[p.Among.Filter] {
+			if err := w.keepSets(ctx, keeper, p); err != nil {
+				return nil, err
+			}
 		}
 	case filter.Before:
 		if w.filtering.ranker == nil {

@@ -235,3 +235,52 @@ func TestFollowingNumbersRows(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 }
+
+// keeping is an index that keeps sets, and counts them.
+type keeping struct {
+	indexes.Index
+	calls int
+	kept  []*vec.Set
+}
+
+func (x *keeping) SearchAmong(dst []vec.Neighbor, _ []float32, _ int, _ *vec.Set) ([]vec.Neighbor, error) {
+	return dst, nil
+}
+
+func (x *keeping) KeepSets(_ context.Context, sets []*vec.Set) error {
+	x.calls++
+	x.kept = append(x.kept, sets...)
+	return nil
+}
+
+// An index that keeps sets gets those of all filters at once, each once: one for all queries, or one for each.
+func TestSetsAreKeptOnce(t *testing.T) {
+	set, err := dataset.OpenSet(testSet(t, 320, 8, 20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	all := []filter.Filter{{Selectivity: 0.3, Correlation: filter.None}, {Selectivity: 0.1, Correlation: filter.Near}, {Selectivity: 0.1, Correlation: filter.Far}}
+	if err := filter.Prepare(t.Context(), set, vec.L2, all, 1, 5, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	w := &worker{order: order{Metric: vec.L2, MaxK: 5, FilterSeed: 1}, set: set}
+	for _, f := range all[:2] {
+		w.Points = append(w.Points, Point{Among: Among{Filter: f, Way: filter.Inside}}, Point{Among: Among{Filter: f, Way: filter.After}})
+	}
+	defer w.closeFilters()
+	x := &keeping{}
+	look := func(f filter.Filter, calls, kept int) {
+		t.Helper()
+		if _, err := w.view(t.Context(), x, Point{Among: Among{Filter: f, Way: filter.Inside}}); err != nil {
+			t.Fatal(err)
+		}
+		if x.calls != calls || len(x.kept) != kept {
+			t.Errorf("%d sets kept in %d calls, want %d in %d", len(x.kept), x.calls, kept, calls)
+		}
+	}
+	look(all[0], 1, 1+set.Queries.Rows)
+	look(all[1], 1, 1+set.Queries.Rows)
+	look(all[2], 2, 1+2*set.Queries.Rows) // a point that came later
+	look(all[2], 2, 1+2*set.Queries.Rows)
+}

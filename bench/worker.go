@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -331,8 +332,10 @@ func (w *worker) search(ctx context.Context) error {
 	queries, host := w.queries(), w.hostOf(family)
 	shared := reply{Values: map[string]float64{}}
 	in := indexes.BuildInput{Metric: w.Metric, Params: params, Threads: w.Threads, Seed: w.Seed, Scratch: filepath.Dir(w.Index)}
-	if family.Folder != "" {
-		// Its program may want the vectors, and its indexes may have to be built here.
+	inside := slices.ContainsFunc(w.Points, func(p Point) bool { return p.Way == filter.Inside })
+	if family.Folder != "" || family.Remote != nil && inside {
+		// Its program may want the vectors, and its indexes may have to be built here; or they are to be written anew in an
+		// engine, with the filters that they pass.
 		if _, in, err = w.checked(); err != nil {
 			return err
 		}
@@ -459,7 +462,7 @@ func (w *worker) rounds(ctx context.Context, host host, ix indexes.Index, truth 
 		var warm time.Duration
 		if err == nil {
 			var view indexes.Index
-			if view, err = w.view(ix, p); err == nil {
+			if view, err = w.view(ctx, ix, p); err == nil {
 				m.got, warm, err = answerAll(view, queries, w.asks(p))
 			}
 		}
@@ -528,7 +531,7 @@ func (w *worker) rounds(ctx context.Context, host host, ix indexes.Index, truth 
 		n := min(lead, queries.Rows)
 		var view indexes.Index
 		if err = tune(p); err == nil {
-			view, err = w.view(ix, p)
+			view, err = w.view(ctx, ix, p)
 		}
 		if err == nil {
 			err = host.block(view, queries, (t.Block.First+queries.Rows-n)%queries.Rows, n, w.asks(p), &b)

@@ -34,6 +34,12 @@ func (c *conforming) testAmong(t *testing.T) {
 				among.Add(int32(i))
 			}
 		}
+		// An index that keeps sets is asked for some that it keeps and for some that it does not.
+		if keeper, ok := x.(SetKeeper); ok && share > 0.001 {
+			if err := keeper.KeepSets(t.Context(), []*vec.Set{among}); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for i := range qs.Rows {
 			q := qs.Row(i)
 			nearest := nearestAmong(base, c.metric, q, base.Rows, slices.Collect(among.All()))

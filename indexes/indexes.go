@@ -53,6 +53,15 @@ type Filterer interface {
 	SearchAmong(dst []vec.Neighbor, q []float32, k int, among *vec.Set) ([]vec.Neighbor, error)
 }
 
+// SetKeeper is a [Filterer] that can keep sets with its vectors, as attributes of theirs, so that a search names a set and
+// need not say what is in it.
+type SetKeeper interface {
+	Filterer
+	// KeepSets keeps sets, which must not change any more, besides those that it keeps. It must not run while a search
+	// does. Searches among other sets remain possible.
+	KeepSets(ctx context.Context, sets []*vec.Set) error
+}
+
 // Updater is an Index whose vectors can change. Neither method may run while a search does, or the other.
 type Updater interface {
 	// Add adds the rows of more. Their IDs follow those that were given out, which count from the first row that the

@@ -28,6 +28,7 @@ func weaviateFamily() *Family {
 			"Vectors are spread over the shards, every shard has an index of its own, and a search asks them all. " +
 			"A build takes as many threads as the server has cores, whatever threads says.",
 		Random:  true,
+		Filters: true,
 		Updates: UpdatesByMarking, // until the server has cleaned up
 		Metrics: []vec.Metric{vec.L2, vec.Cosine, vec.InnerProduct},
 		Build: []Param{
@@ -116,6 +117,9 @@ const searchDeadline = 10 * time.Second
 // changeDeadline is how long adding or removing may take.
 const changeDeadline = 10 * time.Minute
 
+// keepDeadline is how long marking all objects may take.
+const keepDeadline = time.Hour
+
 // controlDeadline is how long a change of the schema, a count and the like may take.
 const controlDeadline = time.Minute
 
@@ -126,6 +130,8 @@ type weaviateIndex struct {
 	nodes  int
 	ef     int
 	ids    numbering
+	base   vec.Matrix       // the vectors, where they are known here
+	sets   map[*vec.Set]int // that objects are marked with, by number
 	closed atomic.Bool
 }
 
@@ -220,7 +226,7 @@ func connectWeaviate(ctx context.Context, f *Family, in BuildInput) (_ *weaviate
 		client.Close()
 		return nil, err
 	}
-	x.in.Vectors.Data = nil
+	x.base, x.in.Vectors.Data = x.in.Vectors, nil
 	return x, nil
 }
 
@@ -273,7 +279,7 @@ func loadWeaviate(path string, f *Family, in BuildInput) (Index, error) {
 		return nil, err
 	}
 	in.Address, in.Name, in.Data, in.Params = r.Address, r.Name, r.Data, params
-	in.Vectors = vec.Matrix{Rows: r.label.Rows, Dim: r.label.Dim}
+	in.Vectors = vec.Matrix{Rows: r.label.Rows, Dim: r.label.Dim, Data: in.Vectors.Data}
 	x, err := connectWeaviate(context.Background(), f, in)
 	if err != nil {
 		return nil, loadError(path, f, err)
@@ -310,7 +316,67 @@ func (x *weaviateIndex) Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Ne
 	if living == 0 {
 		return dst, nil
 	}
-	return x.search(x.in.Name, dst, q, min(k, living))
+	return x.search(x.in.Name, dst, q, min(k, living), nil)
+}
+
+// SearchAmong implements [Filterer], as Search does [Index], by Weaviate's filter: on the property that [SetKeeper.KeepSets]
+// filled, or for other sets on the ids of their objects, all of which then go with the query.
+func (x *weaviateIndex) SearchAmong(dst []vec.Neighbor, q []float32, k int, among *vec.Set) ([]vec.Neighbor, error) {
+	if x.closed.Load() {
+		return dst, errClosed(x.family)
+	}
+	if err := askable(x.family, x.in.Vectors.Dim, q, k); err != nil {
+		return dst, err
+	}
+	n, kept := x.sets[among]
+	says := weaviate.Among{Set: n}
+	if !kept {
+		says.IDs = slices.AppendSeq(make([]int32, 0, among.Len()), among.All())
+	}
+	if k = min(k, x.ids.count(), among.Len()); k == 0 {
+		return dst, nil
+	}
+	return x.search(x.in.Name, dst, q, k, &says)
+}
+
+// KeepSets implements [SetKeeper]: every object gets a list of the numbers of the sets that it is in.
+func (x *weaviateIndex) KeepSets(ctx context.Context, sets []*vec.Set) error {
+	switch {
+	case x.closed.Load():
+		return errClosed(x.family)
+	case len(x.base.Data) == 0 || x.ids.living != nil:
+		return nil // without the vectors as they are there, nothing can be written: searches say what is in a set
+	}
+	if x.sets == nil {
+		x.sets = map[*vec.Set]int{}
+	}
+	for _, set := range sets {
+		if _, kept := x.sets[set]; !kept {
+			x.sets[set] = len(x.sets)
+		}
+	}
+	of := make([][]int, x.base.Rows)
+	for set, n := range x.sets {
+		for id := range set.All() {
+			if int(id) < len(of) {
+				of[id] = append(of[id], n)
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, keepDeadline)
+	defer cancel()
+	if err := x.client.HoldSets(ctx, x.in.Name); err != nil {
+		return err
+	}
+	err := x.client.Mark(ctx, x.in.Name, x.base, func(row int) []int {
+		slices.Sort(of[row])
+		return of[row]
+	})
+	if err != nil {
+		x.sets = nil // what is there now is not known
+		return fmt.Errorf("marking vectors of %s with the filters that they pass: %w", x.family.Name, err)
+	}
+	return x.whole(ctx)
 }
 
 // Add implements [Updater].
@@ -327,6 +393,7 @@ func (x *weaviateIndex) Add(more vec.Matrix) error {
 		return fmt.Errorf("adding to %s: %w", x.family.Name, err)
 	}
 	x.ids.add(more.Rows)
+	x.sets = nil // what is new is in none
 	q := x.in.Params.Word("quantiser")
 	return x.client.Wait(ctx, x.in.Name, q == "pq" || q == "sq")
 }
@@ -348,11 +415,11 @@ func (x *weaviateIndex) Remove(ids []int32) error {
 	return nil
 }
 
-func (x *weaviateIndex) search(name string, dst []vec.Neighbor, q []float32, k int) ([]vec.Neighbor, error) {
+func (x *weaviateIndex) search(name string, dst []vec.Neighbor, q []float32, k int, among *weaviate.Among) ([]vec.Neighbor, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), searchDeadline)
 	defer cancel()
 	from := len(dst)
-	dst, err := x.client.Search(ctx, name, dst, q, k)
+	dst, err := x.client.Search(ctx, name, dst, q, k, among)
 	if err != nil {
 		return dst[:from], err
 	}
@@ -367,7 +434,7 @@ func (x *weaviateIndex) Wire(k int) error {
 	if x.closed.Load() {
 		return errClosed(x.family)
 	}
-	found, err := x.search(wireName(x.in.Name), nil, make([]float32, x.in.Vectors.Dim), k)
+	found, err := x.search(wireName(x.in.Name), nil, make([]float32, x.in.Vectors.Dim), k, nil)
 	if err == nil && len(found) != 0 {
 		err = fmt.Errorf("weaviate: %d answers of a collection that should be empty", len(found))
 	}

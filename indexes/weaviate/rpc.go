@@ -76,6 +76,17 @@ func appendVarint(b []byte, field protowire.Number, v uint64) []byte {
 // server refuses for being overloaded is tried again a few times, anything else that it says of a batch
 // or of a single object ends the import.
 func (c *Client) Import(ctx context.Context, name string, vectors vec.Matrix, first int) error {
+	return c.write(ctx, name, vectors, first, nil)
+}
+
+// Mark imports the vectors again, which were imported with the same numbers before, with the numbers of the sets that each is
+// in: sets gives them by row. Weaviate indexes no vector anew that has not changed. The collection must have the property:
+// see [Client.HoldSets].
+func (c *Client) Mark(ctx context.Context, name string, vectors vec.Matrix, sets func(row int) []int) error {
+	return c.write(ctx, name, vectors, 0, sets)
+}
+
+func (c *Client) write(ctx context.Context, name string, vectors vec.Matrix, first int, sets func(row int) []int) error {
 	class := Class(name)
 	object := 4*vectors.Dim + len(class) + 64
 	size := max(1, min(batchObjects, batchBytes/object))
@@ -85,16 +96,16 @@ func (c *Client) Import(ctx context.Context, name string, vectors vec.Matrix, fi
 		for row := from; row < min(from+size, vectors.Rows); row++ {
 			rows = append(rows, row)
 		}
-		if err := c.batch(ctx, class, vectors, rows, first); err != nil {
+		if err := c.batch(ctx, class, vectors, rows, first, sets); err != nil {
 			return fmt.Errorf("importing vectors %d to %d of %d: %w", from, from+len(rows)-1, vectors.Rows, err)
 		}
 	}
 	return nil
 }
 
-func (c *Client) batch(ctx context.Context, class string, vectors vec.Matrix, rows []int, first int) error {
+func (c *Client) batch(ctx context.Context, class string, vectors vec.Matrix, rows []int, first int, sets func(row int) []int) error {
 	for try, pause := 1, 250*time.Millisecond; ; try, pause = try+1, 2*pause {
-		left, err := c.send(ctx, class, vectors, rows, first)
+		left, err := c.send(ctx, class, vectors, rows, first, sets)
 		if err == nil || len(left) == 0 || try == overloads {
 			return err
 		}
@@ -108,12 +119,15 @@ func (c *Client) batch(ctx context.Context, class string, vectors vec.Matrix, ro
 }
 
 // send imports rows once. Of an error it returns those that may be tried again.
-func (c *Client) send(ctx context.Context, class string, vectors vec.Matrix, rows []int, first int) (again []int, err error) {
+func (c *Client) send(ctx context.Context, class string, vectors vec.Matrix, rows []int, first int, sets func(row int) []int) (again []int, err error) {
 	var message, object []byte
 	vector := make([]byte, 0, 4*vectors.Dim)
 	for _, row := range rows {
 		vector = appendVector(vector[:0], vectors.Row(row))
 		object = appendString(object[:0], 1, uuidOf(first+row))
+		if sets != nil {
+			object = appendBytes(object, 3, appendSets(nil, sets(row)))
+		}
 		object = appendString(object, 4, class)
 		object = appendBytes(object, 6, vector)
 		message = appendBytes(message, 1, object)
@@ -170,11 +184,54 @@ func (c *Client) send(ctx context.Context, class string, vectors vec.Matrix, row
 	return again, fmt.Errorf("weaviate refuses %d of %d objects, the first (%d) with: %s", len(refused), len(rows), rows[worst], refused[worst])
 }
 
+// appendSets adds the properties of an object that is in these sets.
+func appendSets(b []byte, sets []int) []byte {
+	if len(sets) == 0 {
+		return appendString(b, 10, setsProperty)
+	}
+	var values []byte
+	for _, n := range sets {
+		values = protowire.AppendVarint(values, uint64(n))
+	}
+	return appendBytes(b, 5, appendString(appendBytes(nil, 1, values), 2, setsProperty))
+}
+
+// Among says which objects a search may answer with.
+type Among struct {
+	// Set is the number of a set that objects were marked with; it counts where IDs is nil.
+	Set int
+	IDs []int32
+}
+
+// filter is the message of a.
+func (a *Among) filter() []byte {
+	if a.IDs != nil {
+		return idFilter(a.IDs)
+	}
+	filter := appendVarint(nil, 1, equal)
+	filter = appendVarint(filter, 5, uint64(a.Set))
+	return appendBytes(filter, 20, appendString(nil, 1, setsProperty))
+}
+
+// idFilter is the message of a filter by the numbers of objects.
+func idFilter(ids []int32) []byte {
+	var values []byte
+	for _, id := range ids {
+		values = appendString(values, 1, uuidOf(int(id)))
+	}
+	filter := appendVarint(nil, 1, containsAny)
+	filter = appendBytes(filter, 9, values)
+	return appendBytes(filter, 20, appendString(nil, 1, "_id"))
+}
+
 // deleteObjects are deleted with one call: a server refuses more than its QUERY_MAXIMUM_RESULTS, 10,000 by default.
 const deleteObjects = 1000
 
-// containsAny is the operator of a filter.
-const containsAny = 12
+// The operators of filters that are used.
+const (
+	equal       = 1
+	containsAny = 12
+)
 
 // Delete deletes objects by their numbers. It is an error if one is not there; others are then deleted all the same.
 func (c *Client) Delete(ctx context.Context, name string, ids []int32) error {
@@ -188,14 +245,7 @@ func (c *Client) Delete(ctx context.Context, name string, ids []int32) error {
 }
 
 func (c *Client) delete(ctx context.Context, class string, ids []int32) error {
-	var values []byte
-	for _, id := range ids {
-		values = appendString(values, 1, uuidOf(int(id)))
-	}
-	filter := appendVarint(nil, 1, containsAny)
-	filter = appendBytes(filter, 9, values)
-	filter = appendBytes(filter, 20, appendString(nil, 1, "_id"))
-	message := appendBytes(appendString(nil, 1, class), 2, filter)
+	message := appendBytes(appendString(nil, 1, class), 2, idFilter(ids))
 	ctx, cancel := context.WithTimeout(ctx, batchTime)
 	defer cancel()
 	var reply []byte
@@ -228,14 +278,17 @@ func overloaded(text string) bool {
 }
 
 // Search appends to dst the k nearest of q that the collection finds, in its order, with the distances
-// that it gives.
-func (c *Client) Search(ctx context.Context, name string, dst []vec.Neighbor, q []float32, k int) ([]vec.Neighbor, error) {
+// that it gives; where among is not nil, of the objects that it says.
+func (c *Client) Search(ctx context.Context, name string, dst []vec.Neighbor, q []float32, k int, among *Among) ([]vec.Neighbor, error) {
 	buf := make([]byte, 0, 4*len(q)+128)
 	vector := appendVector(make([]byte, 0, 4*len(q)), q)
 	buf = appendString(buf, 1, Class(name))
 	// Metadata: uuid and distance; no properties.
 	buf = appendBytes(buf, 21, []byte{1 << 3, 1, 5 << 3, 1})
 	buf = appendVarint(buf, 30, uint64(k))
+	if among != nil {
+		buf = appendBytes(buf, 40, among.filter())
+	}
 	near := appendBytes(nil, 4, vector)
 	buf = appendBytes(buf, 43, near)
 	buf = appendVarint(buf, 100, 1)

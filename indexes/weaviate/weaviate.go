@@ -285,6 +285,26 @@ func (c *Client) Change(ctx context.Context, name string, change func(index map[
 	return c.rest(ctx, http.MethodPut, path, config, nil)
 }
 
+// setsProperty is the property of objects that lists the sets they are in.
+const setsProperty = "sets"
+
+// HoldSets gives a collection the property that [Client.Mark] fills, if it has it not.
+func (c *Client) HoldSets(ctx context.Context, name string) error {
+	path := "/v1/schema/" + url.PathEscape(Class(name))
+	var config struct{ Properties []struct{ Name string } }
+	if err := c.rest(ctx, http.MethodGet, path, nil, &config); err != nil {
+		return err
+	}
+	for _, p := range config.Properties {
+		if p.Name == setsProperty {
+			return nil
+		}
+	}
+	return c.rest(ctx, http.MethodPost, path+"/properties", map[string]any{
+		"name": setsProperty, "dataType": []string{"int[]"}, "indexFilterable": true, "indexRangeFilters": false,
+	}, nil)
+}
+
 // Drop removes a collection. That there is none is no error.
 func (c *Client) Drop(ctx context.Context, name string) error {
 	// Weaviate answers 200 for a collection that is not there.
