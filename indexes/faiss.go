@@ -229,7 +229,7 @@ func faissOnly(params []Param, p Params) Params {
 // train trains on rows of v's vectors, at equal steps.
 func (x *faissIndex) train(v vec.Matrix, rows int) error {
 	if rows == v.Rows && x.metric != vec.Cosine {
-		return trained(x.index.Train(v.Data))
+		return x.trainOn(v)
 	}
 	s, free, err := faissBuffer(rows, v.Dim)
 	if err != nil {
@@ -244,10 +244,16 @@ func (x *faissIndex) train(v vec.Matrix, rows int) error {
 			copy(s.Row(i), row)
 		}
 	}
-	return trained(x.index.Train(s.Data))
+	return x.trainOn(s)
 }
 
-func trained(err error) error {
+func (x *faissIndex) trainOn(v vec.Matrix) error {
+	err := error(nil)
+	if faissshim.Full() {
+		err = faissshim.Train(x.pointer(), v.Data, v.Dim)
+	} else {
+		err = x.index.Train(v.Data)
+	}
 	if err != nil {
 		return faissReason(err)
 	}

@@ -18,6 +18,7 @@ const char *annbench_faiss_options(void);
 int annbench_faiss_shim(void);
 char *annbench_faiss_settings(void *index, char **names);
 char *annbench_faiss_set(void *index, const char *name, double value);
+char *annbench_faiss_train(void *index, int64_t n, const float *x);
 char *annbench_faiss_search_among(void *index, const float *q, int64_t k, const uint8_t *bits, size_t bytes, float *distances, int64_t *labels);
 char *annbench_faiss_remove(void *index, const uint8_t *bits, size_t bytes, int64_t *removed);
 
@@ -74,7 +75,7 @@ func Version() string { return C.GoString(C.annbench_faiss_version()) }
 // Options is what Faiss says that it was compiled for ("OPTIMIZE AVX2").
 func Options() string { return C.GoString(C.annbench_faiss_options()) }
 
-// Full reports whether Faiss is 1.11 or later, with its C++ headers: [Settings], [Set], [SearchAmong] and [Remove] do
+// Full reports whether Faiss is 1.11 or later, with its C++ headers: [Settings], [Set], [Train], [SearchAmong] and [Remove] do
 // nothing otherwise.
 func Full() bool { return C.annbench_faiss_shim() != 0 }
 
@@ -120,6 +121,12 @@ func Set(index unsafe.Pointer, name string, value float64) error {
 	text := C.CString(name)
 	defer C.free(unsafe.Pointer(text))
 	return thrown(C.annbench_faiss_set(index, text, C.double(value)))
+}
+
+// Train trains an index on vectors of dim values each, one at least, without the lines that Faiss writes to standard
+// error where they are fewer than 39 a centroid.
+func Train(index unsafe.Pointer, vectors []float32, dim int) error {
+	return thrown(C.annbench_faiss_train(index, C.int64_t(len(vectors)/dim), (*C.float)(&vectors[0])))
 }
 
 // SearchAmong asks for the len(labels) nearest of q among the IDs whose bits are set in among, bit i % 64 of word i / 64,

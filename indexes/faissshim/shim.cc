@@ -8,6 +8,8 @@
 //   set                ParameterSpace does not know the search setting of RaBitQ: qb, under which lists are read.
 //   search_among       the C API has no selector of a bitmap in its search parameters, and no parameters for
 //                      refinement, transforms and RaBitQ. What the index is set to is copied into them.
+//   train              Faiss writes a warning to standard error for each clustering with fewer than 39 vectors a
+//                      centroid, a line for each part of each code; the number is no setting of the C API.
 //   remove             the C API selects what is removed by ranges and lists of ids, not by a bitmap.
 //
 // An index comes as the C API's pointer, which is that of faiss::Index. What Faiss throws is caught, and
@@ -32,13 +34,27 @@
 #if __has_include(<faiss/IndexIVFRaBitQ.h>) && __has_include(<faiss/AutoTune.h>)
 #define ANNBENCH_SHIM 1
 #include <faiss/AutoTune.h>
+#include <faiss/Index2Layer.h>
+#include <faiss/IndexAdditiveQuantizer.h>
 #include <faiss/IndexHNSW.h>
+#include <faiss/IndexIDMap.h>
 #include <faiss/IndexIVF.h>
+#include <faiss/IndexIVFAdditiveQuantizer.h>
+#include <faiss/IndexIVFPQ.h>
+#include <faiss/IndexIVFPQFastScan.h>
+#include <faiss/IndexIVFPQR.h>
 #include <faiss/IndexIVFRaBitQ.h>
+#include <faiss/IndexNSG.h>
+#include <faiss/IndexPQ.h>
+#include <faiss/IndexPQFastScan.h>
 #include <faiss/IndexPreTransform.h>
 #include <faiss/IndexRaBitQ.h>
 #include <faiss/IndexRefine.h>
+#include <faiss/VectorTransform.h>
 #include <faiss/impl/IDSelector.h>
+#include <faiss/impl/ProductAdditiveQuantizer.h>
+#include <faiss/impl/ProductQuantizer.h>
+#include <faiss/impl/ResidualQuantizer.h>
 #endif
 #endif
 
@@ -100,6 +116,67 @@ faiss::Index *inner(faiss::Index *index) {
         }
     }
 }
+
+// No warning where there are few vectors to train on: min_points_per_centroid does nothing else, and no index
+// is saved with it.
+struct Quiet {
+    std::vector<std::unique_ptr<faiss::ProductQuantizer>> lent; // to rotations, which make such a one if they have none
+    std::vector<faiss::OPQMatrix *> borrowers;
+
+    static void of(faiss::ClusteringParameters &cp) { cp.min_points_per_centroid = 1; }
+
+    static void of(faiss::AdditiveQuantizer *q) {
+        if (auto *x = dynamic_cast<faiss::ResidualQuantizer *>(q)) of(x->cp);
+        if (auto *x = dynamic_cast<faiss::ProductAdditiveQuantizer *>(q)) {
+            for (auto *part : x->quantizers) of(part);
+        }
+    }
+
+    void of(faiss::Index *index) {
+        if (!index) return;
+        if (auto *x = dynamic_cast<faiss::IndexPreTransform *>(index)) {
+            for (auto *step : x->chain) {
+                auto *opq = dynamic_cast<faiss::OPQMatrix *>(step);
+                if (!opq || opq->pq) continue;
+                int d = opq->d_out;
+                if (opq->M <= 0 || d <= 0 || d % opq->M) continue;
+                lent.emplace_back(new faiss::ProductQuantizer(d, opq->M, 8));
+                of(lent.back()->cp);
+                opq->pq = lent.back().get();
+                borrowers.push_back(opq);
+            }
+            of(x->index);
+        }
+        if (auto *x = dynamic_cast<faiss::IndexIDMap *>(index)) of(x->index);
+        if (auto *x = dynamic_cast<faiss::IndexRefine *>(index)) {
+            of(x->base_index);
+            of(x->refine_index);
+        }
+        if (auto *x = dynamic_cast<faiss::IndexHNSW *>(index)) of(x->storage);
+        if (auto *x = dynamic_cast<faiss::IndexNSG *>(index)) of(x->storage);
+        if (auto *x = dynamic_cast<faiss::IndexIVF *>(index)) {
+            of(x->cp);
+            of(x->quantizer);
+        }
+        if (auto *x = dynamic_cast<faiss::IndexIVFPQ *>(index)) of(x->pq.cp);
+        if (auto *x = dynamic_cast<faiss::IndexIVFPQR *>(index)) of(x->refine_pq.cp);
+        if (auto *x = dynamic_cast<faiss::IndexIVFPQFastScan *>(index)) of(x->pq.cp);
+        if (auto *x = dynamic_cast<faiss::IndexIVFAdditiveQuantizer *>(index)) of(x->aq);
+        if (auto *x = dynamic_cast<faiss::IndexPQ *>(index)) of(x->pq.cp);
+        if (auto *x = dynamic_cast<faiss::IndexPQFastScan *>(index)) of(x->pq.cp);
+        if (auto *x = dynamic_cast<faiss::MultiIndexQuantizer *>(index)) of(x->pq.cp);
+        if (auto *x = dynamic_cast<faiss::IndexAdditiveQuantizer *>(index)) of(x->aq);
+        if (auto *x = dynamic_cast<faiss::Index2Layer *>(index)) {
+            of(x->q1.cp);
+            of(x->q1.quantizer);
+            of(x->pq.cp);
+        }
+    }
+
+    ~Quiet() {
+        for (auto *opq : borrowers) opq->pq = nullptr;
+    }
+};
 
 // Search parameters with a selector, for an index and those inside of it, each set as its index is.
 struct Among {
@@ -191,6 +268,18 @@ extern "C" char *annbench_faiss_set(void *index, const char *name, double value)
             }
         }
         faiss::ParameterSpace().set_index_parameter(top, name, value);
+#endif
+    });
+}
+
+// Trains on n vectors, without warnings.
+extern "C" char *annbench_faiss_train(void *index, int64_t n, const float *x) {
+    return caught([&] {
+#ifdef ANNBENCH_SHIM
+        auto *top = static_cast<faiss::Index *>(index);
+        Quiet quiet;
+        quiet.of(top);
+        top->train(n, x);
 #endif
     });
 }
