@@ -19,7 +19,7 @@ import (
 // its interval and its value beside it. Above each bar stand the family, its setting and the recall
 // of that setting, since no bar means anything without it.
 type barFigure struct {
-	Title string // with the unit
+	Title string
 	Rule  string // how the settings were chosen
 	name  string // of the quantity, in package metric's table
 	bars  []bar
@@ -80,7 +80,9 @@ func barsOf(in input, name string) *barFigure {
 		}
 		f.bars = append(f.bars, b)
 	}
-	f.Title += " (" + f.unit() + ")"
+	if f.scale().Unit == "" {
+		f.Title += " (0 to 1)"
+	}
 	return f
 }
 
@@ -146,22 +148,6 @@ func (f *barFigure) scale() say.Step {
 		return say.ScaleOf(f.max(), say.ByteSteps)
 	}
 	return say.Step{Size: 1}
-}
-
-func (f *barFigure) unit() string {
-	u := f.scale().Unit
-	if f.name == metric.QPS {
-		return ""
-	}
-	if word, ok := unitWords[u]; ok {
-		return word
-	}
-	return u
-}
-
-// unitWords are the units that titles spell out.
-var unitWords = map[string]string{
-	"": "0 to 1", "ns": "nanoseconds", "µs": "microseconds", "ms": "milliseconds", "s": "seconds", "min": "minutes", "h": "hours",
 }
 
 const (
@@ -242,7 +228,7 @@ func (f *barFigure) Draw(s Surface, width float64) {
 		if t == 0 {
 			a = Left
 		}
-		s.Text(tx, bottom+16, label(t), 11, a, Paint{Role: Soft}, font.WeightNormal)
+		s.Text(tx, bottom+16, strings.TrimSpace(label(t)+" "+unit.Unit), 11, a, Paint{Role: Soft}, font.WeightNormal)
 	}
 	ceiling := math.Inf(-1)
 	if !math.IsNaN(f.ceiling) && f.ceiling <= most*unit.Size {

@@ -372,7 +372,8 @@ func (s *PageSurface) Slack() float64 { return 1.15 }
 // label puts both in one element, so that the faint part begins where the strong one ends in whatever
 // font there is.
 func (s *PageSurface) label(y float64, strong, faint string, width float64) {
-	room := width/s.Slack() - TextWidth(strong, labelStrong, font.WeightBold) - 8
+	// DejaVu's bold letters are 28 % wider than Liberation's, and small ones are rounded up.
+	room := (width-8-1.28*TextWidth(strong, labelStrong, font.WeightBold))/s.Slack() - 6
 	fmt.Fprintf(&s.B, `<text class="t" y="%s"><tspan class="t ink b" font-size="%s">%s</tspan>`, num(y), num(labelStrong), html.EscapeString(strong))
 	if faint != "" {
 		fmt.Fprintf(&s.B, `<tspan class="t soft" dx="7" font-size="%s">%s</tspan>`, num(labelFaint), html.EscapeString(Fit(faint, room, labelFaint)))

@@ -34,6 +34,8 @@ type Pairs struct {
 	Cells []Pair
 	// OnlyA and OnlyB are the cells that only one of them has, or that ended well in only one.
 	OnlyA, OnlyB []*Row
+	// MAPByQuery says that changes of mAP are those of its loss against exact search on the same queries.
+	MAPByQuery bool
 }
 
 // Pair is a cell in both results.
@@ -104,9 +106,21 @@ func Compare(a, b *Report, margin float64) *Pairs {
 			}
 			x, ok1 := row.Value(name)
 			y, ok2 := other.Value(name)
-			if ok1 && ok2 {
-				pair.Changes = append(pair.Changes, change(name, x, y, margin, known[name]))
+			if !ok1 || !ok2 {
+				continue
 			}
+			from, to := x, y
+			if name == metric.MAP {
+				from, to, ok1 = lossOfBoth(row, other)
+				if !ok1 {
+					from, to = x, y
+				} else {
+					p.MAPByQuery = true
+				}
+			}
+			c := change(name, from, to, margin, known[name])
+			c.A, c.B = x, y
+			pair.Changes = append(pair.Changes, c)
 		}
 		p.Cells = append(p.Cells, pair)
 	}
@@ -116,6 +130,18 @@ func Compare(a, b *Report, margin float64) *Pairs {
 		}
 	}
 	return p
+}
+
+// lossOfBoth are the losses of mAP against exact search, of both, where exact search has the same mAP in both: it then
+// answered the same queries, and the difference of the losses is that of the values. What varies from query to
+// query in mAP itself is in both, and has gone out of the losses, each of which is of one query.
+func lossOfBoth(a, b *Row) (x, y Value, ok bool) {
+	exactA, ok1 := a.Value(metric.MAPExact)
+	exactB, ok2 := b.Value(metric.MAPExact)
+	x, ok3 := a.Value(metric.MAPDelta)
+	y, ok4 := b.Value(metric.MAPDelta)
+	same := math.Abs(exactA.Median-exactB.Median) <= 1e-9 && exactA.Median > 0
+	return x, y, ok1 && ok2 && ok3 && ok4 && same && x.N == exactA.N && y.N == exactB.N
 }
 
 // mostHidden is the factor beyond which a comparison is none: where the noise hides so much, its interval, which

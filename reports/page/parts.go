@@ -57,10 +57,22 @@ func (d *pageData) explore() {
 		by := name == metric.ItemHit || name == metric.ItemMRR || name == metric.NDCG // of some data only
 		return by && !slices.ContainsFunc(d.r.Rows, func(row *judge.Row) bool { _, ok := row.Value(name); return ok })
 	})
+	first := metric.QPS
+	if d.r.Clock(d.Focus()) == judge.Processor { // what the picture shows
+		first = judge.Speed
+		explored = slices.Insert(explored, slices.Index(explored, metric.QPS), first)
+	}
 	for i, name := range explored {
 		info, _ := metric.Lookup(name)
+		switch {
+		case name == judge.Speed:
+			info, _ = metric.Lookup(metric.QPS)
+			info.Title, info.Doc = "queries a second"+say.Clock(judge.Processor), "one over the processor time of a query; of servers, by the clock on the wall"
+		case name == metric.QPS && first != name:
+			info.Title = "wall QPS"
+		}
 		e.Quantities = append(e.Quantities, explorerQuantity{info.Title, info.Unit, info.Lower, info.Doc})
-		d.Axes = append(d.Axes, axisEntry{N: i, Title: info.Title, X: name == metric.Recall, Y: name == metric.QPS})
+		d.Axes = append(d.Axes, axisEntry{N: i, Title: info.Title, X: name == metric.Recall, Y: name == first})
 	}
 	for _, t := range d.r.FocusFirst() {
 		if t.Mode != record.Latency && t != d.Focus() {

@@ -40,6 +40,29 @@ func Cells(rows []*judge.Row) []string {
 	return out
 }
 
+// CellsTogether names cells, the terms once behind all that were measured under them.
+func CellsTogether(rows []*judge.Row) []string {
+	var out []string
+	for i := 0; i < len(rows); {
+		t := judge.TermsOf(rows[i].Cell)
+		var same []string
+		for ; i < len(rows) && judge.TermsOf(rows[i].Cell) == t; i++ {
+			same = append(same, strings.TrimSpace(Clean(rows[i].Cell.Family+" "+rows[i].Cell.Settings())))
+		}
+		out = append(out, And(same)+" ("+Terms(t)+")")
+	}
+	return out
+}
+
+// Unpaired says what the intervals of a comparison are.
+func Unpaired(p *judge.Pairs) string {
+	s := "The two runs were not measured in turn, so their intervals are unpaired, and wider than those within a report."
+	if p.MAPByQuery {
+		s += " That of mAP goes by query: by what each loses against exact search, which answered the same queries in both."
+	}
+	return s
+}
+
 // environmentDiffers names the facts in which the environments of the two differ.
 func environmentDiffers(a, b *judge.Report) []string {
 	facts := func(r *judge.Report) map[string]string {

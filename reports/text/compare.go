@@ -77,6 +77,9 @@ func Pairs(w io.Writer, p *judge.Pairs, power judge.Power, o Options) error {
 		return err
 	}
 	t.paragraph(fmt.Sprintf("%s: %d better, %d worse, %d the same within noise, %d measured once, %d hidden by noise.", say.Plural(len(p.Cells), "cell", "cells"), count[judge.Better], count[judge.Worse], count[judge.Same], count[judge.Unsure], count[judge.Unseen]))
+	if len(p.Cells) > 0 {
+		t.paragraph(say.Unpaired(p))
+	}
 	if s := say.Power(power); s != "" {
 		t.paragraph(s)
 	}
@@ -86,7 +89,7 @@ func Pairs(w io.Writer, p *judge.Pairs, power judge.Power, o Options) error {
 	}{{nameA, p.OnlyA}, {nameB, p.OnlyB}} {
 		if len(side.cells) > 0 {
 			fmt.Fprintln(&b)
-			t.paragraph(fmt.Sprintf("Only in %s: %s.", say.Clean(side.name), say.And(say.Cells(side.cells))))
+			t.paragraph(fmt.Sprintf("Only in %s: %s.", say.Clean(side.name), say.And(say.CellsTogether(side.cells))))
 		}
 	}
 	_, err := w.Write(b.Bytes())

@@ -3,6 +3,7 @@ package text
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 
@@ -83,6 +84,49 @@ func TestCompare(t *testing.T) {
 	other := fixture.Load(t, judge.Load, fixture.Results(t, fixture.Cell("d", "", 0, .9, 1)))
 	if p := judge.Compare(before, other, judge.DefaultMargin); len(p.Cells) != 0 || len(p.OnlyA) != 3 || len(p.OnlyB) != 1 {
 		t.Errorf("cells in common: %d, only in one: %d and %d", len(p.Cells), len(p.OnlyA), len(p.OnlyB))
+	}
+}
+
+// Of one data set, a change of mAP goes by query: what varies from query to query is in both runs alike, and no noise.
+// What only one has is listed with its terms once.
+func TestCompareByQuery(t *testing.T) {
+	run := func(delta, exact float64, families ...string) *judge.Report {
+		var all []record.Record
+		for rep := range 3 {
+			for _, f := range families {
+				rec := fixture.Cell(f, "ef=1", rep, .9, 1000*(1+.01*float64(rep)))
+				rec.Values[metric.MAPExact], rec.Values[metric.MAPDelta], rec.Values[metric.MAP] = exact, delta, exact+delta
+				rec.Spread = map[string]float64{metric.MAP: .03, metric.MAPDelta: .001}
+				all = append(all, rec)
+			}
+		}
+		return fixture.Load(t, judge.Load, fixture.Results(t, all...))
+	}
+	for _, c := range []struct {
+		name  string
+		b     *judge.Report
+		half  float64 // of the interval, by hand: 1.96 times the root of the sum of both squared spreads
+		word  judge.Change
+		says  string
+		lacks string
+	}{
+		{"the same queries", run(-.02, .8, "a", "c", "d"), 1.96 * .001 * 1.41421, judge.Worse, "goes by query", ""},
+		{"other queries", run(-.02, .81, "a", "c", "d"), 1.96 * .03 * 1.41421, judge.Same, "unpaired", "goes by query"},
+	} {
+		p := judge.Compare(run(0, .8, "a", "b"), c.b, judge.DefaultMargin)
+		for _, ch := range p.Cells[0].Changes {
+			if ch.Name == metric.MAP && (math.Abs((ch.Difference.Hi-ch.Difference.Lo)/2-c.half) > 1e-5 || ch.Change != c.word) {
+				t.Errorf("%s: %+v is %s", c.name, ch.Difference, ch.Change)
+			}
+		}
+		var b bytes.Buffer
+		if err := Pairs(&b, p, p.Power(judge.DefaultPower), Options{}); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(strings.Fields(b.String()), " ")
+		if !strings.Contains(text, c.says) || c.lacks != "" && strings.Contains(text, c.lacks) || !strings.Contains(text, ": c ef=1 and d ef=1 (") {
+			t.Errorf("%s:\n%s", c.name, b.String())
+		}
 	}
 }
 
