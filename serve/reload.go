@@ -31,7 +31,7 @@ func (c Content) Summary() string {
 			ready++
 		}
 	}
-	return fmt.Sprintf("%s: %d items, %d indexes ready", c.Library.name, c.Library.set.Base.Rows, ready)
+	return fmt.Sprintf("%s: %d items are searched, %d more are queries; %d indexes ready", c.Library.name, c.Library.set.Base.Rows, c.Library.set.Queries.Rows, ready)
 }
 
 // stand is where the content of a server stands, for all that has stood there.
