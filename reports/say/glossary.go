@@ -77,6 +77,7 @@ var glossary = []Entry{
 	{"PCA, t-SNE", "ways to draw vectors of many dimensions in a plane: by the directions in which they differ most, and so that near ones stay near"},
 	{"QPS", "queries a second"},
 	{"quantisation", "rounding vectors to codes: PQ cuts a vector into parts and rounds each to the nearest of a few, SQ rounds each number, RaBitQ keeps a bit of each"},
+	{"queries a second by processor time", "one over the processor time that a query takes; what else runs on the machine hardly changes it"},
 	{"query", "a vector whose nearest neighbours are asked for"},
 	{"recall", "the share of the true nearest neighbours that an index finds"},
 	{"repetition", "the whole measurement again, with indexes that are built anew"},
@@ -89,6 +90,7 @@ var glossary = []Entry{
 	{"tied", "these measurements cannot tell which is better: the interval of the difference holds none"},
 	{"trade-off", "what is gained in one quantity against what is lost in another"},
 	{"wall clock", "the time that passes, whatever a program waits for"},
+	{"wall QPS", "queries a second by the wall clock"},
 }
 
 // familyWords are the families.

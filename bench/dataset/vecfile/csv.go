@@ -293,6 +293,7 @@ func (c *csvRows) roles(columns Columns) (err error) {
 		// of users or shops, which repeat.
 		if t.names[0] == "" && (c.idAt < 0 || columns.IDs == "" && !t.distinct(c.idAt) && t.distinct(0)) {
 			c.idAt = 0
+			t.note("column 1, which has no name, is the id of each line and no dimension, as of pandas and R")
 		}
 		if c.idAt >= 0 && c.idAt == c.labelAt {
 			c.idAt = -1

@@ -12,6 +12,23 @@ import (
 
 const corpus = "../../../testdata/foreign/corpus"
 
+// A first column without a name is no dimension, and the user is told.
+func TestColumnWithoutANameIsTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pandas.csv")
+	if err := os.WriteFile(path, []byte(",a,b\n0,.5,.25\n1,.75,.5\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(path, Columns{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if f.Dim != 2 || !strings.Contains(strings.Join(f.Notes, " "), "column 1, which has no name, is the id") {
+		t.Errorf("%d dimensions, notes %q", f.Dim, f.Notes)
+	}
+}
+
+
 // TestForeignFiles reads a file of each writer of the field against the array beside it. testdata/foreign/make.py
 // wrote both.
 func TestForeignFiles(t *testing.T) {
