@@ -28,7 +28,6 @@ func TestColumnWithoutANameIsTold(t *testing.T) {
 	}
 }
 
-
 // TestForeignFiles reads a file of each writer of the field against the array beside it. testdata/foreign/make.py
 // wrote both.
 func TestForeignFiles(t *testing.T) {
