@@ -140,7 +140,7 @@ func Pick(p judge.Pick) string {
 		case judge.TieOf(c.Against) == judge.Tied && c.Against.OK:
 			s = "as fast within the noise"
 		case c.Tied && p.Best.Tied && c.Against.OK:
-			s += ", too little to decide by"
+			s += ", but both are as fast as the fastest within the noise or " + slight
 		}
 		say("%s: %s, %s queries a second, %s", lead, candidateName(c), Significant(c.Speed.Median), s)
 	}
