@@ -276,6 +276,25 @@ func TestSetBack(t *testing.T) {
 	}
 }
 
+// TestFewSessions: one session makes no narrow interval, and no sign test can be done with a handful.
+func TestFewSessions(t *testing.T) {
+	for n, want := range map[int]bool{1: true, fewSessions - 1: true, fewSessions: false} {
+		one := slices.Repeat([]ratio{{1, 10}}, n)
+		if got := bootstrap(one, 1); (got == Interval{0, 1}) != want {
+			t.Errorf("%d sessions: %v", n, got)
+		}
+		if got := bootstrapDifference(one, one, 3, 1); (got == Interval{-3, 3}) != want {
+			t.Errorf("%d sessions: a difference of %v", n, got)
+		}
+	}
+	for _, p := range []float64{0, 1} {
+		n := int(neededForShare(p))
+		if SignTest(n, 0) >= Level || SignTest(n-1, 0) < Level {
+			t.Errorf("%d are needed where one side wins all", n)
+		}
+	}
+}
+
 // TestKilled: a process that is killed with SIGKILL loses no more than the last group.
 func TestKilled(t *testing.T) {
 	if dir := os.Getenv("ANNBENCH_TEST_CLICKS"); dir != "" {

@@ -285,6 +285,7 @@ func (r *Report) judge(all []*visit) {
 	var sequential Sequential
 	complete, every := Means{Tau: tau}, Means{Tau: tau}
 	var sessions [2][]ratio
+	longest := 0 // list, of which each item can be clicked
 	for _, v := range all {
 		open := r.To.Sub(v.last) < stillOpen
 		if open {
@@ -292,6 +293,7 @@ func (r *Report) judge(all []*visit) {
 		}
 		votes := [3]int{}
 		for _, l := range v.lists {
+			longest = max(longest, len(l.line.Items))
 			for rank := range l.any() {
 				votes[l.arm(rank)]++
 			}
@@ -343,7 +345,7 @@ func (r *Report) judge(all []*visit) {
 		}
 	} else {
 		r.Share, r.P, r.AlwaysP = every.Difference(), every.Fixed(), complete.P()
-		r.Interval = bootstrapDifference(sessions[0], sessions[1], 1)
+		r.Interval = bootstrapDifference(sessions[0], sessions[1], float64(longest), 1)
 		if always, ok := complete.Always(); ok {
 			r.Always = &always
 		}

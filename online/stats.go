@@ -188,14 +188,26 @@ type ratio struct{ happened, chances float64 }
 // resamples is how many times sessions are drawn anew.
 const resamples = 1000
 
+// fewSessions is how many sessions drawing them anew needs at least to say anything: all that is drawn of one session is
+// that session, which would make an interval without width.
+const fewSessions = 5
+
 // bootstrap is the interval of the ratio of sums, by drawing sessions anew, with the seed: people differ, so what one
-// of them does ten times is no more than one observation (Efron, 1979; the percentile method).
+// of them does ten times is no more than one observation (Efron, 1979; the percentile method). Of few sessions it is
+// 0 to 1.
 func bootstrap(sessions []ratio, seed uint64) Interval {
+	if len(sessions) < fewSessions {
+		return Interval{0, 1}
+	}
 	return bootstrapOf(seed, func(rng *rand.Rand) float64 { return resample(sessions, rng) })
 }
 
-// bootstrapDifference is that of the difference of two independent ratios, b less a.
-func bootstrapDifference(a, b []ratio, seed uint64) Interval {
+// bootstrapDifference is that of the difference of two independent ratios, b less a; of few sessions it is the widest that
+// there can be.
+func bootstrapDifference(a, b []ratio, widest float64, seed uint64) Interval {
+	if min(len(a), len(b)) < fewSessions {
+		return Interval{-widest, widest}
+	}
 	return bootstrapOf(seed, func(rng *rand.Rand) float64 { return resample(b, rng) - resample(a, rng) })
 }
 
@@ -229,11 +241,12 @@ func resample(sessions []ratio, rng *rand.Rand) float64 {
 // Power is that of the number of sessions that are said to be needed.
 const Power = 0.8
 
-// neededForShare is how many wins and losses a sign test needs to see a true share of p in Power of all experiments.
+// neededForShare is how many wins and losses a sign test needs to see a true share of p in Power of all experiments: as
+// many at least as it needs where one side wins them all.
 func neededForShare(p float64) float64 {
 	z := distuv.UnitNormal
 	d := z.Quantile(1-Level/2)*0.5 + z.Quantile(Power)*math.Sqrt(p*(1-p))
-	return d * d / ((p - 0.5) * (p - 0.5))
+	return max(d*d/((p-0.5)*(p-0.5)), math.Floor(math.Log2(2/Level))+1)
 }
 
 // perSession is the variance of one session's number, about: both arms', weighted.

@@ -22,6 +22,7 @@ const (
 	badSize
 	badLimit
 	badFrom
+	badWords
 	badJSON
 	badContentType
 	tooLarge
@@ -65,6 +66,7 @@ var codes = [numCodes]string{
 	badSize:        "size",
 	badLimit:       "limit",
 	badFrom:        "from",
+	badWords:       "q",
 	badJSON:        "json",
 	badContentType: "content_type",
 	tooLarge:       "too_large",

@@ -197,7 +197,7 @@ func TestAddRefusals(t *testing.T) {
 		`{"items":[` + newItem(0, `,"attributes":{"price":"`+strings.Repeat("x", 1e6)+`"}`) + `]}`:                                "price is a number",
 		`{"items":[` + newItem(0, `,"attributes":{`+numbered(maxAttributes+10)+`}`) + `]}`:                                        "at most 500",
 		`{"items":[` + strings.Repeat("{},", 1e6) + `{}]}`:                                                                        "1 to 100",
-		`{"items":[` + newItem(0, `,"attributes":{"price":`):                                                                      "no whole JSON value",
+		`{"items":[` + newItem(0, `,"attributes":{"price":`):                                                                      "invalid character",
 		`{"items":{}}`: "items cannot be",
 		`{"items":[{"id":"","vector":[1,1,1,1,1,1,1,1]}]}`:                              "an id is",
 		`{"items":[{"id":"a\u0007b","vector":[1,1,1,1,1,1,1,1]}]}`:                      "an id is",

@@ -98,6 +98,9 @@ func natural(values url.Values, name code, fallback, most int) (int, error) {
 	return n, nil
 }
 
+// maxWords is the longest text that items are looked for by, in bytes.
+const maxWords = 200
+
 func (s *Server) listItems(w http.ResponseWriter, req *http.Request) error {
 	l, values := s.Library, req.URL.Query()
 	limit, err := natural(values, badLimit, 60, maxItems)
@@ -115,7 +118,16 @@ func (s *Server) listItems(w http.ResponseWriter, req *http.Request) error {
 			return problem{http.StatusNotFound, badCategory, "There is no such category."}
 		}
 	}
-	words := strings.Fields(strings.ToLower(values.Get("q")))
+	q := values.Get("q")
+	if len(q) > maxWords {
+		return badRequest(badWords, "q has at most %d bytes.", maxWords)
+	}
+	words := strings.Fields(strings.ToLower(q))
+	leave, err := s.searches.enter(req.Context()) // it looks at every item
+	if err != nil {
+		return err
+	}
+	defer leave()
 	items, total := []itemView{}, 0
 	for n := range l.items {
 		if !l.has(n) || label >= 0 && l.items[n].label != label ||

@@ -344,6 +344,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Permissions-Policy", "geolocation=(), microphone=()")
 		out := &answer{ResponseWriter: w}
+		out.before = func() { s.drain(out, req) }
 		// A mapped file that has become shorter is then a panic of the one request that met it.
 		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 		defer func() {
@@ -374,16 +375,27 @@ type answer struct {
 	status int
 	bytes  int64
 	read   bool // of the body
+	before func()
+}
+
+// begin does what comes before an answer: what is left of the body is read.
+func (a *answer) begin() {
+	if before := a.before; before != nil {
+		a.before = nil
+		before()
+	}
 }
 
 func (a *answer) code() int { return orElse(a.status, http.StatusOK) }
 
 func (a *answer) WriteHeader(status int) {
+	a.begin()
 	a.status = status
 	a.ResponseWriter.WriteHeader(status)
 }
 
 func (a *answer) Write(b []byte) (int, error) {
+	a.begin()
 	a.status = a.code()
 	n, err := a.ResponseWriter.Write(b)
 	a.bytes += int64(n)
@@ -479,8 +491,10 @@ func (s *Server) login(w http.ResponseWriter, req *http.Request) {
 		http.Redirect(w, req, "/", http.StatusSeeOther)
 		return
 	}
-	req.Body = http.MaxBytesReader(w, req.Body, 4<<10)
+	body := req.Body
+	req.Body = http.MaxBytesReader(w, body, 4<<10)
 	token := req.PostFormValue("token")
+	req.Body = body // whose rest is read before the answer
 	switch s.guesses.try(req.RemoteAddr, func() bool { return same(token, s.Token) }, s.patience.guess) {
 	case wrong:
 		http.Redirect(w, req, withQuery("/login", req)+"#wrong", http.StatusSeeOther)
@@ -539,7 +553,6 @@ func (s *Server) fail(w http.ResponseWriter, req *http.Request, err error) {
 	if p.status == http.StatusServiceUnavailable || p.status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", retryAfter)
 	}
-	s.drain(w, req)
 	p.Sentence = shortened(p.Sentence)
 	b, err := json.Marshal(map[string]problem{"error": p})
 	if err != nil {
@@ -565,12 +578,11 @@ func shortened(sentence string) string {
 
 // drain reads what is left of a body, keeping nothing: a client that is still sending when the connection is
 // closed never sees the answer. One that has been slow gets the time of a body once more for it.
-func (s *Server) drain(w http.ResponseWriter, req *http.Request) {
-	a, ok := w.(*answer)
-	if !ok || req.Body == nil || req.Body == http.NoBody || !a.read && req.Header.Get("Expect") != "" {
+func (s *Server) drain(a *answer, req *http.Request) {
+	if req.Body == nil || req.Body == http.NoBody || !a.read && req.Header.Get("Expect") != "" {
 		return // one that asked first has sent nothing, and will not
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.patience.body)) // not where a test has no connection
+	_ = http.NewResponseController(a).SetReadDeadline(time.Now().Add(s.patience.body)) // not where a test has no connection
 	_, _ = io.CopyN(io.Discard, req.Body, 2*maxBody)
 }
 

@@ -713,6 +713,7 @@ func TestCodes(t *testing.T) {
 		noPicture:      {plain, "GET", "/items/3/picture", "", nil, 404},
 		badSize:        {plain, "GET", "/items/3/picture?size=x", "", nil, 400},
 		badLimit:       {plain, "GET", "/items?limit=201", "", nil, 400},
+		badWords:       {plain, "GET", "/items?q=" + strings.Repeat("a+", maxWords), "", nil, 400},
 		badFrom:        {plain, "GET", "/boards?from=-1", "", nil, 400},
 		badJSON:        {plain, "POST", "/search", `{`, nil, 400},
 		badContentType: {plain, "POST", "/search", `{}`, []string{"Content-Type", "text/plain"}, 415},

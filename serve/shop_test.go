@@ -49,6 +49,7 @@ func TestShop(t *testing.T) {
 	await("an item is open", `document.getElementById("view").open`)
 	do(chromedp.Click(chromedp.CSS("#view-buttons .add")))
 	await("the basket", `document.getElementById("count").textContent === "1"`)
+	await("the item is in the basket wherever it is shown", `document.querySelector("#list > li:nth-child(2) .add").disabled && document.querySelectorAll("#list .add:disabled").length === 1`)
 	do(chromedp.Click(chromedp.CSS("#close-view")), chromedp.Click(chromedp.CSS("#open-basket")))
 	await("the basket is open", `document.querySelectorAll("#kept li").length === 1 && !document.getElementById("basket").hidden`)
 	do(chromedp.Click(chromedp.CSS("#close-basket")))
@@ -57,6 +58,10 @@ func TestShop(t *testing.T) {
 	await("another list", `document.getElementById("list").dataset.impression !== document.getElementById("list").dataset.old`)
 	do(chromedp.Evaluate[chromedp.Void](`history.back()`))
 	await("back", `document.getElementById("list").dataset.ready > 4`)
+	do(chromedp.Evaluate[chromedp.Void](`location.href = "/shop"`))
+	await("the basket outlives the page", `document.querySelectorAll("#list > li").length === 60 && document.getElementById("count").textContent === "1"`)
+	do(chromedp.Click(chromedp.CSS("#open-basket")), chromedp.Click(chromedp.CSS("#kept button")))
+	await("the basket is empty", `document.getElementById("count").textContent === "0" && document.getElementById("empty").offsetParent !== null && document.querySelectorAll(".add:disabled").length === 0`)
 	for _, c := range complaints() {
 		t.Error(c)
 	}

@@ -66,6 +66,8 @@ func TestEveryUploadIsAnswered(t *testing.T) {
 		"content type": {api + "/search", "text/plain", body, http.StatusUnsupportedMediaType},
 		"method":       {api + "/about", "application/json", body, http.StatusMethodNotAllowed},
 		"nothing here": {"/nothing", "application/json", body, http.StatusNotFound},
+		"a page":       {"/shop.js", "text/plain", body, http.StatusNotFound},
+		"login":        {"/login", "application/x-www-form-urlencoded", body, http.StatusSeeOther},
 		"too large":    {api + "/search", "application/json", strings.Repeat(" ", maxBody+1<<20), http.StatusServiceUnavailable},
 	} {
 		conn, err := net.Dial("tcp", addr)

@@ -161,17 +161,28 @@ func Find(ctx context.Context, results, name string) (string, error) {
 // sumsFile is the first file of an archive: the checksums of all others.
 const sumsFile = "annbench-pack.json"
 
-// Pack writes all regular files of the results folder into one archive (tar; vectors do not become smaller by
-// compression), with their checksums at its beginning. Nothing is at out until all is written.
+// Clicks is the folder of results that does not travel: it says who clicked what, and its key signs what is shown. Whoever
+// had the key could invent clicks.
+const Clicks = "clicks"
+
+// Pack writes the regular files of the results folder into one archive (tar; vectors do not become smaller by
+// compression), with their checksums at its beginning: all but [Clicks], and what begins with a dot, such as the leases of
+// processes at work. Nothing is at out until all is written.
 func Pack(ctx context.Context, results, out string) (err error) {
 	all := list{Files: map[string]string{}}
 	err = filepath.WalkDir(results, func(from string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
+		if err != nil {
 			return err
 		}
 		below, err := filepath.Rel(results, from)
 		if err != nil {
 			return err
+		}
+		if entry.IsDir() && (below == Clicks || below != "." && strings.HasPrefix(entry.Name(), ".")) {
+			return fs.SkipDir
+		}
+		if !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") {
+			return nil
 		}
 		all.Files[filepath.ToSlash(below)], err = seal.Sum(ctx, from)
 		return err

@@ -43,6 +43,10 @@ func results(t *testing.T) string {
 func TestTravel(t *testing.T) {
 	from := results(t)
 	archive, to := filepath.Join(t.TempDir(), "r.tar"), filepath.Join(t.TempDir(), "here")
+	for _, stays := range []string{"clicks/key", "clicks/events.jsonl", "added/.lease", "indexes/.build-1/index"} {
+		put(t, filepath.Join(from, stays), "x")
+	}
+	put(t, filepath.Join(from, "added", "items.log"), "an item")
 	if err := Pack(t.Context(), from, archive); err != nil {
 		t.Fatal(err)
 	}
@@ -60,6 +64,14 @@ func TestTravel(t *testing.T) {
 	}
 	if b, err := os.ReadFile(filepath.Join(to, "records.jsonl")); err != nil || string(b) != "{}\n" {
 		t.Errorf("the records: %q, %v", b, err)
+	}
+	if b, err := os.ReadFile(filepath.Join(to, "added", "items.log")); err != nil || string(b) != "an item" {
+		t.Errorf("what was added: %q, %v", b, err)
+	}
+	for _, stays := range []string{"clicks", "added/.lease", "indexes"} {
+		if _, err := os.Stat(filepath.Join(to, stays)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s has travelled: %v", stays, err)
+		}
 	}
 	if _, err := Find(t.Context(), to, "pictures"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("what was not kept: %v", err)

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"annbench/bench/kept"
 	"annbench/bench/lease"
 	"annbench/bench/pipeline"
 	"annbench/bench/record"
@@ -142,7 +143,7 @@ func (c *serveCmd) additions(ctx context.Context, l *serve.Library) (a *serve.Ad
 
 // experiment begins the one that was asked for. No other process writes to its log meanwhile; finish ends that.
 func (c *serveCmd) experiment(ctx context.Context, points []*serve.Point) (e *serve.Experiment, finish func() error, err error) {
-	dir := cmp.Or(c.Clicks, filepath.Join(c.Results, "clicks"))
+	dir := cmp.Or(c.Clicks, filepath.Join(c.Results, kept.Clicks))
 	mode := online.Interleaved
 	if c.Split != "" {
 		mode = online.Split

@@ -41,21 +41,51 @@ function picture(item, large) {
   return element("img", { alt: name(item) + ", " + item.id, loading: "lazy", src: item.picture ? item.picture + (large ? "?size=large" : "") : "/icon.svg" });
 }
 
-function keep(item, impression, rank, button) {
+function keep(item, impression, rank) {
   event(impression, rank, "basket");
   basket.set(item.item, item);
-  button.disabled = true;
-  button.textContent = "In the basket";
+  showBasket();
+}
+
+function leave(item) {
+  basket.delete(item.item);
+  showBasket();
+}
+
+// mark has a button say whether its item is in the basket. The same item has several: in the list, and where it is open.
+function mark(button) {
+  button.disabled = basket.has(Number(button.dataset.item));
+  button.textContent = button.disabled ? "In the basket" : "Add to basket";
+}
+
+function showBasket() {
   $("count").textContent = basket.size;
-  $("kept").replaceChildren(...[...basket.values()].map((i) => element("li", {}, picture(i), element("span", { textContent: name(i) }))));
+  $("empty").hidden = basket.size > 0;
+  $("kept").replaceChildren(...[...basket.values()].map((i) => {
+    const out = element("button", { type: "button", textContent: "Remove" });
+    out.setAttribute("aria-label", "Remove " + name(i));
+    out.addEventListener("click", () => { leave(i); $("close-basket").focus(); });
+    return element("li", {}, picture(i), element("span", { textContent: name(i) }), out);
+  }));
+  document.querySelectorAll("button.add").forEach(mark);
+  try { sessionStorage.setItem("basket", JSON.stringify([...basket.values()])); } catch { /* a browser that keeps nothing */ }
+}
+
+// The basket outlives a reload, as the session does.
+function restoreBasket() {
+  try {
+    for (const item of JSON.parse(sessionStorage.getItem("basket") || "[]")) basket.set(item.item, item);
+  } catch { /* a browser that keeps nothing */ }
+  showBasket();
 }
 
 function buttons(item, impression, rank) {
   const more = element("button", { type: "button", className: "more", textContent: "More like this" });
   more.addEventListener("click", () => { event(impression, rank, "more"); $("view").close(); go({ item: item.item }); });
-  const add = element("button", { type: "button", className: "add first", textContent: "Add to basket" });
-  if (basket.has(item.item)) { add.disabled = true; add.textContent = "In the basket"; }
-  add.addEventListener("click", () => keep(item, impression, rank, add));
+  const add = element("button", { type: "button", className: "add first" });
+  add.dataset.item = item.item;
+  mark(add);
+  add.addEventListener("click", () => keep(item, impression, rank));
   return [add, more];
 }
 
@@ -118,6 +148,7 @@ $("open-basket").addEventListener("click", () => { $("basket").hidden = false; $
 $("close-basket").addEventListener("click", () => { $("basket").hidden = true; $("open-basket").setAttribute("aria-expanded", "false"); $("open-basket").focus(); });
 $("close-view").addEventListener("click", () => $("view").close());
 
+restoreBasket();
 ask("/about").then((about) => {
   if (!about.experiment) {
     say("No experiment runs here: start the server with --interleave A,B or --split A,B.");
