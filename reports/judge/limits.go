@@ -145,7 +145,9 @@ func (r *Report) Pick(t Terms, limits []Limit) Pick {
 	tied := []*Candidate{&fit[0]}
 	for i := range fit[1:] {
 		c := &fit[i+1]
-		if asFast(fit[0].Speed.Judged(c.Speed)) {
+		// As fast as each of those before it: of two that the fastest cannot be told from, one may be slower than the
+		// other for certain.
+		if !slices.ContainsFunc(fit[:i+1], func(f Candidate) bool { return !asFast(f.Speed.Judged(c.Speed)) }) {
 			c.Tied = true
 			tied = append(tied, c)
 		}
@@ -212,10 +214,13 @@ func (r *Report) more(p *Pick) {
 // apart by one run and not by the next; memory and build time are the same in both, and decide.
 const Slight = 0.05
 
-// asFast reports whether the speed of the fastest against another's, lead, is no more than noise, or [Slight].
+// asFast reports whether the speed of one against another's, lead, is no more than noise, or [Slight].
 func asFast(lead Difference) bool {
-	if TieOf(lead) == Tied {
-		return lead.OK || lead.Difference == 1
+	switch {
+	case lead.Difference <= 1:
+		return true
+	case TieOf(lead) == Tied:
+		return lead.OK
 	}
 	return lead.OK && lead.Lo < 1/(1-Slight)
 }

@@ -48,3 +48,27 @@ func TestPickAmongEquals(t *testing.T) {
 		}
 	}
 }
+
+// "As fast as the fastest" is no equivalence: of two families that both are, one may be slower than the other for certain.
+// Then it is not the answer.
+func TestPickIsNotSlower(t *testing.T) {
+	tied := 0
+	for seed := range uint64(300) {
+		r := fixture.Load(t, Load, fixture.Results(t, fixture.Random(seed)...))
+		for _, terms := range []Terms{r.Focus} {
+			p := r.Pick(terms, []Limit{{Name: metric.Recall, Bound: .9}})
+			if p.Best == nil || p.Reason == ByFastest {
+				continue
+			}
+			tied++
+			for _, c := range p.Fit {
+				if !asFast(c.Speed.Judged(p.Best.Speed)) {
+					t.Errorf("seed %d: %s is the answer, and %s is faster: %+v", seed, p.Best.Row.Cell.Family, c.Row.Cell.Family, c.Against)
+				}
+			}
+		}
+	}
+	if tied < 20 {
+		t.Errorf("only %d sets have families that are as fast", tied)
+	}
+}
