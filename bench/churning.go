@@ -431,12 +431,13 @@ const writeBlock = 256
 // their latencies, which count from when a query was due. One goroutine searches, one changes; they exclude each other.
 func (f *following) applyWhileSearched(u indexes.Updater, remove, come []int32, more vec.Matrix) error {
 	done := make(chan struct{})
+	var ended time.Duration // since begun; read behind done
 	var searching error
 	var wait sync.WaitGroup
 	k := f.w.asks(f.w.Points[0])
+	begun := time.Now()
 	wait.Go(func() {
 		rng := rand.New(rand.NewPCG(f.w.Seed, uint64(len(f.rows))))
-		begun := time.Now()
 		var due time.Duration
 		var found []vec.Neighbor
 		for i := 0; ; i++ {
@@ -449,8 +450,8 @@ func (f *following) applyWhileSearched(u indexes.Updater, remove, come []int32, 
 				}
 			}
 			select {
-			case <-done: // what is due is still answered
-				if due > time.Since(begun) {
+			case <-done: // what was due by then is still answered; nothing later, which at a high rate never ends
+				if due > ended {
 					return
 				}
 			default:
@@ -489,6 +490,7 @@ func (f *following) applyWhileSearched(u indexes.Updater, remove, come []int32, 
 		}
 		return nil
 	})
+	ended = time.Since(begun)
 	close(done)
 	wait.Wait()
 	return errors.Join(err, searching)

@@ -296,9 +296,19 @@ func (w *worker) scoreAmong(p Point, all [][]int32) (*metric.Scores, error) {
 	})
 }
 
+// CheckAsked reports what a sweep asks for and the data set cannot have: transforms, filters and runbooks.
+func CheckAsked(s *sweepfile.Sweep, set *dataset.Set) error {
+	return errors.Join(s.CheckTransforms(set.Base.Rows, set.Base.Dim), checkFilters(s, set), checkChurn(s, set))
+}
+
 // checkFilters reports filters that the data set cannot have, before anything is measured.
 func checkFilters(s *sweepfile.Sweep, set *dataset.Set) error {
 	for _, f := range allFilters(s) {
+		if f.CSR != "" {
+			if err := filter.CheckCSR(set, f.CSR, f.CSRQueries); err != nil {
+				return err
+			}
+		}
 		if f.Where == "" {
 			continue
 		}

@@ -154,7 +154,7 @@ func (r *Run) open(ctx context.Context, sum *Summary) (c *coordinator, err error
 	if err := r.describe(c.set); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(r.Sweep.CheckTransforms(c.set.Base.Rows, c.set.Base.Dim), checkFilters(r.Sweep, c.set), checkChurn(r.Sweep, c.set)); err != nil {
+	if err := CheckAsked(r.Sweep, c.set); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(r.Out, record.RecordsFile)

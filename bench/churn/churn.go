@@ -11,7 +11,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -187,11 +186,22 @@ func read(path, name string, rows int) ([]Step, error) {
 		slices.Sort(names)
 		return nil, fmt.Errorf("%s: it has no data set %q%s", path, name, words.DidYouMean(name, names))
 	}
+	last := 0
+	for key := range book {
+		number, err := strconv.Atoi(key)
+		switch {
+		case key == "max_pts" || key == "gt_url":
+		case err != nil || number < 1 || strconv.Itoa(number) != key:
+			return nil, fmt.Errorf("%s: %s has a key %q: there are steps, 1, 2, 3 and so on, max_pts and gt_url", path, name, key)
+		default:
+			last = max(last, number)
+		}
+	}
 	var steps []Step
-	for number := 1; ; number++ {
+	for number := 1; number <= last; number++ {
 		raw, ok := book[strconv.Itoa(number)]
 		if !ok {
-			break
+			return nil, fmt.Errorf("%s: %s has a step %d and no step %d: steps are numbered 1, 2, 3 and so on, without a gap", path, name, last, number)
 		}
 		fail := func(format string, args ...any) error {
 			return fmt.Errorf("%s: %s, step %d: %s", path, name, number, fmt.Sprintf(format, args...))
@@ -204,14 +214,15 @@ func read(path, name string, rows int) ([]Step, error) {
 		if err := yaml.UnmarshalWithOptions(b, &e, yaml.Strict()); err != nil {
 			return nil, fail("%s", yaml.FormatError(err, false, false))
 		}
-		span := func(what string, start, end *int64, below int) ([]int32, error) {
+		// A tag is the row that was inserted under it, so tags end where the rows do.
+		span := func(what string, start, end *int64) ([]int32, error) {
 			switch {
 			case start == nil || end == nil:
 				return nil, fail("%s needs where %s start and end", e.Operation, what)
 			case *start < 0 || *end <= *start:
-				return nil, fail("%s from %d to %d are none", what, *start, *end)
-			case *end > int64(below):
-				return nil, fail("%s reach to %d, and the base has %d vectors: give all vectors of the runbook's data set, and the queries as a file (data: {queries: FILE})", what, *end, below)
+				return nil, fail("%s from %d to %d are none: a range begins at 0 or later, and ends behind where it begins", what, *start, *end)
+			case *end > int64(rows):
+				return nil, fail("%s reach to %d, and the base has %d vectors: give all vectors of the runbook's data set, and the queries as a file (data: {queries: FILE})", what, *end, rows)
 			}
 			out := make([]int32, *end-*start)
 			for i := range out {
@@ -222,12 +233,12 @@ func read(path, name string, rows int) ([]Step, error) {
 		step := Step{Number: number, Op: e.Operation}
 		switch e.Operation {
 		case Insert:
-			step.Rows, err = span("rows", e.Start, e.End, rows)
+			step.Rows, err = span("rows", e.Start, e.End)
 		case Delete:
-			step.Tags, err = span("rows", e.Start, e.End, math.MaxInt32)
+			step.Tags, err = span("rows", e.Start, e.End)
 		case Replace:
-			if step.Tags, err = span("tags", e.TagsStart, e.TagsEnd, math.MaxInt32); err == nil {
-				step.Rows, err = span("ids", e.IDsStart, e.IDsEnd, rows)
+			if step.Tags, err = span("tags", e.TagsStart, e.TagsEnd); err == nil {
+				step.Rows, err = span("ids", e.IDsStart, e.IDsEnd)
 			}
 			if err == nil && len(step.Tags) != len(step.Rows) {
 				err = fail("%d tags are replaced by %d rows", len(step.Tags), len(step.Rows))

@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 
+	"annbench/bench/dataset"
 	"annbench/indexes/vec"
 )
 
@@ -45,15 +46,9 @@ func readCSR(path string) (_ *csr, err error) {
 		return nil, err
 	}
 	in := bufio.NewReaderSize(f, 1<<20)
-	var head [3]int64
-	const form = "it is not a sparse matrix in the form of big-ann-benchmarks (three int64: rows, columns, entries; then where rows begin, columns, values)"
-	if err := binary.Read(in, binary.LittleEndian, &head); err != nil {
-		return nil, fmt.Errorf("it has %d bytes: %s", info.Size(), form)
-	}
-	rows, cols, entries := head[0], head[1], head[2]
-	if rows < 0 || rows > math.MaxInt32 || cols < 0 || cols > math.MaxInt32 || entries < 0 || entries > math.MaxInt64/16 ||
-		info.Size() != 24+8*(rows+1)+8*entries {
-		return nil, fmt.Errorf("its first numbers say %d rows, %d columns and %d entries, which do not make %d bytes: %s", rows, cols, entries, info.Size(), form)
+	rows, cols, entries, err := readHead(in, info.Size())
+	if err != nil {
+		return nil, err
 	}
 	c := &csr{path: path, rows: int(rows), cols: int(cols), starts: make([]int64, rows+1), words: make([]int32, entries)}
 	if err := binary.Read(in, binary.LittleEndian, c.starts); err != nil {
@@ -73,6 +68,59 @@ func readCSR(path string) (_ *csr, err error) {
 		}
 	}
 	return c, nil
+}
+
+// readHead reads how many rows, columns and entries a file of so many bytes has, and checks that they make so many.
+func readHead(in io.Reader, size int64) (rows, cols, entries int64, err error) {
+	var head [3]int64
+	const form = "it is not a sparse matrix in the form of big-ann-benchmarks (three int64: rows, columns, entries; then where rows begin, columns, values)"
+	if err := binary.Read(in, binary.LittleEndian, &head); err != nil {
+		return 0, 0, 0, fmt.Errorf("it has %d bytes: %s", size, form)
+	}
+	rows, cols, entries = head[0], head[1], head[2]
+	if rows < 0 || rows > math.MaxInt32 || cols < 0 || cols > math.MaxInt32 || entries < 0 || entries > math.MaxInt64/16 ||
+		size != 24+8*(rows+1)+8*entries {
+		return 0, 0, 0, fmt.Errorf("its first numbers say %d rows, %d columns and %d entries, which do not make %d bytes: %s", rows, cols, entries, size, form)
+	}
+	return rows, cols, entries, nil
+}
+
+// CheckCSR reports, from the first bytes of both files alone, that they are of another form or have too few rows for the
+// set. [Prepare] reads the rest.
+func CheckCSR(set *dataset.Set, base, queries string) error {
+	var rows [2]int
+	for i, path := range []string{base, queries} {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		n, _, _, err := readHead(f, info.Size())
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		rows[i] = int(n)
+	}
+	return fits(set, base, rows[0], queries, rows[1])
+}
+
+// fits reports files whose rows are too few for the vectors and queries of a set. Queries that came with the vectors are
+// the last rows of the collection.
+func fits(set *dataset.Set, base string, baseRows int, queries string, queryRows int) error {
+	first := int32(set.Base.Rows)
+	if last := set.BaseRows[first-1]; int(last) >= baseRows {
+		return fmt.Errorf("%s: it has %d rows, and vector %d is searched: it belongs to other vectors", base, baseRows, last)
+	}
+	for q, row := range set.QueryRows {
+		if set.LeaveOneOut || row < first || int(row-first) >= queryRows {
+			return fmt.Errorf("%s: it has %d rows, and query %d is row %d of the vectors: filters of this form go with a file of queries (data: {queries: FILE}), row for row", queries, queryRows, q, row)
+		}
+	}
+	return nil
 }
 
 // SumCSR is what [Filter.Sum] is of two files.

@@ -14,6 +14,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/alecthomas/participle/v2"
@@ -149,7 +150,10 @@ func Parse(text string) (*Expr, error) {
 		e := &Error{Text: text, Column: 1, Reason: err.Error()}
 		var at participle.Error
 		if errors.As(err, &at) {
-			e.Column, e.Reason = column(text, at.Position()), reason(text, at)
+			place := at.Position()
+			rest := text[min(max(0, place.Offset), len(text)):] // of a number, it begins with the space before
+			place.Offset += len(rest) - len(strings.TrimLeftFunc(rest, unicode.IsSpace))
+			e.Column, e.Reason = column(text, place), reason(text, at)
 		}
 		return nil, e
 	}
@@ -162,7 +166,7 @@ func column(text string, at lexer.Position) int {
 
 // reason puts what the parser found into words.
 func reason(text string, err participle.Error) string {
-	rest := text[min(max(0, err.Position().Offset), len(text)):]
+	rest := strings.TrimLeftFunc(text[min(max(0, err.Position().Offset), len(text)):], unicode.IsSpace)
 	const write = "write it like category = 'dress' and price < 100"
 	switch {
 	case strings.TrimSpace(text) == "":
@@ -177,6 +181,8 @@ func reason(text string, err participle.Error) string {
 		return "there is no & and no |: write and, or"
 	case strings.HasPrefix(rest, "!"):
 		return "there is no !: write not"
+	case errors.Is(err, strconv.ErrRange):
+		return "a number is beyond what a float64 holds, 1.8e308: write a smaller one"
 	}
 	word := rest
 	if i := strings.IndexAny(rest, " \t\n(),"); i > 0 {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"annbench/internal/words"
 )
@@ -54,13 +55,39 @@ var Ways = []string{Inside, After, Before}
 func (f Filter) String() string {
 	switch {
 	case f.Where != "":
-		return strings.Join(strings.Fields(f.Where), " ")
+		return spaced(f.Where)
 	case f.CSR != "":
 		return fmt.Sprintf("csr %s %s %s", filepath.Base(f.CSR), filepath.Base(f.CSRQueries), f.Sum)
 	case f.Selectivity > 0:
 		return fmt.Sprintf("selectivity=%s correlation=%s", number(f.Selectivity), f.Correlation)
 	}
 	return ""
+}
+
+// spaced is an expression with one space wherever it has any, except in quotes, where spaces are part of what is compared.
+func spaced(text string) string {
+	var out strings.Builder
+	var quote rune
+	space := false
+	for _, r := range text {
+		switch {
+		case quote != 0:
+			if r == quote {
+				quote = 0
+			}
+		case unicode.IsSpace(r):
+			space = true
+			continue
+		case strings.ContainsRune("'\"`", r):
+			quote = r
+		}
+		if space && out.Len() > 0 {
+			out.WriteByte(' ')
+		}
+		space = false
+		out.WriteRune(r)
+	}
+	return out.String()
 }
 
 // Check reports what is wrong with f without data.

@@ -86,6 +86,8 @@ func TestExpressionErrors(t *testing.T) {
 		{"price < 100 && sale", 13, "write and, or"},
 		{"!sale", 1, "write not"},
 		{"(price < 100", 13, "ends too early"},
+		{"price < 1e999", 9, "1.8e308"},
+		{"price  between 1 and 3", 8, `"between" cannot stand here`},
 		{"price < 100)", 12, "cannot stand here"},
 		{"colour = 'red'", 1, `no attribute "colour"`},
 		{"catgory = 'dress'", 1, `did you mean "category"?`},
@@ -170,6 +172,20 @@ func FuzzParse(f *testing.F) {
 			_, _ = e.Rows(garments())
 		}
 	})
+}
+
+// Expressions that differ in spaces alone are one filter; in quotes, a space is part of the text.
+func TestSpaces(t *testing.T) {
+	for text, want := range map[string]string{
+		" category \t=\n 'dress'  ":    "category = 'dress'",
+		"category = 'a  b'":            "category = 'a  b'",
+		"`in  stock`  or a = \"'  '\"": "`in  stock` or a = \"'  '\"",
+		"a = 'it''s  so'  and b":       "a = 'it''s  so' and b",
+	} {
+		if got := (Filter{Where: text}).String(); got != want {
+			t.Errorf("%q: %q, not %q", text, got, want)
+		}
+	}
 }
 
 func TestFilters(t *testing.T) {

@@ -214,16 +214,10 @@ func newMaker(set *dataset.Set, f Filter, seed uint64) (maker, error) {
 		if err != nil {
 			return m, err
 		}
-		// Queries that came with the vectors are the last rows of the collection.
+		if err := fits(set, f.CSR, base.rows, f.CSRQueries, asked.rows); err != nil {
+			return m, err
+		}
 		first := int32(rows)
-		if last := set.BaseRows[rows-1]; int(last) >= base.rows {
-			return m, fmt.Errorf("%s: it has %d rows, and vector %d is searched: it belongs to other vectors", f.CSR, base.rows, last)
-		}
-		for q, row := range set.QueryRows {
-			if set.LeaveOneOut || row < first || int(row-first) >= asked.rows {
-				return m, fmt.Errorf("%s: it has %d rows, and query %d is row %d of the vectors: filters of this form go with a file of queries (data: {queries: FILE}), row for row", f.CSRQueries, asked.rows, q, row)
-			}
-		}
 		m.lists = base.postings(set.BaseRows)
 		m.asked = func(q int) []int32 { return asked.row(int(set.QueryRows[q] - first)) }
 	case f.Correlation == None:

@@ -62,7 +62,7 @@ func (s *Sweep) checkChurn() error {
 				return s.errorf(at+"."+key.name, "%s belongs to a runbook that is made (per_step)", key.name)
 			}
 		}
-		if c.Steps < 0 {
+		if c.Steps < 0 || c.Steps == 0 && s.file.node(at+".steps") != nil {
 			return s.errorf(at+".steps", "steps must be at least 1, not %d", c.Steps)
 		}
 		for j, o := range c.Order {

@@ -77,6 +77,9 @@ func (s *Sweep) checkFilters() error {
 				return s.errorf(s.listPath(at+".ways", j), "no way %q%s", way, words.DidYouMean(way, filter.Ways))
 			}
 		}
+		if len(f.Factor) > 0 && len(f.Ways) > 0 && !slices.Contains(f.Ways, filter.After) {
+			return s.errorf(at+".factor", "factor belongs to the way after, which is not among the ways here")
+		}
 		for j, x := range f.Factor {
 			if !(x > 0 && x <= maxFactor) {
 				return s.errorf(s.listPath(at+".factor", j), "a factor must be above 0 and at most %v, not %v", maxFactor, x)

@@ -52,6 +52,8 @@ func TestSweepErrorsNamePlaceAndFix(t *testing.T) {
 		{"time without a unit", head + "measure: 300\nfamilies: [{family: flat}]\n", 2, 10, "write 300ms"},
 		{"no time", head + "timeout: soon\nfamilies: [{family: flat}]\n", 2, 10, "timeout: \"soon\" is not a time"},
 		{"negative time", head + "duration: -1s\nfamilies: [{family: flat}]\n", 2, 11, "duration: \"-1s\" is"},
+		{"factor without after", head + "families: [{family: flat}]\nfilters: [{selectivity: 0.5, ways: inside, factor: 2}]\n", 3, 52, "factor belongs to the way after"},
+		{"no steps", head + "families: [{family: flat}]\nchurn: [{per_step: 5%, steps: 0}]\n", 3, 31, "steps must be at least 1"},
 		{"size", head + "memory: lots\nfamilies: [{family: flat}]\n", 2, 9, "4GiB"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

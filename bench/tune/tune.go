@@ -193,6 +193,22 @@ func (q *Question) better(a, b *Result) int {
 	return cmpFloat(a.excess(q.Limits), b.excess(q.Limits), a, b)
 }
 
+// SoFar is the best of what a search that was stopped has found: of the tries on the most vectors that reached the limit of
+// quality. It is nil where there are none; keeps reports whether it keeps the other limits as well.
+func (q *Question) SoFar(tries []*record.Try) (best *record.Try, keeps bool) {
+	var first *Result
+	for _, t := range tries {
+		r := &Result{Try: t}
+		if r.OK() && r.Reached && (first == nil || r.Rows > first.Rows || r.Rows == first.Rows && q.better(r, first) < 0) {
+			first = r
+		}
+	}
+	if first == nil {
+		return nil, false
+	}
+	return first.Try, first.keeps(q.Limits)
+}
+
 func cmpFloat(x, y float64, a, b *Result) int {
 	switch {
 	case x < y:

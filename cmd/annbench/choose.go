@@ -75,6 +75,25 @@ func (c *limitFlags) limits() []judge.Limit {
 	return out
 }
 
+// zero names a flag that allows nothing at all; it is empty where there is none.
+func (c *limitFlags) zero() string {
+	for _, f := range []struct {
+		name string
+		zero bool
+	}{
+		{"--max-p99", c.MaxP99 != nil && *c.MaxP99 == 0},
+		{"--max-mean", c.MaxMean != nil && *c.MaxMean == 0},
+		{"--max-memory", c.MaxMemory != nil && *c.MaxMemory == 0},
+		{"--max-file", c.MaxFile != nil && *c.MaxFile == 0},
+		{"--max-build", c.MaxBuild != nil && *c.MaxBuild == 0},
+	} {
+		if f.zero {
+			return f.name
+		}
+	}
+	return ""
+}
+
 // limit adds a bound on what is called name; none where it was not given.
 func limit[Q ~int64 | ~float64](all *[]judge.Limit, name string, bound *Q) {
 	if bound != nil {

@@ -69,6 +69,12 @@ func TestErrorsAreInOurWords(t *testing.T) {
 	}
 	add("use --data", "run", good)
 
+	// What the data cannot have, plan says as well.
+	file("gap.rb", "d:\n  1: {operation: insert, start: 0, end: 1}\n  2: {operation: search}\n  4: {operation: search}\n")
+	for text, says := range map[string]string{"filters: [{where: \"price < 3\"}]\n": "no attributes", "churn: [{runbook: ../gap.rb, dataset: d}]\n": "no step 3"} {
+		add(says, "plan", file("asked/"+text[:5]+".yaml", "data: {vectors: ../good.csv}\nqueries: 1\nfamilies: [{family: flat}]\n"+text))
+	}
+
 	// Numbers in flags.
 	for _, flag := range [][]string{{"run", "--data", good, "--queries"}, {"choose", "nothing", "--k"}, {"catalog", "render", "--out", "x", "--boards"}} {
 		for text, says := range map[string]string{"016": "write 16", "yes": "whole number", "\"16\"": "whole number", "1.5": "whole number", "": "whole number", "99999999999999999999": "too large", "-3": "looks like a flag"} {
@@ -81,6 +87,7 @@ func TestErrorsAreInOurWords(t *testing.T) {
 	add("0.95 or 95%", "choose", "nothing", "--min-recall", "0,95")
 	add("write 10ms", "choose", "nothing", "--max-p99", "10")
 	add("300MB", "choose", "nothing", "--max-memory", "abc")
+	add("no index keeps a limit of 0", "tune", good, "--max-memory", "0")
 	add("shard", "run", "ok.yaml", "--shard", "3")
 
 	// Results that are damaged.

@@ -32,6 +32,11 @@ func (c *planCmd) Run(ctx context.Context, s *surface) error {
 		return err
 	}
 	defer data.Close()
+	if !drawn {
+		if err := bench.CheckAsked(sweep, data.Set); err != nil {
+			return err
+		}
+	}
 	plan, err := p.Plan(sweep, data, 0)
 	if err != nil {
 		return err

@@ -62,7 +62,9 @@ func (c *tuneCmd) Run(ctx context.Context, s *surface) error {
 	t, err := s.pipeline(ctx).Tune(ctx, config)
 	if err != nil {
 		if t != nil && t.State != nil && ctx.Err() != nil {
-			fmt.Fprint(s.out, say.SearchSoFar(&t.State.Search))
+			asked := tune.Question{Limits: config.Limits, Objective: config.Objective}
+			best, keeps := asked.SoFar(t.State.Search.Tries)
+			fmt.Fprint(s.out, say.SearchSoFar(&t.State.Search, best, keeps))
 		}
 		return err
 	}
@@ -111,6 +113,9 @@ func (c *tuneCmd) config() (pipeline.TuneConfig, error) {
 	}
 	sweep.Data.Allow = append(sweep.Data.Allow, c.Allow...)
 	sweep.Seed = c.Seed
+	if name := c.zero(); name != "" {
+		return pipeline.TuneConfig{}, fmt.Errorf("%s: no index keeps a limit of 0: give more, or leave it out", name)
+	}
 	o, err := judge.ParseObjective(c.Objective)
 	if err != nil {
 		return pipeline.TuneConfig{}, fmt.Errorf("--objective: %w", err)

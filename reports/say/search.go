@@ -167,14 +167,9 @@ func tryName(t *record.Try) string {
 	return Clean(strings.TrimSpace(t.Family + " " + t.Arm + " " + t.Search))
 }
 
-// SearchSoFar is the best so far of a search that was stopped, as YAML, with what it is worth.
-func SearchSoFar(s *record.Search) string {
-	var best *record.Try
-	for _, t := range s.Tries {
-		if t.Failed == "" && t.Reached && (best == nil || t.Rows > best.Rows || t.Rows == best.Rows && t.Score < best.Score) {
-			best = t
-		}
-	}
+// SearchSoFar is the best so far of a search that was stopped, as YAML, with what it is worth; nothing where best is nil.
+// keeps says that it keeps all limits, as far as they are known before the final measurement.
+func SearchSoFar(s *record.Search, best *record.Try, keeps bool) string {
 	if best == nil {
 		return ""
 	}
@@ -184,6 +179,10 @@ func SearchSoFar(s *record.Search) string {
 	if best.Rows < s.Rows {
 		on = fmt.Sprintf("a sample of %d of the %d vectors", best.Rows, s.Rows)
 	}
-	fmt.Fprintf(&b, "\nThe best so far, found on %s and not measured anew: about %s a query. The search was stopped; the same command resumes it.\n", on, Format(metric.Seconds, best.Score))
+	limits := ""
+	if !keeps {
+		limits = " It does not keep all limits."
+	}
+	fmt.Fprintf(&b, "\nThe best so far, found on %s and not measured anew: about %s a query.%s The search was stopped; the same command resumes it.\n", on, Format(metric.Seconds, best.Score), limits)
 	return b.String()
 }
