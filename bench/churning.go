@@ -68,9 +68,15 @@ func allSpecs(s *sweepfile.Sweep) []churn.Spec {
 
 // checkChurn reports runbooks that the data set cannot follow, before anything is measured.
 func checkChurn(s *sweepfile.Sweep, set *dataset.Set) error {
-	for _, spec := range allSpecs(s) {
-		if _, err := spec.Book(set, s.Seed); err != nil {
-			return err
+	for i, cs := range s.Churn {
+		for _, spec := range cs.Each() {
+			if _, err := spec.Book(set, s.Seed); err != nil {
+				key := "per_step"
+				if cs.Runbook != "" {
+					key = "runbook"
+				}
+				return s.Misfit("churn", i, key, err)
+			}
 		}
 	}
 	return nil

@@ -36,7 +36,7 @@ func TestArrivalsEndWithTheChange(t *testing.T) {
 	w := &worker{set: &dataset.Set{Queries: vec.NewMatrix(3, 2), Base: vec.NewMatrix(300, 2)}}
 	w.Points = []Point{{K: 1}}
 	w.Churning.Rate = 1e7
-	f := &following{w: w, index: index, during: hdrhistogram.New(histogramLowest, histogramHighest, histogramDigits)}
+	f := &following{w: w, family: &indexes.Family{}, index: index, during: hdrhistogram.New(histogramLowest, histogramHighest, histogramDigits)}
 	if err := f.applyWhileSearched(index, nil, make([]int32, 300), vec.NewMatrix(300, 2)); err != nil {
 		t.Fatalf("after %d searches: %v", index.searches, err)
 	}

@@ -303,30 +303,37 @@ func CheckAsked(s *sweepfile.Sweep, set *dataset.Set) error {
 
 // checkFilters reports filters that the data set cannot have, before anything is measured.
 func checkFilters(s *sweepfile.Sweep, set *dataset.Set) error {
-	for _, f := range allFilters(s) {
-		if f.CSR != "" {
-			if err := filter.CheckCSR(set, f.CSR, f.CSRQueries); err != nil {
-				return err
-			}
+	for i, fs := range s.Filters {
+		var err error
+		key := "where"
+		switch {
+		case fs.CSR != "":
+			key, err = "csr", filter.CheckCSR(set, fs.CSR, fs.CSRQueries)
+		case fs.Where != "":
+			err = checkWhere(fs.Where, set)
 		}
-		if f.Where == "" {
-			continue
-		}
-		e, err := filter.Parse(f.Where)
 		if err != nil {
-			return err
+			return s.Misfit("filters", i, key, err)
 		}
-		table := set.BaseAttributes()
-		if table == nil {
-			return fmt.Errorf("filter %s: the data set has no attributes: give a file of them under data: {attributes: FILE}", f)
-		}
-		rows, err := e.Rows(table)
-		if err != nil {
-			return err
-		}
-		if rows.Len() == 0 {
-			return fmt.Errorf("filter %s: none of the %d vectors passes", f, set.Base.Rows)
-		}
+	}
+	return nil
+}
+
+func checkWhere(where string, set *dataset.Set) error {
+	e, err := filter.Parse(where)
+	if err != nil {
+		return err
+	}
+	table := set.BaseAttributes()
+	if table == nil {
+		return errors.New("the data set has no attributes: give a file of them under data: {attributes: FILE}")
+	}
+	rows, err := e.Rows(table)
+	if err != nil {
+		return err
+	}
+	if rows.Len() == 0 {
+		return fmt.Errorf("filter %s: none of the %d vectors passes", filter.Filter{Where: where}, set.Base.Rows)
 	}
 	return nil
 }

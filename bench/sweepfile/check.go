@@ -114,6 +114,15 @@ func (s *Sweep) CheckTransforms(n, dim int) error {
 	return nil
 }
 
+// Misfit is err, which the data set gave, about a key of the i-th entry of filters or churn: with its place, where the
+// sweep was read from a file.
+func (s *Sweep) Misfit(list string, i int, key string, err error) error {
+	if s.file == nil {
+		return err
+	}
+	return s.errorf(fmt.Sprintf("$.%s[%d].%s", list, i, key), "%v", err)
+}
+
 // Transforms are those of the sweep, in its order; one, [transform.None], where it names none.
 func (s *Sweep) Transforms() []transform.Transform {
 	if len(s.Data.Transform) == 0 {

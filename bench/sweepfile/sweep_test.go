@@ -49,7 +49,7 @@ func TestSweepErrorsNamePlaceAndFix(t *testing.T) {
 		{"device of vectors", "data: {synthetic: {n: 10}, batch: auto}\nfamilies: [{family: flat}]\n", 1, 35, "batch belongs to images"},
 		{"option of two values", "data: {rendered: {}, device_options: {cuda: {device_id: [0, 1]}}}\nfamilies: [{family: flat}]\n", 0, 0, "one value"},
 		{"size without a unit", head + "memory: 300\nfamilies: [{family: flat}]\n", 2, 9, "write 300MiB"},
-		{"time without a unit", head + "measure: 300\nfamilies: [{family: flat}]\n", 2, 10, "write 300ms"},
+		{"time without a unit", head + "measure: 300\nfamilies: [{family: flat}]\n", 2, 10, "or 300ms"},
 		{"no time", head + "timeout: soon\nfamilies: [{family: flat}]\n", 2, 10, "timeout: \"soon\" is not a time"},
 		{"negative time", head + "duration: -1s\nfamilies: [{family: flat}]\n", 2, 11, "duration: \"-1s\" is"},
 		{"factor without after", head + "families: [{family: flat}]\nfilters: [{selectivity: 0.5, ways: inside, factor: 2}]\n", 3, 52, "factor belongs to the way after"},

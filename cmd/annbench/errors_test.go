@@ -71,7 +71,7 @@ func TestErrorsAreInOurWords(t *testing.T) {
 
 	// What the data cannot have, plan says as well.
 	file("gap.rb", "d:\n  1: {operation: insert, start: 0, end: 1}\n  2: {operation: search}\n  4: {operation: search}\n")
-	for text, says := range map[string]string{"filters: [{where: \"price < 3\"}]\n": "no attributes", "churn: [{runbook: ../gap.rb, dataset: d}]\n": "no step 3"} {
+	for text, says := range map[string]string{"filters: [{where: \"price < 3\"}]\n": ".yaml:4:19: the data set has no attributes", "churn: [{runbook: ../gap.rb, dataset: d}]\n": "no step 3"} {
 		add(says, "plan", file("asked/"+text[:5]+".yaml", "data: {vectors: ../good.csv}\nqueries: 1\nfamilies: [{family: flat}]\n"+text))
 	}
 
@@ -85,7 +85,7 @@ func TestErrorsAreInOurWords(t *testing.T) {
 	add("looks like a flag", "compare", "a", "b", "--margin", "-1")
 	add("write 1.5", "compare", "a", "b", "--power-limit", "1,5")
 	add("0.95 or 95%", "choose", "nothing", "--min-recall", "0,95")
-	add("write 10ms", "choose", "nothing", "--max-p99", "10")
+	add("or 10ms", "choose", "nothing", "--max-p99", "10")
 	add("300MB", "choose", "nothing", "--max-memory", "abc")
 	add("no index keeps a limit of 0", "tune", good, "--max-memory", "0")
 	add("shard", "run", "ok.yaml", "--shard", "3")
