@@ -115,7 +115,7 @@ func (p *page) head(title, kind string, all []record.Record) {
 	p.say("%s: %s × %d, %d queries. %s, %s, %s, %s.", say.Clean(set.Name), count(set.Base), set.Dim, set.Queries,
 		say.Clean(first.Env.CPU), say.Plural(first.Env.Cores, "core", "cores"), say.Plural(first.Cell.Threads, "thread", "threads"), last.Time.UTC().Format("2 January 2006"))
 	if p.records != "" {
-		p.say("The records are in [%s](%s/%s).", p.records, p.records, record.RecordsFile+".gz")
+		p.say("The records are in [%s](%s/RUN.md), which says how they were made.", p.records, p.records)
 	}
 	if len(first.Env.Disturbed) > 0 {
 		p.say("\nThe machine was disturbed when the run began: %s.", say.Clean(strings.Join(first.Env.Disturbed, "; ")))

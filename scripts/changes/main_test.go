@@ -73,7 +73,7 @@ func TestPages(t *testing.T) {
 		{"filters", filters(1), []string{
 			"boards: 50,000 × 8, 100 queries. abacus, 2 cores", "29 November 2026", "all neighbours in each of its 2 cells",
 			"| hnsw, inside | **10.0 µs** |", "| compare what passes | 40.0 µs |", "| hnsw, inside | (0.250) |", "| compare what passes | **2.00 µs** |",
-			"### What passes lies far from the query", "(records/x/records.jsonl.gz)",
+			"### What passes lies far from the query", "(records/x/RUN.md)",
 		}, "lost"},
 		{"filters", filters(0.999), []string{"**Exact search lost neighbours in 1 of its 2 cells**: flat before under " + half}, "all neighbours"},
 		{"churn", []record.Record{
