@@ -195,7 +195,9 @@ func onScale(observed []Observation, scale Scale) scaled {
 		s.values[i] = o.Value
 		if scale == Logarithmic {
 			s.values[i] = math.Log(o.Value)
-			spread /= o.Value
+			// The spread of the logarithm of what has this mean and spread, and is lognormal. Of a small spread it is
+			// the quotient; of a p99 that lies at the edge of a long tail the quotient is hundreds, and e to that no interval.
+			spread = math.Sqrt(math.Log1p(spread * spread / (o.Value * o.Value)))
 		}
 		s.spread2 += spread * spread / float64(len(observed))
 	}

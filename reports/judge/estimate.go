@@ -31,6 +31,17 @@ type observation struct {
 	rounds map[int]float64 // of [Speed], by the number of the round; nil where there were none
 }
 
+// worst are the ends of the interval or, where there is none, the least and the most that a repetition found.
+func (v Value) worst() (lo, hi float64) {
+	lo, hi = v.Lo, v.Hi
+	if !v.HasInterval {
+		for _, o := range v.observed {
+			lo, hi = min(lo, o.Value), max(hi, o.Value)
+		}
+	}
+	return lo, hi
+}
+
 // Difference is how one value compares with another: a factor where values are times, rates or bytes,
 // and an amount where they are ratios.
 type Difference = metric.Comparison

@@ -67,6 +67,8 @@ type Pick struct {
 	// Lacking are the limits on what was measured of no setting: nothing can keep them, and Nearest is judged by
 	// the others.
 	Lacking []Limit
+	// TooBusy says that the machine was too busy for percentiles, means and rates by the clock: see [Busy].
+	TooBusy bool
 	// Once says that what decided was measured once, without an interval.
 	Once bool
 	// More is what one percent more of recall would cost in the pick's family: how many times the time
@@ -99,6 +101,9 @@ const (
 // told apart by memory and build time: see [Reason].
 func (r *Report) Pick(t Terms, limits []Limit) Pick {
 	p := Pick{Terms: t, Clock: r.Clock(t), Limits: limits}
+	if share, ok := r.OnCPU(t); ok {
+		p.TooBusy = share < Busy
+	}
 	for _, l := range limits {
 		known := func(row *Row) bool { _, ok := row.Value(l.Name); return ok && TermsOf(row.Cell) == t }
 		if !slices.ContainsFunc(r.Rows, known) {
@@ -257,10 +262,11 @@ func MarginOf(row *Row, l Limit) Margin {
 	if !m.OK {
 		return m
 	}
-	m.Worst = m.Value.Lo
+	lo, hi := m.Value.worst()
+	m.Worst = lo
 	m.Room = m.Worst - l.Bound
 	if info.Lower {
-		m.Worst = m.Value.Hi
+		m.Worst = hi
 		m.Room = l.Bound - m.Worst
 	}
 	if info.Unit != metric.Ratio && l.Bound != 0 {

@@ -72,3 +72,34 @@ func TestPickIsNotSlower(t *testing.T) {
 		t.Errorf("only %d sets have families that are as fast", tied)
 	}
 }
+
+// A value without an interval is no more certain than what a repetition found; a wide interval has an end.
+func TestLimitsGoByTheWorst(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		p99    []float64
+		spread float64
+		limit  float64
+		keeps  bool
+	}{
+		{"one repetition was slow", []float64{45e-6, 44e-6, 1548e-6}, 0, 1e-3, false},
+		{"two repetitions, no interval", []float64{45e-6, 1548e-6}, 0, 1e-3, false},
+		{"two repetitions, no interval", []float64{45e-6, 1548e-6}, 0, 2e-3, true},
+		// A p99 at the edge of a tail of tens of milliseconds, as bootstraps find it.
+		{"a tail", []float64{56e-6, 61e-6, 55e-6}, 13e-3, 1, true},
+		{"a tail", []float64{56e-6, 61e-6, 55e-6}, 13e-3, 1e-3, false},
+	} {
+		var all []record.Record
+		for rep, p99 := range c.p99 {
+			rec := fixture.Cell("a", "", rep, 1, 100)
+			rec.Values[metric.P99] = p99
+			rec.Spread = map[string]float64{metric.P99: c.spread}
+			all = append(all, rec)
+		}
+		r := fixture.Load(t, Load, fixture.Results(t, all...))
+		m := MarginOf(r.Rows[0], Limit{Name: metric.P99, Bound: c.limit})
+		if m.Keeps() != c.keeps {
+			t.Errorf("%s: %v under a limit of %v: the worst is %v, keeps it: %v", c.name, c.p99, c.limit, m.Worst, m.Keeps())
+		}
+	}
+}

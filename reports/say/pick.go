@@ -27,7 +27,7 @@ func Margin(m judge.Margin) string {
 	}
 	info, _ := metric.Lookup(m.Limit.Name)
 	s := fmt.Sprintf("%s %s", info.Title, Format(info.Unit, m.Value.Median))
-	if m.Value.HasInterval && m.Worst != m.Value.Median {
+	if m.Worst != m.Value.Median {
 		word := "at least"
 		if m.Limit.AtMost() {
 			word = "at most"
@@ -93,6 +93,7 @@ func Pick(p judge.Pick) string {
 		say("nothing fits: nothing was measured under %s", Terms(p.Terms))
 		return b.String()
 	case p.Best == nil:
+		busy(p, say)
 		say("nothing fits: none of %s keeps %s (%s)", Plural(p.Settings, "setting", "settings"), under, Terms(p.Terms))
 		for _, l := range p.Lacking {
 			info, _ := metric.Lookup(l.Name)
@@ -107,6 +108,7 @@ func Pick(p judge.Pick) string {
 	}
 	say("%s", strings.TrimRight(YAML(*p.Best), "\n"))
 	say("")
+	busy(p, say)
 	lead := "The fastest"
 	if p.Best.Tied {
 		lead = "The fastest by its median, though others are as fast within the noise or " + slight + ","
@@ -155,6 +157,17 @@ func Pick(p judge.Pick) string {
 		say("One percent more of recall (%s) is beyond what was measured of %s.", Ratio(p.MoreAt), Clean(p.Best.Row.Cell.Family))
 	}
 	return b.String()
+}
+
+// busy says that a limit is on what the machine was too busy for.
+func busy(p judge.Pick, say func(format string, args ...any)) {
+	for _, l := range p.Limits {
+		if p.TooBusy && slices.Contains([]string{metric.P99, metric.P999, metric.Mean, metric.QPS}, l.Name) {
+			info, _ := metric.Lookup(l.Name)
+			say("The machine was too busy for %s: it says more about the machine than about an index. Measure again when nothing else runs.", info.Title)
+			return
+		}
+	}
 }
 
 func candidateName(c judge.Candidate) string {
