@@ -11,6 +11,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -155,15 +157,46 @@ func (s *State) Apply(step Step) (gone, come []int32, err error) {
 	return gone, come, nil
 }
 
-// entry is a step as big-ann-benchmarks writes it.
+// entry is a step as big-ann-benchmarks writes it; a bound that it has not is nil.
 type entry struct {
-	Operation string `yaml:"operation"`
-	Start     *int64 `yaml:"start"`
-	End       *int64 `yaml:"end"`
-	TagsStart *int64 `yaml:"tags_start"`
-	TagsEnd   *int64 `yaml:"tags_end"`
-	IDsStart  *int64 `yaml:"ids_start"`
-	IDsEnd    *int64 `yaml:"ids_end"`
+	Operation          string
+	Start, End         *int64
+	TagsStart, TagsEnd *int64
+	IDsStart, IDsEnd   *int64
+}
+
+// entryOf is a step out of what its YAML holds.
+func entryOf(raw any) (e entry, err error) {
+	keys, ok := raw.(map[string]any)
+	if !ok {
+		return e, errors.New("it is no mapping of keys, like {operation: insert, start: 0, end: 500}")
+	}
+	bounds := map[string]**int64{
+		"start": &e.Start, "end": &e.End, "tags_start": &e.TagsStart, "tags_end": &e.TagsEnd, "ids_start": &e.IDsStart, "ids_end": &e.IDsEnd,
+	}
+	known := append(slices.Sorted(maps.Keys(bounds)), "operation")
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		value := keys[key]
+		if key == "operation" {
+			e.Operation = fmt.Sprint(value)
+			continue
+		}
+		bound, ok := bounds[key]
+		if !ok {
+			return e, fmt.Errorf("unknown key %q%s", key, words.DidYouMean(key, known))
+		}
+		var n int64
+		switch v := value.(type) {
+		case int64:
+			n = v
+		case uint64:
+			n = int64(min(v, math.MaxInt64))
+		default:
+			return e, fmt.Errorf("%s is a row number, a whole one, not %v", key, value)
+		}
+		*bound = &n
+	}
+	return e, nil
 }
 
 // read reads a runbook: a mapping by data set, in it one step under each of the keys 1, 2, 3, ..., and max_pts and gt_url,
@@ -206,13 +239,9 @@ func read(path, name string, rows int) ([]Step, error) {
 		fail := func(format string, args ...any) error {
 			return fmt.Errorf("%s: %s, step %d: %s", path, name, number, fmt.Sprintf(format, args...))
 		}
-		b, err := yaml.Marshal(raw)
+		e, err := entryOf(raw)
 		if err != nil {
 			return nil, fail("%v", err)
-		}
-		var e entry
-		if err := yaml.UnmarshalWithOptions(b, &e, yaml.Strict()); err != nil {
-			return nil, fail("%s", yaml.FormatError(err, false, false))
 		}
 		// A tag is the row that was inserted under it, so tags end where the rows do.
 		span := func(what string, start, end *int64) ([]int32, error) {
@@ -264,7 +293,7 @@ func (s Spec) make(set *dataset.Set, seed uint64) ([]Step, error) {
 	begin := int(float64(rows) / (1 + s.PerStep*float64(s.Steps)))
 	each := int(s.PerStep * float64(begin))
 	if each < 1 || begin+each*s.Steps > rows || begin < 1 {
-		return nil, fmt.Errorf("runbook %s: %d vectors are too few for it", s, rows)
+		return nil, fmt.Errorf("runbook %s: %d vectors are too few for it: it would begin with %d, of which a step replaces less than one; give more vectors, fewer steps or a larger per_step", s, rows, begin)
 	}
 	rng := rand.New(rand.NewPCG(seed, 0x636875726e))
 	order := make([]int32, rows)
