@@ -174,7 +174,7 @@ func Split(ctx context.Context, c *collection.Collection, cfg SplitConfig, cache
 			return "", fmt.Errorf("%s: two halves of %d queries are not there: the vectors came with %d", c.Name, cfg.Queries, given)
 		}
 	case cfg.Half > 0 && (cfg.Queries < 1 || 2*cfg.Queries >= rows):
-		return "", fmt.Errorf("%s: two halves of %d queries cannot be held out of %d vectors", c.Name, cfg.Queries, rows)
+		return "", fmt.Errorf("%s: two halves of %d queries cannot be held out of %d vectors: ask for at most %d", c.Name, cfg.Queries, rows, max(0, (rows-1)/2))
 	case cfg.Queries < 0 || cfg.Queries >= rows:
 		return "", CheckQueries(c.Name, rows, cfg.Queries)
 	default:

@@ -616,7 +616,11 @@ func (r *Race) tooLarge(a arm) string {
 	bytes := float64(a.family.Bytes(r.Rows, r.Dim, complete(a.family, a.build, nil)))
 	for _, l := range r.Limits {
 		if (l.Name == metric.Resident || l.Name == metric.Serialized) && bytes > farOver*l.Bound {
-			return fmt.Sprintf("too large: about %.0f MiB by its formula, the limit is %.0f MiB", bytes/(1<<20), l.Bound/(1<<20))
+			unit, name := float64(1<<20), "MiB"
+			if l.Bound < 10<<20 {
+				unit, name = 1<<10, "KiB"
+			}
+			return fmt.Sprintf("too large: about %.0f %s by its formula, the limit is %.0f %s", bytes/unit, name, l.Bound/unit, name)
 		}
 	}
 	return ""

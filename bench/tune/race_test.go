@@ -186,7 +186,7 @@ func TestRaceKeepsLimitsAndNamesFailures(t *testing.T) {
 	for _, f := range r.State.Failures() {
 		why[f.Family] = f.Failed
 	}
-	if !strings.Contains(why["one"], "too large") || !strings.Contains(why["four"], "killed") {
+	if !strings.Contains(why["one"], "too large: about 4883 KiB by its formula, the limit is 488 KiB") || !strings.Contains(why["four"], "killed") {
 		t.Errorf("failures: %v", why)
 	}
 }
