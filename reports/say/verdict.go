@@ -368,7 +368,7 @@ func Saturation(recall float64) string {
 	case math.IsInf(recall, 1):
 		return "Even at the highest recall measured, mAP differs from that of exact search by more than chance."
 	case recall == 0:
-		return "At no setting does mAP differ from that of exact search by more than chance: for what users see, the lowest recall measured is enough."
+		return "At no setting do these queries show mAP to differ from that of exact search by more than chance. More queries may: the intervals say how large a difference is left open."
 	}
 	return fmt.Sprintf("From a recall of %s on, no setting's mAP differs from that of exact search by more than chance: beyond it, recall buys nothing that these categories can see.", Ratio(recall))
 }
