@@ -295,7 +295,10 @@ func (l *Log) Close() error {
 	return errors.Join(l.failed, l.file.Close())
 }
 
-// ReadLog gives each line of the log in dir to yield, the oldest first, until it returns an error. A last line that is
+// Folder is where a server keeps its log in the folder of its results.
+const Folder = "clicks"
+
+// ReadLog gives each line of the log in dir, or in its [Folder] where dir has none, to yield, the oldest first, until it returns an error. A last line that is
 // not whole is left out; any other that cannot be read is an error with its place.
 func ReadLog(dir string, yield func(Line) error) error {
 	names, err := closedFiles(dir)
@@ -306,7 +309,12 @@ func ReadLog(dir string, yield func(Line) error) error {
 		names = append(names, filepath.Join(dir, logFile))
 	}
 	if len(names) == 0 {
-		return fmt.Errorf("%s holds no log of clicks: annbench serve --clicks DIR writes one", dir)
+		if sub := filepath.Join(dir, Folder); filepath.Base(dir) != Folder {
+			if info, err := os.Stat(sub); err == nil && info.IsDir() {
+				return ReadLog(sub, yield)
+			}
+		}
+		return fmt.Errorf("%s holds no log of clicks: annbench serve with --interleave or --split writes one into the folder %s of its results, or into --clicks DIR", dir, Folder)
 	}
 	for _, name := range names {
 		if err := readFile(name, yield); err != nil {

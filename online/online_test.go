@@ -461,3 +461,22 @@ func TestSimulation(t *testing.T) {
 		}
 	}
 }
+
+// The folder of results is as good as that of the log in it.
+func TestReadLogOfResults(t *testing.T) {
+	results := t.TempDir()
+	dir := filepath.Join(results, Folder)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	none := func(Line) error { return nil }
+	if err := ReadLog(results, none); err == nil || !strings.Contains(err.Error(), "holds no log of clicks") {
+		t.Errorf("no log: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, logFile), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := ReadLog(results, none); err != nil {
+		t.Error(err)
+	}
+}

@@ -640,17 +640,25 @@ func TuneSweep(data string) (*sweepfile.Sweep, error) {
 	return sweep, nil
 }
 
-// holdsImages reports whether a folder is one of images rather than of vectors: by the first files in it.
+// holdsImages reports whether a folder is one of images rather than of vectors: by the first files in it. The folder, and
+// folders in it, may be links.
 func holdsImages(dir string) bool {
 	const look = 500
+	if to, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = to
+	}
+	isImage := func(name string) bool {
+		return slices.Contains([]string{".jpg", ".jpeg", ".png", ".webp"}, strings.ToLower(filepath.Ext(name)))
+	}
 	seen, images := 0, false
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return nil
 		}
-		switch strings.ToLower(filepath.Ext(path)) {
-		case ".jpg", ".jpeg", ".png", ".webp":
-			images = true
+		images = isImage(path)
+		if d.Type()&fs.ModeSymlink != 0 {
+			behind, _ := os.ReadDir(path)
+			images = images || slices.ContainsFunc(behind, func(e fs.DirEntry) bool { return isImage(e.Name()) })
 		}
 		if filepath.Base(path) == "meta.json" && filepath.Dir(path) == filepath.Clean(dir) { // as `annbench embed` writes it
 			images = false

@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -99,5 +100,31 @@ func TestTuneWithoutAnAnswer(t *testing.T) {
 	unknown.Families = []string{"forrest"}
 	if _, err := p.Tune(t.Context(), unknown); err == nil || !usage.Is(err) || !strings.Contains(err.Error(), `"forest"`) {
 		t.Errorf("a family that does not exist: %v", err)
+	}
+}
+
+// A folder of images may be a link, and so may its categories.
+func TestTuneSweepFollowsLinks(t *testing.T) {
+	dir := t.TempDir()
+	class := filepath.Join(dir, "elsewhere", "dress")
+	linked := filepath.Join(dir, "linked")
+	for _, d := range []string{class, linked} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(class, "1.jpg"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for from, to := range map[string]string{filepath.Join(dir, "photos"): filepath.Join(dir, "elsewhere"), filepath.Join(linked, "dress"): class} {
+		if err := os.Symlink(to, from); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, folder := range []string{"elsewhere", "photos", "linked"} {
+		sweep, err := pipeline.TuneSweep(filepath.Join(dir, folder))
+		if err != nil || sweep.Data.Images == "" {
+			t.Errorf("%s is taken for vectors: %+v (%v)", folder, sweep.Data, err)
+		}
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"annbench/bench/kept"
 	"annbench/bench/lease"
 	"annbench/bench/pipeline"
 	"annbench/bench/record"
@@ -143,7 +142,7 @@ func (c *serveCmd) additions(ctx context.Context, l *serve.Library) (a *serve.Ad
 
 // experiment begins the one that was asked for. No other process writes to its log meanwhile; finish ends that.
 func (c *serveCmd) experiment(ctx context.Context, points []*serve.Point) (e *serve.Experiment, finish func() error, err error) {
-	dir := cmp.Or(c.Clicks, filepath.Join(c.Results, kept.Clicks))
+	dir := cmp.Or(c.Clicks, filepath.Join(c.Results, online.Folder))
 	mode := online.Interleaved
 	if c.Split != "" {
 		mode = online.Split
