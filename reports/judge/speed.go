@@ -207,13 +207,12 @@ func numbered(rounds map[int]float64) (at []int, values []float64) {
 // make the mean, and it is of the machine rather than of the index.
 const skewed = 2
 
-// Skewed is how many times the median search time the mean is; ok is true where that is a doubt about the row.
-func (r *Row) Skewed() (times float64, ok bool) {
+// Skewed reports whether the mean search time is so many times the median that it is a doubt about the row.
+func (r *Row) Skewed() bool {
 	mean, ok1 := r.Value(metric.Mean)
 	p50, ok2 := r.Value(metric.P50)
 	if !ok1 || !ok2 || p50.Median <= 0 {
-		return 0, false
+		return false
 	}
-	times = mean.Median / p50.Median
-	return times, times >= skewed
+	return mean.Median/p50.Median >= skewed
 }

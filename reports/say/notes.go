@@ -64,8 +64,8 @@ func datasetNames(r *judge.Report) []string {
 // repetitions although it should not.
 func RowNotes(r *judge.Row) []string {
 	out := slices.Clone(r.Warnings)
-	if x, ok := r.Skewed(); ok {
-		out = append(out, fmt.Sprintf("its mean search time is %s times its median: a few searches took very long, so mean and QPS are the machine's as much as the index's", FactorText(x)))
+	if r.Skewed() { // the same words for every row, so that they stand once
+		out = append(out, "its mean search time is more than twice its median: a few searches took very long, so mean and wall QPS say as much about the machine as about the index")
 	}
 	if r.Environments < 2 {
 		return out

@@ -207,7 +207,11 @@ func (c *Collection) readLabels(path string) error {
 		if strings.EqualFold(filepath.Ext(path), ".npy") {
 			return fmt.Errorf("%s has %d labels, there are %d vectors", path, len(labels), len(c.Items))
 		}
-		return fmt.Errorf("%s has %d lines, there are %d vectors: it takes one label a line, an empty line for none", path, len(labels), len(c.Items))
+		header := ""
+		if len(labels) == len(c.Items)+1 {
+			header = fmt.Sprintf("; if its first line, %q, is a heading, remove it", labels[0])
+		}
+		return fmt.Errorf("%s has %d lines, there are %d vectors: it takes one label a line, an empty line for none%s", path, len(labels), len(c.Items), header)
 	}
 	for i, label := range labels {
 		c.Items[i].Label = label
