@@ -237,6 +237,9 @@ func (w *worker) checked() (*indexes.Family, indexes.BuildInput, error) {
 		return nil, indexes.BuildInput{}, err
 	}
 	params := maps.Clone(w.Build)
+	if params == nil { // a family without build settings
+		params = indexes.Params{}
+	}
 	if len(w.Points) > 0 {
 		maps.Copy(params, w.Points[0].Search)
 	}

@@ -423,3 +423,22 @@ func TestEffective(t *testing.T) {
 		t.Error(p)
 	}
 }
+
+// A metric by its other name is that metric.
+func TestMetricsByOtherNames(t *testing.T) {
+	folder := t.TempDir()
+	text := "protocol: 1\nlicence: MIT\ndoc: A test.\nname: my-other\nlibrary: mine\napproach: graph\nmetrics: [euclidean, dot]\nrun: [python, family.py]\n"
+	if err := os.WriteFile(filepath.Join(folder, "family.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "family.py"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Read(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []vec.Metric{vec.L2, vec.InnerProduct}; !slices.Equal(f.Family("").Metrics, want) {
+		t.Errorf("metrics %v, want %v", f.Family("").Metrics, want)
+	}
+}

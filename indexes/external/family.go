@@ -195,9 +195,11 @@ func (f *Family) check(src *source) error {
 		return src.errorf("$.metrics", "the family needs metrics: one or several of l2, cosine, ip")
 	}
 	for i, m := range f.Metrics {
-		if _, err := vec.ParseMetric(m); err != nil {
+		known, err := vec.ParseMetric(m)
+		if err != nil {
 			return src.errorf(fmt.Sprintf("$.metrics[%d]", i), "%v", err)
 		}
+		f.Metrics[i] = string(known) // euclidean is l2
 	}
 	if len(f.Run) == 0 {
 		return src.errorf("$.run", "the family needs run: its program and the arguments, like [python, family.py]")
