@@ -79,6 +79,9 @@ func tableLabelsOf(in *input) ([]string, error) {
 		if !names && first[0] == "" { // pandas' index, and a column of any name
 			names = true
 		}
+		if names && len(first) != t.width {
+			return nil, fmt.Errorf("the first line has %d fields, those after it have %d", len(first), t.width)
+		}
 		if names {
 			head, t.names = 1, slices.Clone(first)
 			if at, err = t.usual("", slices.Concat(labelNames, tableLabels)...); err != nil {
