@@ -96,3 +96,30 @@ func TestHostilePrograms(t *testing.T) {
 		t.Errorf("process %d, which a program started, still runs", pid)
 	}
 }
+
+// Records of a family whose program has changed since are not gone on with.
+func TestChangedProgram(t *testing.T) {
+	dir := hostileFamily(t, "changes", "exit 0")
+	set := testSet(t, 100, 8, 10)
+	s := testSweep(t, "- family: "+dir+"\n")
+	s.Repetitions = 1
+	r := testRun(t, set, s)
+	if _, err := r.Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Do(t.Context()); err != nil {
+		t.Errorf("the same program: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".hidden"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Do(t.Context()); err != nil {
+		t.Errorf("a hidden file: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "program.sh"), fmt.Appendf(nil, hostile, "exit 1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Do(t.Context()); err == nil || !strings.Contains(err.Error(), "of family changes as it was before "+dir+" changed") {
+		t.Errorf("another program: %v", err)
+	}
+}

@@ -169,7 +169,11 @@ func (r *Run) open(ctx context.Context, sum *Summary) (c *coordinator, err error
 	if torn.Zeros {
 		r.Log.Warn(fmt.Sprintf("%s:%d: the last %d bytes are zeros, as a power cut leaves them: records that were there are lost, and are measured again", path, torn.Line, torn.Bytes))
 	}
+	c.were = map[string]string{}
 	for _, p := range present {
+		if p.Program != "" {
+			c.were[p.Cell.Family] = p.Program
+		}
 		if p.Cell.Dataset != c.set.Digest {
 			return nil, fmt.Errorf("%s holds results for another data set: name another folder with --out, or move this one away", r.Out)
 		}
@@ -308,6 +312,10 @@ type coordinator struct {
 	first   map[record.Cell]*record.Record
 	spent   map[record.Cell]time.Duration
 
+	// programs are the digests of the programs of families in folders, by family: see [programOf]; were are those
+	// of the records that were there.
+	programs, were map[string]string
+
 	total, finished int
 	built           int         // builds begun, which names their files
 	rounds          map[int]int // the next round's number, by repetition
@@ -317,6 +325,9 @@ type coordinator struct {
 }
 
 func (c *coordinator) run(ctx context.Context, plan *Plan) error {
+	if err := c.lookAtPrograms(plan); err != nil {
+		return err
+	}
 	if err := c.skip(plan.Skipped); err != nil {
 		return err
 	}
@@ -520,7 +531,7 @@ func libraryOf(f *indexes.Family) string {
 
 func (c *coordinator) write(cell record.Cell, f *indexes.Family, rep int, seed uint64, fill func(*record.Record)) error {
 	r := record.Record{
-		Cell: cell, Library: libraryOf(f), Exact: f.Exact && cell.Transform == "", Approach: f.Approach, External: f.Folder != "", Caller: f.Caller, Rep: rep, Seed: seed,
+		Cell: cell, Library: libraryOf(f), Exact: f.Exact && cell.Transform == "", Approach: f.Approach, External: f.Folder != "", Caller: f.Caller, Program: c.programs[f.Name], Rep: rep, Seed: seed,
 		Engine: Engine, Time: time.Now().UTC(), Env: c.env,
 	}
 	fill(&r)

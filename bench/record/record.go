@@ -126,15 +126,17 @@ type Record struct {
 	// Approach is the kind of index: exact, graph, tree, lists, quantised or hash. External says that the
 	// family is a program of its own, which kept the clocks; Caller is the language from which that calls
 	// the library, where it adds to every search ("Python"); Version is that of the library, Runtime the caller with its own.
-	Approach string    `json:"approach,omitempty"`
-	External bool      `json:"external,omitempty"`
-	Caller   string    `json:"caller,omitempty"`
-	Version  string    `json:"version,omitempty"`
-	Runtime  string    `json:"runtime,omitempty"`
-	Rep      int       `json:"rep"` // 0 is the first
-	Seed     uint64    `json:"seed"`
-	Engine   string    `json:"engine"` // version of what measured; a change makes old records be measured again
-	Time     time.Time `json:"time"`   // when the measurement ended
+	Approach string `json:"approach,omitempty"`
+	External bool   `json:"external,omitempty"`
+	Caller   string `json:"caller,omitempty"`
+	Version  string `json:"version,omitempty"`
+	Runtime  string `json:"runtime,omitempty"`
+	// Program is a digest of the files of an external family.
+	Program string    `json:"program,omitempty"`
+	Rep     int       `json:"rep"` // 0 is the first
+	Seed    uint64    `json:"seed"`
+	Engine  string    `json:"engine"` // version of what measured; a change makes old records be measured again
+	Time    time.Time `json:"time"`   // when the measurement ended
 
 	// Server is the engine that held the index, for people: name, version and address; where its figures
 	// of memory and disk are from. Empty for families in the worker's own process.
