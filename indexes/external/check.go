@@ -132,7 +132,7 @@ func Check(ctx context.Context, f *indexes.Family, metric vec.Metric) (c Checked
 		if err := x.Close(); err != nil {
 			return c, err
 		}
-		if ix, err = f.Load(path, indexes.BuildInput{Metric: metric, Threads: 1, Seed: 1, Scratch: scratch}); err != nil {
+		if ix, err = f.Load(path, indexes.BuildInput{Vectors: base, Metric: metric, Threads: 1, Seed: 1, Scratch: scratch}); err != nil {
 			return c, err
 		}
 		x = ix.(*Index)
@@ -153,6 +153,22 @@ func Check(ctx context.Context, f *indexes.Family, metric vec.Metric) (c Checked
 	}
 	slices.Sort(b.Times)
 	c.Query = b.Times[len(b.Times)/2]
+	short := 0
+	for q := range queries.Rows {
+		if slices.Contains(b.IDs[q*checkK:(q+1)*checkK], -1) {
+			short++
+		}
+	}
+	switch {
+	case b.Repeated > 0:
+		return c, fmt.Errorf("it answers with an id twice: %d times in %d queries", b.Repeated, queries.Rows)
+	case b.Extra > 0:
+		return c, fmt.Errorf("it answers with more than the %d ids that were asked for: %d too many in %d queries", checkK, b.Extra, queries.Rows)
+	case f.Exact && short > 0:
+		return c, fmt.Errorf("family.yaml says exact: true, and it gives fewer than %d answers to %d of %d queries", checkK, short, queries.Rows)
+	case f.Exact && c.Recall < exactRecall:
+		return c, fmt.Errorf("family.yaml says exact: true, and it finds %.3f of the nearest neighbours", c.Recall)
+	}
 	if f.Batch {
 		err := checkBatch(x, queries, b.IDs)
 		if f.Belongs == nil {
@@ -162,6 +178,9 @@ func Check(ctx context.Context, f *indexes.Family, metric vec.Metric) (c Checked
 	}
 	return c, nil
 }
+
+// exactRecall is what an exact family finds by id: but for neighbours whose distances float32 rounds to the same.
+const exactRecall = 0.99
 
 func checkBatch(x *Index, queries vec.Matrix, want []int32) error {
 	var batch indexes.Block

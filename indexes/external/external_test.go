@@ -155,6 +155,12 @@ func (s *scan) Search(q []float32, ids []int64) (int, error) {
 		ids[0] = -1
 	case "answer:repeated":
 		ids[1] = ids[0]
+	case "answer:short":
+		return len(got) - 1, nil
+	case "answer:reversed": // the farthest
+		for i := range got {
+			ids[i] = int64(s.in.Rows - 1 - i)
+		}
 	case "answer:error":
 		return 0, errors.New("the library says no")
 	}
@@ -440,5 +446,20 @@ func TestMetricsByOtherNames(t *testing.T) {
 	}
 	if want := []vec.Metric{vec.L2, vec.InnerProduct}; !slices.Equal(f.Family("").Metrics, want) {
 		t.Errorf("metrics %v, want %v", f.Family("").Metrics, want)
+	}
+}
+
+// What a program does wrong without failing is told before a sweep measures it.
+func TestCheckSaysWhatIsWrong(t *testing.T) {
+	for fault, want := range map[string]string{
+		"":                "",
+		"answer:repeated": "comes twice",
+		"answer:short":    "family.yaml says exact: true, and it gives fewer than 10 answers to ",
+		"answer:reversed": "family.yaml says exact: true, and it finds 0.",
+	} {
+		_, err := Check(t.Context(), testFamily(t, fault), vec.L2)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", fault, err, want)
+		}
 	}
 }
