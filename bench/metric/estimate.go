@@ -197,7 +197,8 @@ func onScale(observed []Observation, scale Scale) scaled {
 			s.values[i] = math.Log(o.Value)
 			// The spread of the logarithm of what has this mean and spread, and is lognormal. Of a small spread it is
 			// the quotient; of a p99 that lies at the edge of a long tail the quotient is hundreds, and e to that no interval.
-			spread = math.Sqrt(math.Log1p(spread * spread / (o.Value * o.Value)))
+			spread /= o.Value
+			spread = math.Sqrt(math.Log1p(spread * spread))
 		}
 		s.spread2 += spread * spread / float64(len(observed))
 	}
