@@ -263,7 +263,7 @@ func TestEmbedErrors(t *testing.T) {
 					return fmt.Errorf("reading p20: %w", syscall.EMFILE)
 				}
 				return nil
-			}}, &firstPixel{}, false, Options{Batch: 4}, ok, syscall.EMFILE, "picture p20: reading p20: too many open files: that is no fault of the picture",
+			}}, &firstPixel{}, false, Options{Batch: 4}, ok, syscall.EMFILE, "picture p20: reading p20: too many open files: the system refused, not the picture",
 		},
 		{"empty", &pictures{}, &firstPixel{}, false, Options{}, ok, nil, "has no pictures"},
 		{"sink", &pictures{groups: 500, size: 2}, &firstPixel{}, false, Options{Batch: 8}, func(b Batch) error {

@@ -129,7 +129,7 @@ func (r *ring) take(strict bool) (*filled, error) {
 					switch {
 					case p.err == nil:
 					case passing(p.err):
-						r.err = fmt.Errorf("picture %s: %w: that is no fault of the picture, so it is not left out; give the process more (ulimit -n, -v), or try again later, and the same command resumes", p.ID, p.err)
+						r.err = fmt.Errorf("picture %s: %w: the system refused, not the picture, so it is not left out; give the process more (ulimit -n, -v), or try again later, and the same command resumes", p.ID, p.err)
 						return nil, r.err
 					case strict:
 						r.err = fmt.Errorf("picture %s: %w", p.ID, p.err)

@@ -298,8 +298,8 @@ func (l *Log) Close() error {
 // Folder is where a server keeps its log in the folder of its results.
 const Folder = "clicks"
 
-// ReadLog gives each line of the log in dir, or in its [Folder] where dir has none, to yield, the oldest first, until it returns an error. A last line that is
-// not whole is left out; any other that cannot be read is an error with its place.
+// ReadLog gives each line of the log in dir, or in its [Folder] where dir has none, to yield, the oldest first, until it
+// returns an error. A last line that is not whole is left out; any other that cannot be read is an error with its place.
 func ReadLog(dir string, yield func(Line) error) error {
 	names, err := closedFiles(dir)
 	if err != nil {

@@ -169,7 +169,7 @@ type entry struct {
 func entryOf(raw any) (e entry, err error) {
 	keys, ok := raw.(map[string]any)
 	if !ok {
-		return e, errors.New("it is no mapping of keys, like {operation: insert, start: 0, end: 500}")
+		return e, errors.New("a step has keys and values, like {operation: insert, start: 0, end: 500}")
 	}
 	bounds := map[string]**int64{
 		"start": &e.Start, "end": &e.End, "tags_start": &e.TagsStart, "tags_end": &e.TagsEnd, "ids_start": &e.IDsStart, "ids_end": &e.IDsEnd,

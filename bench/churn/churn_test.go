@@ -148,7 +148,7 @@ func TestRead(t *testing.T) {
 		{"end: 400", "end: 400.5", "end is a row number, a whole one, not 400.5"},
 		{"start: 0", "start: many", "start is a row number, a whole one, not many"},
 		{"start: 0", "strat: 0", `unknown key "strat"; did you mean "start"?`},
-		{"operation: search", "operation: search\n  8: 5", "step 8: it is no mapping"},
+		{"operation: search", "operation: search\n  8: 5", "step 8: a step has keys and values"},
 		{"tags_end: 300", "tags_end: 299", "99 tags are replaced by 100 rows"},
 		{"start: 0\n    end: 100", "start: 150\n    end: 250", "lives already"},
 		{"random-xs:", "random-xl:", `no data set "random-xs"; did you mean "random-xl"?`},

@@ -22,6 +22,7 @@ import (
 	"annbench/bench/record"
 	"annbench/bench/sweepfile"
 	"annbench/bench/tune"
+	"annbench/embedder/catalog"
 	"annbench/indexes"
 	"annbench/indexes/external"
 	"annbench/internal/usage"
@@ -647,18 +648,15 @@ func holdsImages(dir string) bool {
 	if to, err := filepath.EvalSymlinks(dir); err == nil {
 		dir = to
 	}
-	isImage := func(name string) bool {
-		return slices.Contains([]string{".jpg", ".jpeg", ".png", ".webp"}, strings.ToLower(filepath.Ext(name)))
-	}
 	seen, images := 0, false
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return nil
 		}
-		images = isImage(path)
+		images = catalog.ImageName(path)
 		if d.Type()&fs.ModeSymlink != 0 {
 			behind, _ := os.ReadDir(path)
-			images = images || slices.ContainsFunc(behind, func(e fs.DirEntry) bool { return isImage(e.Name()) })
+			images = images || slices.ContainsFunc(behind, func(e fs.DirEntry) bool { return catalog.ImageName(e.Name()) })
 		}
 		if filepath.Base(path) == "meta.json" && filepath.Dir(path) == filepath.Clean(dir) { // as `annbench embed` writes it
 			images = false

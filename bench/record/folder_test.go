@@ -177,7 +177,7 @@ func TestMovedFolder(t *testing.T) {
 	}
 }
 
-// A file that a power cut left with zeros is told from one that a run left with half a record.
+// Zeros, which a power cut leaves, and half a record, which a killed run leaves, are reported differently.
 func TestTornByAPowerCut(t *testing.T) {
 	path := filepath.Join(t.TempDir(), RecordsFile)
 	write(t, path, some(0), some(1))

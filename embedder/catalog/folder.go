@@ -227,7 +227,7 @@ func (f *Folder) stray(path, name string) (images int) {
 	f.ignored++
 	p := Problem{Kind: StrayFile, Where: path, ID: printable(name)}
 	switch kind := filekind.OfFile(path); {
-	case readable(kind) || imageName(name):
+	case readable(kind) || ImageName(name):
 		p.Reason, p.Items = "an image in no category: put it into a folder", 1
 		images = 1
 	case picture(kind):
@@ -296,7 +296,7 @@ func (f *Folder) walk(path, rel, label string, info fs.FileInfo, visited *[]fs.F
 		if mode&fs.ModeSymlink != 0 || mode.IsDir() {
 			info, err = os.Stat(path)
 			switch {
-			case err != nil && mode&fs.ModeSymlink != 0 && imageName(name):
+			case err != nil && mode&fs.ModeSymlink != 0 && ImageName(name):
 				mode = 0 // its picture has the error
 			case err != nil && mode&fs.ModeSymlink != 0:
 				f.ignored++ // a link to nowhere
@@ -313,10 +313,10 @@ func (f *Folder) walk(path, rel, label string, info fs.FileInfo, visited *[]fs.F
 			if err := f.walk(path, rel, label, info, visited); err != nil {
 				return err
 			}
-			if imageName(name) && len(f.files)+f.ignored == before {
+			if ImageName(name) && len(f.files)+f.ignored == before {
 				f.files = append(f.files, folderFile{Item{ID: printable(rel), Label: label}, path})
 			}
-		case mode.IsRegular() && imageName(name):
+		case mode.IsRegular() && ImageName(name):
 			f.files = append(f.files, folderFile{Item{ID: printable(rel), Label: label}, path})
 		case mode.IsRegular():
 			f.other(path, rel, label)
@@ -452,7 +452,8 @@ func imageRank(name string) int {
 	return slices.Index(imageExtensions[:], strings.ToLower(filepath.Ext(name)))
 }
 
-func imageName(name string) bool { return imageRank(name) >= 0 }
+// ImageName reports whether a file is one of an image, by the end of its name.
+func ImageName(name string) bool { return imageRank(name) >= 0 }
 
 // printable returns s with its backslashes, unprintable characters and bytes that are no UTF-8
 // escaped as in a Go string; different strings stay different.

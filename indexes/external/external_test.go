@@ -449,7 +449,7 @@ func TestMetricsByOtherNames(t *testing.T) {
 	}
 }
 
-// What a program does wrong without failing is told before a sweep measures it.
+// The check finds wrong answers of a program that does not fail.
 func TestCheckSaysWhatIsWrong(t *testing.T) {
 	for fault, want := range map[string]string{
 		"":                "",

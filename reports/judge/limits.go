@@ -67,7 +67,9 @@ type Pick struct {
 	// Lacking are the limits on what was measured of no setting: nothing can keep them, and Nearest is judged by
 	// the others.
 	Lacking []Limit
-	// TooBusy says that the machine was too busy for percentiles, means and rates by the clock: see [Busy].
+	// OnCPU is the share on the processor of what was timed, 0 where that was not measured; TooBusy says that it is
+	// below [Busy]: the machine was too busy for percentiles, means and rates by the clock.
+	OnCPU   float64
 	TooBusy bool
 	// Once says that what decided was measured once, without an interval.
 	Once bool
@@ -102,7 +104,7 @@ const (
 func (r *Report) Pick(t Terms, limits []Limit) Pick {
 	p := Pick{Terms: t, Clock: r.Clock(t), Limits: limits}
 	if share, ok := r.OnCPU(t); ok {
-		p.TooBusy = share < Busy
+		p.OnCPU, p.TooBusy = share, share < Busy
 	}
 	for _, l := range limits {
 		known := func(row *Row) bool { _, ok := row.Value(l.Name); return ok && TermsOf(row.Cell) == t }
@@ -215,8 +217,8 @@ func (r *Report) more(p *Pick) {
 }
 
 // Slight is a difference in speed that nobody chooses by: a family counts as fast as the fastest where the
-// measurements do not show it to be slower by more than this share. Two families that are nearly as fast are told
-// apart by one run and not by the next; memory and build time are the same in both, and decide.
+// measurements do not show it to be slower by more than this share. One run finds such a
+// difference and the next does not. Memory and build time, which hardly vary between runs, decide instead.
 const Slight = 0.05
 
 // asFast reports whether the speed of one against another's, lead, is no more than noise, or [Slight].

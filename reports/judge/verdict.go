@@ -101,11 +101,8 @@ func (c Candidate) at() Match {
 // Decide answers which index to take under the terms in focus, at recall [Target].
 func (r *Report) Decide() Verdict {
 	v := Verdict{Terms: r.Focus, Target: Target, Clock: r.Clock(r.Focus), Choices: r.Choose(r.Focus)}
-	if share, ok := r.OnCPU(v.Terms); ok {
-		v.OnCPU, v.TooBusy = share, share < Busy
-	}
 	p := r.Pick(v.Terms, []Limit{{metric.Recall, v.Target}})
-	v.Reason = p.Reason
+	v.Reason, v.OnCPU, v.TooBusy = p.Reason, p.OnCPU, p.TooBusy
 	for i, c := range p.Fit {
 		v.Fast = append(v.Fast, c.at())
 		if i > 0 && c.Tied && p.Best.Tied {

@@ -12,7 +12,7 @@ import (
 
 const corpus = "../../../testdata/foreign/corpus"
 
-// A first column without a name is no dimension, and the user is told.
+// A first column without a name is not taken for a dimension, and a note says so.
 func TestColumnWithoutANameIsTold(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pandas.csv")
 	if err := os.WriteFile(path, []byte(",a,b\n0,.5,.25\n1,.75,.5\n"), 0o644); err != nil {
