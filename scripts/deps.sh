@@ -196,8 +196,14 @@ find_cargo() {
   local package version
   cargo= no_cargo=
   if command -v cargo >/dev/null; then
-    version=$(cd / && cargo --version 2>/dev/null | awk '{ print $2 }')
-    if [ -n "$version" ] && ! old_cargo "$version"; then cargo=here; else no_cargo="the cargo that is installed (${version:-broken}) is older than 1.70"; fi
+    version=$(cd / && cargo --version 2>/dev/null | awk '{ print $2 }') || true # a rustup without a toolchain fails
+    if [ -z "$version" ]; then
+      no_cargo="the cargo that is installed does not run: see cargo --version"
+    elif old_cargo "$version"; then
+      no_cargo="the cargo that is installed ($version) is older than 1.70"
+    else
+      cargo=here
+    fi
     return
   fi
   for package in cargo-web cargo; do
