@@ -57,7 +57,7 @@ func TestWhatIsWrongWithAPicture(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x.png")
 	if err := os.Symlink("nowhere.png", path); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	if _, err := decodeFile(path); err == nil || !strings.HasPrefix(err.Error(), "reading "+path+": ") {
 		t.Errorf("a link to nowhere: %v", err)
