@@ -23,6 +23,7 @@ const (
 	badLimit
 	badFrom
 	badWords
+	badParameter
 	badJSON
 	badContentType
 	tooLarge
@@ -67,6 +68,7 @@ var codes = [numCodes]string{
 	badLimit:       "limit",
 	badFrom:        "from",
 	badWords:       "q",
+	badParameter:   "parameter",
 	badJSON:        "json",
 	badContentType: "content_type",
 	tooLarge:       "too_large",

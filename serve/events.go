@@ -186,7 +186,7 @@ func (s *Server) event(w http.ResponseWriter, req *http.Request) error {
 	case r.Rank < 1 || r.Rank > items:
 		return badRequest(badEvent, "rank has to be between 1 and %d.", items)
 	case r.What != online.Click && r.What != online.More && r.What != online.Basket:
-		return badRequest(badEvent, "what has to be %s, %s or %s.", online.Click, online.More, online.Basket)
+		return badRequest(badEvent, "what has to be %s, %s or %s, not %q.", online.Click, online.More, online.Basket, r.What)
 	}
 	if err := e.Log.Append(online.Line{Kind: online.KindEvent, At: now, ID: r.Impression, Session: session, Rank: r.Rank, What: r.What}); err != nil {
 		s.Log.Error("an event is lost", "error", err)

@@ -357,7 +357,7 @@ func (l *Library) addable(items []Addition) error {
 		there[item.ID] = true
 		if item.Category != "" {
 			if _, ok := l.category(item.Category); !ok {
-				return problem{http.StatusNotFound, badCategory, fmt.Sprintf("%s: there is no category %q; new items are of the categories that were measured.", where, item.Category)}
+				return l.noCategory(where+": ", item.Category)
 			}
 		}
 		if item.Vector != nil {
@@ -377,7 +377,7 @@ func (l *Library) addable(items []Addition) error {
 		for _, name := range slices.Sorted(maps.Keys(item.Attributes)) {
 			c, ok := l.set.BaseAttributes().Column(name)
 			if !ok {
-				return badRequest(badAttribute, "%s: the items have no attribute %q: they have %s.", where, name, strings.Join(l.set.BaseAttributes().Names(), ", "))
+				return badRequest(badAttribute, "%s: the items have no attribute %q%s", where, name, meant(name, l.set.BaseAttributes().Names()))
 			}
 			if _, _, ok := attributeValue(c, item.Attributes[name]); !ok {
 				return badRequest(badAttribute, "%s: %s is a %s, which %v is not.", where, name, c.Kind, item.Attributes[name])

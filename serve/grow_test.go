@@ -186,7 +186,7 @@ func TestAddRefusals(t *testing.T) {
 		`{"items":[` + good + `,{"id":"x","vector":[0,0,0,0,0,0,0,0]}]}`:                                                          "items/1: the vector is 0",
 		`{"items":[` + good + `,{"id":"x","image":"aGVsbG8="}]}`:                                                                  "cannot be read",
 		`{"items":[` + newItem(0, `,"category":"hat"`) + `]}`:                                                                     "no category",
-		`{"items":[` + newItem(0, `,"attributes":{"colour":"red"}`) + `]}`:                                                        "they have price, fabric, category",
+		`{"items":[` + newItem(0, `,"attributes":{"colour":"red"}`) + `]}`:                                                        "known are price, fabric, category",
 		`{"items":[` + newItem(0, `,"attributes":{"price":true}`) + `]}`:                                                          "price is a number",
 		`{"items":[` + newItem(0, `,"attributes":{"price":[1]}`) + `]}`:                                                           "price is a number",
 		`{"items":[` + newItem(0, `,"category":"shoe","attributes":{"category":"dress"}`) + `]}`:                                  "the category is",

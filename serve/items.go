@@ -115,7 +115,7 @@ func (s *Server) listItems(w http.ResponseWriter, req *http.Request) error {
 	if name := values.Get("category"); name != "" {
 		var ok bool
 		if label, ok = l.category(name); !ok {
-			return problem{http.StatusNotFound, badCategory, "There is no such category."}
+			return l.noCategory("", name)
 		}
 	}
 	q := values.Get("q")

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"slices"
@@ -21,6 +22,7 @@ import (
 	"annbench/embedder/catalog/boards"
 	"annbench/indexes"
 	"annbench/indexes/vec"
+	"annbench/internal/words"
 )
 
 // searchRequest is the body of POST /search. Exactly one of Item, ID, Vector, Image and Board says
@@ -253,7 +255,7 @@ func (s *Server) check(r *searchRequest) (ids []string, label int32, err error) 
 		case id == exactID:
 		case id == experimentID && s.Experiment != nil:
 		case p == nil:
-			return nil, 0, problem{http.StatusNotFound, badIndex, fmt.Sprintf("There is no index %q; %s/indexes lists them.", id, api)}
+			return nil, 0, s.noIndex(id)
 		case p.Missing != "":
 			return nil, 0, problem{http.StatusConflict, indexMissing, fmt.Sprintf("%s cannot be searched here: %s.", p.Cell.Family, p.Missing)}
 		}
@@ -262,10 +264,34 @@ func (s *Server) check(r *searchRequest) (ids []string, label int32, err error) 
 	if r.Category != "" {
 		var ok bool
 		if label, ok = s.Library.category(r.Category); !ok {
-			return nil, 0, problem{http.StatusNotFound, badCategory, fmt.Sprintf("There is no category %q.", r.Category)}
+			return nil, 0, s.Library.noCategory("", r.Category)
 		}
 	}
 	return ids, label, nil
+}
+
+// noIndex says that there is no index of that name. Many who ask for one by the name of a family mean one of its indexes.
+func (s *Server) noIndex(id string) error {
+	ids, families := []string{exactID}, map[string][]string{}
+	if s.Experiment != nil {
+		ids = append(ids, experimentID)
+	}
+	for _, p := range s.Points {
+		ids = append(ids, p.ID)
+		families[p.Cell.Family] = append(families[p.Cell.Family], strings.TrimSpace(p.ID+" "+p.Cell.Settings()))
+	}
+	sentence := fmt.Sprintf("There is no index %q; %s/indexes lists them.", id, api)
+	if near := words.Nearest(id, slices.Sorted(maps.Keys(families))); near != "" {
+		sentence = fmt.Sprintf("There is no index %q; an index is named by its id, which for %s is %s.", id, near, strings.Join(families[near], ", or "))
+	} else if near := words.Nearest(id, ids); near != "" {
+		sentence = fmt.Sprintf("There is no index %q; did you mean %q?", id, near)
+	}
+	return problem{http.StatusNotFound, badIndex, sentence}
+}
+
+// noCategory says that there is none of that name; where is what comes before the sentence.
+func (l *Library) noCategory(where, name string) error {
+	return problem{http.StatusNotFound, badCategory, fmt.Sprintf("%sThere is no category %q%s", where, name, meant(name, l.set.Labels))}
 }
 
 // filter finds who may be answered. It takes a turn as a search does: it looks at every item.

@@ -20,11 +20,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,6 +37,8 @@ import (
 	json2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"annbench/internal/words"
 )
 
 // The limits on what one request may ask for.
@@ -245,26 +250,27 @@ func loopbackHost(host string) bool {
 type route struct {
 	method, pattern string
 	handle          func(*Server, http.ResponseWriter, *http.Request) error
+	parameters      []string // that may stand behind the ? of an address of the API; others are refused
 }
 
 const api = "/api/v1"
 
 var routes = []route{
-	{"GET", api + "/about", (*Server).about},
-	{"GET", api + "/indexes", (*Server).listIndexes},
-	{"GET", api + "/items", (*Server).listItems},
-	{"POST", api + "/items", (*Server).addItems},
-	{"GET", api + "/items/{item}", (*Server).oneItem},
-	{"GET", api + "/items/{item}/picture", (*Server).itemPicture},
-	{"GET", api + "/boards", (*Server).listBoards},
-	{"GET", api + "/boards/{board}", (*Server).oneBoard},
-	{"GET", api + "/boards/{board}/picture", (*Server).boardPicture},
-	{"GET", api + "/highlights", (*Server).highlights},
-	{"POST", api + "/search", (*Server).search},
-	{"POST", api + "/events", (*Server).event},
-	{"GET", api + "/openapi.json", (*Server).openAPI},
-	{"GET", "/metrics", (*Server).prometheus},
-	{"GET", "/healthz", (*Server).healthz},
+	{"GET", api + "/about", (*Server).about, nil},
+	{"GET", api + "/indexes", (*Server).listIndexes, nil},
+	{"GET", api + "/items", (*Server).listItems, []string{"q", "category", "limit", "from"}},
+	{"POST", api + "/items", (*Server).addItems, nil},
+	{"GET", api + "/items/{item}", (*Server).oneItem, nil},
+	{"GET", api + "/items/{item}/picture", (*Server).itemPicture, []string{"size"}},
+	{"GET", api + "/boards", (*Server).listBoards, []string{"limit", "from"}},
+	{"GET", api + "/boards/{board}", (*Server).oneBoard, nil},
+	{"GET", api + "/boards/{board}/picture", (*Server).boardPicture, nil},
+	{"GET", api + "/highlights", (*Server).highlights, nil},
+	{"POST", api + "/search", (*Server).search, nil},
+	{"POST", api + "/events", (*Server).event, nil},
+	{"GET", api + "/openapi.json", (*Server).openAPI, nil},
+	{"GET", "/metrics", (*Server).prometheus, nil},
+	{"GET", "/healthz", (*Server).healthz, nil},
 }
 
 // files are the page: an address, a file, its type.
@@ -284,7 +290,11 @@ func (s *Server) routes() http.Handler {
 	methods := map[string][]string{}
 	for _, r := range routes {
 		mux.HandleFunc(r.method+" "+r.pattern, func(w http.ResponseWriter, req *http.Request) {
-			if err := r.handle(s, w, req); err != nil {
+			err := parameters(r, req)
+			if err == nil {
+				err = r.handle(s, w, req)
+			}
+			if err != nil {
 				s.fail(w, req, err)
 			}
 		})
@@ -316,7 +326,7 @@ func (s *Server) routes() http.Handler {
 	}
 	mux.HandleFunc("POST /login", s.login)
 	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
-		s.fail(w, req, problem{http.StatusNotFound, notFound, "There is nothing at this address; " + api + "/openapi.json lists what there is."})
+		s.fail(w, req, nothingAt(req.URL.Path))
 	})
 	// A page elsewhere can make a browser send requests here; none of them is answered.
 	cross := http.NewCrossOriginProtection()
@@ -324,6 +334,51 @@ func (s *Server) routes() http.Handler {
 		s.fail(w, req, problem{http.StatusForbidden, crossOrigin, "Requests from other sites are not answered."})
 	}))
 	return s.outer(s.guard(cross.Handler(mux)))
+}
+
+// parameters looks at what stands behind the ? of an address of the API: a name that is written wrong must not pass for
+// one that was left out. Addresses for machines, such as /metrics, take what their programs send.
+func parameters(r route, req *http.Request) error {
+	if req.URL.RawQuery == "" || !strings.HasPrefix(r.pattern, api) {
+		return nil
+	}
+	values, err := url.ParseQuery(req.URL.RawQuery)
+	if err != nil {
+		return badRequest(badParameter, "What stands behind the ? cannot be read: %v.", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		switch {
+		case len(r.parameters) == 0:
+			return badRequest(badParameter, "%s takes no parameters, and %q is one.", r.pattern, name)
+		case !slices.Contains(r.parameters, name):
+			return badRequest(badParameter, "There is no parameter %q here%s", name, meant(name, r.parameters))
+		case len(values[name]) > 1:
+			return badRequest(badParameter, "The parameter %s is given twice.", name)
+		}
+	}
+	return nil
+}
+
+// nothingAt says that path leads nowhere, and what it may have been meant to be.
+func nothingAt(path string) error {
+	var all []string
+	for _, r := range routes {
+		all = append(all, r.pattern)
+	}
+	sentence := "There is nothing at this address; " + api + "/openapi.json lists what there is."
+	if near := words.Nearest(path, all); near != "" {
+		sentence = fmt.Sprintf("There is nothing at this address; did you mean %s?", near)
+	}
+	return problem{http.StatusNotFound, notFound, sentence}
+}
+
+// meant ends a sentence about a name that is not among names: with the one that was probably meant, or with all.
+func meant(name string, names []string) string {
+	end := words.DidYouMean(name, names)
+	if strings.HasSuffix(end, "?") {
+		return end
+	}
+	return end + "."
 }
 
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; " +
@@ -657,7 +712,8 @@ func readJSON(kind string, size int64, body io.Reader, v any) error {
 	case errors.As(err, &syntax):
 		return badRequest(badJSON, "The body cannot be read: %v, at byte %d.", syntax.Err, syntax.ByteOffset+1)
 	case errors.As(err, &meaning) && errors.Is(err, json2.ErrUnknownName):
-		return badRequest(badJSON, "The body cannot be read: there is no member %q here.", meaning.JSONPointer.LastToken())
+		name := meaning.JSONPointer.LastToken()
+		return badRequest(badJSON, "The body cannot be read: there is no member %q here%s", name, meant(name, members(meaning.GoType)))
 	case errors.As(err, &meaning) && meaning.JSONPointer != "":
 		what := "a JSON " + meaning.JSONKind.String()
 		switch {
@@ -671,6 +727,19 @@ func readJSON(kind string, size int64, body io.Reader, v any) error {
 		return badRequest(badJSON, "The body cannot be read: it has to be a JSON object.")
 	}
 	return err
+}
+
+// members are the names that a JSON object of type t may have.
+func members(t reflect.Type) (names []string) {
+	if t == nil || t.Kind() != reflect.Struct {
+		return nil
+	}
+	for _, f := range reflect.VisibleFields(t) {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && f.IsExported() {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // readBody reads all of r, which says that it has size bytes, or -1. Large bodies get their memory at once: what grows

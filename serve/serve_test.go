@@ -285,6 +285,62 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestNearNames: a name that is written wrong is refused, and the right one is offered.
+func TestNearNames(t *testing.T) {
+	s, visitor, shown := showing(t)
+	taking := adding(t, t.TempDir(), "flat")
+	token := []string{"Authorization", "Bearer " + taking.Token}
+	forest := s.Points[1]
+	if forest.Cell.Family != "forest" {
+		t.Fatal(forest.Cell.Family)
+	}
+	for _, c := range []struct {
+		s          *Server
+		path, body string
+		want       string // of the sentence
+		headers    []string
+	}{
+		{s, "/items?limt=3", "", `There is no parameter "limt" here; did you mean "limit"?`, nil},
+		{s, "/items?category=shoe&colour=red", "", `There is no parameter "colour" here; known are q, category, limit, from.`, nil},
+		{s, "/boards?q=x", "", `There is no parameter "q" here; known are limit, from.`, nil},
+		{s, "/items/3/picture?Size=large", "", `There is no parameter "Size" here; did you mean "size"?`, nil},
+		{s, "/about?x", "", "/api/v1/about takes no parameters, and \"x\" is one.", nil},
+		{s, "/items?limit=1&limit=2", "", "The parameter limit is given twice.", nil},
+		{s, "/items?q=%zz", "", `What stands behind the ? cannot be read: invalid URL escape "%zz".`, nil},
+		{s, "/items?q=a;limit=1", "", "What stands behind the ? cannot be read: invalid semicolon separator in query.", nil},
+		{s, "/items?category=sheo", "", `There is no category "sheo"; did you mean "shoe"?`, nil},
+		{s, "/itmes", "", "There is nothing at this address; did you mean /api/v1/items?", nil},
+		{s, "/search?k=3", `{"item":1,"index":"exact"}`, "/api/v1/search takes no parameters, and \"k\" is one.", nil},
+		{s, "/search", `{"item":1,"index":"exact","categroy":"shoe"}`, `there is no member "categroy" here; did you mean "category"?`, nil},
+		{s, "/search", `{"item":1,"index":"exact","category":"Shoe"}`, `There is no category "Shoe"; did you mean "shoe"?`, nil},
+		{s, "/search", `{"item":1,"index":"exakt"}`, `There is no index "exakt"; did you mean "exact"?`, nil},
+		{s, "/search", `{"item":1,"index":"experment"}`, `There is no index "experment"; did you mean "experiment"?`, nil},
+		{s, "/search", `{"item":1,"index":"forest"}`, "which for forest is " + forest.ID, nil},
+		{s, "/search", `{"item":1,"index":"exact","filter":"prise < 3"}`, `did you mean \"price\"?`, nil},
+		{s, "/events", `{"impresion":"x","rank":1,"what":"click"}`, `did you mean "impression"?`, []string{"Cookie", visitor}},
+		{s, "/events", `{"impression":"` + shown + `","rank":1,"what":"clik"}`, `what has to be click, more or basket, not "clik".`, []string{"Cookie", visitor}},
+		{taking, "/items", `{"items":[{"id":"a","vectr":[1]}]}`, `there is no member "vectr" here; did you mean "vector"?`, token},
+		{taking, "/items", `{"item":[]}`, `there is no member "item" here; did you mean "items"?`, token},
+		{taking, "/items", `{"items":[{"id":"a","vector":[1,1,1,1,1,1,1,1],"attributes":{"pric":1}}]}`, `items/0: the items have no attribute "pric"; did you mean "price"?`, token},
+		{taking, "/items", `{"items":[{"id":"a","vector":[1,1,1,1,1,1,1,1],"category":"shoo"}]}`, `items/0: There is no category "shoo"; did you mean "shoe"?`, token},
+	} {
+		method := "GET"
+		if c.body != "" {
+			method = "POST"
+		}
+		w := request(c.s, method, api+c.path, c.body, c.headers...)
+		var e failure
+		if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil || w.Code < 400 || w.Code >= 500 || !strings.Contains(e.Error.Message, strings.ReplaceAll(c.want, `\"`, `"`)) {
+			t.Errorf("%s %s %s: %d %q %v, want %s", method, c.path, c.body, w.Code, e.Error.Message, err, c.want)
+		}
+	}
+	for path, body := range map[string]string{"/metrics?name=x": "", "/healthz?now=1": "", "/?item=3": "", "/shop?q=shoe": "", api + "/items?": "", api + "/items?q=&limit=2": ""} {
+		if w := request(s, "GET", path, body); w.Code != http.StatusOK {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+}
+
 // pngHeader is the chunk IHDR.
 func pngHeader(w, h uint32) []byte {
 	var b bytes.Buffer
@@ -715,6 +771,7 @@ func TestCodes(t *testing.T) {
 		badLimit:       {plain, "GET", "/items?limit=201", "", nil, 400},
 		badWords:       {plain, "GET", "/items?q=" + strings.Repeat("a+", maxWords), "", nil, 400},
 		badFrom:        {plain, "GET", "/boards?from=-1", "", nil, 400},
+		badParameter:   {plain, "GET", "/items?limt=3", "", nil, 400},
 		badJSON:        {plain, "POST", "/search", `{`, nil, 400},
 		badContentType: {plain, "POST", "/search", `{}`, []string{"Content-Type", "text/plain"}, 415},
 		tooLarge:       {plain, "POST", "/search", `{"id":"` + strings.Repeat("A", maxBody) + `"}`, nil, 413},
@@ -884,6 +941,7 @@ func TestReadJSON(t *testing.T) {
 		image[i] = byte(i * i >> 3)
 	}
 	text := base64.StdEncoding.EncodeToString(image[:])
+	far := strings.Repeat("-", 300) // too long for anything to be near
 	for name, c := range map[string]struct{ body, want string }{
 		"a search":           {`{"item":7,"index":"exact","box":[0,0.5,1,0.5]}`, ""},
 		"a picture":          {`{"image":"` + text + `"}`, ""},
@@ -893,8 +951,9 @@ func TestReadJSON(t *testing.T) {
 		"nothing":            {``, "The body is no whole JSON value."},
 		"nothing after it":   {`{"image":`, "The body is no whole JSON value."},
 		"cut":                {`{"image":"` + text, "The body is no whole JSON value."},
-		"unknown":            {`{"items":7}`, `The body cannot be read: there is no member "items" here.`},
-		"capitals":           {`{"Item":7}`, `The body cannot be read: there is no member "Item" here.`},
+		"unknown":            {`{"items":7}`, `The body cannot be read: there is no member "items" here; did you mean "item"?`},
+		"capitals":           {`{"Item":7}`, `The body cannot be read: there is no member "Item" here; did you mean "item"?`},
+		"far from all":       {`{"` + far + `":7}`, `The body cannot be read: there is no member "` + far + `" here; known are item, id, vector, image, board, box, index, indexes, k, category, filter, judge.`},
 		"a number as a text": {`{"item":"7"}`, `The body cannot be read: item cannot be a JSON string.`},
 		"half an item":       {`{"item":1.5}`, "The body cannot be read: item cannot be 1.5."},
 		"a picture of ones":  {`{"image":11}`, "The body cannot be read: image cannot be a JSON number."},

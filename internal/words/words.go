@@ -65,17 +65,21 @@ const (
 	mostAlike    = 6
 	mostKnown    = 50
 	mostCompared = 1000
+	longest      = 200 // bytes of a word that anything is compared with: words come from strangers, and may have megabytes
 )
 
 // DidYouMean returns `; did you mean "NAME"?` with the nearest candidate, to end a message with, or with those that
-// are [Alike]; else `; known are A, B, C`, at most fifty of them, or "" if there are no candidates at all.
+// are [Alike]; else `; known are A, B, C`, at most fifty of them, or "" if there are no candidates at all. To a word of more
+// than 200 bytes none is near.
 func DidYouMean(word string, candidates []string) string {
-	if near := Nearest(word, candidates); near != "" {
-		return fmt.Sprintf("; did you mean %q?", near)
-	}
 	var alike []string
-	if len(candidates) <= mostCompared {
-		alike = Alike(word, candidates)
+	if len(word) <= longest {
+		if near := Nearest(word, candidates); near != "" {
+			return fmt.Sprintf("; did you mean %q?", near)
+		}
+		if len(candidates) <= mostCompared {
+			alike = Alike(word, candidates)
+		}
 	}
 	if len(alike) > 0 && len(alike) <= mostAlike {
 		list := fmt.Sprintf("%q", alike[0])

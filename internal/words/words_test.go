@@ -33,6 +33,7 @@ func TestDidYouMean(t *testing.T) {
 		{"annoy-faiss", []string{"annoy", "forest"}, `; did you mean "annoy"?`},
 		{"hsnw", []string{"flat", "hnsw-faiss", "hnsw", "ngt"}, `; did you mean "hnsw"?`},
 		{"trees", nil, ""},
+		{strings.Repeat("-", 10e6) + "nprobe", []string{"nlist", "nprobe"}, "; known are nlist, nprobe"}, // and this in no time
 	} {
 		if got := DidYouMean(c.word, c.candidates); got != c.want {
 			t.Errorf("DidYouMean(%q, %q) = %q, want %q", c.word, c.candidates, got, c.want)
