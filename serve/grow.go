@@ -361,14 +361,8 @@ func (l *Library) addable(items []Addition) error {
 			}
 		}
 		if item.Vector != nil {
-			if len(item.Vector) != l.set.Base.Dim {
-				return badRequest(badVector, "%s: the vector has %d dimensions, the library %d.", where, len(item.Vector), l.set.Base.Dim)
-			}
-			if d := vec.FirstNonFinite(item.Vector); d >= 0 {
-				return badRequest(badVector, "%s: the vector is not finite in dimension %d.", where, d)
-			}
-			if l.metric == vec.Cosine && !slices.ContainsFunc(item.Vector, func(v float32) bool { return v != 0 }) {
-				return badRequest(badVector, "%s: the vector is 0, which has no direction.", where)
+			if why := l.unfit(item.Vector); why != "" {
+				return badRequest(badVector, "%s: the vector %s.", where, why)
 			}
 		}
 		if len(item.Attributes) > maxAttributes {

@@ -372,16 +372,35 @@ func (s *Server) query(ctx context.Context, r *searchRequest) (*asked, error) {
 		}
 		return q, nil
 	case r.Vector != nil:
-		if len(r.Vector) != l.set.Base.Dim {
-			return nil, badRequest(badVector, "The vector has %d dimensions, the library %d.", len(r.Vector), l.set.Base.Dim)
-		}
-		if i := vec.FirstNonFinite(r.Vector); i >= 0 {
-			return nil, badRequest(badVector, "The vector is not finite in dimension %d.", i)
+		if why := l.unfit(r.Vector); why != "" {
+			return nil, badRequest(badVector, "The vector %s.", why)
 		}
 		return &asked{vector: r.Vector, label: -1, self: -1}, nil
 	}
 	return s.embed(ctx, r)
 }
+
+// unfit says why no distances can be told from v; empty where they can.
+func (l *Library) unfit(v []float32) string {
+	squares := 0.0
+	for _, x := range v {
+		squares += float64(x) * float64(x)
+	}
+	switch i := vec.FirstNonFinite(v); {
+	case len(v) != l.set.Base.Dim:
+		return fmt.Sprintf("has %d dimensions, the library %d", len(v), l.set.Base.Dim)
+	case i >= 0:
+		return fmt.Sprintf("is not finite in dimension %d", i)
+	case l.metric == vec.Cosine && squares == 0:
+		return "is 0, which has no direction"
+	case l.metric != vec.Cosine && squares > longestSquared:
+		return fmt.Sprintf("is too long: its length may be %.2g at most", math.Sqrt(longestSquared))
+	}
+	return ""
+}
+
+// longestSquared is the squared length up to which the squared distance of two vectors, and their product, is a float32.
+const longestSquared = math.MaxFloat32 / 4
 
 // embed makes a query of a picture.
 func (s *Server) embed(ctx context.Context, r *searchRequest) (*asked, error) {

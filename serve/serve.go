@@ -499,6 +499,7 @@ func (s *Server) ours(host string) bool {
 	if err != nil {
 		name = strings.Trim(host, "[]")
 	}
+	name = strings.ToLower(strings.TrimSuffix(name, ".")) // as names are compared, and the root may be written (RFC 1034, 3.1)
 	if loopbackHost(name) {
 		return true
 	}

@@ -12,6 +12,7 @@ import (
 	"image/color"
 	"image/png"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -30,6 +31,7 @@ import (
 	"annbench/bench/dataset/attributes"
 	"annbench/bench/dataset/collection"
 	"annbench/bench/record"
+	"annbench/indexes"
 	"annbench/indexes/vec"
 )
 
@@ -47,6 +49,12 @@ func fixture(t testing.TB, change func(*Config)) *Server {
 
 // fixtureOf is fixture with indexes of these families, with build settings behind a blank. The items have a price and a fabric.
 func fixtureOf(t testing.TB, families []string, change func(*Config)) *Server {
+	t.Helper()
+	return fixtureBy(t, vec.Cosine, families, change)
+}
+
+// fixtureBy is fixtureOf under that metric.
+func fixtureBy(t testing.TB, by vec.Metric, families []string, change func(*Config)) *Server {
 	t.Helper()
 	dir := t.TempDir()
 	w, err := collection.Create(filepath.Join(dir, "all"), testDim)
@@ -96,11 +104,11 @@ func fixtureOf(t testing.TB, families []string, change func(*Config)) *Server {
 	for _, family := range families {
 		family, build, _ := strings.Cut(family, " ")
 		results.Records = append(results.Records, record.Record{
-			Cell:   record.Cell{Dataset: set.Digest, Metric: "cosine", Family: family, Build: build, K: 5, Mode: record.Latency, Threads: 1},
+			Cell:   record.Cell{Dataset: set.Digest, Metric: string(by), Family: family, Build: build, K: 5, Mode: record.Latency, Threads: 1},
 			Status: record.OK, Values: map[string]float64{"recall": 1, "latency_mean": 1e-5}, Exact: family == "flat",
 		})
 	}
-	lib, err := NewLibrary(LibraryConfig{Results: results, Set: set, Metric: vec.Cosine})
+	lib, err := NewLibrary(LibraryConfig{Results: results, Set: set, Metric: by})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,6 +162,40 @@ func ask(t *testing.T, s *Server, body string) searchReply {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// TestExtremeVectors: a vector whose distances no float32 holds, or that has no direction, is refused; others are answered by
+// every index under every metric, however long they are.
+func TestExtremeVectors(t *testing.T) {
+	families := []string{"flat", "forest", "hnsw"}
+	for _, name := range []string{"flat-faiss", "hnsw-faiss", "ivfflat-faiss nlist=2"} {
+		family, _, _ := strings.Cut(name, " ")
+		if f, err := indexes.Lookup(family); err == nil && f.Missing == "" {
+			families = append(families, name)
+		}
+	}
+	refused := map[string]string{
+		"0,0,0,0,0,0,0,0": "cosine", "-0.0,0,0,0,0,0,0,0": "cosine", "1e-45,0,0,0,0,0,0,0": "",
+		"3e38,3e38,3e38,3e38,3e38,3e38,3e38,3e38": "l2 ip", "3e38,-3e38,3e38,-3e38,3e38,-3e38,3e38,-3e38": "l2 ip",
+		"1e20,0,0,0,0,0,0,0": "l2 ip", "9.2e18,0,0,0,0,0,0,0": "", "-3e18,3e18,-3e18,3e18,-3e18,3e18,-3e18,3e18": "",
+	}
+	for _, by := range vec.Metrics {
+		s := fixtureBy(t, by, families, nil)
+		for v, refusing := range refused {
+			for _, id := range append([]string{exactID}, slices.Collect(maps.Keys(s.points))...) {
+				for _, more := range []string{"", `,"judge":true,"k":100`, `,"category":"shoe"`, `,"filter":"price > 20"`} {
+					want, has := http.StatusOK, `"rank":1`
+					if slices.Contains(strings.Fields(refusing), string(by)) {
+						want, has = http.StatusBadRequest, `"code":"vector"`
+					}
+					w := request(s, "POST", api+"/search", `{"vector":[`+v+`],"index":"`+id+`"`+more+`}`)
+					if w.Code != want || !strings.Contains(w.Body.String(), has) {
+						t.Errorf("%s, %s, %s%s: %d %.300s", by, id, v, more, w.Code, w.Body)
+					}
+				}
+			}
+		}
+	}
 }
 
 // TestSearchAgainstOracle compares every index's answers with distances computed one by one.
@@ -371,6 +413,7 @@ func TestWhoMayAsk(t *testing.T) {
 	}{
 		{"this machine", open, "localhost:8080", "/", nil, 200},
 		{"IPv6", open, "[::1]:8080", "/", nil, 200},
+		{"this machine in capitals, with the root", open, "LOCALHOST.:8080", "/", nil, 200},
 		{"a name that somebody pointed here", open, "evil.example", api + "/about", nil, 403},
 		{"no token", closed, "192.0.2.1:80", api + "/about", nil, 401},
 		{"no token, page", closed, "192.0.2.1:80", "/", nil, 303},
