@@ -152,7 +152,7 @@ func (m *setMeta) drawn() int {
 // set on every machine, and the same digest.
 //
 // The folder has its name from its digest; several processes may split at once. It is an error if
-// there are not at least one query and one base vector.
+// there are not at least one query and one base vector, or if one has a NaN or an infinity, which is named with its file.
 func Split(ctx context.Context, c *collection.Collection, cfg SplitConfig, cacheDir string) (dir string, err error) {
 	rows := c.Vectors.Rows
 	if rows < 2 {
@@ -241,7 +241,10 @@ func Split(ctx context.Context, c *collection.Collection, cfg SplitConfig, cache
 		return "", err
 	}
 	defer os.RemoveAll(tmp)
-	if err := writeSet(ctx, tmp, c, meta); err != nil {
+	var bad notFinite
+	if err := writeSet(ctx, tmp, c, meta); errors.As(err, &bad) {
+		return "", bad // which names the file
+	} else if err != nil {
 		return "", fmt.Errorf("splitting %s: %w", c.Name, err)
 	}
 	if err := atomicfile.Publish(tmp, dir); err != nil {
@@ -378,6 +381,9 @@ func (h *setHalf) copy(ctx context.Context, c *collection.Collection, number map
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if place := c.NotFinite(from, to); place != "" {
+			return notFinite(place)
+		}
 		if err := h.vectors.Write(c.Vectors.Slice(from, to).Data); err != nil {
 			return err
 		}
@@ -391,6 +397,13 @@ func (h *setHalf) copy(ctx context.Context, c *collection.Collection, number map
 		from = to
 	}
 	return nil
+}
+
+// notFinite is the place of a NaN or an infinity.
+type notFinite string
+
+func (place notFinite) Error() string {
+	return string(place) + ": vectors must be finite; give it a number, or remove the row"
 }
 
 func (h *setHalf) finish(dir, labels, rows string) error {

@@ -142,8 +142,8 @@ func (c *convertCmd) Run(ctx context.Context, s *surface) error {
 	if queries != "" {
 		fmt.Fprintf(s.out, "%s: %d queries\n", queries, all.Meta.Queries)
 	}
-	if i := vec.FirstNonFinite(all.Vectors.Data); i >= 0 {
-		fmt.Fprintf(s.out, "note: vector %d, dimension %d is %v: kept as it is, but a run refuses it\n", i/all.Vectors.Dim, i%all.Vectors.Dim, all.Vectors.Data[i])
+	if place := all.NotFinite(0, all.Vectors.Rows); place != "" {
+		fmt.Fprintf(s.out, "note: %s: kept as it is, but a run refuses it\n", place)
 	}
 	return nil
 }

@@ -70,6 +70,8 @@ type Meta struct {
 	Neighbors int `json:"neighbors,omitempty"`
 	// Notes are what the file's reader guessed or left out, a line each.
 	Notes []string `json:"notes,omitempty"`
+	// NotFinite names the first NaN or infinity of the files that were read, with its file; empty where there is none.
+	NotFinite string `json:"not_finite,omitempty"`
 }
 
 // Collection is vectors, and what each stands for. Its methods may be called by many goroutines at
@@ -199,10 +201,11 @@ func (c *Collection) readLabels(path string) error {
 			return fmt.Errorf("%s: the vectors have labels already: row %d is %q", path, i, item.Label)
 		}
 	}
-	labels, err := vecfile.ReadLabels(path)
+	all, err := vecfile.ReadLabels(path)
 	if err != nil {
 		return err
 	}
+	labels := all.Labels
 	if len(labels) != len(c.Items) {
 		if strings.EqualFold(filepath.Ext(path), ".npy") {
 			return fmt.Errorf("%s has %d labels, there are %d vectors", path, len(labels), len(c.Items))
@@ -212,6 +215,13 @@ func (c *Collection) readLabels(path string) error {
 			header = fmt.Sprintf("; if its first line, %q, is a heading, remove it", labels[0])
 		}
 		return fmt.Errorf("%s has %d lines, there are %d vectors: it takes one label a line, an empty line for none%s", path, len(labels), len(c.Items), header)
+	}
+	own := false
+	for i := range c.Items {
+		own = own || c.Items[i].ID != strconv.Itoa(i)
+	}
+	if err := all.Of(len(c.Items), func(row int) string { return c.Items[row].ID }, own); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	for i, label := range labels {
 		c.Items[i].Label = label
@@ -380,6 +390,24 @@ func (c *Collection) computeDigest(ctx context.Context) (string, error) {
 		d.items.Write(line)
 	}
 	return d.digest(c.Vectors.Rows, c.Vectors.Dim), nil
+}
+
+// NotFinite names a NaN or an infinity among the rows from to to-1, and its value: by the file that was read, else by the file
+// that is mapped. It is empty if all are finite.
+func (c *Collection) NotFinite(from, to int) string {
+	i := vec.FirstNonFinite(c.Vectors.Slice(from, to).Data)
+	if i < 0 {
+		return ""
+	}
+	if c.Meta.NotFinite != "" {
+		return c.Meta.NotFinite
+	}
+	row, d := from+i/c.Vectors.Dim, i%c.Vectors.Dim
+	item := ""
+	if id := c.Items[row].ID; id != strconv.Itoa(row) {
+		item = fmt.Sprintf(" (%.80q)", id)
+	}
+	return fmt.Sprintf("%s: row %d%s, dimension %d, is %v", c.files[0], row, item, d, c.Vectors.Row(row)[d])
 }
 
 // Thumb returns the picture of a row as a JPEG file; ok is false where it has none. A row out of
@@ -611,7 +639,7 @@ func (w *Writer) commit(embedding json.RawMessage) (*Meta, error) {
 	meta := &Meta{
 		Version: metaVersion, Rows: w.rows, Dim: w.dim, Thumbs: w.count,
 		Digest: w.digester.digest(w.rows, w.dim), Embedding: embedding,
-		Queries: w.given.Queries, Metric: w.given.Metric, Word: w.given.Word, Neighbors: w.given.Neighbors, Notes: w.given.Notes,
+		Queries: w.given.Queries, Metric: w.given.Metric, Word: w.given.Word, Neighbors: w.given.Neighbors, Notes: w.given.Notes, NotFinite: w.given.NotFinite,
 	}
 	if err := seal.WriteJSON(filepath.Join(w.tmp, metaFile), meta); err != nil {
 		return nil, err

@@ -43,7 +43,7 @@ type Files struct {
 }
 
 // readersVersion is part of the key of what was read: a change makes files be read again.
-const readersVersion = 6
+const readersVersion = 7
 
 // OpenFiles opens the vectors that src names. What can be mapped is mapped as it stands. Everything
 // else is read once, row by row, into a collection below cacheDir, which is found there the next time
@@ -313,7 +313,9 @@ type importer struct {
 	total    int
 	block    []float32
 	items    []Item
-	labels   []string // given, by row; nil for none
+	labels   *vecfile.Labels // given, by row; nil for none
+	labelled []string        // ids of the rows that labels are given to, if their table has such
+	own      bool            // ids are of the file
 	done     int
 
 	// Ids of the files, by a hash of them, with their rows: an id should be of one row, and attributes and pages go by it.
@@ -418,8 +420,13 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 	}
 	given := &im.w.given
 	given.Queries = im.done - base
-	if im.labels != nil && len(im.labels) != base && len(im.labels) != im.done {
-		return fmt.Errorf("%s has %d labels, there are %d vectors: it takes one each, an empty line for none", src.Labels, len(im.labels), base)
+	if l := im.labels; l != nil {
+		if len(l.Labels) != base && len(l.Labels) != im.done {
+			return fmt.Errorf("%s has %d labels, there are %d vectors: it takes one each, an empty line for none", src.Labels, len(l.Labels), base)
+		}
+		if err := l.Of(len(im.labelled), func(row int) string { return im.labelled[row] }, im.own); err != nil {
+			return fmt.Errorf("%s: %w", src.Labels, err)
+		}
 	}
 	given.Metric, given.Word = f.Metric()
 	given.Notes = notes(first, f)
@@ -502,11 +509,19 @@ func (im *importer) copy(f *vecfile.File, path, prefix, label string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
+		if given := &im.w.given; given.NotFinite == "" && f.NotFinite != "" {
+			name := filepath.Base(path) // its folder may be another one when the cache gives what was read
+			if label != "" {
+				name = partName(path)
+			}
+			given.NotFinite = name + ": " + f.NotFinite
+		}
 		im.items = im.items[:0]
 		for i := range n {
 			item := Item{Label: label}
 			if f.ID != nil {
 				if item.ID = f.ID(row + i); item.ID != "" {
+					im.own = true
 					im.id(item.ID, im.done+i)
 				}
 			}
@@ -518,8 +533,11 @@ func (im *importer) copy(f *vecfile.File, path, prefix, label string) error {
 				item.ID = prefix + strconv.Itoa(number)
 			}
 			switch at := im.done + i; {
-			case im.labels != nil && at < len(im.labels):
-				item.Label = im.labels[at]
+			case im.labels != nil && at < len(im.labels.Labels):
+				item.Label = im.labels.Labels[at]
+				if im.labels.IDs != nil {
+					im.labelled = append(im.labelled, item.ID)
+				}
 			case im.labels == nil && f.Label != nil:
 				item.Label = f.Label(row + i)
 			}

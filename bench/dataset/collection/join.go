@@ -95,6 +95,9 @@ func join(ctx context.Context, base, queries *Collection, neighbors, dir string,
 				return err
 			}
 			to := min(from+most, part.c.Vectors.Rows)
+			if w.given.NotFinite == "" {
+				w.given.NotFinite = part.c.NotFinite(from, to)
+			}
 			items := make([]Item, to-from)
 			var thumbs [][]byte
 			if part.c.Meta.Thumbs > 0 {

@@ -93,7 +93,7 @@ func TestCasesOfOtherFormats(t *testing.T) {
 		})
 	}
 	labels, err := ReadLabels(filepath.Join(cases, "H1/l_str.npy"))
-	if err != nil || len(labels) != 300 || labels[0] != "dress" {
-		t.Errorf("H1/l_str.npy: %d labels, %v", len(labels), err)
+	if err != nil || len(labels.Labels) != 300 || labels.Labels[0] != "dress" {
+		t.Errorf("H1/l_str.npy: %+v, %v", labels, err)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"annbench/internal/words"
 )
 
 // Columns name the parts of a file that has several: columns of a table, data sets of an HDF5 file,
@@ -31,7 +33,25 @@ type MissingError struct {
 }
 
 func (e *MissingError) Error() string {
-	return fmt.Sprintf("it has no %q; it has %s", e.Asked, quoteAll(e.Have))
+	return fmt.Sprintf("it has no %q; it has %s", e.Asked, quoteAll(nearestFirst(e.Asked, e.Have)))
+}
+
+// nearestFirst are names, those first that were probably meant by asked: the one that is spelt most alike, and then those
+// of which one is part of the other.
+func nearestFirst(asked string, names []string) []string {
+	nearest, low := words.Nearest(asked, names), strings.ToLower(asked)
+	rank := func(name string) int {
+		switch lower := strings.ToLower(name); {
+		case name == nearest:
+			return 0
+		case min(len(lower), len(low)) >= 3 && (strings.Contains(lower, low) || strings.Contains(low, lower)):
+			return 1
+		}
+		return 2
+	}
+	out := slices.Clone(names)
+	slices.SortStableFunc(out, func(a, b string) int { return rank(a) - rank(b) })
+	return out
 }
 
 // named finds the part that is asked for, or the first of candidates that is there; -1 is none.

@@ -22,6 +22,7 @@ type csvRows struct {
 	interned    map[string]string
 	done        int
 	line        []float32
+	notFinite   string // the place of the first NaN or infinity
 }
 
 // openCSV reads text with a vector a line: fields between commas, semicolons, tabs, bars or spaces, or one field
@@ -67,7 +68,7 @@ func openCSV(in *input, columns Columns) (*File, error) {
 	if c.dim == 0 {
 		return nil, fmt.Errorf("line %d has no numbers", t.before+1+head)
 	}
-	f := &File{Dim: c.dim, Count: -1, Rows: c, Notes: t.notes}
+	f := &File{Dim: c.dim, Count: -1, Rows: c, Notes: t.notes, place: func(int, int) string { return c.notFinite }}
 	f.expect = func() int { return int(float64(in.size) / float64(max(1, c.lines.in.n)) * float64(c.done)) }
 	if c.labelAt >= 0 {
 		f.Label = func(row int) string { return c.labels[row] }
@@ -583,6 +584,9 @@ func (c *csvRows) values(line []string, dst []float32) ([]float32, error) {
 			x, err := c.t.number(p)
 			if err != nil {
 				return nil, fmt.Errorf("%s, column %s: %q %w", c.lines.place(), shorten(c.called(at)), shorten(p), err)
+			}
+			if x-x != 0 && c.notFinite == "" { // here the line is known
+				c.notFinite = fmt.Sprintf("%s, column %s, dimension %d", c.lines.place(), shorten(c.called(at)), len(dst))
 			}
 			dst = append(dst, x)
 		}

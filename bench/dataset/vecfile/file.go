@@ -25,12 +25,17 @@ type File struct {
 	// Notes say what a reader guessed or left out, a line each for the user.
 	Notes []string
 
+	// NotFinite is the place and the value of the first NaN or infinity that was read; empty if there was none so far.
+	NotFinite string
+
 	Queries   *File      // nil if the file has no queries of its own
 	Neighbors *Neighbors // of the queries; nil if the file has none
 
 	// expect estimates Count where it is not known; nil if nothing can be said.
-	expect  func() int
-	word    string // the file's word for its metric; empty if it has none
+	expect func() int
+	word   string // the file's word for its metric; empty if it has none
+	// place names a value by the file's own names of its parts; nil if a row and a dimension say it all.
+	place   func(row, dimension int) string
 	closers []func() error
 }
 
@@ -128,8 +133,43 @@ func read(in *input, columns Columns) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return format.read(in, columns)
+	f, err := format.read(in, columns)
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range []*File{f, f.Queries} {
+		if part != nil {
+			part.Rows = &finiteRows{Rows: part.Rows, f: part}
+		}
+	}
+	return f, nil
 }
+
+// finiteRows remembers where the first NaN or infinity was: nobody knows it as well later.
+type finiteRows struct {
+	Rows
+	f    *File
+	done int
+}
+
+func (r *finiteRows) Next(dst []float32) (int, error) {
+	n, err := r.Rows.Next(dst)
+	if r.f.NotFinite == "" {
+		if i := vec.FirstNonFinite(dst[:n*r.f.Dim]); i >= 0 {
+			row, d := r.done+i/r.f.Dim, i%r.f.Dim
+			place := r.f.place
+			if place == nil {
+				place = rowPlace
+			}
+			r.f.NotFinite = fmt.Sprintf("%s, is %v", place(row, d), dst[i])
+		}
+	}
+	r.done += n
+	return n, err
+}
+
+// rowPlace names a value of a file that has rows and nothing else.
+func rowPlace(row, dimension int) string { return fmt.Sprintf("row %d, dimension %d", row, dimension) }
 
 // OpenNeighbors opens a file of row numbers: .ivecs, .ibin or .npy. Neighbors of the file is set.
 func OpenNeighbors(path string) (*File, error) {

@@ -31,8 +31,11 @@ func FuzzLabels(f *testing.F) {
 			t.Fatal(err)
 		}
 		labels, err := ReadLabels(path)
-		if err == nil && len(labels) > len(b)+1 {
-			t.Errorf("%d labels from %d bytes", len(labels), len(b))
+		if err == nil && labels.IDs != nil && labels.Of(len(labels.IDs), func(row int) string { return labels.IDs[row] }, true) != nil {
+			t.Error("labels are not in the order of their own ids")
+		}
+		if err == nil && len(labels.Labels) > len(b)+1 {
+			t.Errorf("%d labels from %d bytes", len(labels.Labels), len(b))
 		}
 	})
 }

@@ -1208,6 +1208,9 @@ func openHDF5(in *input, columns Columns) (*File, error) {
 			return nil, "", fmt.Errorf("data set %q: %w", name, oneDimension(int(min(d.dims[0], 1<<40))))
 		}
 		rows, err := f.rowsOf(name, d)
+		if err == nil {
+			rows.place = func(row, dimension int) string { return fmt.Sprintf("data set %q, %s", name, rowPlace(row, dimension)) }
+		}
 		return rows, name, err
 	}
 	out, _, err := open(columns.Vectors, vectorNames)

@@ -65,5 +65,5 @@ func placed(at int64, format string, args ...any) error {
 
 // errTooLarge is about a value that float32 does not hold.
 func errTooLarge(row, dimension int) error {
-	return fmt.Errorf("row %d, dimension %d: the value is too large for a float32", row, dimension)
+	return fmt.Errorf("%s: the value is too large for a float32", rowPlace(row, dimension))
 }

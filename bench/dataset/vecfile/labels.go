@@ -18,9 +18,18 @@ import (
 	"annbench/internal/plaintext"
 )
 
+// Labels are categories of rows, in their order.
+type Labels struct {
+	Labels []string
+	// IDs are what a table says that each label is of; nil if it has no such column. Named says that the column has a name,
+	// and is not the index that pandas and R write first.
+	IDs   []string
+	Named bool
+}
+
 // ReadLabels reads the labels in a text file, one a line, in a table (.csv or .tsv), or in a .npy file of integers
 // or texts.
-func ReadLabels(path string) ([]string, error) {
+func ReadLabels(path string) (*Labels, error) {
 	if ext := strings.ToLower(filepath.Ext(path)); ext == ".csv" || ext == ".tsv" {
 		in, err := openInput(path)
 		if err != nil {
@@ -43,7 +52,7 @@ func ReadLabels(path string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		return labels, nil
+		return &Labels{Labels: labels}, nil
 	}
 	var labels []string
 	interned := map[string]string{}
@@ -54,17 +63,18 @@ func ReadLabels(path string) ([]string, error) {
 		labels = append(labels, intern(interned, strings.TrimSpace(string(b))))
 		return nil
 	})
-	return labels, err
+	return &Labels{Labels: labels}, err
 }
 
 // tableLabelsOf reads the labels of a table: the column that a usual name says, the only one, the only one beside
 // ids, or the last.
-func tableLabelsOf(in *input) ([]string, error) {
+func tableLabelsOf(in *input) (*Labels, error) {
 	t, err := readTable(in)
 	if err != nil {
 		return nil, err
 	}
-	head, at := 0, 0
+	head, at, id := 0, 0, -1
+	out := &Labels{}
 	first := t.sample[0]
 	switch {
 	case len(first) == 1 && t.width == 1:
@@ -94,16 +104,26 @@ func tableLabelsOf(in *input) ([]string, error) {
 			at = 1
 		}
 		if at < 0 {
-			return nil, fmt.Errorf("which of its %d columns has the labels? Name it label in the first line", t.width)
+			return nil, fmt.Errorf("which of its %d columns has the labels? Its first line has %s: name the column label there", t.width, quoteAll(nearestFirst(labelNames[1], first)))
+		}
+		if t.names != nil {
+			if id, err = t.usual("", slices.Concat(idNames, tableIDs)...); err != nil {
+				return nil, err
+			}
+			out.Named = id > 0 || id == 0 && !isOneOf(first[0], []string{"index", "unnamed:_0"})
+			if id < 0 && first[0] == "" {
+				id = 0
+			}
+		} else if t.width == 2 {
+			id = 0
 		}
 	}
 	l := t.open(io.NewSectionReader(in, t.start, in.size-t.start))
-	var labels []string
 	interned := map[string]string{}
 	for row := -head; ; row++ {
 		fields, err := l.next()
 		if errors.Is(err, io.EOF) {
-			return labels, nil
+			return out, nil
 		}
 		if err != nil {
 			return nil, err
@@ -117,8 +137,72 @@ func tableLabelsOf(in *input) ([]string, error) {
 		if !utf8.ValidString(fields[at]) {
 			return nil, fmt.Errorf("%s: %.40q is no UTF-8: save the file as UTF-8", l.place(), fields[at])
 		}
-		labels = append(labels, intern(interned, strings.Clone(fields[at])))
+		out.Labels = append(out.Labels, intern(interned, strings.Clone(fields[at])))
+		if id >= 0 {
+			out.IDs = append(out.IDs, strings.Clone(fields[id]))
+		}
 	}
+}
+
+// Of reports an error unless the labels are of the rows whose ids are given, in their order; own says that the rows have ids
+// of their own and not their numbers. Ids of another kind than those of the rows, such as names of files beside numbers, say
+// nothing.
+func (l *Labels) Of(rows int, id func(row int) string, own bool) error {
+	if rows == 0 || len(l.IDs) != rows || !l.Named && counted(l.IDs) {
+		return nil
+	}
+	if !own { // ids of 1 to n in another order are of rows, others of whatever there is
+		if least, most := wholeRange(l.IDs); counted(l.IDs) || most-least != rows-1 || least != 0 && least != 1 {
+			return nil
+		}
+		for row, label := range l.IDs[1:] {
+			if x, _ := strconv.Atoi(label); strconv.Itoa(x-1) != l.IDs[row] {
+				return fmt.Errorf("the label of row %d is marked %q, after %q: do the labels stand in the order of the vectors? Sort them, or leave that column out", row+1, label, l.IDs[row])
+			}
+		}
+		return nil
+	}
+	known := make(map[string]bool, rows)
+	for row := range rows {
+		known[id(row)] = true
+	}
+	for row, label := range l.IDs {
+		if have := id(row); have != label && known[label] {
+			return fmt.Errorf("the label of row %d is of %q, and the vector of that row is %q: put both into one order", row, label, have)
+		}
+	}
+	return nil
+}
+
+// counted reports whether ids are 0, 1, 2, ... or 1, 2, 3, ...
+func counted(ids []string) bool {
+	from, err := strconv.Atoi(ids[0])
+	if err != nil || from != 0 && from != 1 {
+		return false
+	}
+	for i, id := range ids {
+		if id != strconv.Itoa(from+i) {
+			return false
+		}
+	}
+	return true
+}
+
+// wholeRange is the least and the largest of ids that are whole numbers, each another one; 0, 0 if they are not.
+func wholeRange(ids []string) (least, most int) {
+	seen := make(map[int]bool, len(ids))
+	for i, id := range ids {
+		x, err := strconv.Atoi(id)
+		if err != nil || seen[x] {
+			return 0, 0
+		}
+		seen[x] = true
+		if i == 0 {
+			least, most = x, x
+		}
+		least, most = min(least, x), max(most, x)
+	}
+	return least, most
 }
 
 // arrayTexts reads the labels or ids in a .npy file of integers or texts, one for each of count vectors; count

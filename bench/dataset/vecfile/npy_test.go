@@ -357,6 +357,6 @@ func TestLabelsThatAreNoText(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := ReadLabels(path); err == nil || !strings.Contains(err.Error(), path+" is no text") {
-		t.Errorf("%q, %v", got, err)
+		t.Errorf("%+v, %v", got, err)
 	}
 }

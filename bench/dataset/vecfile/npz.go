@@ -60,13 +60,14 @@ func openArchive(in *input, columns Columns) (_ *File, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", z.File[i].Name, err)
 		}
+		a.place = func(row, dimension int) string { return z.File[i].Name + ", " + rowPlace(row, dimension) }
 		return a, nil
 	}
 	base, err := array(at)
 	if err != nil {
 		return nil, err
 	}
-	f.Dim, f.Count, f.Rows = base.Dim, base.Count, base.Rows
+	f.Dim, f.Count, f.Rows, f.place = base.Dim, base.Count, base.Rows, base.place
 	if at, _ := named(names, "", queryNames); at >= 0 {
 		if f.Queries, err = array(at); err != nil {
 			return nil, err

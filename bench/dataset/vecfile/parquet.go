@@ -121,6 +121,8 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 		}
 		vectors = []int{lists[max(at, 0)]}
 		aside = append(aside, wide...)
+	case columns.Vectors != "" && !slices.Contains(names, columns.Vectors):
+		return nil, &MissingError{columns.Vectors, slices.Compact(names)}
 	case columns.Vectors != "":
 		for i, name := range names {
 			if name == columns.Vectors {
@@ -189,6 +191,12 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 			}
 		}
 		f.Notes = append(f.Notes, quoteAll(left)+" left out: neither vector, label nor id")
+	}
+	f.place = func(row, dimension int) string {
+		if len(p.vectors) > 1 {
+			return fmt.Sprintf("row %d, column %q, dimension %d", row, p.vectors[dimension].name, dimension)
+		}
+		return fmt.Sprintf("column %q, %s", p.vectors[0].name, rowPlace(row, dimension))
 	}
 	if p.label >= 0 {
 		f.Label = func(row int) string { return p.labels[row] }

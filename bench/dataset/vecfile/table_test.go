@@ -120,8 +120,40 @@ func TestLabelsOfTables(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := ReadLabels(path); err != nil || !slices.Equal(got, want) {
-			t.Errorf("%s: %q, %v", name, got, err)
+		if got, err := ReadLabels(path); err != nil || !slices.Equal(got.Labels, want) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+// TestLabelsOfOtherRows: labels that say of which rows they are, in another order than the vectors, are refused.
+func TestLabelsOfOtherRows(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		name, text string
+		ids        string // of the vectors; empty if they have none
+		want       string // in the error; empty for none
+	}{
+		{"same.csv", "id,label\na,hat\nb,shoe\nc,hat\n", "abc", ""},
+		{"swapped.csv", "id,label\na,hat\nc,shoe\nb,hat\n", "abc", `row 1 is of "c", and the vector of that row is "b"`},
+		{"others.csv", "filename,label\n1.jpg,hat\n2.jpg,shoe\n3.jpg,hat\n", "abc", ""},
+		{"no-names.csv", "c,hat\nb,shoe\na,hat\n", "abc", `row 0 is of "c"`},
+		{"index.csv", ",label\n0,hat\n1,shoe\n2,hat\n", "210", ""},
+		{"id.csv", "id,label\n0,hat\n1,shoe\n2,hat\n", "210", `row 0 is of "0"`},
+		{"shuffled.csv", ",label\n2,hat\n0,shoe\n1,hat\n", "", `row 1 is marked "0", after "2"`},
+		{"from-one.csv", "id,label\n1,hat\n2,shoe\n3,hat\n", "", ""},
+		{"of-a-shop.csv", "id,label\n9,hat\n4,shoe\n7,hat\n", "", ""},
+		{"alike.csv", "id,label\n1,hat\n1,shoe\n0,hat\n", "", ""},
+		{"longer.csv", "id,label\na,hat\n", "abc", ""}, // told by its number of lines
+	} {
+		path := filepath.Join(dir, c.name)
+		if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		labels := must[*Labels](t)(ReadLabels(path))
+		err := labels.Of(3, func(row int) string { return c.ids[row : row+1] }, c.ids != "")
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
 }
