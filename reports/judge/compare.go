@@ -75,9 +75,10 @@ func (p Pair) Worst() Change {
 // notice is none, however little the value scatters, and of many cells few are told apart by chance.
 func Compare(a, b *Report, margin float64) *Pairs {
 	p := &Pairs{A: a, B: b}
-	known := map[string]metric.Prior{}
+	noise := map[string]scattered{}
 	for _, name := range append([]string{metric.QPS, metric.CPU}, comparedValues...) {
-		known[name] = scatterOf(name, a, b)
+		own, moments := scatterOf(name, a, b)
+		noise[name] = scattered{own, moments[0], moments[1]}
 	}
 	key := func(c record.Cell) record.Cell { c.Dataset = ""; return c }
 	rows := map[record.Cell]*Row{}
@@ -118,8 +119,9 @@ func Compare(a, b *Report, margin float64) *Pairs {
 					p.MAPByQuery = true
 				}
 			}
-			c := change(name, from, to, margin, known[name])
-			c.A, c.B = x, y
+			n := noise[name]
+			d := n.between(row.Cell, from, other.Cell, to)
+			c := change(name, x, y, d, margin)
 			pair.Changes = append(pair.Changes, c)
 		}
 		p.Cells = append(p.Cells, pair)
@@ -148,10 +150,26 @@ func lossOfBoth(a, b *Row) (x, y Value, ok bool) {
 // may span orders of magnitude, says nothing, and is left out.
 const mostHidden = 10
 
-func change(name string, a, b Value, margin float64, known metric.Prior) PairChange {
+// scattered is how the values of two results scatter: each setting's own, and what the repetitions did to all.
+type scattered struct {
+	own  metric.Prior
+	a, b moments
+}
+
+// between says how w, of cell d of the second results, differs from v, of cell c of the first. The repetitions of two
+// runs were not measured together: they are no pairs. But the queries of the same data are the same.
+func (s scattered) between(c record.Cell, v Value, d record.Cell, w Value) Difference {
+	x, y := s.a.of(c, v.observed), s.b.of(d, w.observed)
+	if c.Dataset != d.Dataset {
+		for i := range x {
+			x[i].At = nil
+		}
+	}
+	return metric.CompareWith(y, x, v.Scale, false, s.own)
+}
+
+func change(name string, a, b Value, d Difference, margin float64) PairChange {
 	info, _ := metric.Lookup(name)
-	// The repetitions of two runs were not measured together: they are no pairs.
-	d := metric.CompareWith(plain(b.observed), plain(a.observed), a.Scale, false, known)
 	c := PairChange{Name: name, A: a, B: b, Difference: d, Change: Same}
 	if a.Scale == metric.Logarithmic && d.OK && d.Tied && d.Detectable > mostHidden {
 		c.Change = Unseen

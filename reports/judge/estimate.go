@@ -98,7 +98,32 @@ func observe(rec *record.Record, name string) (o observation, ok bool) {
 	if !ok || rec.Status != record.OK || name == metric.Resident && x < 0 { // older records have such, with a warning
 		return observation{}, false
 	}
-	return observation{rep: rec.Rep, Observation: metric.Observation{Value: x, Spread: rec.Spread[name]}}, true
+	o = observation{rep: rec.Rep, Observation: metric.Observation{Value: x, Spread: rec.Spread[name]}}
+	if r := rec.Rounds; r != nil {
+		switch name {
+		case metric.CPU:
+			o.At, o.Rounds = r.At, r.CPU
+		case metric.Mean:
+			o.At, o.Rounds = r.At, r.Wall
+		case metric.QPS:
+			o.At, o.Rounds = r.At, rates(r.Wall)
+		case metric.P50:
+			o.At, o.Rounds = r.At, r.P50
+		}
+	}
+	return o, true
+}
+
+// rates are one over each.
+func rates(seconds []float64) []float64 {
+	out := make([]float64, len(seconds))
+	for i, s := range seconds {
+		if s <= 0 {
+			return nil
+		}
+		out[i] = 1 / s
+	}
+	return out
 }
 
 // Against says how v differs from w: by a factor where they are times, rates or bytes, by an amount

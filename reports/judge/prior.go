@@ -1,11 +1,14 @@
 package judge
 
 import (
+	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/stat"
 
 	"annbench/bench/metric"
+	"annbench/bench/record"
 )
 
 // priors are what the settings under the same terms know together of the scatter over repetitions of a difference
@@ -62,26 +65,92 @@ func (s scatters) prior() metric.Prior {
 	return metric.PriorOf(s[n], float64(n-1))
 }
 
-// scatterOf is what all settings of some reports know together of the scatter over repetitions of the quantity
-// called name, which differs by factors.
-func scatterOf(name string, reports ...*Report) metric.Prior {
+// together are settings that are measured in the same moments: those of a repetition under the same terms, whatever k.
+func together(c record.Cell) Terms {
+	t := TermsOf(c)
+	t.K = 0
+	return t
+}
+
+// moments are what each repetition did to all settings that were measured in it, as the logarithm of a factor.
+type moments map[Terms]map[int]float64
+
+// of are the observations with their moments.
+func (m moments) of(c record.Cell, observed []observation) []metric.Observation {
+	out := plain(observed)
+	for i, o := range observed {
+		out[i].Moment = m[together(c)][o.rep]
+	}
+	return out
+}
+
+// leastTogether are settings enough to say what a repetition did to all of them.
+const leastTogether = 4
+
+// scatterOf is what the settings of reports know together of the quantity called name, which differs by factors: of
+// each report the moments, and the variance over repetitions of what is then left to each setting. Settings of one
+// build have one build time, and count once.
+func scatterOf(name string, reports ...*Report) (known metric.Prior, byReport []moments) {
 	s := scatters{}
 	for _, r := range reports {
+		groups := map[Terms][][]observation{}
+		seen := map[string]bool{}
 		for _, row := range r.Rows {
 			v, ok := row.Value(name)
 			if !ok || v.Scale != metric.Logarithmic || v.N < 2 {
 				continue
 			}
-			var logs []float64
+			key := fmt.Sprint(row.Cell.Family, " ", row.Cell.Build, " ", together(row.Cell))
+			var logs []observation
 			for _, o := range v.observed {
 				if o.Value > 0 {
-					logs = append(logs, math.Log(o.Value))
+					key += fmt.Sprint(" ", o.Value)
+					o.Value = math.Log(o.Value)
+					logs = append(logs, o)
 				}
 			}
-			if len(logs) == v.N {
-				s[v.N] = append(s[v.N], stat.Variance(logs, nil))
+			if _, once := byRep(logs); len(logs) == v.N && once && !seen[key] {
+				seen[key] = true
+				groups[together(row.Cell)] = append(groups[together(row.Cell)], logs)
 			}
 		}
+		own := moments{}
+		for t, group := range groups {
+			most := 0
+			for _, logs := range group {
+				most = max(most, len(logs))
+			}
+			group = slices.DeleteFunc(group, func(logs []observation) bool { return len(logs) < most })
+			n := float64(len(group))
+			sum := map[int]float64{}
+			for _, logs := range group {
+				mean := metric.Average(values(logs))
+				for _, o := range logs {
+					sum[o.rep] += (o.Value - mean) / n
+				}
+			}
+			left := 1.0
+			if len(group) >= leastTogether && len(sum) == most {
+				own[t] = sum
+				left = 1 - 1/n // a share of each setting's own is in the moments
+			}
+			for _, logs := range group {
+				rest := values(logs)
+				for i, o := range logs {
+					rest[i] -= own[t][o.rep]
+				}
+				s[most] = append(s[most], stat.Variance(rest, nil)/left)
+			}
+		}
+		byReport = append(byReport, own)
 	}
-	return s.prior()
+	return s.prior(), byReport
+}
+
+func values(observed []observation) []float64 {
+	out := make([]float64, len(observed))
+	for i, o := range observed {
+		out[i] = o.Value
+	}
+	return out
 }

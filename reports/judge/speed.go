@@ -111,7 +111,7 @@ func (r *Row) observe(rec *record.Record, name string) (o observation, ok bool) 
 		return observation{}, false
 	}
 	o.Spread /= o.Value * o.Value
-	o.Value = 1 / o.Value
+	o.Value, o.Rounds = 1/o.Value, rates(o.Rounds)
 	if rec.Rounds != nil {
 		o.rounds = inverse(rec.Rounds.At, rec.Rounds.CPU)
 	}

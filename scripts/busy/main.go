@@ -8,8 +8,8 @@
 // the sweep beside another annbench, in turn, on the machine as it is: that takes two runs more for each of -pairs.
 //
 // page compares each busy run with the quiet one (the winner, and the order of the families at the recall of the
-// headline), each with the next (equal settings have to tie), and each with the next made slower by arithmetic,
-// which has to be found. -keep writes the records that the page uses, without what it does not need, compressed.
+// headline), each with each other (equal settings have to tie), and with each other made slower by
+// arithmetic, which has to be found. -keep writes the records that the page uses, without what it does not need, compressed.
 package main
 
 import (
@@ -326,13 +326,22 @@ func slowed(r *record.Results, factor float64) *record.Results {
 // compared counts the speeds of two runs of the same settings.
 type compared struct{ rows, tied, found int }
 
-// compare puts b, its searches factor times as slow, beside a.
-func compare(a, b *run, factor float64) (c compared, err error) {
-	slow, err := judge.Of(slowed(b.results, factor))
-	if err != nil {
-		return c, err
+// comparePairs puts every run beside each of those before it, its own searches factor times as slow.
+func comparePairs(runs []run, factor float64) (sum compared, err error) {
+	for j := range runs {
+		slow, err := judge.Of(slowed(runs[j].results, factor))
+		if err != nil {
+			return sum, err
+		}
+		for i := range j {
+			sum = sum.add(compare(runs[i].report, slow))
+		}
 	}
-	for _, cell := range judge.Compare(a.report, slow, judge.DefaultMargin).Cells {
+	return sum, nil
+}
+
+func compare(a, b *judge.Report) (c compared) {
+	for _, cell := range judge.Compare(a, b, judge.DefaultMargin).Cells {
 		for _, ch := range cell.Changes {
 			if ch.Name != metric.CPU && ch.Name != metric.QPS {
 				continue
@@ -346,7 +355,7 @@ func compare(a, b *run, factor float64) (c compared, err error) {
 			}
 		}
 	}
-	return c, nil
+	return c
 }
 
 func (c compared) add(d compared) compared {
@@ -419,20 +428,16 @@ func page(out, records string) ([]byte, error) {
 	p("\nThe winner is the same in %d of %d runs, the order in %d. Swapped are pairs of families that the quiet run tells apart and the busy run ranks the other way round, also beyond its noise. Where both runs tie two families at the top, either may stand first.\n", same, len(runs), right)
 
 	p("## Equal settings, and slower ones\n")
-	p("Each busy run against the next: every setting against itself, in another process and another minute, by `annbench compare`. Then the same with the second run made slower by arithmetic.\n")
+	p("Each busy run against each other one: every setting against itself, in another process and another minute, by `annbench compare`. Then the same with the later run made slower by arithmetic, all its settings alike.\n")
 	p("| | settings | share |\n| --- | ---: | ---: |")
 	var ties compared
 	for _, c := range []struct {
 		factor float64
 		says   string
 	}{{1, "tied with itself"}, {1.4, "found, where it takes 1.4 times as long"}, {2, "found, where it takes twice as long"}} {
-		var sum compared
-		for i := 1; i < len(runs); i++ {
-			one, err := compare(&runs[i-1], &runs[i], c.factor)
-			if err != nil {
-				return nil, err
-			}
-			sum = sum.add(one)
+		sum, err := comparePairs(runs, c.factor)
+		if err != nil {
+			return nil, err
 		}
 		n := sum.found
 		if c.factor == 1 {
@@ -440,7 +445,7 @@ func page(out, records string) ([]byte, error) {
 		}
 		p("| %s | %d | %.1f %% |", c.says, sum.rows, 100*float64(n)/float64(max(1, sum.rows)))
 	}
-	p("\nAn interval of 95 %% ties %s.\n", share(ties.tied, ties.rows))
+	p("\nThe intervals are of 95 %%, each by itself, without a correction for their number: %s tie. What a repetition does to all of its settings counts as one measurement, not as one a setting, and of it there are as many as repetitions: that is what hides the factor of 1.4 where three repetitions differ much.\n", share(ties.tied, ties.rows))
 	if len(how.Quiet) > 0 {
 		var logs []float64
 		for i := range how.Quiet {

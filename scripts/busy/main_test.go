@@ -71,7 +71,7 @@ func TestPage(t *testing.T) {
 		swapped []string
 		says    []string
 	}{
-		{nil, []string{"The winner is the same in 3 of 3 runs, the order in 3", "| found, where it takes twice as long | 6 | 100.0 % |", "took 1.05 times as long", "`one`", "50 %"}},
+		{nil, []string{"The winner is the same in 3 of 3 runs, the order in 3", "| found, where it takes twice as long | 9 | 100.0 % |", "took 1.05 times as long", "`one`", "50 %"}},
 		{[]string{"busy-2"}, []string{"The winner is the same in 2 of 3 runs, the order in 2", "**1 of 3**: one and two", "**no**"}},
 	} {
 		out := folder(t, c.swapped...)
