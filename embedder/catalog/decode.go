@@ -26,6 +26,10 @@ const (
 	// any camera that people photograph garments with.
 	maxPixels = 100_000_000
 
+	// maxSide is the longest side of a picture that is decoded: what JPEG can hold. To scale a line of a hundred million
+	// pixels to a model's square takes minutes, as each of its lines is a sum over all of that one.
+	maxSide = 65_535
+
 	// maxFileBytes is the largest file that is read.
 	maxFileBytes = 512 << 20
 )
@@ -75,8 +79,8 @@ func readWhole(path string) ([]byte, error) {
 // decode is [Decode] with the limit of collections.
 func decode(data []byte) (image.Image, error) { return Decode(context.Background(), data, maxPixels) }
 
-// Decode decodes a JPEG, PNG or WebP image of at most the given number of pixels, told apart by their
-// first bytes. The size is checked before any memory is set aside for pixels, and so is the work that the scans
+// Decode decodes a JPEG, PNG or WebP image of at most the given number of pixels, and 65,535 a side, told
+// apart by their first bytes. The size is checked before any memory is set aside for pixels, and so is the work that the scans
 // of a JPEG ask for. A panic of a decoder is an error like any other: what is decoded here comes from anywhere.
 //
 // It ends soon after ctx does, with the error of ctx: the standard decoders are given no more to read. One that
@@ -122,6 +126,9 @@ func Decode(ctx context.Context, data []byte, pixels int64) (img image.Image, er
 	if int64(config.Width)*int64(config.Height) > pixels {
 		return nil, fmt.Errorf("decoding %s: %d×%d pixels are more than the limit of %d million",
 			format, config.Width, config.Height, pixels/1_000_000)
+	}
+	if config.Width > maxSide || config.Height > maxSide {
+		return nil, fmt.Errorf("decoding %s: %d×%d pixels: a side has at most %d", format, config.Width, config.Height, maxSide)
 	}
 	if format == "JPEG" {
 		if err := checkWork(data, pixels); err != nil {

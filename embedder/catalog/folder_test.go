@@ -136,6 +136,7 @@ func TestFolderBrokenFiles(t *testing.T) {
 		{"gif.png", []byte("GIF89a\x01\x00\x01\x00"), "not a JPEG, PNG or WebP"},
 		{"giant.jpg", giantJPEG, "65535×65535 pixels are more than the limit"},
 		{"giant.png", giantPNG(), "100000×100000 pixels are more than the limit"},
+		{"line.png", pngBytes(t, 70_000, 1), "70000×1 pixels: a side has at most 65535"},
 		{"ok.jpg", whole, ""},
 		{"really-a-png.jpg", pngBytes(t, 5, 5), ""},
 		{"text.jpg", []byte("not an image\n"), "not a JPEG, PNG or WebP"},

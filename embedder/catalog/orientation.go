@@ -156,10 +156,11 @@ func turned(img image.Image, o int) image.Image {
 	w, h := bounds.Dx(), bounds.Dy()
 	from := image.NewRGBA(image.Rect(0, 0, w, h))
 	draw.Draw(from, from.Rect, img, bounds.Min, draw.Src)
-	to := image.NewRGBA(image.Rect(0, 0, w, h))
+	size := image.Rect(0, 0, w, h)
 	if o >= 5 { // width and height change places
-		to = image.NewRGBA(image.Rect(0, 0, h, w))
+		size = image.Rect(0, 0, h, w)
 	}
+	to := image.NewRGBA(size)
 	for y := range to.Rect.Dy() {
 		for x := range to.Rect.Dx() {
 			// Where the pixel seen at x, y is stored.

@@ -76,6 +76,9 @@ func Pictures() []Picture {
 
 		{Name: "PNG, 60000 × 60000", Data: png(60000, 60000, 8, 6, 0, chunk("IDAT", packed(make([]byte, 1000))))},
 		{Name: "PNG, 60000 × 60000 interlaced", Data: png(60000, 60000, 16, 6, 1, chunk("IDAT", packed(make([]byte, 1000))))},
+		{Name: "PNG, a line of 24 million pixels", Data: png(24_000_000, 1, 8, 6, 0, chunk("IDAT", packed(make([]byte, 1+4*24_000_000))))},
+		{Name: "PNG, 24 million lines of a pixel", Data: png(1, 24_000_000, 8, 6, 0, chunk("IDAT", packed(make([]byte, 1000))))},
+		{Name: "PNG, 65,535 pixels by 366", Readable: true, Data: png(65535, 366, 8, 6, 0, chunk("IDAT", packed(make([]byte, (1+4*65535)*366))))},
 		{Name: "PNG, pixels without end", Data: png(1, 1, 8, 0, 0, chunk("IDAT", zeros))},
 		{Name: "PNG, too few pixels", Data: png(Width, Height, 16, 6, 1, chunk("IDAT", packed(make([]byte, 1<<20))))},
 		{Name: "PNG, a million empty chunks", Data: png(Width, Height, 8, 0, 0, bytes.Repeat(chunk("IDAT", nil), Largest/12-1000))},
