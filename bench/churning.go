@@ -644,7 +644,7 @@ func (w *worker) searchLiving(ctx context.Context, f *following, state *churn.St
 			vectors := 4 * int64(living) * int64(w.set.Base.Dim)
 			if now, ok := f.held(ctx); ok && known {
 				if remote != nil && now-before < vectors {
-					warnings = append(warnings, tooLittle(now-before, vectors))
+					warnings = append(warnings, tooLittle("the engine's processes", now-before, vectors))
 				} else {
 					shared[metric.Resident] = float64(now - before)
 				}

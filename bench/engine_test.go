@@ -502,7 +502,7 @@ func TestEstimateLeavesNothingInTheEngine(t *testing.T) {
 
 // TestMemoryBelowTheVectors: an engine that seems to hold less than the vectors it took in gets no figure of memory.
 func TestMemoryBelowTheVectors(t *testing.T) {
-	if s := tooLittle(-70<<20, 3<<19); s != "its memory is not known: the engine's processes grew by -70.0 MiB while they took in 1.5 MiB of vectors" {
+	if s := tooLittle("its program", -70<<20, 3<<19); s != "its memory is not known: its program grew by -70.0 MiB for 1.5 MiB of vectors" {
 		t.Error(s)
 	}
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"annbench/bench/metric"
 	"annbench/bench/record"
+	"annbench/indexes"
+	"annbench/indexes/vec"
 	"annbench/internal/proctree"
 )
 
@@ -121,5 +125,25 @@ func TestChangedProgram(t *testing.T) {
 	}
 	if _, err := r.Do(t.Context()); err == nil || !strings.Contains(err.Error(), "of family changes as it was before "+dir+" changed") {
 		t.Errorf("another program: %v", err)
+	}
+}
+
+// A program that holds less than the vectors has no figure, unless it says that it keeps codes or cannot say it.
+func TestWeighed(t *testing.T) {
+	for _, c := range []struct {
+		family        indexes.Family
+		held, vectors int64
+		want          map[string]float64
+		doubt         string
+	}{
+		{indexes.Family{}, 2 << 20, 1 << 20, map[string]float64{metric.Resident: 2 << 20, metric.Vectors: 1 << 20}, ""},
+		{indexes.Family{}, 1 << 20, 2 << 20, map[string]float64{}, "its memory is not known: its program grew by 1.0 MiB for 2.0 MiB of vectors; if it keeps codes in place of them, family.yaml must say so by `codes`"},
+		{indexes.Family{Codes: true}, 1 << 20, 0, map[string]float64{metric.Resident: 1 << 20, metric.Vectors: 0}, ""},
+		{indexes.Family{Belongs: func(vec.Metric, indexes.Params, indexes.Params) bool { return true }}, 1, 2, map[string]float64{metric.Resident: 1}, ""},
+	} {
+		values := map[string]float64{}
+		if doubt := weighed(&c.family, c.held, c.vectors, values); doubt != c.doubt || !maps.Equal(values, c.want) {
+			t.Errorf("%d of %d: %v, %q", c.held, c.vectors, values, doubt)
+		}
 	}
 }

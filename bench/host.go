@@ -138,8 +138,8 @@ type remoteHost struct {
 }
 
 // tooLittle says why the memory of an index is not known.
-func tooLittle(grown, vectors int64) string {
-	return fmt.Sprintf("its memory is not known: the engine's processes grew by %.1f MiB while they took in %.1f MiB of vectors", float64(grown)/(1<<20), float64(vectors)/(1<<20))
+func tooLittle(what string, grown, vectors int64) string {
+	return fmt.Sprintf("its memory is not known: %s grew by %.1f MiB for %.1f MiB of vectors", what, float64(grown)/(1<<20), float64(vectors)/(1<<20))
 }
 
 func (h *remoteHost) build(ctx context.Context, in indexes.BuildInput, values map[string]float64) (indexes.Index, error) {
@@ -184,7 +184,7 @@ func (h *remoteHost) load(ctx context.Context, path string, in indexes.BuildInpu
 	r.Server = h.says(x)
 	if now, ok := settle(ctx, x, h.server.Processes); ok && h.rest > 0 {
 		if grown := now.anonymous - h.rest; grown < h.vectors {
-			r.Warnings = append(r.Warnings, tooLittle(grown, h.vectors))
+			r.Warnings = append(r.Warnings, tooLittle("the engine's processes", grown, h.vectors))
 		} else {
 			r.Values[metric.Resident] = float64(grown)
 		}

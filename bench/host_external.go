@@ -110,9 +110,11 @@ func (h *externalHost) load(ctx context.Context, path string, in indexes.BuildIn
 		wall, _, _ := x.Cost()
 		r.Values[metric.Load] = wall.Seconds()
 	}
-	if held, ok := x.Held(); ok {
-		r.Values[metric.Resident] = float64(held)
-		r.Values[metric.Vectors] = float64(h.family.VectorBytes(h.base.Rows, h.base.Dim, in.Params))
+	if held, doubts, ok := x.Held(); ok {
+		r.Warnings = append(r.Warnings, doubts...)
+		if doubt := weighed(h.family, held, h.family.VectorBytes(h.base.Rows, h.base.Dim, in.Params), r.Values); doubt != "" {
+			r.Warnings = append(r.Warnings, doubt)
+		}
 	}
 	for _, p := range h.points {
 		if _, ok := h.known[p.K]; ok {
@@ -126,6 +128,20 @@ func (h *externalHost) load(ctx context.Context, path string, in indexes.BuildIn
 		h.known[p.K] = f
 	}
 	return ix, nil
+}
+
+// weighed adds to values what an index of f holds, and the vectors as they were given, which are vectors bytes of
+// that; or it says why neither is known.
+func weighed(f *indexes.Family, held, vectors int64, values map[string]float64) (doubt string) {
+	switch {
+	case f.Belongs != nil: // a folder of ann-benchmarks or VIBE, which does not say whether it keeps codes
+		values[metric.Resident] = float64(held)
+	case held < vectors:
+		return tooLittle("its program", held, vectors) + "; if it keeps codes in place of them, family.yaml must say so by `codes`"
+	default:
+		values[metric.Resident], values[metric.Vectors] = float64(held), float64(vectors)
+	}
+	return ""
 }
 
 // firstLine is an error without a program's last words.

@@ -627,9 +627,14 @@ func (w *worker) score(ctx context.Context, host host, ix indexes.Index, truth *
 	if err != nil {
 		return fmt.Errorf("scoring: %w", err)
 	}
-	if family, err := lookup(w.Family); err == nil && family.Exact && w.Transform == "" {
-		if err := scores.CheckExact(); err != nil {
-			return err
+	if family, err := lookup(w.Family); err == nil && w.Transform == "" {
+		if family.Exact {
+			if err := scores.CheckExact(); err != nil {
+				return err
+			}
+		}
+		if scores.Disorder != "" && family.VectorBytes(1, 1, w.Build) > 0 { // codes have an order of their own
+			m.warnings = append(m.warnings, scores.Disorder)
 		}
 	}
 	maps.Copy(scores.Values, m.values)

@@ -39,10 +39,11 @@ func (b *Block) Of(i int) []int32 {
 
 // Weighed is an Index in a process of its own, which is weighed there.
 type Weighed interface {
-	// Held is what the index takes up in its process, in bytes, after that gave back what it does not need:
-	// the growth of its anonymous memory since it had no index, and the pages of the saved index that it
-	// maps. ok is false where the system does not say.
-	Held() (bytes int64, ok bool)
+	// Held is what the index takes up in its process and those that it started, in bytes, after that gave back what
+	// it does not need: the growth of the anonymous memory since there was no index, shared memory, and of what is
+	// mapped of the file of the vectors and of the index's own files all that searches since the build or the
+	// loading touched any page of. doubts are why it may be more or less. ok is false where the system does not say.
+	Held() (bytes int64, doubts []string, ok bool)
 	// Cost is what building, or loading, the index cost by the clocks of its process, and how much more
 	// resident memory that process held at most while it did; the latter is 0 where the system does not
 	// say.

@@ -68,7 +68,10 @@ type Scores struct {
 	// ByDecile holds recall by the difficulty of the query; see [Deciles]. Nil where that is not known.
 	ByDecile map[string][]float64
 	// ByK holds mAP of the first 1, 2, ... k of the answers; nil without labels.
-	ByK      map[string][]float64
+	ByK map[string][]float64
+	// Disorder says of how many queries the answers were not nearest first, beyond rounding; empty where of none. An
+	// index that compares codes cannot help that, so it is no warning here.
+	Disorder string
 	Warnings []string
 }
 
@@ -130,6 +133,7 @@ func Score(in ScoreInput) (*Scores, error) {
 		outside   tally
 		repeated  tally
 		beyond    tally
+		disorder  tally
 		unlabeled int
 		alone     int
 		confusion = in.newConfusion()
@@ -166,6 +170,12 @@ func Score(in ScoreInput) (*Scores, error) {
 		recallID[q] = RecallIDAt(ids, in.TruthIDs[q], k)
 		if err := in.checkTruth(q, ids, distances); err != nil {
 			return nil, err
+		}
+		for i := 1; i < len(ids); i++ {
+			if in.Metric.Nearer(distances[i], distances[i-1], query, in.Base.Row(int(ids[i])), Tolerance) {
+				disorder.add(q, 1, ids[i])
+				break
+			}
 		}
 		if in.Judge != nil {
 			beside.add(q, in.credited(q, len(rel), places, ids, distances), in.TruthIDs[q][:k])
@@ -239,6 +249,9 @@ func Score(in ScoreInput) (*Scores, error) {
 	}
 	beside.into(out, &in)
 
+	if disorder.queries > 0 {
+		out.Disorder = fmt.Sprintf("the answers to %d of %d queries are not nearest first: query %d, id %d is the first that follows a farther one; what counts by rank, like %s, and what shows answers take them as they came", disorder.queries, n, disorder.query, disorder.id, MAP)
+	}
 	var warnings []string
 	warnings = append(warnings, outside.warn("ids outside the base")...)
 	warnings = append(warnings, repeated.warn("ids that the query was given already")...)
@@ -341,20 +354,7 @@ func (in *ScoreInput) checkTruth(q int, ids []int32, distances []float64) error 
 		if math.IsNaN(near) || math.IsInf(near, 0) {
 			return fmt.Errorf("query %d and base vector %d are at distance %v: vectors must be finite", q, ids[i], near)
 		}
-		if near >= exact-math.Abs(exact)*Tolerance {
-			continue
-		}
-		query, base := in.Queries.Row(q), in.Base.Row(int(ids[i]))
-		var gap, scale float64
-		switch in.Metric {
-		case vec.L2:
-			gap, scale = exact*exact-near*near, squaredNorm(query)+squaredNorm(base)
-		case vec.Cosine:
-			gap, scale = exact*exact-near*near, 2
-		default:
-			gap, scale = exact-near, math.Sqrt(squaredNorm(query)*squaredNorm(base))
-		}
-		if gap > scale*Tolerance {
+		if in.Metric.Nearer(near, exact, in.Queries.Row(q), in.Base.Row(int(ids[i])), Tolerance) {
 			return fmt.Errorf("query %d: answer %d is at distance %v, the exact neighbour of that rank (%d) at %v: these neighbours are not those of this data and metric", q, ids[i], near, rank+1, exact)
 		}
 	}

@@ -361,3 +361,26 @@ func BenchmarkScore(b *testing.B) {
 		}
 	}
 }
+
+// Answers that are not nearest first are named; those that tie, or nearly, have no order.
+func TestScoreOfAnswersOutOfOrder(t *testing.T) {
+	in := line()
+	in.ask(2.2, 0, 2, 3, 1)
+	in.ask(2.5, 0, 3, 2, 1)                      // 3 and 2 are as far
+	in.ask(math.Nextafter32(2.5, 2), 0, 3, 2, 4) // 2 is nearer by a rounding
+	in.ask(2.2, 0, 2, 1, 3)                      // 3 is nearer than 1
+	in.ask(2.2, 0, 4, 3, 2)                      // twice
+	in.ask(2.2, 0, 2, -1, 3)                     // what is no answer has no place
+	scores, err := Score(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "the answers to 2 of 6 queries are not nearest first: query 3, id 3 is the first "; !strings.HasPrefix(scores.Disorder, want) {
+		t.Errorf("%q, want %q...", scores.Disorder, want)
+	}
+	in = line()
+	in.ask(2.2, 0, 2, 3, 1)
+	if scores, err := Score(in); err != nil || scores.Disorder != "" {
+		t.Error(err, scores.Disorder)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -36,7 +37,8 @@ type Checked struct {
 	Recall  float64 // recall@10 at the default settings, by id
 	Query   time.Duration
 	Saved   int64 // bytes of the saved index; 0 where it cannot be saved
-	Batch   error // what is wrong with the batch search of a folder of ann-benchmarks or VIBE
+	// Of a folder of ann-benchmarks or VIBE: what is wrong with its batch search, and with the order of its answers.
+	Batch, Order error
 }
 
 // String says what works, in one line.
@@ -51,6 +53,9 @@ func (c Checked) String() string {
 	s := fmt.Sprintf("%s %s; recall@10 %.3f with default settings, %v a query, %s", c.Library, version, c.Recall, c.Query, saved)
 	if c.Batch != nil {
 		s += "; do not measure it in batches: " + c.Batch.Error()
+	}
+	if c.Order != nil {
+		s += "; " + c.Order.Error()
 	}
 	return s
 }
@@ -169,6 +174,13 @@ func Check(ctx context.Context, f *indexes.Family, metric vec.Metric) (c Checked
 	case f.Exact && c.Recall < exactRecall:
 		return c, fmt.Errorf("family.yaml says exact: true, and it finds %.3f of the nearest neighbours", c.Recall)
 	}
+	if f.VectorBytes(1, 1, x.label.Build) > 0 {
+		err := checkOrder(metric, base, queries, b.IDs)
+		if err != nil && f.Belongs == nil {
+			return c, fmt.Errorf("%w: sort them by distance, or say by `codes` in family.yaml that it compares codes", err)
+		}
+		c.Order = err // theirs as it is: their runner does not ask for an order
+	}
 	if f.Batch {
 		err := checkBatch(x, queries, b.IDs)
 		if f.Belongs == nil {
@@ -181,6 +193,34 @@ func Check(ctx context.Context, f *indexes.Family, metric vec.Metric) (c Checked
 
 // exactRecall is what an exact family finds by id: but for neighbours whose distances float32 rounds to the same.
 const exactRecall = 0.99
+
+// orderTolerance is by how much, relatively, an answer may be nearer than the one before it: what float32 rounds away.
+const orderTolerance = 1e-5
+
+// checkOrder says of how many queries the answers are not nearest first.
+func checkOrder(metric vec.Metric, base, queries vec.Matrix, ids []int32) error {
+	wrong, first := 0, ""
+	for q := range queries.Rows {
+		query, before := queries.Row(q), math.Inf(-1)
+		for i, id := range ids[q*checkK : (q+1)*checkK] {
+			if id < 0 {
+				break
+			}
+			d := metric.Distance(query, base.Row(int(id)))
+			if metric.Nearer(d, before, query, base.Row(int(id)), orderTolerance) {
+				if wrong++; wrong == 1 {
+					first = fmt.Sprintf("query %d: answer %d is at distance %.6g, the one before it at %.6g", q, i, d, before)
+				}
+				break
+			}
+			before = d
+		}
+	}
+	if wrong == 0 {
+		return nil
+	}
+	return fmt.Errorf("its answers are not nearest first, in %d of %d queries; %s", wrong, queries.Rows, first)
+}
 
 func checkBatch(x *Index, queries vec.Matrix, want []int32) error {
 	var batch indexes.Block

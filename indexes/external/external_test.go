@@ -39,6 +39,9 @@ func program(fault string) {
 		fmt.Println("a library prints to standard output")
 		in.Phase("add")
 		misbehave("build", fault)
+		if fault == "copies" {
+			in.Vectors = slices.Clone(in.Vectors)
+		}
 		return &scan{in: in, fault: fault, most: in.Settings.Int("most")}, nil
 	}
 	f.Load = func(folder string, in host.Input) (host.Index, error) {
@@ -47,6 +50,9 @@ func program(fault string) {
 			return nil, err
 		}
 		most, err := strconv.Atoi(string(text))
+		if fault == "copies" {
+			in.Vectors = slices.Clone(in.Vectors)
+		}
 		return &scan{in: in, fault: fault, most: most}, err
 	}
 	misbehave("hello", fault)
@@ -161,6 +167,8 @@ func (s *scan) Search(q []float32, ids []int64) (int, error) {
 		for i := range got {
 			ids[i] = int64(s.in.Rows - 1 - i)
 		}
+	case "answer:shuffled":
+		slices.Reverse(ids[:len(got)])
 	case "answer:error":
 		return 0, errors.New("the library says no")
 	}
@@ -272,7 +280,7 @@ func TestBuildSearchSaveLoad(t *testing.T) {
 		if err := timed.SearchTimed(&b, queries, 0, 5, 10, false); err != nil || len(b.Of(4)) != 2 {
 			t.Errorf("%s: with most=2: %v, %v", name, b.Of(4), err)
 		}
-		if bytes, ok := ix.(indexes.Weighed).Held(); !ok || bytes < 0 {
+		if bytes, _, ok := ix.(indexes.Weighed).Held(); !ok || bytes < 0 {
 			t.Errorf("%s: holds %d bytes, %v", name, bytes, ok)
 		}
 	}
@@ -398,6 +406,8 @@ func TestFamilyFiles(t *testing.T) {
 		{"doc: answers at most", "at_most: nlist, doc: x", `there is no build setting "nlist"`},
 		{"search:", "floor: {more: 1}\nsearch:", `floor: there is no setting "more"`},
 		{"search:", "needs: {requirements: r.txt}\nsearch:", "there is no "},
+		{"search:", "build:\n  - {name: d, kind: word, default: a, words: [a, f16], codes: [f61], doc: x}\nsearch:", `:12:63: d: codes are some of its words, and "f61" is none; did you mean "f16"?`},
+		{"doc: answers at most", "codes: [x], doc: x", ":12:91: most: only a build setting can have codes"},
 		{"run: [PROGRAM, program, FAULT]\n", "", "the family needs run"},
 		{"name: scan", "name: &x !", "family.yaml:2:10: "},
 	} {
@@ -416,6 +426,16 @@ func TestFamilyFiles(t *testing.T) {
 	}
 	if _, err := Read(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is no family: it has no family.yaml") {
 		t.Error(err)
+	}
+}
+
+// Words of a build setting say that codes are kept.
+func TestCodesOfSetting(t *testing.T) {
+	f := &Family{Description: Description{Name: "x", Build: []Setting{{Name: "dtype", Kind: "word", Default: "f32", Words: []string{"f32", "f16"}, Codes: []string{"f16"}}}}}
+	for word, want := range map[string]int64{"f32": 400, "f16": 0} {
+		if got := f.Family("").VectorBytes(10, 10, indexes.Params{"dtype": word}); got != want {
+			t.Errorf("%s: %d bytes of vectors, not %d", word, got, want)
+		}
 	}
 }
 
@@ -456,6 +476,7 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		"answer:repeated": "comes twice",
 		"answer:short":    "family.yaml says exact: true, and it gives fewer than 10 answers to ",
 		"answer:reversed": "family.yaml says exact: true, and it finds 0.",
+		"answer:shuffled": "its answers are not nearest first, in 50 of 50 queries; query 0: answer 1 is at distance ",
 	} {
 		_, err := Check(t.Context(), testFamily(t, fault), vec.L2)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

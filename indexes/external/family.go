@@ -43,7 +43,7 @@ type Description struct {
 	Exact bool `yaml:"exact"`
 	// Random says that another seed gives another index. Default: no.
 	Random bool `yaml:"random"`
-	// Codes says that the index keeps codes in place of the vectors. Default: no.
+	// Codes says that the index keeps codes in place of the vectors, whatever its settings. Default: no.
 	Codes bool `yaml:"codes"`
 	// Save says that the index can be saved and loaded. Default: no; then it is searched in the process
 	// that built it.
@@ -77,6 +77,8 @@ type Setting struct {
 	Max *float64 `yaml:"max"`
 	// Words are those that a word may be.
 	Words []string `yaml:"words"`
+	// Codes are the words of a build setting with which the index keeps codes in place of the vectors. Default: none.
+	Codes []string `yaml:"codes"`
 	// AtLeastK says that the library treats values below k as k, as graphs do with ef. Default: no.
 	AtLeastK bool `yaml:"at_least_k"`
 	// AtMost is the build setting above which the library treats values as that setting's, as inverted
@@ -219,6 +221,9 @@ func (f *Family) check(src *source) error {
 				return src.errorf(at+".name", "there is a setting %q already", s.Name)
 			}
 			seen[s.Name] = true
+			if part.key == "search" && len(s.Codes) > 0 {
+				return src.errorf(at+".codes", "%s: only a build setting can have codes: an index keeps what it was built with", s.Name)
+			}
 			if key, reason := s.check(f.Build); reason != "" {
 				return src.errorf(at+key, "%s: %s", s.Name, reason)
 			}
@@ -288,6 +293,11 @@ func (s *Setting) check(build []Setting) (key, reason string) {
 	if err := s.accepts(s.Default); err != nil {
 		return ".default", fmt.Sprintf("its default: %v", err)
 	}
+	for _, word := range s.Codes {
+		if !slices.Contains(s.Words, word) {
+			return ".codes", fmt.Sprintf("codes are some of its words, and %q is none%s", word, words.DidYouMean(word, s.Words))
+		}
+	}
 	if s.AtMost != "" && !slices.ContainsFunc(build, func(b Setting) bool { return b.Name == s.AtMost && b.Kind == "integer" }) {
 		return ".at_most", fmt.Sprintf("there is no build setting %q of kind integer", s.AtMost)
 	}
@@ -353,11 +363,22 @@ func (f *Family) Family(missing string) *indexes.Family {
 	for _, m := range f.Metrics {
 		family.Metrics = append(family.Metrics, vec.Metric(m))
 	}
+	if slices.ContainsFunc(f.Build, func(s Setting) bool { return len(s.Codes) > 0 }) {
+		family.Coded = f.coded
+	}
 	family.Open = func(ctx context.Context, in indexes.BuildInput) (indexes.Index, error) {
 		return f.open(ctx, family, in)
 	}
 	family.Load = func(path string, in indexes.BuildInput) (indexes.Index, error) { return f.load(path, family, in) }
 	return family
+}
+
+// coded reports whether an index with the settings p keeps codes in place of the vectors.
+func (f *Family) coded(p indexes.Params) bool {
+	return f.Codes || slices.ContainsFunc(f.Build, func(s Setting) bool {
+		word, _ := p[s.Name].(string)
+		return slices.Contains(s.Codes, word)
+	})
 }
 
 func (f *Family) effective(_, k int, p indexes.Params) {
@@ -389,8 +410,8 @@ func (f *Family) work(n, dim int, _ indexes.Params) (build, search float64) {
 }
 
 // bytes is likewise a guess, good for judging whether a build fits into memory and for nothing else.
-func (f *Family) bytes(n, dim int, _ indexes.Params) int64 {
-	if f.Codes {
+func (f *Family) bytes(n, dim int, p indexes.Params) int64 {
+	if f.coded(p) {
 		return int64(n) * int64(dim)
 	}
 	return int64(n) * (4*int64(dim) + 200)

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -19,6 +20,7 @@ import (
 	"annbench/indexes/vec"
 	"annbench/internal/plaintext"
 	"annbench/internal/proctree"
+	"annbench/internal/words"
 )
 
 // Index is an index in the process of its family's program. One goroutine at a time may use it.
@@ -34,6 +36,8 @@ type Index struct {
 	queries  *protocol.Matrix // the file that holds the queries of asked
 	asked    vec.Matrix
 	saved    string // folder of the saved index that it was loaded from
+	given    string // file of the vectors that the program was handed; empty where none
+	forgot   bool   // what is touched since the build or the loading is known
 	raw      []byte
 	block    indexes.Block
 	wall     time.Duration
@@ -57,6 +61,7 @@ type label struct {
 const (
 	labelFile = "annbench.json" // in the folder of a saved index
 	indexDir  = "index"         // beside it: what the program wrote
+	workDir   = "work"          // in the scratch folder: where the program runs
 )
 
 // stderr is where the standard error of programs goes as it comes: a worker's own, which is kept.
@@ -73,7 +78,7 @@ func (f *Family) begin(ctx context.Context, family *indexes.Family, in indexes.B
 	}
 	x := &Index{family: family, scratch: scratch, vectors: in.Vectors}
 	x.label = label{Family: f.Name, Metric: in.Metric, Rows: in.Vectors.Rows, Dim: in.Vectors.Dim, Source: in.Source}
-	work := filepath.Join(scratch, "work")
+	work := filepath.Join(scratch, workDir)
 	if err := os.Mkdir(work, 0o700); err != nil {
 		x.Close()
 		return nil, err
@@ -134,6 +139,10 @@ func (x *Index) make(ctx context.Context, r protocol.Request, phase func(string)
 		x.peak = max(0, peak-before)
 	}
 	x.warnings = append(x.warnings, reply.Warnings...)
+	if r.Vectors != nil {
+		x.given = r.Vectors.File
+	}
+	x.forgot = proctree.ForgetTouched(x.program.pid)
 	return nil
 }
 
@@ -431,21 +440,49 @@ func (x *Index) Search(dst []vec.Neighbor, q []float32, k int) ([]vec.Neighbor, 
 }
 
 // Held implements [indexes.Weighed].
-func (x *Index) Held() (int64, bool) {
+func (x *Index) Held() (bytes int64, doubts []string, ok bool) {
 	if x.program == nil {
-		return 0, false
+		return 0, nil, false
 	}
 	for _, can := range x.hello.Can {
 		if can == protocol.CanSettle {
 			_, _ = x.program.Ask(context.Background(), protocol.Request{Do: protocol.Settle}, nil) // then there is more to weigh
 		}
 	}
-	bytes := proctree.Held(x.program.pid) - x.rest
+	all, ok := proctree.Mappings(x.program.pid)
+	own := []string{proctree.Real(filepath.Join(x.scratch, workDir))}
 	if x.saved != "" {
-		mapped, _ := proctree.Mapped(x.program.pid, x.saved)
-		bytes += mapped
+		own = append(own, proctree.Real(x.saved))
 	}
-	return bytes, x.rest > 0
+	var mapped, shared []proctree.Mapping
+	var keeps, reads bool // the file of the vectors mapped, and searches read it there
+	for _, m := range all {
+		given := x.given != "" && m.Within(proctree.Real(x.given))
+		keeps, reads = keeps || given, reads || given && m.Touched > 0
+		switch {
+		case given || slices.ContainsFunc(own, m.Within):
+			if m.Touched > 0 {
+				mapped = append(mapped, m)
+			}
+		case m.Shared():
+			shared = append(shared, m)
+		}
+	}
+	length, _, touched := proctree.Union(mapped)
+	_, resident, _ := proctree.Union(shared)
+	switch {
+	case length > 0 && !x.forgot:
+		doubts = append(doubts, fmt.Sprintf("resident memory counts whole the %s of files that its program maps: the system does not say what its searches read of them", words.Size(length)))
+	case touched < length/2: // else the two hardly differ
+		doubts = append(doubts, fmt.Sprintf("resident memory counts whole the %s of files that its program maps, of which its searches read %s", words.Size(length), words.Size(touched)))
+	}
+	if reads && x.saved != "" {
+		doubts = append(doubts, "its searches read the vectors in the file that they were handed in: resident memory counts them, the size of the saved index does not")
+	}
+	if x.given != "" && !keeps && proctree.Opens(x.program.pid, x.given) {
+		doubts = append(doubts, "its program has the file of the vectors open: what it reads of that is kept by the system, and not counted as resident memory")
+	}
+	return proctree.Held(x.program.pid) - x.rest + length + resident, doubts, ok && x.rest > 0
 }
 
 // Cost implements [indexes.Weighed].

@@ -27,6 +27,25 @@ func (m Metric) Distance(a, b []float32) float64 {
 	panic(fmt.Sprintf("vec: no metric %q", m))
 }
 
+// Nearer reports whether near, the distance of base from query by [Metric.Distance], is below far by more than
+// rounding explains, where both were found in float32 and tolerance is relative. How much that is follows from the
+// lengths of the vectors: what is compared is the squared distance under L2 and cosine, and the dot product.
+func (m Metric) Nearer(near, far float64, query, base []float32, tolerance float64) bool {
+	if near >= far-math.Abs(far)*tolerance {
+		return false
+	}
+	var gap, scale float64
+	switch m {
+	case L2:
+		gap, scale = far*far-near*near, dotFloat64(query, query)+dotFloat64(base, base)
+	case Cosine:
+		gap, scale = far*far-near*near, 2
+	default:
+		gap, scale = far-near, math.Sqrt(dotFloat64(query, query)*dotFloat64(base, base))
+	}
+	return gap > scale*tolerance
+}
+
 // Rank is the rank value of b as an answer to query a; see [Neighbor]. It is what a [Ranker] gives, up
 // to rounding. a and b must be of one length.
 func (m Metric) Rank(a, b []float32) float32 {

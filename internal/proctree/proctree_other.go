@@ -7,7 +7,7 @@ import "syscall"
 // Attributes make a process the head of a process group.
 func Attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-// Tree, Held, Status, Mapped and ResetPeak know nothing without /proc.
+// Tree and those that point here know nothing without /proc.
 func Tree(int, string) []int { return nil }
 
 // Held see [Tree].
@@ -18,6 +18,15 @@ func Status(int, string) int64 { return 0 }
 
 // Mapped see [Tree].
 func Mapped(int, string) (int64, bool) { return 0, false }
+
+// Mappings see [Tree].
+func Mappings(int) ([]Mapping, bool) { return nil, false }
+
+// ForgetTouched see [Tree].
+func ForgetTouched(int) bool { return false }
+
+// Opens see [Tree].
+func Opens(int, string) bool { return false }
 
 // ResetPeak see [Tree].
 func ResetPeak(int) bool { return false }
