@@ -2,6 +2,7 @@ package judge
 
 import (
 	"cmp"
+	"slices"
 
 	"annbench/bench/metric"
 )
@@ -47,7 +48,7 @@ func choose(f FamilyRows) Choice {
 }
 
 // chosenBy is the speed that the row is chosen by: that of its rounds of even number where there are enough,
-// as its speed against other families is judged by the others; -1 where it has none.
+// as its speed against other families is judged by the others; -1 where it has none. See [Row.beaten].
 func (r *Row) chosenBy() float64 {
 	if v, ok := r.Value(Speed); ok {
 		return v.half(0).Median
@@ -55,14 +56,40 @@ func (r *Row) chosenBy() float64 {
 	return -1
 }
 
-// fastestWithin is the fastest setting of a family that keeps all limits, or nil; see [Choice] for equal ones.
+// fastestWithin is the fastest setting of a family that keeps all limits, or nil; see [Choice] for equal ones. A
+// setting which all rounds together show to be slower than another of these does not speak for the family, however
+// fast the rounds that choose found it: a reader would see the faster one beside it in the table.
 func fastestWithin(f FamilyRows, limits []Limit) *Row {
+	var kept []*Row
+	for _, row := range f.Rows {
+		if row.OK() > 0 && row.keeps(limits) {
+			kept = append(kept, row)
+		}
+	}
+	left := slices.DeleteFunc(slices.Clone(kept), func(row *Row) bool { return row.beaten(kept) })
+	if len(left) == 0 { // each is slower than some other
+		left = kept
+	}
+	return fastestOf(left)
+}
+
+// beaten reports whether any of others is faster, by the interval of all rounds.
+func (r *Row) beaten(others []*Row) bool {
+	own, ok := r.Value(Speed)
+	return ok && slices.ContainsFunc(others, func(o *Row) bool {
+		v, ok := o.Value(Speed)
+		if !ok || o == r {
+			return false
+		}
+		d := v.Against(own)
+		return TieOf(d) == Apart && d.Difference > 1
+	})
+}
+
+func fastestOf(rows []*Row) *Row {
 	var best *Row
 	var speed, recall float64
-	for _, row := range f.Rows {
-		if row.OK() == 0 || !row.keeps(limits) {
-			continue
-		}
+	for _, row := range rows {
 		s, rec := row.chosenBy(), 0.0
 		if v, ok := row.Value(metric.Recall); ok {
 			rec = v.Median

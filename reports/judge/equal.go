@@ -28,7 +28,8 @@ type EqualCell struct {
 	// within it: Reach is Beyond where it comes up to [Target], else Below.
 	Match Match
 	Out   bool // the amount is out of reach, or nothing was measured: Match compares with nothing
-	// Best is set in the best of a column, which is First, and in those that cannot be told from it. Within a budget
+	// Best is set in the best of a column, which is First, and in those that are as fast but for noise or [Slight], or
+	// whose recall cannot be told from its. Within a budget
 	// the best is the fastest of those that come up to [Target]; where none does, that of highest recall.
 	Best, First bool
 	// Against is, at equal recall, how many times the speed the fastest, called Fastest, has.
@@ -64,12 +65,13 @@ func (r *Report) equalRecall(t Terms) *Equal {
 	for _, target := range r.Targets {
 		matches := r.Match(t, target, Speed)
 		fast := Fastest(matches)
+		ties := even(fast, func(m Match) Value { return m.Value })
 		for i, m := range matches {
 			c := EqualCell{Match: m, Out: !m.Reached() || m.Value.Median <= 0}
 			if !c.Out {
-				c.Fastest, c.Against = fast[0].Family.Name, fast[0].Value.Against(m.Value)
-				c.First = m.Family.Name == c.Fastest
-				c.Best = c.First || TieOf(c.Against) == Tied && c.Against.OK
+				at := slices.IndexFunc(fast, func(f Match) bool { return f.Family.Name == m.Family.Name })
+				c.Fastest, c.Against = fast[0].Family.Name, fast[0].Value.Judged(m.Value)
+				c.First, c.Best = at == 0, ties[at]
 			}
 			e.Lines[i].Cells = append(e.Lines[i].Cells, c)
 		}
@@ -175,11 +177,9 @@ func (r *Report) equalBudget(t Terms, name string) *Equal {
 			c := &column[i]
 			c.First = i == best
 			if c.Best = c.First; best >= 0 && !c.Out && !c.First && c.Match.Reach == column[best].Match.Reach {
-				d := column[best].Recall.Against(c.Recall)
-				if c.Match.Reached() {
-					d = column[best].Match.Value.Judged(c.Match.Value)
+				if c.Best = TieOf(column[best].Recall.Against(c.Recall)) == Tied; c.Match.Reached() {
+					c.Best = asFast(column[best].Match.Value.Judged(c.Match.Value))
 				}
-				c.Best = TieOf(d) == Tied
 			}
 			e.Lines[i].Cells = append(e.Lines[i].Cells, *c)
 		}
@@ -193,7 +193,7 @@ func better(a, b *EqualCell) bool {
 		return a.Match.Reached()
 	}
 	if a.Match.Reached() {
-		return a.Match.Value.half(1).Median > b.Match.Value.half(1).Median
+		return bySpeed(a.Match.Value, b.Match.Value) < 0
 	}
 	return a.Recall.Median > b.Recall.Median
 }

@@ -98,7 +98,7 @@ const (
 // Headline, tables, choose, serve and exports all go by it. A family with many settings has more chances to
 // have one that reads too fast: of five equal ones at 10 % noise the best reads 8 % too fast. So the setting of
 // a family is chosen by the rounds of even number and families are judged against each other by those of odd
-// number, where the records have rounds. (Fitting speed monotone in work within a family would do, too, but
+// number, where the records have rounds and [Enough] repetitions. (Fitting speed monotone in work within a family would do, too, but
 // gives a speed that no setting was measured at.) Families that are as fast as the fastest, but for [Slight], are
 // told apart by memory and build time: see [Reason].
 func (r *Report) Pick(t Terms, limits []Limit) Pick {
@@ -138,9 +138,7 @@ func (r *Report) Pick(t Terms, limits []Limit) Pick {
 			}
 		}
 	}
-	faster := func(a, b Candidate) int {
-		return cmp.Compare(b.Speed.half(1).Median, a.Speed.half(1).Median)
-	}
+	faster := func(a, b Candidate) int { return bySpeed(a.Speed, b.Speed) }
 	if len(fit) == 0 {
 		slices.SortStableFunc(all, func(a, b Candidate) int { return cmp.Or(cmp.Compare(a.miss, b.miss), faster(a, b)) })
 		if len(all) > 0 {
@@ -149,14 +147,11 @@ func (r *Report) Pick(t Terms, limits []Limit) Pick {
 		return p
 	}
 	slices.SortStableFunc(fit, faster)
-	tied := []*Candidate{&fit[0]}
-	for i := range fit[1:] {
-		c := &fit[i+1]
-		// As fast as each of those before it: of two that the fastest cannot be told from, one may be slower than the
-		// other for certain.
-		if !slices.ContainsFunc(fit[:i+1], func(f Candidate) bool { return !asFast(f.Speed.Judged(c.Speed)) }) {
-			c.Tied = true
-			tied = append(tied, c)
+	var tied []*Candidate
+	for i, even := range even(fit, func(c Candidate) Value { return c.Speed }) {
+		if even {
+			fit[i].Tied = i > 0
+			tied = append(tied, &fit[i])
 		}
 	}
 	first := fit[0].Row
@@ -220,6 +215,20 @@ func (r *Report) more(p *Pick) {
 // measurements do not show it to be slower by more than this share. One run finds such a
 // difference and the next does not. Memory and build time, which hardly vary between runs, decide instead.
 const Slight = 0.05
+
+// bySpeed puts the faster first, as families are judged: by the rounds that chose neither.
+func bySpeed(a, b Value) int { return cmp.Compare(b.half(1).Median, a.half(1).Median) }
+
+// even says which of things, the fastest first ([bySpeed]), are as fast as it: all ties between families are decided
+// here, in the answer and in the tables. Each is as fast as each of those before it: of two that the fastest cannot be
+// told from, one may be slower than the other for certain.
+func even[T any](things []T, speed func(T) Value) []bool {
+	out := make([]bool, len(things))
+	for i, c := range things {
+		out[i] = !slices.ContainsFunc(things[:i], func(f T) bool { return !asFast(speed(f).Judged(speed(c))) })
+	}
+	return out
+}
 
 // asFast reports whether the speed of one against another's, lead, is no more than noise, or [Slight].
 func asFast(lead Difference) bool {

@@ -137,8 +137,12 @@ const minRounds = 6
 
 // half leaves of every repetition's rounds those of even number, or of odd: what a setting is chosen by must
 // not be what its speed is judged by, since the best of several noisy settings reads too fast. A value
-// without enough rounds stays whole.
+// without enough rounds stays whole. So does one of fewer repetitions than [Enough]: of it nothing is claimed
+// beyond its median, and choice, order and ratio then go by the medians that are shown.
 func (v Value) half(parity int) Value {
+	if v.N < Enough {
+		return v
+	}
 	for _, o := range v.observed {
 		if len(o.rounds) < minRounds {
 			return v

@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
@@ -134,7 +133,7 @@ func (r *Report) Decide() Verdict {
 	return v
 }
 
-// Fastest are the matches that reach the target, those of highest value first; equal ones stay in
+// Fastest are the matches that reach the target, the fastest first ([bySpeed]); equal ones stay in
 // order.
 func Fastest(matches []Match) []Match {
 	var out []Match
@@ -143,7 +142,7 @@ func Fastest(matches []Match) []Match {
 			out = append(out, m)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Match) int { return cmp.Compare(b.Value.Median, a.Value.Median) })
+	slices.SortStableFunc(out, func(a, b Match) int { return bySpeed(a.Value, b.Value) })
 	return out
 }
 

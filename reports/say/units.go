@@ -208,7 +208,7 @@ func Round(x float64, digits int) float64 {
 }
 
 // Paired explains what [factor] calls paired; it stands once wherever such a ratio does.
-const Paired = "Paired ratios compare two settings measurement by measurement, as they took turns: they are surer than the quotient of the two speeds, and need not equal it."
+const Paired = "Paired ratios compare two settings measurement by measurement, as they took turns, in every second round, since the others chose the settings: they are surer than the quotient of the two speeds, and need not equal it."
 
 // factor writes by what a and b differ: "1.34 times (1.28 to 1.41)", or "(paired, 1.28 to 1.41)".
 func factor(d judge.Difference) string {
