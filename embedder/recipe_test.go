@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"annbench/embedder/catalog"
@@ -44,8 +45,9 @@ func python(t *testing.T) string {
 }
 
 // One tiny epoch of the recipe, on drawn boards and on pictures in folders: what it exports gives
-// here what it gave there. Then the same from the exported model, and a run that is resumed; then the other
-// architecture, its last blocks alone from kept answers of the first, and a ResNet18 that learns from it.
+// here what it gave there. Then the same from the exported model, a run that is resumed, and an export for
+// larger pictures; then the other architecture, its last blocks alone from kept answers of the first, and a
+// ResNet18 that learns from it.
 // ANNBENCH_WHEEL may name the package with the pretrained weights, which are then started from too.
 func TestTrainingRecipe(t *testing.T) {
 	withRuntime(t)
@@ -86,11 +88,13 @@ func TestTrainingRecipe(t *testing.T) {
 	train("first")
 	train("second", "--init", filepath.Join(dir, "first", "tiny.onnx"), "--epochs", "2")
 	train("first", "--resume", "--epochs", "2")
+	train("again", "--init", filepath.Join(dir, "first", "tiny.onnx"), "--epochs", "0", "--side", "96")
 
 	train("lite", "--arch", "efficientnet-lite0")
 	lite := filepath.Join(dir, "lite", "tiny.onnx")
-	train("tuned", "--arch", "efficientnet-lite0", "--init", lite, "--frozen", "14", "--views", "2", "--epochs", "2")
-	train("tuned", "--arch", "efficientnet-lite0", "--init", lite, "--frozen", "14", "--views", "2", "--epochs", "3", "--resume")
+	tuned := []string{"--arch", "efficientnet-lite0", "--init", lite, "--frozen", "14", "--views", "2", "--crops", "32", "--others", "0.5"}
+	train("tuned", append(tuned, "--epochs", "2")...)
+	train("tuned", append(tuned, "--epochs", "3", "--resume")...)
 	train("taught", "--init", filepath.Join(dir, "first", "tiny.onnx"), "--teacher", lite)
 	train("taught-frozen", "--init", filepath.Join(dir, "first", "tiny.onnx"), "--teacher", lite, "--frozen", "6", "--views", "1")
 	if wheel := os.Getenv("ANNBENCH_WHEEL"); wheel != "" {
@@ -107,6 +111,17 @@ func TestTrainingRecipe(t *testing.T) {
 	}
 	if epochs := h.Column("epoch"); len(epochs) != 2 || epochs[1] != 2 || h.Column("boards_top1") == nil {
 		t.Errorf("history %+v", h)
+	}
+	// Exported again for larger pictures: the same history and files, another side.
+	again := openCard(t, filepath.Join(dir, "again", "tiny.json"))
+	if again.Input.Height != 96 || again.Input.Width != 96 || card.Input.Height != 64 {
+		t.Errorf("input of %d × %d, exported again of %d × %d; want 64 and 96", card.Input.Height, card.Input.Width, again.Input.Height, again.Input.Width)
+	}
+	if seen, err := again.Seen(); err != nil || seen.Len() != 60+24 {
+		t.Errorf("exported again: trained on %+v, %v; want 60 boards and 24 pictures", seen, err)
+	}
+	if other, err := again.History(); err != nil || !reflect.DeepEqual(other, h) {
+		t.Errorf("exported again: history %+v, %v; want %+v", other, err, h)
 	}
 	sets := card.Sets()
 	if len(sets) != 2 || sets[0] != (models.LabelSet{Name: "pictures", Classes: 2}) || sets[1].Name != "boards" {

@@ -29,6 +29,7 @@ func describe(card *models.Card) (*modelcard.Card, error) {
 	var how struct {
 		Data    string  `json:"data"`
 		Arch    string  `json:"arch"`
+		Crops   int     `json:"crops"`
 		Init    string  `json:"init"`
 		Teacher string  `json:"teacher"`
 		Epochs  int     `json:"epochs"`
@@ -45,6 +46,9 @@ func describe(card *models.Card) (*modelcard.Card, error) {
 			if f.value != "" {
 				fact(f.name, "%s", f.value)
 			}
+		}
+		if how.Crops > 0 && how.Crops != card.Input.Height {
+			fact("trained at", "%d × %d pixels", how.Crops, how.Crops)
 		}
 		if how.Epochs > 0 {
 			fact("epochs", "%d, of which %.0f was exported", how.Epochs, how.Chosen)

@@ -86,6 +86,27 @@ func TestModel(t *testing.T) {
 	}
 }
 
+// A model that reads larger pictures than it was trained on says so.
+func TestDescribeCrops(t *testing.T) {
+	for _, test := range []struct {
+		crops string
+		want  []modelcard.Fact
+	}{
+		{`{"crops": 160}`, []modelcard.Fact{{Name: "trained at", Value: "160 × 160 pixels"}}},
+		{`{"crops": 192}`, nil},
+		{`{}`, nil},
+	} {
+		m, err := describe(&models.Card{Input: models.Input{Width: 192, Height: 192}, Training: []byte(test.crops)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := slices.DeleteFunc(slices.Clone(m.Facts), func(f modelcard.Fact) bool { return f.Name != "trained at" })
+		if !slices.Equal(got, test.want) {
+			t.Errorf("crops %s: %v, want %v", test.crops, got, test.want)
+		}
+	}
+}
+
 func TestLabelSet(t *testing.T) {
 	card := &models.Card{
 		Name: "two", Logits: &models.Logits{Output: "logits"}, Classes: []string{"red", "blue", "green", "red"},
