@@ -173,6 +173,11 @@ func writeMerged(ctx context.Context, out string, all []*record.Results, ordered
 				dataset.Warnings = append(dataset.Warnings, w)
 			}
 		}
+		for _, n := range r.Dataset.Notes {
+			if !slices.Contains(dataset.Notes, n) {
+				dataset.Notes = append(dataset.Notes, n)
+			}
+		}
 		for _, d := range r.Dataset.Difficulty {
 			if !slices.ContainsFunc(dataset.Difficulty, func(e record.Difficulty) bool { return e.Metric == d.Metric }) {
 				dataset.Difficulty = append(dataset.Difficulty, d)

@@ -3,12 +3,15 @@ package reports
 import (
 	"bytes"
 	"encoding/csv"
+	"encoding/json"
 	"html"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"annbench/bench/record"
+	"annbench/internal/atomicfile"
 	"annbench/reports/internal/fixture"
 	"annbench/reports/judge"
 	"annbench/reports/say"
@@ -32,6 +35,48 @@ func TestCaseS1(t *testing.T) {
 	p := pageOf(t, r)
 	if at := strings.Index(p, html.EscapeString(want)); at < 0 || at > strings.Index(p, "<table") {
 		t.Error("the page does not begin with the warning")
+	}
+}
+
+// TestNotesOfTheData: what readers guessed or left out, and categories in doubt, stand at the top of page and table, and in
+// the JSON.
+func TestNotesOfTheData(t *testing.T) {
+	dir := fixture.Results(t, fixture.Cell("hnsw", "", 0, .9, 500))
+	if err := atomicfile.WriteJSON(filepath.Join(dir, record.DatasetFile), record.Dataset{
+		Name: "hand", Digest: "d1", Base: 100, Queries: 10, Dim: 4,
+		Notes: []string{`"Dress" and "dress" count as 2 categories`, `/home/me/v.csv: column "split" left out`},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	r := fixture.Load(t, judge.Load, dir)
+	const want, also = `"Dress" and "dress" count as 2 categories`, `v.csv: column "split" left out`
+	for _, format := range []text.Format{text.Terminal, text.Markdown} {
+		var b bytes.Buffer
+		if err := text.Table(&b, r, text.Options{Format: format}); err != nil {
+			t.Fatal(err)
+		}
+		out := strings.Join(strings.Fields(strings.ReplaceAll(b.String(), "\\", "")), " ")
+		if at := strings.Index(out, want); at < 0 || at > strings.Index(out, "hnsw") || !strings.Contains(out, also) {
+			t.Errorf("the table does not begin with the notes:\n%s", b.String())
+		}
+	}
+	p := pageOf(t, r)
+	if at := strings.Index(p, html.EscapeString(want)); at < 0 || at > strings.Index(p, "<table") || !strings.Contains(p, html.EscapeString(also)) {
+		t.Error("the page does not begin with the notes")
+	}
+	var b bytes.Buffer
+	if err := Print(&b, r, "json", text.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	var out struct {
+		Notes    []string         `json:"notes"`
+		Datasets []record.Dataset `json:"datasets"`
+	}
+	if err := json.Unmarshal(b.Bytes(), &out); err != nil || !slices.Contains(out.Notes, want) || !slices.Contains(out.Datasets[0].Notes, want) {
+		t.Errorf("%v, notes %q", err, out.Notes)
+	}
+	if strings.Contains(p+b.String(), "/home/me") {
+		t.Error("a folder of this machine is in the report")
 	}
 }
 

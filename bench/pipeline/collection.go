@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"annbench/bench/dataset"
@@ -16,6 +18,7 @@ import (
 	"annbench/embedder/catalog"
 	"annbench/internal/eta"
 	"annbench/internal/usage"
+	"annbench/internal/words"
 )
 
 // ThumbnailPixels is the longest side of the pictures kept for galleries: readable on a page, about
@@ -53,8 +56,33 @@ func sessionOf(d *sweepfile.Data) (o embedder.SessionOptions, batch int, err err
 
 // Collection opens the vectors that d names; images are embedded first, unless they have been before. Queries that are a
 // collection of their own, such as scenes to be searched for among products, are joined to it as given queries. The
-// caller closes it.
+// caller closes it. Its notes are what its readers guessed or left out, and doubts about its categories.
 func (p *Pipeline) Collection(ctx context.Context, d *sweepfile.Data) (*collection.Collection, error) {
+	c, err := p.collection(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	for _, group := range words.Spellings(labelsOf(c)) {
+		if note := catalog.AlikeLabels(group); !slices.Contains(c.Meta.Notes, note) {
+			p.say("note: %s", words.Visible(note))
+			c.Meta.Notes = append(c.Meta.Notes, note)
+		}
+	}
+	return c, nil
+}
+
+// labelsOf are the categories of a collection, each once, sorted.
+func labelsOf(c *collection.Collection) []string {
+	seen := map[string]bool{}
+	for _, item := range c.Items {
+		if item.Label != "" {
+			seen[item.Label] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+func (p *Pipeline) collection(ctx context.Context, d *sweepfile.Data) (*collection.Collection, error) {
 	var err error
 	if p.Local != nil {
 		if d, err = p.Local(ctx, d); err != nil {
@@ -147,16 +175,41 @@ func (p *Pipeline) one(ctx context.Context, d *sweepfile.Data, scenes bool) (*co
 	if err != nil {
 		return nil, err
 	}
+	var notes []string
 	if b, ok := c.Source.(catalog.Troubled); ok {
 		for _, line := range catalog.DescribeProblems(b.Problems()) {
 			p.say("%s", line)
 		}
+		notes = catalog.Doubts(b.Problems())
 	}
 	dir, err := p.EmbedCached(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	return collection.OpenFolder(dir)
+	out, err := collection.OpenFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	if note := lost(c.Source.Labels(), labelsOf(out)); note != "" {
+		p.say("note: %s", words.Visible(note))
+		notes = append(notes, note)
+	}
+	out.Meta.Notes = append(notes, out.Meta.Notes...)
+	return out, nil
+}
+
+// lost names the categories that are not among those that were embedded.
+func lost(all, embedded []string) string {
+	gone := slices.DeleteFunc(slices.Clone(all), func(l string) bool { return slices.Contains(embedded, l) })
+	if len(gone) == 0 {
+		return ""
+	}
+	const most = 20
+	more, n := "", len(gone)
+	if n > most {
+		more, gone = fmt.Sprintf(" and %d more", n-most), gone[:most]
+	}
+	return fmt.Sprintf("%s missing, as none of the pictures could be read: %s%s", words.Count(n, "category"), words.QuoteAll(gone), more)
 }
 
 // openImages opens the images of d; of drawn garments, the products, or the scenes.

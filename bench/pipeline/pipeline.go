@@ -252,7 +252,7 @@ func (p *Pipeline) Run(ctx context.Context, c RunConfig) (bench.Summary, error) 
 	}
 	defer all.Close()
 	run := &bench.Run{
-		Sweep: c.Sweep, Set: set, Collection: all, Dataset: record.Dataset{Name: all.Name}, Out: c.Out,
+		Sweep: c.Sweep, Set: set, Collection: all, Dataset: record.Dataset{Name: all.Name, Notes: all.Meta.Notes}, Out: c.Out,
 		Worker: p.Worker, Shard: c.Shard, Retry: c.Retry, KeepIndexes: c.KeepIndexes,
 		Find: p.Find, Log: p.logger(), Between: p.Between,
 		Progress: func(at bench.Progress) { p.progress(at.What, at.Done, at.Total, at.Left) },

@@ -281,7 +281,7 @@ const leastBudget = 5 * time.Second
 // run is how something is measured below the results folder.
 func (t *tuning) run(sweep *sweepfile.Sweep, set, out string) (*bench.Run, error) {
 	run := &bench.Run{
-		Sweep: sweep, Set: set, Dataset: record.Dataset{Name: t.all.Name}, Out: out, Worker: t.Worker, Find: t.Find, Log: t.logger(),
+		Sweep: sweep, Set: set, Dataset: record.Dataset{Name: t.all.Name, Notes: t.all.Meta.Notes}, Out: out, Worker: t.Worker, Find: t.Find, Log: t.logger(),
 	}
 	if run.Worker == nil {
 		self, err := os.Executable()

@@ -240,7 +240,9 @@ type Dataset struct {
 	Transforms []Transform `json:"transforms,omitempty"`
 	// Embedding says how the vectors were made; nil where they were given.
 	Embedding *Embedding `json:"embedding,omitempty"`
-	Warnings  []string   `json:"warnings,omitempty"` // what the checks before a run found: duplicates, ...
+	// Notes are what the readers of the data guessed or left out, and categories that are missing or may be one.
+	Notes    []string `json:"notes,omitempty"`
+	Warnings []string `json:"warnings,omitempty"` // what the checks before a run found: duplicates, ...
 	// Difficulty says how hard the set is to search, for each metric that was measured.
 	Difficulty []Difficulty `json:"difficulty,omitempty"`
 }

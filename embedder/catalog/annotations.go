@@ -54,8 +54,9 @@ type Problem struct {
 	Kind   ProblemKind
 	Where  string // "boards.tsv:17", or the path of an image
 	Reason string
-	Items  int    // that are missing in the collection because of it
-	ID     string // of what it is about: an item or a board; empty where that cannot be told
+	Items  int      // that are missing in the collection because of it
+	ID     string   // of what it is about: an item or a board; empty where that cannot be told
+	Labels []string // of what is wrong with categories: their names
 }
 
 // String is the problem in one line.
@@ -78,8 +79,8 @@ const (
 	// Of folders of images.
 	OtherPicture  ProblemKind = "picture of another kind" // HEIC, AVIF, GIF, ...: left out
 	StrayFile     ProblemKind = "stray file"              // no picture, or in no category: left out
-	EmptyCategory ProblemKind = "empty category"          // a folder with files, of which none is an image
-	AlikeCategory ProblemKind = "category like another"   // the names differ in case alone
+	EmptyCategory ProblemKind = "empty category"          // a folder without an image
+	AlikeCategory ProblemKind = "category like another"   // names that people take for one; see [words.Spellings]
 )
 
 // ProblemKinds are all kinds, in the order in which they are listed.
@@ -124,6 +125,47 @@ func DescribeProblems(problems []Problem) []string {
 		}
 	}
 	return lines
+}
+
+// Doubts are the problems that change what is measured without a failed item, a line each, for reports: categories that are
+// missing, and those that may be one.
+func Doubts(problems []Problem) []string {
+	var empty, out []string
+	for _, p := range problems {
+		switch p.Kind {
+		case EmptyCategory:
+			empty = append(empty, p.Labels...)
+		case AlikeCategory:
+			out = append(out, AlikeLabels(p.Labels))
+		}
+	}
+	if len(empty) == 0 {
+		return out
+	}
+	const most = 20
+	more, verb := "", "are"
+	if len(empty) == 1 {
+		verb = "is"
+	}
+	n := len(empty)
+	if n > most {
+		more, empty = fmt.Sprintf(" and %d more", n-most), empty[:most]
+	}
+	line := fmt.Sprintf("%s %s missing, as no image was found in the folder: %s%s", words.Count(n, "category"), verb, words.QuoteAll(empty), more)
+	return append([]string{line}, out...)
+}
+
+// AlikeLabels says that names that people take for one count as several categories.
+func AlikeLabels(labels []string) string {
+	return fmt.Sprintf("%s count as %d categories: give them one name if they are the same", words.QuoteAll(labels), len(labels))
+}
+
+// alikeProblems are the problems of categories that people take for one.
+func alikeProblems(labels []string, where func(label string) string) (problems []Problem) {
+	for _, group := range words.Spellings(labels) {
+		problems = append(problems, Problem{Kind: AlikeCategory, Where: where(group[1]), Reason: AlikeLabels(group), Labels: group})
+	}
+	return problems
 }
 
 // Strict makes an error of problems, nil where there are none. It names the first.

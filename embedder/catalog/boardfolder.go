@@ -85,6 +85,7 @@ func OpenBoards(tsv, images string) (*Boards, error) {
 	}
 	b.unused = len(files) - len(b.boards)
 	slices.Sort(b.labels)
+	b.problems = append(b.problems, alikeProblems(b.labels, func(string) string { return tsv })...)
 	return b, nil
 }
 

@@ -11,7 +11,6 @@ package catalog
 
 import (
 	"context"
-	"fmt"
 	"image"
 
 	"annbench/embedder/catalog/boards"
@@ -95,7 +94,7 @@ func crops(items []Item, boxes []boards.Box, img image.Image, err error) []Pictu
 		}
 		crop, err := boards.Crop(img, boxes[i])
 		if err != nil {
-			pictures[i].Err = fmt.Errorf("reading %s: %w", item.ID, err)
+			pictures[i].Err = &ReadError{item.ID, err}
 			continue
 		}
 		pictures[i].Image = crop

@@ -35,6 +35,16 @@ const (
 )
 
 // decodeFile reads and decodes one image file. The error names the file.
+// ReadError says why the picture at a path cannot be read.
+type ReadError struct {
+	Path string
+	Err  error
+}
+
+func (e *ReadError) Error() string { return fmt.Sprintf("reading %s: %v", e.Path, e.Err) }
+
+func (e *ReadError) Unwrap() error { return e.Err }
+
 func decodeFile(path string) (image.Image, error) {
 	data, err := readImage(path)
 	if err != nil {
@@ -42,7 +52,7 @@ func decodeFile(path string) (image.Image, error) {
 	}
 	img, err := decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
+		return nil, &ReadError{path, err}
 	}
 	return img, nil
 }
@@ -51,7 +61,7 @@ func readImage(path string) ([]byte, error) {
 	data, err := readWhole(path)
 	var at *fs.PathError
 	if errors.As(err, &at) { // "reading PATH: REASON", as all errors of pictures are
-		err = fmt.Errorf("reading %s: %w", path, at.Err)
+		err = &ReadError{path, at.Err}
 	}
 	return data, err
 }
@@ -71,7 +81,7 @@ func readWhole(path string) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case data.Len() > maxFileBytes:
-		return nil, fmt.Errorf("reading %s: larger than %d MiB", path, maxFileBytes>>20)
+		return nil, &ReadError{path, fmt.Errorf("larger than %d MiB", maxFileBytes>>20)}
 	}
 	return data.Bytes(), nil
 }

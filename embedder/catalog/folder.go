@@ -119,7 +119,7 @@ func OpenFolder(dir string) (*Folder, error) {
 	}
 	slices.Sort(f.labels)
 	f.labels = slices.Compact(f.labels)
-	f.alike()
+	f.problems = append(f.problems, alikeProblems(f.labels, func(label string) string { return filepath.Join(dir, label) })...)
 	slices.SortFunc(f.files, func(a, b folderFile) int { return strings.Compare(a.ID, b.ID) })
 	return f, nil
 }
@@ -215,8 +215,13 @@ func (f *Folder) category(path, rel, name string, info fs.FileInfo) error {
 		f.labels = append(f.labels, printable(name))
 	case len(f.problems) > problems:
 		f.problems = append(f.problems, Problem{
-			Kind: EmptyCategory, Where: path,
+			Kind: EmptyCategory, Where: path, Labels: []string{printable(name)},
 			Reason: fmt.Sprintf("none of its %d files is a JPEG, PNG or WebP: the category %s is missing", len(f.problems)-problems, printable(name)),
+		})
+	default:
+		f.problems = append(f.problems, Problem{
+			Kind: EmptyCategory, Where: path, Labels: []string{printable(name)},
+			Reason: fmt.Sprintf("the folder has no files: the category %s is missing", printable(name)),
 		})
 	}
 	return nil
@@ -254,22 +259,6 @@ func (f *Folder) other(path, rel, label string) {
 		p.Kind, p.Items = OtherPicture, 1
 	}
 	f.problems = append(f.problems, p)
-}
-
-// alike notes categories whose names differ in case alone.
-func (f *Folder) alike() {
-	first := map[string]string{}
-	for _, label := range f.labels {
-		folded := strings.ToLower(label)
-		if before, ok := first[folded]; ok {
-			f.problems = append(f.problems, Problem{
-				Kind: AlikeCategory, Where: filepath.Join(f.dir, label),
-				Reason: fmt.Sprintf("%q and %q count as two categories: rename one if they are the same", before, label),
-			})
-			continue
-		}
-		first[folded] = label
-	}
 }
 
 // walk adds the images below path, whose name below the collection's folder is rel.
@@ -344,7 +333,7 @@ func (f *Folder) Groups() int { return len(f.files) }
 func (f *Folder) Items(g int) []Item { return []Item{f.files[g].Item} }
 
 // Problems are the files and categories that are not as they should be: pictures of other kinds, stray
-// files, categories without an image, categories that differ in case alone. What is named as an image and is
+// files, categories without an image, categories that people take for one. What is named as an image and is
 // none is no problem here: its group has the error.
 func (f *Folder) Problems() []Problem { return slices.Clone(f.problems) }
 

@@ -10,6 +10,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -209,5 +210,54 @@ func TestOrientationOfPNGAndWebP(t *testing.T) {
 	}
 	for n := range plain {
 		_ = pngEXIF(plain[:n]) // cut anywhere, it reads nothing outside
+	}
+}
+
+// TestCategoriesInDoubt: a category without an image is named, also if its folder is empty, and so are categories that people
+// take for one.
+func TestCategoriesInDoubt(t *testing.T) {
+	dir := t.TempDir()
+	for _, label := range []string{"Dress", "dress", "caf\u00e9", "cafe\u0301", "T-shirt", "t shirt", "hat"} {
+		write(t, filepath.Join(dir, label), "0.jpg", jpegBytes(t, 3, 3, color.Black))
+	}
+	for _, label := range []string{"belts", "gloves/old"} {
+		if err := os.MkdirAll(filepath.Join(dir, label), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(dir, "scarves"), ".DS_Store", []byte("x"))
+	write(t, filepath.Join(dir, "socks"), "readme.txt", []byte("x"))
+	f, err := OpenFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Len() != 7 || slices.Contains(f.Labels(), "belts") {
+		t.Errorf("%d items of %q", f.Len(), f.Labels())
+	}
+	want := []string{
+		`4 categories are missing, as no image was found in the folder: "belts", "gloves", "scarves" and "socks"`,
+		`"Dress" and "dress" count as 2 categories: give them one name if they are the same`,
+		`"T-shirt" and "t shirt" count as 2 categories: give them one name if they are the same`,
+		`"cafe\u0301" and "caf\u00e9" count as 2 categories: give them one name if they are the same`,
+	}
+	if got := Doubts(f.Problems()); !slices.Equal(got, want) {
+		t.Errorf("doubts\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	text := strings.Join(DescribeProblems(f.Problems()), "\n")
+	for _, says := range []string{"4 empty categories:", "the category belts is missing", "3 categories like another:", "Dress"} {
+		if !strings.Contains(text, says) {
+			t.Errorf("the report does not say %q:\n%s", says, text)
+		}
+	}
+
+	tsv := filepath.Join(t.TempDir(), BoardsFile)
+	write(t, filepath.Dir(tsv), BoardsFile, []byte("image_signature\tbounding_x\tbounding_y\tbounding_width\tbounding_height\tlabel\na\t0\t0\t.5\t.5\tHats\na\t.5\t0\t.5\t.5\that s\n"))
+	write(t, filepath.Join(filepath.Dir(tsv), ImagesDir), "a.jpg", jpegBytes(t, 8, 8, color.Black))
+	b, err := OpenBoards(tsv, filepath.Join(filepath.Dir(tsv), ImagesDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := Doubts(b.Problems()); len(got) != 1 || !strings.HasPrefix(got[0], `"Hats" and "hat s"`) {
+		t.Errorf("doubts of boards: %q", got)
 	}
 }

@@ -79,7 +79,7 @@ func TermsOf(c record.Cell) Terms {
 // Note is a doubt about the results as a whole.
 type Note struct {
 	Code  NoteCode
-	Name  string // of a folder, for Torn; of a file, for Zeroed; what disturbed, in the records' own words, for Disturbed; versions, for OtherVersion
+	Name  string // of a folder, for Torn; of a file, for Zeroed; what disturbed, in the records' own words, for Disturbed; a line, for OfData; versions, for OtherVersion
 	N     int    // bytes, records, data sets, environments; of Disturbed how often beside Name it happened
 	Of    int
 	Share float64
@@ -100,6 +100,7 @@ const (
 	OtherVersion                        // N records that count are of harness versions (Name) that are not this one's
 	Zeroed                              // the last N bytes of the records file Name, from line Of, are zeros
 	FewVectors                          // k is N, and data set Name has only Of vectors to search
+	OfData                              // what was guessed or left out of the data, in the words of its readers: Name
 )
 
 // Datasets are the digests of the data sets of r.Terms, each once, in order.
@@ -286,6 +287,7 @@ func makePortable(src *record.Results) {
 		each(src.Records[i].Warnings)
 	}
 	each(src.Dataset.Warnings)
+	each(src.Dataset.Notes)
 	src.Dataset.Name = Portable(src.Dataset.Name)
 	if e := src.Dataset.Embedding; e != nil {
 		e.Source, e.Model = Portable(e.Source), Portable(e.Model)
@@ -660,7 +662,7 @@ func Portable(s string) string { return absolutePath.ReplaceAllString(s, "$1…/
 // a path hold no spaces here, as messages do not quote reliably.
 var absolutePath = regexp.MustCompile(`(^|[\s"'(\[=,;])(?:[A-Za-z]:\\(?:[^\s\\"':;,()]+\\)*|/(?:[^\s/"':;,()]+/)*)([^\s/\\"':;,()]+)`)
 
-// doubts notes what no results should have: records of another harness version, exact search that misses what
+// doubts notes what the readers of the data said, and what no results should have: records of another harness version, exact search that misses what
 // it defines, and more answers asked for than there are vectors.
 func (r *Report) doubts() {
 	seen := map[Note]bool{}
@@ -668,6 +670,11 @@ func (r *Report) doubts() {
 		if !seen[n] {
 			seen[n] = true
 			r.Notes = append(r.Notes, n)
+		}
+	}
+	for _, src := range r.Sources {
+		for _, n := range src.Dataset.Notes {
+			add(Note{Code: OfData, Name: n})
 		}
 	}
 	versions, old := map[string]bool{}, 0

@@ -37,6 +37,8 @@ func noteText(r *judge.Report, n judge.Note) string {
 		return Plural(n.N, "record is", "records are") + fmt.Sprintf(" of harness version %s, and this annbench measures by version %s: they compare with each other, not with new ones; run the sweep again to measure them anew", Clean(n.Name), record.HarnessVersion)
 	case judge.FewVectors:
 		return fmt.Sprintf("%d answers were asked for where %s has %s: queries get fewer", n.N, Clean(n.Name), Plural(n.Of, "vector", "vectors"))
+	case judge.OfData:
+		return Clean(n.Name)
 	case judge.Disturbed:
 		s := "timing was disturbed: " + n.Name
 		if n.N > 0 {

@@ -64,6 +64,15 @@ func Join(ctx context.Context, base, queries *Collection, neighbors, cacheDir st
 		return nil, err
 	}
 	c.Name = base.Name + ", queries: " + queries.Name
+	c.Meta.Notes = nil // what they say today, not when the folder was made
+	for _, part := range []*Collection{base, queries} {
+		for _, n := range part.Meta.Notes {
+			if !strings.Contains(n, ": ") {
+				n = part.Name + ": " + n
+			}
+			c.Meta.Notes = append(c.Meta.Notes, n)
+		}
+	}
 	return c, nil
 }
 
@@ -123,14 +132,6 @@ func join(ctx context.Context, base, queries *Collection, neighbors, dir string,
 	given := &w.given
 	given.Queries = queries.Vectors.Rows
 	given.Metric, given.Word = base.Meta.Metric, base.Meta.Word
-	for _, c := range []*Collection{base, queries} {
-		for _, n := range c.Meta.Notes {
-			if !strings.Contains(n, ": ") {
-				n = c.Name + ": " + n
-			}
-			given.Notes = append(given.Notes, n)
-		}
-	}
 	if neighbors != "" {
 		g, err := vecfile.OpenNeighbors(neighbors)
 		if err != nil {

@@ -8,6 +8,7 @@ package survey
 
 import (
 	"context"
+	"errors"
 	"image"
 	"math"
 	"math/rand/v2"
@@ -205,13 +206,13 @@ func Take(ctx context.Context, src catalog.Source, o Options) (*Survey, error) {
 // place is an item: its group, and its place in there.
 type place struct{ group, item int }
 
-// reading splits an error of the catalogue, "reading PATH: REASON", into its parts.
+// reading splits an error of the catalogue into the path of the picture and what is wrong with it.
 func reading(err error) (where, reason string) {
-	text := strings.TrimPrefix(err.Error(), "reading ")
-	if where, reason, ok := strings.Cut(text, ": "); ok {
-		return where, reason
+	var at *catalog.ReadError
+	if errors.As(err, &at) {
+		return at.Path, at.Err.Error()
 	}
-	return "", text
+	return "", err.Error()
 }
 
 func mapKeys[V any](m map[string]V) func(func(string) bool) {

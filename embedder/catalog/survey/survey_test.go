@@ -54,7 +54,7 @@ func (s source) Group(g int) []catalog.Picture {
 	}
 	items := s.Items(g)
 	if g%4 == 3 {
-		err := fmt.Errorf("reading b%d.jpg: decoding JPEG: the file is cut short", g)
+		err := &catalog.ReadError{Path: fmt.Sprintf("b%d.jpg", g), Err: errors.New("decoding JPEG: the file is cut short")}
 		return []catalog.Picture{{Item: items[0], Err: err}, {Item: items[1], Err: err}}
 	}
 	return []catalog.Picture{
@@ -352,5 +352,36 @@ func TestTable(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "problems.txt")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("problems.txt is left: %v", err)
+	}
+}
+
+// TestProblemOfAPathWithAColon: problems.txt has the whole path of a picture, and the reason beside it.
+func TestProblemOfAPathWithAColon(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "hats: all", "a: b.jpg")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("\xff\xd8nothing"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	src, err := catalog.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look, err := Take(t.Context(), src, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(dir, "out")
+	if _, err := look.Write(out); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(out, "problems.txt"))
+	if err != nil || !strings.HasPrefix(string(b), path+": corrupt image: ") {
+		t.Errorf("%v, %q does not begin with %s", err, b, path)
+	}
+	if at := look.Problems[0]; at.Where != path || strings.Contains(at.Reason, path) {
+		t.Errorf("%+v", at)
 	}
 }
