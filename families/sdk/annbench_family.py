@@ -25,6 +25,7 @@ import json
 import os
 import platform
 import sys
+import sysconfig
 import time
 import traceback
 
@@ -105,11 +106,23 @@ def main(family, *args):
                 reply = {"error": "unknown request %r" % do}
         except Exception as e:  # the library's, which annbench quotes
             traceback.print_exc()
-            reply = {"error": ("%s: %s" % (type(e).__name__, e))[:4000]}
+            reply = {"error": _said(e)[:4000]}
         _reply(reply)
         if do == "done":
             sys.stdout.flush()
             os._exit(0)  # some libraries crash while Python takes them down
+
+
+def _said(e):
+    """What went wrong, and where in the author's program: its last call, below which libraries are."""
+    first, *rest = ("%s: %s" % (type(e).__name__, e)).splitlines()
+    libraries = {sysconfig.get_path(p) for p in ("stdlib", "platstdlib", "purelib", "platlib")} | {os.path.dirname(os.path.abspath(__file__))}
+    for frame in reversed(traceback.extract_tb(e.__traceback__)):
+        path = os.path.abspath(frame.filename)
+        if not frame.filename.startswith("<") and not any(path.startswith(d + os.sep) for d in libraries):
+            first += " (%s, line %d, in %s)" % (path, frame.lineno, frame.name)
+            break
+    return "\n".join([first, *rest])
 
 
 _output = None

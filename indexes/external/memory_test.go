@@ -2,7 +2,6 @@ package external
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -211,16 +210,4 @@ func checkDoubts(t *testing.T, doubts []string, some bool, text string) {
 	if some != (len(doubts) == 1 && strings.Contains(doubts[0], text)) || !some && len(doubts) > 0 {
 		t.Errorf("doubts %q", doubts)
 	}
-}
-
-// numpyPython is a Python that has numpy; without one t is skipped.
-func numpyPython(t *testing.T) string {
-	t.Helper()
-	for _, python := range []string{os.Getenv(PythonVariable), "python3", "/usr/bin/python3"} {
-		if path, err := exec.LookPath(python); err == nil && exec.Command(path, "-c", "import numpy").Run() == nil {
-			return path
-		}
-	}
-	t.Skipf("no Python has numpy; set %s to one that has", PythonVariable)
-	return ""
 }

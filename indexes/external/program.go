@@ -15,6 +15,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -62,6 +65,7 @@ func (e *Error) Error() string {
 // Program is a program that runs. One goroutine at a time may use it.
 type Program struct {
 	name  string
+	args  []string
 	pid   int
 	mark  string // in the environment of all that it starts
 	in    *os.File
@@ -92,7 +96,7 @@ func Start(ctx context.Context, c Command) (*Program, protocol.Reply, error) {
 		return nil, none, errors.New("starting an external family: it has no program")
 	}
 	p := &Program{
-		name: c.Args[0], mark: proctree.Mark(),
+		name: c.Args[0], args: c.Args, mark: proctree.Mark(),
 		words: &proctree.Tail{}, lines: make(chan line), read: make(chan struct{}), ended: make(chan struct{}),
 		stop: make(chan struct{}), over: make(chan int64, 1),
 	}
@@ -315,7 +319,35 @@ func (p *Program) gone(doing string) error {
 			how = "it ended with exit code 0"
 		}
 	}
-	return p.fail(Failed, "%s when asked to %s, without a reply", how, doing)
+	p.end()
+	return p.fail(Failed, "%s when asked to %s, without a reply%s", how, doing, p.raised(p.words.Lines()))
+}
+
+var pythonFrame = regexp.MustCompile(`^\s+File "([^"]+)", line (\d+)`)
+
+// raised is the exception that ended a program in Python, as it stands at the end of words, and where in the files
+// beside the program it came from, or else in any; it is empty where there is none.
+func (p *Program) raised(words []string) string {
+	what, file, line, own := "", "", "", false
+	for _, w := range words {
+		if frame := pythonFrame.FindStringSubmatch(w); frame != nil {
+			if what != "" { // of another exception, which came of the one before
+				what, own = "", false
+			}
+			mine := slices.ContainsFunc(p.args, func(a string) bool {
+				return filepath.IsAbs(a) && (a == filepath.Dir(frame[1]) || filepath.Dir(a) == filepath.Dir(frame[1]))
+			})
+			if mine || !own {
+				file, line, own = frame[1], frame[2], mine
+			}
+		} else if file != "" && what == "" && !strings.HasPrefix(w, " ") && !strings.HasPrefix(w, "(") { // "(7 lines left out)"
+			what = w
+		}
+	}
+	if what == "" {
+		return ""
+	}
+	return fmt.Sprintf(": %s (%s, line %s)", what, file, line)
 }
 
 // end kills the program and all that it started, and waits until they are gone and its last words read.
