@@ -52,12 +52,7 @@ func NewExperiment(mode, names string, points []*Point, log *online.Log) (*Exper
 				return nil, fmt.Errorf("there is no index %q to compare, but exact, %s", name, strings.Join(there, ", "))
 			}
 			p := points[at]
-			arm = online.Arm{Name: strings.TrimSpace(p.Cell.Family + " " + p.Cell.Settings()), Index: p.ID, Measured: map[string]float64{}}
-			for _, quantity := range shownValues {
-				if v, ok := p.Values[quantity]; ok {
-					arm.Measured[quantity] = v
-				}
-			}
+			arm = online.Arm{Name: strings.TrimSpace(p.Cell.Family + " " + p.Cell.Settings()), Index: p.ID, Measured: p.Values}
 		}
 		e.Points[i] = arm.Index
 		arms = append(arms, arm)

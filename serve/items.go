@@ -64,20 +64,15 @@ type indexView struct {
 	Measured map[string]float64 `json:"measured"`
 }
 
-// shownValues are those of a record that the page shows.
-var shownValues = []string{metric.Recall, metric.MAP, metric.P50, metric.P99, metric.QPS, metric.Build, metric.Serialized, metric.Resident}
+// shownValues are those of a setting that the page shows, and the processor time, by which reports rank.
+var shownValues = []string{metric.Recall, metric.MAP, metric.CPU, metric.P50, metric.P99, metric.QPS, metric.Build, metric.Serialized, metric.Resident}
 
 func (s *Server) listIndexes(w http.ResponseWriter, _ *http.Request) error {
 	out := []indexView{}
 	for _, p := range s.Points {
 		v := indexView{
 			ID: p.ID, Family: p.Cell.Family, Library: p.Library, Build: p.Cell.Build, Search: p.Cell.Search,
-			Exact: p.Exact, Colours: p.Colours, Missing: p.Missing, K: p.Cell.K, Measured: map[string]float64{},
-		}
-		for _, name := range shownValues {
-			if x, ok := p.Values[name]; ok && !math.IsNaN(x) && !math.IsInf(x, 0) {
-				v.Measured[name] = x
-			}
+			Exact: p.Exact, Colours: p.Colours, Missing: p.Missing, K: p.Cell.K, Measured: p.Values,
 		}
 		out = append(out, v)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,7 +26,7 @@ type Point struct {
 	Cell    record.Cell
 	Library string
 	Exact   bool
-	Values  map[string]float64 // that were measured: [record.Record.Values] of the first repetition
+	Values  map[string]float64 // that were measured, over the repetitions, as in reports
 	Colours [2]string          // of the family, on paper and on a dark screen
 	Missing string             // why it cannot be searched; empty where it can
 
@@ -65,13 +66,13 @@ func OpenPoints(ctx context.Context, r *record.Results, lib *Library, o PointOpt
 	if err != nil {
 		return nil, err
 	}
-	for _, rec := range choosePoints(rep, lib.metric, orElse(o.PerFamily, 3)) {
+	for _, row := range choosePoints(rep, lib.metric, orElse(o.PerFamily, 3)) {
 		points = append(points, &Point{
-			ID: rec.Cell.ID(), Cell: rec.Cell, Library: rec.Library, Exact: rec.Exact, Values: rec.Values,
+			ID: row.Cell.ID(), Cell: row.Cell, Library: row.Library, Exact: row.Exact, Values: measured(row),
 			lock: new(sync.RWMutex), rows: lib.set.Base.Rows,
 		})
 		p := points[len(points)-1]
-		if err := p.open(ctx, r.Dir, lib, rec.Seed, o); err != nil {
+		if err := p.open(ctx, r.Dir, lib, seedOf(row), o); err != nil {
 			if ctx.Err() != nil {
 				return points, errors.Join(ctx.Err(), ClosePoints(points))
 			}
@@ -103,25 +104,43 @@ func ClosePoints(points []*Point) error {
 
 // choosePoints picks the settings that are served, family after family in the order of the report; see
 // [judging.Served].
-func choosePoints(r *judging.Report, m vec.Metric, each int) []*record.Record {
+func choosePoints(r *judging.Report, m vec.Metric, each int) []*judging.Row {
 	var terms judging.Terms
 	for _, t := range r.Terms {
 		if t.Metric == string(m) && t.Mode == record.Latency && t.K > terms.K {
 			terms = t
 		}
 	}
-	var out []*record.Record
+	var out []*judging.Row
 	for _, c := range r.Choose(terms) {
 		for _, row := range judging.Served(c, each) {
-			for _, rep := range row.Reps {
-				if rep.Status == record.OK {
-					out = append(out, rep)
-					break
-				}
+			if row.OK() > 0 {
+				out = append(out, row)
 			}
 		}
 	}
 	return out
+}
+
+// measured are the values of the row that are shown: the medians over its repetitions, which every report shows.
+func measured(row *judging.Row) map[string]float64 {
+	out := map[string]float64{}
+	for _, name := range shownValues {
+		if v, ok := row.Value(name); ok && !math.IsNaN(v.Median) && !math.IsInf(v.Median, 0) {
+			out[name] = v.Median
+		}
+	}
+	return out
+}
+
+// seedOf is the seed of the build that a run keeps: of the first repetition that ended well.
+func seedOf(row *judging.Row) uint64 {
+	for _, rep := range row.Reps {
+		if rep.Status == record.OK {
+			return rep.Seed
+		}
+	}
+	return 0
 }
 
 func (p *Point) open(ctx context.Context, dir string, lib *Library, seed uint64, o PointOptions) error {

@@ -13,6 +13,7 @@ import (
 	"image/png"
 	"io"
 	"maps"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -30,6 +31,7 @@ import (
 	"annbench/bench/dataset"
 	"annbench/bench/dataset/attributes"
 	"annbench/bench/dataset/collection"
+	"annbench/bench/metric"
 	"annbench/bench/record"
 	"annbench/indexes"
 	"annbench/indexes/vec"
@@ -103,10 +105,12 @@ func fixtureBy(t testing.TB, by vec.Metric, families []string, change func(*Conf
 	results := &record.Results{Dir: dir, Dataset: record.Dataset{Name: "test", Digest: set.Digest}}
 	for _, family := range families {
 		family, build, _ := strings.Cut(family, " ")
-		results.Records = append(results.Records, record.Record{
-			Cell:   record.Cell{Dataset: set.Digest, Metric: string(by), Family: family, Build: build, K: 5, Mode: record.Latency, Threads: 1},
-			Status: record.OK, Values: map[string]float64{"recall": 1, "latency_mean": 1e-5}, Exact: family == "flat",
-		})
+		for rep, p50 := range []float64{3e-5, 1e-5, 2e-5} {
+			results.Records = append(results.Records, record.Record{
+				Cell: record.Cell{Dataset: set.Digest, Metric: string(by), Family: family, Build: build, K: 5, Mode: record.Latency, Threads: 1}, Rep: rep,
+				Status: record.OK, Values: map[string]float64{metric.Recall: 1, metric.P50: p50, metric.CPU: p50 / 2}, Exact: family == "flat",
+			})
+		}
 	}
 	lib, err := NewLibrary(LibraryConfig{Results: results, Set: set, Metric: by})
 	if err != nil {
@@ -136,6 +140,22 @@ func fixtureBy(t testing.TB, by vec.Metric, families []string, change func(*Conf
 		t.Fatal(err)
 	}
 	return s
+}
+
+// What is shown of an index is what reports show: the median over the repetitions, not what the first one found.
+func TestIndexesHaveMedians(t *testing.T) {
+	s := fixture(t, nil)
+	var got struct {
+		Indexes []struct{ Measured map[string]float64 }
+	}
+	if err := json.Unmarshal(request(s, "GET", "/api/v1/indexes", "").Body.Bytes(), &got); err != nil || len(got.Indexes) == 0 {
+		t.Fatal(err, got)
+	}
+	for _, x := range got.Indexes {
+		if x.Measured[metric.P50] != 2e-5 || math.Abs(x.Measured[metric.CPU]-1e-5) > 1e-15 || x.Measured[metric.Recall] != 1 {
+			t.Errorf("%v", x.Measured)
+		}
+	}
 }
 
 func request(s *Server, method, path, body string, headers ...string) *httptest.ResponseRecorder {
