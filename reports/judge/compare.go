@@ -68,7 +68,8 @@ func (p Pair) Worst() Change {
 }
 
 // Compare puts the cells that a and b share side by side. Cells are the same where all but the data
-// set is: of other data, speeds may still be compared, and a note says that it is other data.
+// set is: of other data, speeds and sizes are still compared, recall and mAP are not, and a note says what the
+// data are.
 //
 // A value is better or worse only where the whole of the 95 % interval of its change lies beyond the
 // margin, 0.03 for 3 %; of ratios, beyond a tenth of it as an amount. So a change that nobody would
@@ -107,7 +108,7 @@ func Compare(a, b *Report, margin float64) *Pairs {
 			}
 			x, ok1 := row.Value(name)
 			y, ok2 := other.Value(name)
-			if !ok1 || !ok2 {
+			if !ok1 || !ok2 || row.Cell.Dataset != other.Cell.Dataset && (name == metric.Recall || name == metric.MAP) {
 				continue
 			}
 			from, to := x, y

@@ -14,7 +14,11 @@ import (
 func PairNotes(p *judge.Pairs) []string {
 	var out []string
 	if p.OtherData() {
-		out = append(out, "the two are of different data: recall and mAP do not compare, and speeds only roughly")
+		a, b := dataOf(p.A, false), dataOf(p.B, false)
+		if a == b {
+			a, b = dataOf(p.A, true), dataOf(p.B, true)
+		}
+		out = append(out, fmt.Sprintf("the two are of different data: %s against %s; recall and mAP do not compare and are left out, and speeds and sizes compare only roughly", a, b))
 	}
 	for _, r := range []*judge.Report{p.A, p.B} {
 		for _, n := range r.Notes {
@@ -29,6 +33,47 @@ func PairNotes(p *judge.Pairs) []string {
 		out = append(out, "environments differ, so differences may be the machines': "+d)
 	}
 	return out
+}
+
+// dataOf names the data of a report with their size and, where asked for, the beginning of their digest.
+func dataOf(r *judge.Report, digest bool) string {
+	var out []string
+	for _, d := range r.Datasets() {
+		s, in := r.DatasetName(d), []string(nil)
+		if src := r.Source(d); src != nil {
+			in = append(in, Plural(src.Dataset.Base, "vector", "vectors")+fmt.Sprintf(" of %d dimensions", src.Dataset.Dim), Plural(src.Dataset.Queries, "query", "queries"))
+		}
+		if digest {
+			in = append(in, fmt.Sprintf("digest %.12s", d))
+		}
+		if len(in) > 0 {
+			s += " (" + strings.Join(in, ", ") + ")"
+		}
+		out = append(out, s)
+	}
+	return Clean(And(out))
+}
+
+// mostNamed is how many cells a list names; of more it gives the families.
+const mostNamed = 8
+
+// CellsShort names cells as [CellsTogether] does where they are few, and else says how many each family has.
+func CellsShort(rows []*judge.Row) string {
+	if len(rows) <= mostNamed {
+		return And(CellsTogether(rows))
+	}
+	var families []string
+	n := map[string]int{}
+	for _, row := range rows {
+		if n[row.Cell.Family] == 0 {
+			families = append(families, row.Cell.Family)
+		}
+		n[row.Cell.Family]++
+	}
+	for i, f := range families {
+		families[i] = fmt.Sprintf("%d of %s", n[f], Clean(f))
+	}
+	return Plural(len(rows), "cell", "cells") + ", " + And(families)
 }
 
 // Cells names cells, each with its terms.

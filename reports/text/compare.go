@@ -76,7 +76,11 @@ func Pairs(w io.Writer, p *judge.Pairs, power judge.Power, o Options) error {
 	if err := flush(); err != nil {
 		return err
 	}
-	t.paragraph(fmt.Sprintf("%s: %d better, %d worse, %d the same within noise, %d measured once, %d hidden by noise.", say.Plural(len(p.Cells), "cell", "cells"), count[judge.Better], count[judge.Worse], count[judge.Same], count[judge.Unsure], count[judge.Unseen]))
+	compared := 0
+	for _, n := range count {
+		compared += n
+	}
+	t.paragraph(fmt.Sprintf("%s in both, with %s: %d better, %d worse, %d the same within noise, %d measured once, %d hidden by noise.", say.Plural(len(p.Cells), "cell", "cells"), say.Plural(compared, "value", "values"), count[judge.Better], count[judge.Worse], count[judge.Same], count[judge.Unsure], count[judge.Unseen]))
 	if len(p.Cells) > 0 {
 		t.paragraph(say.Unpaired(p))
 	}
@@ -89,7 +93,7 @@ func Pairs(w io.Writer, p *judge.Pairs, power judge.Power, o Options) error {
 	}{{nameA, p.OnlyA}, {nameB, p.OnlyB}} {
 		if len(side.cells) > 0 {
 			fmt.Fprintln(&b)
-			t.paragraph(fmt.Sprintf("Only in %s: %s.", say.Clean(side.name), say.And(say.CellsTogether(side.cells))))
+			t.paragraph(fmt.Sprintf("Only in %s: %s.", say.Clean(side.name), say.CellsShort(side.cells)))
 		}
 	}
 	_, err := w.Write(b.Bytes())

@@ -3,6 +3,7 @@ package text
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -127,6 +128,42 @@ func TestCompareByQuery(t *testing.T) {
 		if !strings.Contains(text, c.says) || c.lacks != "" && strings.Contains(text, c.lacks) || !strings.Contains(text, ": c ef=1 and d ef=1 (") {
 			t.Errorf("%s:\n%s", c.name, b.String())
 		}
+	}
+}
+
+// Over other data one line says what each has, recall is not compared, and what only one has is counted by family, not
+// listed. Values are counted as values.
+func TestCompareOtherData(t *testing.T) {
+	run := func(digest string, families, settings int) *judge.Report {
+		var all []record.Record
+		for rep := range 3 {
+			for f := range families {
+				for s := range settings {
+					rec := fixture.Cell(string(rune('a'+f)), fmt.Sprint("ef=", s+1), rep, .9, 1000*(1+.01*float64(rep)))
+					rec.Cell.Dataset, rec.Values[metric.Resident] = digest, 1e6
+					all = append(all, rec)
+				}
+			}
+		}
+		r, err := judge.Of(&record.Results{Dir: "results/x", Dataset: record.Dataset{Name: "boards", Digest: digest, Base: 100, Dim: 8, Queries: 10}, Records: all})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	p := judge.Compare(run("one", 5, 4), run("two", 1, 2), judge.DefaultMargin)
+	var b bytes.Buffer
+	if err := Pairs(&b, p, p.Power(judge.DefaultPower), Options{}); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(b.String()), " ")
+	for _, want := range []string{"boards (100 vectors of 8 dimensions, 10 queries, digest one) against boards (100 vectors of 8 dimensions, 10 queries, digest two);", "2 cells in both, with 4 values: 0 better, 0 worse, 4 the same", "18 cells, 2 of a, 4 of b, 4 of c, 4 of d and 4 of e."} {
+		if !strings.Contains(text, want) {
+			t.Errorf("it does not say %q:\n%s", want, b.String())
+		}
+	}
+	if strings.Contains(text, "recall 0.9") {
+		t.Errorf("recall is compared:\n%s", b.String())
 	}
 }
 
