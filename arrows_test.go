@@ -154,7 +154,7 @@ var testArrows = map[string][]string{
 	"reports/page":        {"reports/internal/fixture", "browsertest"},
 	"serve":               {"browsertest", "internal/hostile"},
 	"bench/dataset":       {"bench/metric"},
-	"bench/pipeline":      {"bench/metric", "indexes"},
+	"bench/pipeline":      {"bench/metric", "indexes", "indexes/external/host"},
 	"bench/store":         {"bench/store/storetest"},
 }
 

@@ -73,18 +73,18 @@ func inBands(base, query []float64) (b, q []float64) {
 	return band(base), band(query)
 }
 
-// judgeOf is the judge of the worker's points.
-func (w *worker) judgeOf() (*metric.Judge, error) {
-	if w.judged {
+// judgeOf is the judge of the worker's points, for k answers at least. A session adds points to those of the job.
+func (w *worker) judgeOf(k int) (*metric.Judge, error) {
+	if w.judged >= k {
 		return w.judge, nil
 	}
-	k := 1
 	for _, p := range w.Points {
 		k = max(k, p.K)
 	}
 	var err error
-	w.judge, err = judgeOf(w.set, k)
-	w.judged = err == nil
+	if w.judge, err = judgeOf(w.set, k); err == nil {
+		w.judged = k
+	}
 	return w.judge, err
 }
 

@@ -48,6 +48,7 @@ type Run struct {
 	Find FindServer
 
 	Log      *slog.Logger
+	Again    bool           // the log has what disturbs timing from a run just before
 	Progress func(Progress) // may be nil
 	// Between, where not nil, is called after each group of builds whose records are on the disk, while
 	// nothing is timed.
@@ -185,6 +186,9 @@ func (r *Run) open(ctx context.Context, sum *Summary) (c *coordinator, err error
 	}
 	c.env.Disturbed = disturbances(most)
 	for _, d := range c.env.Disturbed {
+		if r.Again {
+			break
+		}
 		r.Log.Warn("timing will be disturbed", "why", d)
 	}
 	c.gallery, c.done, c.first, c.rounds = r.galleryQueries(c.set), r.doneKeys(present), firsts(present), numbered(present)

@@ -282,7 +282,7 @@ type sample struct {
 }
 
 // draw puts the queries in order, once: nearby rows of a collection have much in common.
-func (s *sample) draw() {
+func (s *sample) draw(k int) error {
 	all := s.set.Queries
 	s.order = rand.New(rand.NewPCG(s.Seed, 0x74756e65)).Perm(all.Rows)
 	s.queries = vec.NewMatrix(all.Rows, all.Dim)
@@ -299,12 +299,19 @@ func (s *sample) draw() {
 			s.in.Self = append(s.in.Self, self[q])
 		}
 	}
+	judge, err := s.judgeOf(k)
+	if err == nil && judge != nil {
+		s.in.Judge = judge.Reordered(s.order)
+	}
+	return err
 }
 
 // try asks the first of the queries twice, once to score and once to time.
 func (s *sample) try(host host, ix indexes.Index, t *tryTurn, tune func(Point) error) (*Tried, error) {
 	if s.order == nil {
-		s.draw()
+		if err := s.draw(t.K); err != nil {
+			return nil, fmt.Errorf("scoring: %w", err)
+		}
 	}
 	n := min(max(t.Queries, 1), len(s.order))
 	part := s.queries.Slice(0, n)

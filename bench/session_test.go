@@ -2,6 +2,7 @@ package bench
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -137,5 +138,104 @@ func TestSessionOutlivesFailures(t *testing.T) {
 	}
 	if records := readRecords(t, r.Out); len(records) != 2 {
 		t.Errorf("an index without points left records: %d", len(records))
+	}
+}
+
+// TestSessionInAnEngine: an index in a server is tried and measured as any other, by the clock on the wall, and nothing of
+// it is left there, also where a search fails.
+func TestSessionInAnEngine(t *testing.T) {
+	e := startFarEngine(t)
+	r := testRun(t, testSet(t, 300, 8, 20), testSweep(t, "- family: flat\n"))
+	r.Sweep.Gallery = -1
+	s, err := r.Session(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	server, err := e.find("farengine", "", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := family(t, "far")
+	build, search := defaults(t, f)
+	x, err := s.Build(t.Context(), f, server, build, search, 10, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cost := x.Cost(); !(cost[metric.Build] > 0) || cost[metric.Serialized] != 12345 {
+		t.Errorf("the build cost %v", cost)
+	}
+	tried, err := x.Try(t.Context(), search, 20)
+	if err != nil || tried.Values[metric.Recall] != 1 || !(tried.Seconds > 0) {
+		t.Errorf("tried: %+v, %v", tried, err)
+	}
+	if _, err := x.Point(t.Context(), search); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Rounds(t.Context(), x); err != nil {
+		t.Fatal(err)
+	}
+	if o := x.Timed(0); !(o.Value > 0) {
+		t.Errorf("timed: %+v", o)
+	}
+	if err := x.Finish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	records := readRecords(t, r.Out)
+	if len(records) != 1 || records[0].Status != record.OK || !strings.HasPrefix(records[0].Server, "farengine 7 at "+e.address()) || !(records[0].Values[metric.Mean] > 0) {
+		t.Errorf("records %+v", records)
+	}
+	x, err = s.Build(t.Context(), f, server, build, search, 10, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed *BuildError
+	if _, err := x.Try(t.Context(), indexes.Params{"how": "badly"}, 20); !errors.As(err, &failed) || !strings.Contains(failed.Reason, "shard 3 is on fire") {
+		t.Errorf("a search that fails: %v", err)
+	}
+	if err := x.Finish(t.Context()); err != nil {
+		t.Errorf("ending it: %v", err)
+	}
+	if len(e.held) != 0 || e.most != 1 {
+		t.Errorf("%d indexes are left in the engine, %d at most at once", len(e.held), e.most)
+	}
+}
+
+// TestSessionJudges: what is tried is judged by item and grade as what is measured is, although its queries come in another
+// order.
+func TestSessionJudges(t *testing.T) {
+	r := testRun(t, shopSet(t, 300, 60), testSweep(t, "- family: flat\n"))
+	r.Sweep.Gallery = -1
+	s, err := r.Session(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	f := family(t, "forest")
+	build, search := defaults(t, f)
+	search["search_k"] = 10
+	x, err := s.Build(t.Context(), f, Server{}, build, search, 5, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried, err := x.Try(t.Context(), search, 60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.Point(t.Context(), search); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Rounds(t.Context(), x), x.Finish(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	records := readRecords(t, r.Out)
+	if len(records) != 1 {
+		t.Fatalf("%d records", len(records))
+	}
+	for _, name := range []string{metric.ItemHit, metric.ItemMRR, metric.NDCG} {
+		want, ok := records[0].Values[name]
+		if got := tried.Values[name]; !ok || math.Abs(got-want) > 1e-9 || !(want > 0) || !(want < 1) {
+			t.Errorf("%s: tried %v, measured %v", name, got, want)
+		}
 	}
 }

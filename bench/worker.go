@@ -152,7 +152,7 @@ type worker struct {
 	set *dataset.Set
 
 	judge  *metric.Judge // made for the first point that is scored
-	judged bool
+	judged int           // answers it is made for; 0 before it is made
 
 	filtering filtering
 	small     smaller
@@ -613,7 +613,7 @@ func (w *worker) score(ctx context.Context, host host, ix indexes.Index, truth *
 		scores, err = w.scoreAmong(p, all)
 	} else {
 		var judge *metric.Judge
-		if judge, err = w.judgeOf(); err != nil {
+		if judge, err = w.judgeOf(p.K); err != nil {
 			return fmt.Errorf("scoring: %w", err)
 		}
 		ids, distances := truth.All()

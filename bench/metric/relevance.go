@@ -70,6 +70,37 @@ func NewJudge(r Relevance, self []int32, k int) (*Judge, error) {
 	return j, nil
 }
 
+// Reordered is j for the queries in another order: query i of it is query order[i] of j.
+func (j *Judge) Reordered(order []int) *Judge {
+	out := *j
+	move := func(a Attribute) Attribute {
+		values := make([]float64, len(order))
+		for i, q := range order {
+			values[i] = a.Query[q]
+		}
+		a.Query = values
+		return a
+	}
+	if j.Item != nil {
+		item := move(*j.Item)
+		out.Item, out.items = &item, make([]int, len(order))
+		for i, q := range order {
+			out.items[i] = j.items[q]
+		}
+	}
+	out.Graded = slices.Clone(j.Graded)
+	for i := range out.Graded {
+		out.Graded[i] = move(out.Graded[i])
+	}
+	if j.ideal != nil {
+		out.ideal = make([][]float64, len(order))
+		for i, q := range order {
+			out.ideal[i] = j.ideal[q]
+		}
+	}
+	return &out
+}
+
 // grade fills ideal and chance.
 func (j *Judge) grade(self []int32, k int) {
 	n := len(j.Graded)

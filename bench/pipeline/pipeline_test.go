@@ -20,8 +20,12 @@ import (
 	"annbench/embedder"
 )
 
-// TestMain lets the test binary be its own worker, as every program that runs a sweep is.
+// TestMain lets the test binary be its own worker, as every program that runs a sweep is, and the program of an external
+// family.
 func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "program" {
+		program(os.Args[2])
+	}
 	pipeline.Work()
 	os.Exit(m.Run())
 }

@@ -22,6 +22,7 @@ import (
 	"annbench/bench/record"
 	"annbench/bench/sweepfile"
 	"annbench/bench/tune"
+	"annbench/configs"
 	"annbench/embedder/catalog"
 	"annbench/indexes"
 	"annbench/indexes/external"
@@ -78,7 +79,6 @@ var ladder = []float64{1, 1.08, 1.2, 1.4, 1.8}
 // answer in Out itself, those of the search in Out/search/nN for each number of vectors. A search that was stopped
 // goes on when it is called again, with a budget of its own.
 func (p *Pipeline) Tune(ctx context.Context, c TuneConfig) (*Tuned, error) {
-	began := time.Now()
 	all, err := p.Collection(ctx, &c.Sweep.Data)
 	if err != nil {
 		return nil, err
@@ -87,7 +87,8 @@ func (p *Pipeline) Tune(ctx context.Context, c TuneConfig) (*Tuned, error) {
 	if err := p.settleMetric(c.Sweep, all); err != nil {
 		return nil, err
 	}
-	t := &tuning{Pipeline: p, TuneConfig: c, all: all, began: began}
+	began := time.Now() // embedding images is not what the budget is for
+	t := &tuning{Pipeline: p, TuneConfig: c, all: all, began: began, said: map[string]bool{}}
 	if err := t.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -111,8 +112,11 @@ type tuning struct {
 	race  *tune.Race
 	state *tune.State
 	named map[string]string // what each family is looked up by, by its name
+	said  map[string]bool   // notes that every repetition would say again
+	runs  int               // so far
 
 	queries int
+	by      dataset.Relevance // what makes an answer right beside its category
 	session *bench.Session
 }
 
@@ -132,6 +136,9 @@ func (t *tuning) prepare(ctx context.Context) error {
 			t.queries = min(1000, given/2)
 		}
 	}
+	if t.by, err = t.relevance(&t.Sweep.Data, t.all); err != nil {
+		return err
+	}
 	set, err := t.split(ctx, 0, 1)
 	if err != nil {
 		return usage.Error{Err: err}
@@ -142,7 +149,9 @@ func (t *tuning) prepare(ctx context.Context) error {
 	}
 	rows, dim := s.Base.Rows, s.Base.Dim
 	digest := s.Digest
-	err = t.affordable(ctx, s, &q)
+	if err = t.answerable(s); err == nil {
+		err = t.affordable(ctx, s, &q)
+	}
 	if e := s.Close(); err == nil {
 		err = e
 	}
@@ -175,7 +184,7 @@ func (t *tuning) prepare(ctx context.Context) error {
 	t.race = &tune.Race{
 		Question: q, Rows: rows, Dim: dim, Sizes: tune.Sizes(rows), Open: t.open, State: t.state,
 		Save:     func() error { return t.state.Save(t.Out) },
-		Progress: t.Watch,
+		Progress: t.watch,
 		Until:    t.began.Add(time.Duration(searchShare * float64(t.Budget))),
 	}
 	if t.Sweep.Data.LeaveOneOut {
@@ -231,8 +240,29 @@ func tunable(f *indexes.Family) bool {
 // split makes a set of the whole (0) or of a sample, with the queries of one half.
 func (t *tuning) split(ctx context.Context, sample, half int) (dir string, err error) {
 	return t.Split(ctx, t.all, dataset.SplitConfig{
-		Queries: t.queries, Seed: t.Sweep.Seed, LeaveOneOut: t.Sweep.Data.LeaveOneOut, Half: half, Sample: sample,
+		Queries: t.queries, Seed: t.Sweep.Seed, LeaveOneOut: t.Sweep.Data.LeaveOneOut, Half: half, Sample: sample, Relevance: t.by,
 	})
+}
+
+// answerable is an error where the limits or the objective are about what the data does not have.
+func (t *tuning) answerable(set *dataset.Set) error {
+	asked := []string{t.Objective.Name}
+	for _, l := range t.Limits {
+		asked = append(asked, l.Name)
+	}
+	for _, need := range []struct {
+		name, why string
+		there     bool
+	}{
+		{metric.MAP, "has no categories: label the vectors, or ask for recall", len(set.Labels) > 0},
+		{metric.ItemHit, "does not say which item a vector shows: name the attribute that does with items in a sweep file", set.Relevance.Item != ""},
+		{metric.NDCG, "has no attributes to grade answers by: name them with gains in a sweep file", len(set.Relevance.Gains) > 0},
+	} {
+		if info, _ := metric.Lookup(need.name); !need.there && slices.Contains(asked, need.name) {
+			return usage.Error{Err: fmt.Errorf("%s cannot be asked for: %s %s (docs/howto/relevance.md)", info.Title, t.all.Name, need.why)}
+		}
+	}
+	return nil
 }
 
 // affordable is an error where the budget does not reach for the cheapest build: by the estimate of a plan.
@@ -281,8 +311,9 @@ const leastBudget = 5 * time.Second
 // run is how something is measured below the results folder.
 func (t *tuning) run(sweep *sweepfile.Sweep, set, out string) (*bench.Run, error) {
 	run := &bench.Run{
-		Sweep: sweep, Set: set, Dataset: record.Dataset{Name: t.all.Name, Notes: t.all.Meta.Notes}, Out: out, Worker: t.Worker, Find: t.Find, Log: t.logger(),
+		Sweep: sweep, Set: set, Dataset: record.Dataset{Name: t.all.Name, Notes: t.all.Meta.Notes}, Out: out, Worker: t.Worker, Find: t.Find, Log: t.logger(), Again: t.runs > 0,
 	}
+	t.runs++
 	if run.Worker == nil {
 		self, err := os.Executable()
 		if err != nil {
@@ -298,6 +329,15 @@ func (t *tuning) run(sweep *sweepfile.Sweep, set, out string) (*bench.Run, error
 		run.Dataset.Name = run.Dataset.Embedding.Source
 	}
 	return run, nil
+}
+
+// watch passes on how the search goes. The time left is that of all: the final measurement is part of the budget.
+func (t *tuning) watch(p tune.Progress) {
+	if t.Watch != nil {
+		p.Elapsed = time.Since(t.began)
+		p.Left = max(0, t.Budget-p.Elapsed)
+		t.Watch(p)
+	}
 }
 
 // search races until the budget's share is spent.
@@ -331,8 +371,8 @@ func (t *tuning) open(ctx context.Context, rows int) (tune.Rung, error) {
 		return nil, err
 	}
 	run.Progress = func(at bench.Progress) {
-		if t.Watch != nil && strings.HasPrefix(at.What, "exact") {
-			t.Watch(tune.Progress{What: at.What, Rows: rows, Best: t.race.Best()})
+		if strings.HasPrefix(at.What, "exact") {
+			t.watch(tune.Progress{What: at.What, Rows: rows, Best: t.race.Best()})
 		}
 	}
 	if t.session, err = run.Session(ctx); err != nil {
@@ -481,14 +521,19 @@ func (t *tuning) measureFinal(ctx context.Context, sweep *sweepfile.Sweep, set s
 		return err
 	}
 	run.Collection, run.KeepIndexes, run.Between = t.all, t.KeepIndexes, t.Between
-	run.Progress = func(at bench.Progress) { t.progress("measuring anew: "+at.What, at.Done, at.Total, at.Left) }
+	run.Progress = func(at bench.Progress) {
+		t.progress(fmt.Sprintf("measuring anew, build %d of each: %s", sweep.Repetitions, at.What), at.Done, at.Total, at.Left)
+	}
 	sum, err := run.Do(ctx)
 	t.clear()
 	if err != nil {
 		return err
 	}
 	for _, w := range sum.Warnings {
-		t.say("note: %s", w)
+		if !t.said[w] {
+			t.said[w] = true
+			t.say("note: %s", w)
+		}
 	}
 	out.Failed = sum.Failed() + sum.Broken
 	return keepOrigin(&t.Sweep.Data, t.Out)
@@ -578,14 +623,13 @@ func (t *tuning) family(r *tune.Result, steps []float64) sweepfile.FamilySweep {
 	return fs
 }
 
-// short reports whether the nearest setting breaks nothing but the limit of quality.
+// short reports whether the nearest setting breaks nothing but limits of quality.
 func (t *tuning) short(p judge.Pick) bool {
-	l, ok := t.race.Quality()
-	if !ok || p.Nearest == nil {
+	if p.Nearest == nil {
 		return false
 	}
 	for _, m := range p.Nearest.Margins {
-		if !m.Keeps() && m.Limit != l {
+		if !m.Keeps() && !tune.IsQuality(m.Limit) {
 			return false
 		}
 	}
@@ -617,14 +661,21 @@ func (t *tuning) enough(out *Tuned) int {
 }
 
 // TuneSweep is the sweep of a search over what is called data: a sweep file, whose families do not count; a folder of
-// images; a file or folder of vectors; or, where it is empty, drawn fashion boards.
+// images; a file or folder of vectors; or, where it is empty, the drawn garments of configs/default.yaml.
 func TuneSweep(data string) (*sweepfile.Sweep, error) {
 	if ext := filepath.Ext(data); ext == ".yaml" || ext == ".yml" {
 		return sweepfile.Read(data)
 	}
-	sweep, err := sweepfile.Parse("tune.yaml", []byte("name: tune\ndata: {rendered: {boards: 1200}}\nfamilies: [{family: flat}]\n"))
-	if err != nil || data == "" {
+	if data == "" {
+		sweep, err := sweepfile.Parse("configs/default.yaml", configs.Default)
+		if err == nil {
+			sweep.K = []int{10}
+		}
 		return sweep, err
+	}
+	sweep, err := sweepfile.Parse("tune.yaml", []byte("name: tune\ndata: {rendered: {boards: 1}}\nfamilies: [{family: flat}]\n"))
+	if err != nil {
+		return nil, err
 	}
 	info, err := os.Stat(data)
 	switch {

@@ -3,6 +3,8 @@ package pipeline_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,10 @@ import (
 	"annbench/bench/metric"
 	"annbench/bench/pipeline"
 	"annbench/bench/record"
+	"annbench/bench/tune"
+	"annbench/embedder"
+	"annbench/indexes/external/host"
+	"annbench/indexes/vec"
 	"annbench/internal/usage"
 	"annbench/reports/judge"
 )
@@ -103,6 +109,35 @@ func TestTuneWithoutAnAnswer(t *testing.T) {
 	}
 }
 
+// TestTuneBudgetBeginsAfterTheData: the time that embedding or drawing takes is not taken from the budget.
+func TestTuneBudgetBeginsAfterTheData(t *testing.T) {
+	if err := embedder.CanRun(); err != nil {
+		t.Skip(err)
+	}
+	var before, began time.Time
+	p := pipeline.Pipeline{Cache: t.TempDir(), Say: func(string) {}}
+	p.Progress = func(what string, _, _ int, _ time.Duration) {
+		if before.IsZero() && strings.HasPrefix(what, "embedding") {
+			before = time.Now()
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+	c := tuneConfig(t)
+	c.Families, c.Limits = []string{"flat"}, c.Limits[:1]
+	c.Sweep = testSweep(t, "name: tuned\ndata: {images: '"+images(t)+"'}\nmetric: l2\nqueries: 4\ngallery: -1\nfamilies: [{family: flat}]\n")
+	c.Watch = func(at tune.Progress) {
+		if began.IsZero() {
+			began = time.Now().Add(-at.Elapsed)
+		}
+	}
+	if _, err := p.Tune(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if before.IsZero() || began.IsZero() || began.Sub(before) < 100*time.Millisecond {
+		t.Errorf("embedding at %v, the budget began at %v", before, began)
+	}
+}
+
 // A folder of images may be a link, and so may its categories.
 func TestTuneSweepFollowsLinks(t *testing.T) {
 	dir := t.TempDir()
@@ -125,6 +160,117 @@ func TestTuneSweepFollowsLinks(t *testing.T) {
 		sweep, err := pipeline.TuneSweep(filepath.Join(dir, folder))
 		if err != nil || sweep.Data.Images == "" {
 			t.Errorf("%s is taken for vectors: %+v (%v)", folder, sweep.Data, err)
+		}
+	}
+}
+
+// program is an external family that scans the first rows, as many as its search setting says; or one that ends while it
+// builds.
+func program(name string) {
+	host.Main(host.Family{
+		Library: "test", Version: "1", Metrics: []string{"l2"},
+		Build: func(in host.Input) (host.Index, error) {
+			if name == "crashes" {
+				os.Exit(3)
+			}
+			return &firstRows{in: in, rows: in.Settings.Int("rows")}, nil
+		},
+	})
+}
+
+type firstRows struct {
+	in   host.Input
+	rows int
+}
+
+func (x *firstRows) Tune(s host.Settings) error { x.rows = s.Int("rows"); return nil }
+
+func (x *firstRows) Search(q []float32, ids []int64) (int, error) {
+	var top vec.TopK
+	top.Reset(len(ids))
+	for i := range min(x.rows, x.in.Rows) {
+		top.Push(vec.Neighbor{ID: int32(i), Dist: vec.L2.Rank(q, x.in.Row(i))})
+	}
+	got := top.AppendTo(nil)
+	for i, n := range got {
+		ids[i] = int64(n.ID)
+	}
+	return len(got), nil
+}
+
+// externalFamily writes the folder of an external family whose program is this test binary.
+func externalFamily(t *testing.T, name string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	text := "protocol: 1\nname: " + name + "\nlibrary: test\nlicence: MIT\napproach: lists\ndoc: For tests.\nmetrics: [l2]\n" +
+		"run: [" + strconv.Quote(self) + ", program, " + name + "]\n" +
+		"build:\n  - {name: spare, kind: word, default: a, words: [a, b], doc: without effect}\n" +
+		"search:\n  - {name: rows, kind: integer, default: 10, min: 1, max: 1000000, doc: rows that are scanned}\n"
+	if err := os.WriteFile(filepath.Join(dir, "family.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestTuneExternalFamilies: a family of another program is tuned by what its family.yaml says; one that crashes loses its
+// turn and is named.
+func TestTuneExternalFamilies(t *testing.T) {
+	p := pipeline.Pipeline{Cache: t.TempDir()}
+	c := tuneConfig(t)
+	c.Families = []string{externalFamily(t, "first-rows"), externalFamily(t, "crashes")}
+	got, err := p.Tune(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Pick.Best == nil || got.Pick.Best.Row.Cell.Family != "first-rows" {
+		t.Fatalf("picked %+v, nearest %+v", got.Pick.Best, got.Pick.Nearest)
+	}
+	// A recall of .9 takes nine tenths of the rows.
+	if v, ok := got.Pick.Best.Row.Value(metric.Recall); !ok || v.Median < 0.9 || v.Median > 0.97 {
+		t.Errorf("recall %v: the effort was not searched for", v.Median)
+	}
+	tried := map[string]bool{}
+	for _, r := range got.State.Results {
+		if r.Family == "first-rows" && r.OK() {
+			tried[r.Build] = true
+		}
+	}
+	if !tried["spare=a"] || !tried["spare=b"] {
+		t.Errorf("builds %v, want all words of its setting", tried)
+	}
+	if failures := got.State.Failures(); len(failures) != 1 || failures[0].Family != "crashes" || !strings.Contains(failures[0].Failed, "exit code 3") {
+		t.Errorf("failures %+v", failures)
+	}
+	answer, err := record.Open(c.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(answer.Records, func(r record.Record) bool {
+		return r.Cell.Family == "first-rows" && r.Status == record.OK && r.Seed != c.Sweep.Seed
+	}) {
+		t.Errorf("%d records, none of a fresh build of the external family", len(answer.Records))
+	}
+}
+
+// TestTuneRefusesWhatTheDataLacks: a limit or an objective that the data has no answer to is named before anything is
+// measured.
+func TestTuneRefusesWhatTheDataLacks(t *testing.T) {
+	p := pipeline.Pipeline{Cache: t.TempDir()}
+	for name, word := range map[string]string{metric.ItemHit: "item", metric.NDCG: "attributes"} {
+		limited, best := tuneConfig(t), tuneConfig(t)
+		limited.Limits = []judge.Limit{{Name: name, Bound: 0.5}}
+		best.Objective = judge.Objective{Name: name}
+		for _, c := range []pipeline.TuneConfig{limited, best} {
+			if _, err := p.Tune(t.Context(), c); err == nil || !usage.Is(err) || !strings.Contains(err.Error(), word) {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"annbench/bench"
@@ -45,7 +46,8 @@ type Progress struct {
 	Rows int     // of the sample
 	Done int     // builds
 	Best *Result // as it is expected on the whole; nil while nothing keeps the limits
-	Left time.Duration
+	// Elapsed and Left are the time since the search began, and until it ends at the latest. Race leaves them to its caller.
+	Elapsed, Left time.Duration
 }
 
 // ahead is the best build so far of a rung, which waits to be raced against.
@@ -105,7 +107,7 @@ type arm struct {
 	build  indexes.Params
 }
 
-func (a arm) name() string { return a.family.Name + " " + a.build.String() }
+func (a arm) name() string { return strings.TrimSpace(a.family.Name + " " + a.build.String()) }
 
 // starts are the first build of each family: its default, brought to the data. Exact families come first, as they
 // have nothing to search for and set the mark; then those whose builds cost least by their formulas, so that a short
@@ -396,7 +398,7 @@ func (r *Race) try(ctx context.Context, a arm, until time.Time, always bool) err
 			return err
 		}
 	}
-	r.report("trying "+a.name(), until)
+	r.report("trying " + a.name())
 	began := time.Now()
 	err := r.measure(ctx, a, res, max(2*left, time.Until(r.Until), leastLimit))
 	res.Took = time.Since(began).Seconds()
@@ -601,7 +603,11 @@ func (r *Result) take(f Found, q Question) {
 		r.Quality = f.Tried.Values[limit.Name]
 	}
 	r.Values = map[string]float64{}
-	for _, name := range []string{metric.Recall, metric.MAP, metric.MAPDelta} {
+	names := []string{metric.Recall, metric.MAP, metric.MAPDelta, q.Objective.Name}
+	for _, l := range q.Limits {
+		names = append(names, l.Name)
+	}
+	for _, name := range names {
 		if v, ok := f.Tried.Values[name]; ok {
 			r.Values[name] = v
 		}
@@ -697,13 +703,10 @@ func (r *Race) growth(x *Result) float64 {
 	return min(max(whole/there, 1), ratio)
 }
 
-func (r *Race) report(what string, until time.Time) {
-	if r.Progress == nil {
-		return
+func (r *Race) report(what string) {
+	if r.Progress != nil {
+		r.Progress(Progress{What: what, Rows: r.rows, Done: len(r.State.Results), Best: r.Best()})
 	}
-	p := Progress{What: what, Rows: r.rows, Done: len(r.State.Results), Left: max(0, time.Until(until))}
-	p.Best = r.Best()
-	r.Progress(p)
 }
 
 // Best is the best so far, as it is expected on the whole: of the largest number of vectors that has one; nil where

@@ -54,11 +54,17 @@ type Question struct {
 // false where there is none, and then every setting keeps it.
 func (q *Question) Quality() (l judge.Limit, ok bool) {
 	for _, l := range q.Limits {
-		if info, _ := metric.Lookup(l.Name); info.Unit == metric.Ratio && !info.Lower {
+		if IsQuality(l) {
 			return l, true
 		}
 	}
 	return judge.Limit{}, false
+}
+
+// IsQuality reports whether more effort helps to keep l: recall, mAP and the like.
+func IsQuality(l judge.Limit) bool {
+	info, _ := metric.Lookup(l.Name)
+	return info.Unit == metric.Ratio && !info.Lower
 }
 
 // Rung is where indexes of one size are built: a [bench.Session] behind [Sessions], or a model in tests.
@@ -151,8 +157,6 @@ func (q *Question) objective(r *Result) float64 {
 	switch q.Objective.Name {
 	case "", judge.Speed:
 		return r.Score
-	case metric.MAP:
-		return -r.Values[metric.MAP]
 	}
 	values := map[string]float64{metric.CPU: r.Score}
 	for _, from := range []map[string]float64{r.Cost, r.Values} {

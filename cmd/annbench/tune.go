@@ -22,9 +22,9 @@ import (
 )
 
 type tuneCmd struct {
-	Data string `arg:"" optional:"" help:"What is searched: a folder of labelled images, a file or folder of vectors, or a sweep file whose data, metric and k are taken. Default: drawn fashion boards." s3:"own"`
+	Data string `arg:"" optional:"" help:"What is searched: a folder of labelled images, a file or folder of vectors, or a sweep file whose data, metric and k are taken. Default: the drawn garments of configs/default.yaml." s3:"own"`
 	limitFlags
-	Objective string         `default:"speed" help:"What is best among settings that keep the limits: speed, memory, file, build, map or cost (with --prices). Default: speed." placeholder:"NAME"`
+	Objective string         `default:"speed" help:"What is best among settings that keep the limits: speed, memory, file, build, map, hit, ndcg or cost (with --prices). Default: speed." placeholder:"NAME"`
 	Prices    string         `help:"What a month costs, for --objective cost: a YAML file with core, gib, queries_per_second, busy and currency; see docs/howto/tune.md." placeholder:"FILE" s3:"own"`
 	Budget    units.Duration `default:"10m" help:"Time for all of it, embedding left out. Default: 10m." placeholder:"TIME"`
 	Families  []string       `name:"family" help:"Families that take part, by name or folder, external ones and those in servers too. Default: all that are part of annbench and run in this process." placeholder:"NAME" s3:"no: the programs of a family run on this machine; copy its folder here first"`
@@ -58,7 +58,7 @@ func (c *tuneCmd) Run(ctx context.Context, s *surface) error {
 	if err != nil {
 		return misuse(err)
 	}
-	config.Watch = s.watch(time.Now())
+	config.Watch = s.watch
 	t, err := s.pipeline(ctx).Tune(ctx, config)
 	if err != nil {
 		if t != nil && t.State != nil && ctx.Err() != nil {
@@ -141,13 +141,10 @@ func (c *tuneCmd) config() (pipeline.TuneConfig, error) {
 }
 
 // watch shows how a search goes: what is tried, and the best so far.
-func (s *surface) watch(began time.Time) func(tune.Progress) {
-	return func(p tune.Progress) {
-		var best *record.Try
-		if p.Best != nil {
-			best = p.Best.Try
-		}
-		elapsed := time.Since(began)
-		s.progress(say.SearchProgress(p.What, p.Rows, best), int(elapsed.Seconds()), max(1, int((elapsed+p.Left).Seconds())), p.Left)
+func (s *surface) watch(p tune.Progress) {
+	var best *record.Try
+	if p.Best != nil {
+		best = p.Best.Try
 	}
+	s.Passing(say.SearchProgress(p.What, p.Rows, best), p.Elapsed, p.Left)
 }

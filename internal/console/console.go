@@ -20,9 +20,10 @@ type Console struct {
 	Err   io.Writer
 	Quiet bool // no progress and no lines; the log has a level of its own
 
-	mu   sync.Mutex
-	bar  *progressbar.ProgressBar
-	last time.Time // of the last progress line off a terminal
+	mu      sync.Mutex
+	bar     *progressbar.ProgressBar
+	seconds bool      // what bar counts
+	last    time.Time // of the last progress line off a terminal
 }
 
 // every is how often progress is logged off a terminal.
@@ -44,6 +45,15 @@ func inner(w io.Writer) io.Writer {
 // Progress shows that done of total units are done. On a terminal it is a bar with the time left; elsewhere a
 // line every ten seconds. left is the time left, 0 where unknown. A total of 0 says that it has ended.
 func (c *Console) Progress(what string, done, total int, left time.Duration) {
+	c.show(what, done, total, left, false)
+}
+
+// Passing shows time that passes, of what ends at a time: on a terminal as a bar, elsewhere as a line every ten seconds.
+func (c *Console) Passing(what string, elapsed, left time.Duration) {
+	c.show(what, int(elapsed.Seconds()), max(1, int((elapsed+left).Seconds())), left, true)
+}
+
+func (c *Console) show(what string, done, total int, left time.Duration, seconds bool) {
 	if total == 0 {
 		c.Clear()
 	}
@@ -59,7 +69,10 @@ func (c *Console) Progress(what string, done, total int, left time.Duration) {
 		}
 		if now.Sub(c.last) >= every {
 			c.last = now
-			line := fmt.Sprintf("%s: %d of %d", what, done, total)
+			line := what
+			if !seconds {
+				line += fmt.Sprintf(": %d of %d", done, total)
+			}
 			if left > 0 {
 				line += fmt.Sprintf(", about %v left", left.Round(time.Second))
 			}
@@ -67,12 +80,16 @@ func (c *Console) Progress(what string, done, total int, left time.Duration) {
 		}
 		return
 	}
-	if c.bar == nil || c.bar.GetMax() != total {
-		c.bar = progressbar.NewOptions(total,
-			progressbar.OptionSetWriter(c.Err), progressbar.OptionSetWidth(30),
-			progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(),
-			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(false),
-			progressbar.OptionFullWidth())
+	if c.bar == nil || c.bar.GetMax() != total || c.seconds != seconds {
+		options := []progressbar.Option{
+			progressbar.OptionSetWriter(c.Err), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(),
+			progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionSetPredictTime(false),
+			progressbar.OptionFullWidth(),
+		}
+		if !seconds { // a bar of time says what is left of it
+			options = append(options, progressbar.OptionShowCount())
+		}
+		c.bar, c.seconds = progressbar.NewOptions(total, options...), seconds
 	}
 	if left > 0 { // the bar's own prediction begins with the first unit
 		what += fmt.Sprintf(", about %v left", left.Round(time.Second))

@@ -59,7 +59,14 @@ func Month(p record.Prices, seconds, bytes float64) float64 {
 
 // objectives are the names that people give.
 var objectives = []struct{ word, name string }{
-	{"speed", Speed}, {"memory", metric.Resident}, {"file", metric.Serialized}, {"build", metric.Build}, {"map", metric.MAP}, {Cost, Cost},
+	{"speed", Speed},
+	{"memory", metric.Resident},
+	{"file", metric.Serialized},
+	{"build", metric.Build},
+	{"map", metric.MAP},
+	{"hit", metric.ItemHit},
+	{"ndcg", metric.NDCG},
+	{Cost, Cost},
 }
 
 // ParseObjective reads the name of an objective, or of a quantity.
