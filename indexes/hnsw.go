@@ -118,7 +118,7 @@ func (x *graph) Add(more vec.Matrix) error {
 	if x.graph == nil {
 		return errClosed(x.family)
 	}
-	if err := addable(x.family, x.graph.Base().Dim, int64(x.graph.Base().Rows), more); err != nil {
+	if err := addable(x.family, x.graph.Base().Dim, int64(x.graph.Given()), more); err != nil {
 		return err
 	}
 	return x.graph.Add(more)

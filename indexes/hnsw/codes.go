@@ -99,32 +99,42 @@ func (c *codes) point(dst, v []float32, metric vec.Metric, most float64, whole b
 	}
 }
 
-// add codes the rows of more.
+// add codes the rows of more, behind those that there are.
 func (c *codes) add(more vec.Matrix, metric vec.Metric, most float64) {
 	point := make([]float32, len(c.mean))
-	at := len(c.rows)
+	at := len(c.norms)
 	c.rows = append(c.rows, make([]uint8, more.Rows*c.dims)...)
-	inverse := 1 / c.step
+	c.norms = append(c.norms, make([]float32, more.Rows)...)
 	for i := range more.Rows {
-		c.point(point, more.Row(i), metric, most, true)
-		row := c.rows[at : at+c.dims]
-		at += c.dims
-		squares := int32(0)
-		for j := range row {
-			var v int32
-			if j < len(point) {
-				v = nearest((point[j] - c.mean[j]) * inverse)
-			}
-			squares += v * v
-			row[j] = uint8(v + 128)
-		}
-		norm := float32(squares)
-		if metric == vec.Cosine && vec.Norm(more.Row(i)) == 0 {
-			// At right angles to all: the squared distance to a point of length 1 is 2, not 1.
-			norm += 1 / (c.step * c.step)
-		}
-		c.norms = append(c.norms, norm)
+		c.code(at+i, more.Row(i), point, metric, most)
 	}
+}
+
+// set codes a vector in the place of another.
+func (c *codes) set(place int, v []float32, metric vec.Metric, most float64) {
+	c.code(place, v, make([]float32, len(c.mean)), metric, most)
+}
+
+// code sets the code of a place to that of v. point is memory for it.
+func (c *codes) code(place int, v, point []float32, metric vec.Metric, most float64) {
+	c.point(point, v, metric, most, true)
+	inverse := 1 / c.step
+	row := c.rows[place*c.dims:][:c.dims]
+	squares := int32(0)
+	for j := range row {
+		var n int32
+		if j < len(point) {
+			n = nearest((point[j] - c.mean[j]) * inverse)
+		}
+		squares += n * n
+		row[j] = uint8(n + 128)
+	}
+	norm := float32(squares)
+	if metric == vec.Cosine && vec.Norm(v) == 0 {
+		// At right angles to all: the squared distance to a point of length 1 is 2, not 1.
+		norm += 1 / (c.step * c.step)
+	}
+	c.norms[place] = norm
 }
 
 // nearest is the whole number nearest to v, of -128 to 127. A NaN gives one of them.

@@ -24,7 +24,7 @@ type header struct {
 	Most           float64
 	Scale          float64
 	Step           float32
-	_              uint32
+	Given          uint32 // IDs that were given out, where the file has the ID of each place; 0: IDs are places
 }
 
 func (x *Index) header() header {
@@ -38,6 +38,9 @@ func (x *Index) header() header {
 			h.Metric = uint32(i)
 		}
 	}
+	if x.ids != nil {
+		h.Given = uint32(x.given)
+	}
 	if c := x.codes; c != nil {
 		h.Codes, h.Scale, h.Step = uint32(c.dims), c.scale, c.step
 	}
@@ -50,6 +53,7 @@ func (h *header) possible() bool {
 	return int(h.Metric) < len(vec.Metrics) && h.M >= 2 && h.M <= 1024 && h.EfConstruction < most &&
 		h.Rows >= 1 && h.Rows < most && h.Dim >= 1 && h.Dim < 1<<24 && h.Upper < most && h.Living <= h.Rows &&
 		h.Entry >= -1 && h.Entry < int64(h.Rows) && (h.Entry < 0) == (h.Living == 0) &&
+		(h.Given == 0 || uint64(h.Given) >= h.Rows && h.Given < most) &&
 		h.Codes%16 == 0 && (h.Codes == 0 || uint64(h.Codes) >= uint64(h.pointDim()) && uint64(h.Codes) < uint64(h.pointDim())+16)
 }
 
@@ -68,6 +72,7 @@ func (h *header) empty() *Index {
 		metric:  vec.Metrics[h.Metric],
 		base:    vec.Matrix{Rows: int(h.Rows), Dim: int(h.Dim)},
 		most:    h.Most, entry: int32(h.Entry), living: int(h.Living),
+		given: int(max(h.Rows, uint64(h.Given))),
 	}
 	if h.Codes > 0 {
 		x.codes = &codes{dims: int(h.Codes), scale: h.Scale, step: h.Step}
@@ -91,6 +96,7 @@ func (x *Index) sections(h *header, scales *[]float32) []mapfile.Section {
 		mapfile.Array(&x.firsts, rows, structure),
 		mapfile.Array(&x.upper, int64(h.Upper)*int64(x.width(1)), structure),
 		mapfile.Array(&x.links, rows*int64(x.width(0)), content),
+		mapfile.Array(&x.ids, count(h.Given > 0), structure),
 		mapfile.Array(&x.extra, count(x.metric == vec.InnerProduct), content),
 	}
 	if c := x.codes; c != nil {
@@ -106,10 +112,22 @@ func (x *Index) sections(h *header, scales *[]float32) []mapfile.Section {
 	)
 }
 
-// sound reports whether a search stays inside of the arrays: every node's lists are there. (Links are looked at when they
-// are followed.)
+// sound reports whether a search stays inside of the arrays: every node's lists are there, and IDs were given out, each
+// once. (Links are looked at when they are followed.)
 func (x *Index) sound() bool {
 	lists, living := uint64(len(x.upper)/x.width(1)), 0
+	if x.ids != nil {
+		seen := make(map[int32]bool, x.living)
+		for i, id := range x.ids {
+			if x.levels[i] == gone && id == -1 {
+				continue
+			}
+			if x.levels[i] == gone || id < 0 || int(id) >= x.given || seen[id] {
+				return false
+			}
+			seen[id] = true
+		}
+	}
 	for i, level := range x.levels {
 		if level == gone {
 			continue
@@ -157,6 +175,16 @@ func Load(path string) (*Index, error) {
 		return nil, err
 	}
 	x.unmap = unmap
+	if h.Given == 0 {
+		x.ids = nil // not an array of none
+	} else {
+		x.places = map[int32]int32{}
+		for place, id := range x.ids {
+			if id >= 0 && int(id) != place {
+				x.places[id] = int32(place)
+			}
+		}
+	}
 	x.ranker = vec.RestoreRanker(x.base, x.metric, scales)
 	return x, nil
 }

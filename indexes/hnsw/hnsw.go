@@ -25,7 +25,9 @@
 //
 // [Index.Add] links new vectors as a build does. [Index.Delete] takes vectors out of the graph, and links each node that
 // had a link to one of them anew, from its own neighbours and those of the deleted (as in FreshDiskANN: Singh et al., arXiv
-// 2105.09613). IDs are row numbers in the order of adding, and are never given out again.
+// 2105.09613). IDs are row numbers in the order of adding, and are never given out again. The place of a deleted vector, its
+// row in the arrays, is: the next that are added take the free places, lowest first, and an index that is added to and
+// deleted from alike does not grow. From then on it keeps the ID of each place, and 4 bytes and an entry of a map a vector.
 //
 // # Threads
 //
@@ -80,15 +82,22 @@ func (o Options) complete() Options {
 type Index struct {
 	options Options
 	metric  vec.Metric
-	base    vec.Matrix // by ID, those that were deleted included
+	base    vec.Matrix // by place, those that were deleted included
+	owned   bool       // base's memory is the index's own, and may be written to
 	ranker  *vec.Ranker
 	codes   *codes    // nil where the graph is over the vectors themselves
 	most    float64   // under InnerProduct, the greatest length at the build
 	extra   []float32 // under InnerProduct, the component more of each vector
 
-	// The graph. A list of links is a count, then so many IDs: 2M at most on layer 0, M above. Node i's list for layer
-	// l > 0 is number firsts[i]+l-1 of upper.
-	levels []uint8 // by ID, the node's highest layer, or gone
+	// IDs, once a place was taken again: that of the vector at each place, -1 where it is free, and the places of the living
+	// whose ID is another number than their place. Before, ids is nil, and IDs are places.
+	ids    []int32
+	places map[int32]int32
+	given  int // IDs that were given out
+
+	// The graph, by place. A list of links is a count, then so many places: 2M at most on layer 0, M above. Node i's list
+	// for layer l > 0 is number firsts[i]+l-1 of upper.
+	levels []uint8 // the node's highest layer, or gone
 	links  []uint32
 	firsts []uint32
 	upper  []uint32
@@ -108,8 +117,12 @@ const highest = 30
 // Options returns what the index was built with; zeros are replaced by what they mean.
 func (x *Index) Options() Options { return x.options }
 
-// Base returns the vectors by ID, those that were deleted included.
+// Base returns the vectors by place, those that were deleted included. Places are IDs until vectors are added after others
+// were deleted.
 func (x *Index) Base() vec.Matrix { return x.base }
+
+// Given is how many IDs were given out: the next vector that is added gets this one.
+func (x *Index) Given() int { return x.given }
 
 // Metric returns the metric that the index was built for.
 func (x *Index) Metric() vec.Metric { return x.metric }
@@ -159,14 +172,17 @@ func Build(ctx context.Context, base vec.Matrix, metric vec.Metric, o Options) (
 		x.codes = newCodes(base, metric, x.most, o.Seed)
 	}
 	x.take(base)
-	if err := x.insertAll(ctx, 0); err != nil {
+	if err := x.insertAll(ctx, nil, 0); err != nil {
 		return nil, fmt.Errorf("building a graph: %w", err)
 	}
 	return x, nil
 }
 
-// take makes room for the rows of more, behind those that there are, and prepares them.
+// take puts the rows of more behind those that there are, and prepares them.
 func (x *Index) take(more vec.Matrix) {
+	if more.Rows == 0 {
+		return
+	}
 	from := x.base.Rows
 	if from == 0 {
 		x.base = more
@@ -174,13 +190,13 @@ func (x *Index) take(more vec.Matrix) {
 		x.ranker = vec.NewRanker(more, x.metric)
 	} else {
 		x.base = vec.Matrix{Data: append(x.base.Data, more.Data...), Rows: from + more.Rows, Dim: x.base.Dim}
+		x.owned = true
 		scales := append(x.ranker.Scales(), vec.NewRanker(more, x.metric).Scales()...)
 		x.ranker = vec.RestoreRanker(x.base, x.metric, scales)
 	}
 	if x.metric == vec.InnerProduct {
 		for i := range more.Rows {
-			length := min(vec.Norm(more.Row(i)), x.most)
-			x.extra = append(x.extra, float32(math.Sqrt((x.most-length)*(x.most+length))))
+			x.extra = append(x.extra, x.component(more.Row(i)))
 		}
 	}
 	if x.codes != nil {
@@ -192,15 +208,114 @@ func (x *Index) take(more vec.Matrix) {
 		x.levels = append(x.levels, uint8(level))
 		x.firsts = append(x.firsts, first)
 		first += uint32(level)
+		if x.ids != nil {
+			x.number(int32(from+i), int32(x.given+i), true)
+		}
 	}
 	x.links = append(x.links, make([]uint32, more.Rows*x.width(0))...)
 	x.upper = append(x.upper, make([]uint32, int(first)*x.width(1)-len(x.upper))...)
 	x.living += more.Rows
+	x.given += more.Rows
 }
 
-// drawLevel is the layer of a row: l with probability M^-l, for l and above.
-func drawLevel(seed uint64, row, m int) int {
-	rng := rand.New(rand.NewPCG(seed, uint64(row)))
+// component is what a vector has more than its components under InnerProduct.
+func (x *Index) component(v []float32) float32 {
+	length := min(vec.Norm(v), x.most)
+	return float32(math.Sqrt((x.most - length) * (x.most + length)))
+}
+
+// free returns at most most places whose vectors were deleted, lowest first.
+func (x *Index) free(most int) []int32 {
+	most = min(most, x.base.Rows-x.living)
+	if most == 0 {
+		return nil
+	}
+	places := make([]int32, 0, most)
+	for i, level := range x.levels {
+		if level == gone {
+			if places = append(places, int32(i)); len(places) == most {
+				break
+			}
+		}
+	}
+	return places
+}
+
+// refill puts the rows of more at free places, and prepares them. A node gets the layer that its place had, for which there
+// are lists: layers are drawn by place, whatever lies there.
+func (x *Index) refill(places []int32, more vec.Matrix) {
+	if len(places) == 0 {
+		return
+	}
+	if !x.owned {
+		x.base.Data, x.owned = clone(x.base.Data), true
+	}
+	if x.ids == nil {
+		x.ids, x.places = make([]int32, x.base.Rows), map[int32]int32{}
+		for i, level := range x.levels {
+			x.ids[i] = int32(i)
+			if level == gone {
+				x.ids[i] = -1
+			}
+		}
+	}
+	scales, ofMore := x.ranker.Scales(), vec.NewRanker(more, x.metric).Scales()
+	for i, place := range places {
+		copy(x.base.Row(int(place)), more.Row(i))
+		if len(ofMore) > 0 {
+			scales[place] = ofMore[i]
+		}
+		if x.metric == vec.InnerProduct {
+			x.extra[place] = x.component(more.Row(i))
+		}
+		if x.codes != nil {
+			x.codes.set(int(place), more.Row(i), x.metric, x.most)
+		}
+		x.levels[place] = uint8(drawLevel(x.options.Seed, int(place), x.options.M))
+		x.number(place, int32(x.given+i), false)
+	}
+	x.ranker = vec.RestoreRanker(x.base, x.metric, scales)
+	x.living += len(places)
+	x.given += len(places)
+}
+
+// number gives an ID to the vector at a place, which may be one behind all others.
+func (x *Index) number(place, id int32, behind bool) {
+	if behind {
+		x.ids = append(x.ids, id)
+	} else {
+		x.ids[place] = id
+	}
+	if id != place {
+		x.places[id] = place
+	}
+}
+
+// id is that of the vector at a place.
+func (x *Index) id(place int32) int32 {
+	if x.ids == nil {
+		return place
+	}
+	return x.ids[place]
+}
+
+// place is where the vector with an ID lies, if it is alive.
+func (x *Index) place(id int32) (int32, bool) {
+	switch {
+	case id < 0:
+		return 0, false
+	case int(id) < len(x.levels) && x.levels[id] != gone && x.id(id) == id:
+		return id, true
+	case x.ids == nil:
+		return 0, false
+	}
+	place, ok := x.places[id]
+	return place, ok
+}
+
+// drawLevel is the layer of a place: l with probability M^-l, for l and above.
+func drawLevel(seed uint64, place, m int) int {
+	rng := rand.New(rand.NewPCG(seed, uint64(place)))
 	return min(int(-math.Log(1-rng.Float64())/math.Log(float64(m))), highest)
 }
 
@@ -229,7 +344,7 @@ func (x *Index) list(id int32, layer int) []uint32 {
 // builder is what the threads of a build share.
 type builder struct {
 	x     *Index
-	locks []sync.Mutex // by ID; nil with one thread
+	locks []sync.Mutex // by place; nil with one thread
 	entry sync.RWMutex // of x.entry
 }
 
@@ -245,25 +360,29 @@ func (b *builder) unlock(id int32) {
 	}
 }
 
-// insertAll links the rows from first on.
-func (x *Index) insertAll(ctx context.Context, first int) error {
+// insertAll links the vectors at places, and then those from first on.
+func (x *Index) insertAll(ctx context.Context, places []int32, first int) error {
 	b := &builder{x: x}
-	threads := min(x.options.Threads, x.base.Rows-first)
+	todo := len(places) + x.base.Rows - first
+	threads := min(x.options.Threads, todo)
 	if threads > 1 {
 		b.locks = make([]sync.Mutex, x.base.Rows)
 	}
 	var next atomic.Int64
-	next.Store(int64(first))
 	var wait sync.WaitGroup
 	for range threads {
 		wait.Go(func() {
 			s := x.NewSearcher()
 			for {
 				i := int(next.Add(1)) - 1
-				if i >= x.base.Rows || ctx.Err() != nil {
+				if i >= todo || ctx.Err() != nil {
 					return
 				}
-				b.insert(s, int32(i))
+				place := int32(first + i - len(places))
+				if i < len(places) {
+					place = places[i]
+				}
+				b.insert(s, place)
 			}
 		})
 	}
@@ -271,7 +390,7 @@ func (x *Index) insertAll(ctx context.Context, first int) error {
 	return context.Cause(ctx)
 }
 
-// insert links a row.
+// insert links the vector at a place.
 func (b *builder) insert(s *Searcher, id int32) {
 	x := b.x
 	level := int(x.levels[id])
@@ -416,8 +535,8 @@ func (s *Searcher) closerToOne(c node, ids []int32) bool {
 	return false
 }
 
-// Add adds the rows of more, which are copied; their IDs follow those that were given out. It is an error if they are of
-// other dimensions or not finite: then none is added. It must not run while a search does.
+// Add adds the rows of more, which are copied; their IDs follow those that were given out, and they take the places of
+// deleted vectors first. It is an error if they are of other dimensions or not finite: then none is added. It must not run while a search does.
 func (x *Index) Add(more vec.Matrix) error {
 	if more.Dim != x.base.Dim {
 		return fmt.Errorf("adding to a graph: vectors of %d dimensions to those of %d", more.Dim, x.base.Dim)
@@ -425,8 +544,8 @@ func (x *Index) Add(more vec.Matrix) error {
 	if err := checkVectors(more); err != nil {
 		return fmt.Errorf("adding to a graph: %w", err)
 	}
-	if int64(x.base.Rows)+int64(more.Rows) > math.MaxInt32 {
-		return fmt.Errorf("adding to a graph: %d vectors and %d more are more than can be numbered", x.base.Rows, more.Rows)
+	if int64(x.given)+int64(more.Rows) > math.MaxInt32 {
+		return fmt.Errorf("adding to a graph: %d vectors and %d more are more than can be numbered", x.given, more.Rows)
 	}
 	if more.Rows == 0 {
 		return nil
@@ -434,27 +553,29 @@ func (x *Index) Add(more vec.Matrix) error {
 	if err := x.own(); err != nil {
 		return fmt.Errorf("adding to a graph: %w", err)
 	}
-	first := x.base.Rows
-	x.take(more)
-	return x.insertAll(context.Background(), first)
+	first, places := x.base.Rows, x.free(more.Rows)
+	x.refill(places, vec.Matrix{Data: more.Data[:len(places)*more.Dim], Rows: len(places), Dim: more.Dim})
+	x.take(vec.Matrix{Data: more.Data[len(places)*more.Dim:], Rows: more.Rows - len(places), Dim: more.Dim})
+	return x.insertAll(context.Background(), places, first)
 }
 
 // Delete takes vectors out of the graph, and mends what linked to them. It passes over all links once, so deleting many at
 // once is cheaper. It is an error if an ID was not given out, or was deleted before: then nothing is deleted. It must not
 // run while a search does.
 func (x *Index) Delete(ids ...int32) error {
-	was := make(map[int32]int, len(ids)) // the level of each
+	was := make(map[int32]int, len(ids)) // the level of each, by place
 	for _, id := range ids {
-		if id < 0 || int(id) >= x.base.Rows {
-			return fmt.Errorf("deleting from a graph: there is no vector %d: it has %d", id, x.base.Rows)
+		if id < 0 || int(id) >= x.given {
+			return fmt.Errorf("deleting from a graph: there is no vector %d: it was given %d", id, x.given)
 		}
-		if x.levels[id] == gone {
+		place, ok := x.place(id)
+		if !ok {
 			return fmt.Errorf("deleting from a graph: vector %d was deleted before", id)
 		}
-		if _, twice := was[id]; twice {
+		if _, twice := was[place]; twice {
 			return fmt.Errorf("deleting from a graph: vector %d is given twice", id)
 		}
-		was[id] = int(x.levels[id])
+		was[place] = int(x.levels[place])
 	}
 	if len(ids) == 0 {
 		return nil
@@ -462,8 +583,12 @@ func (x *Index) Delete(ids ...int32) error {
 	if err := x.own(); err != nil {
 		return fmt.Errorf("deleting from a graph: %w", err)
 	}
-	for id := range was {
-		x.levels[id] = gone
+	for place := range was {
+		x.levels[place] = gone
+		if x.ids != nil {
+			delete(x.places, x.ids[place])
+			x.ids[place] = -1
+		}
 	}
 	x.living -= len(was)
 	if x.levels[x.entry] == gone {
@@ -475,9 +600,9 @@ func (x *Index) Delete(ids ...int32) error {
 		}
 	}
 	x.mend(was)
-	for id, level := range was { // nothing links to them any more
+	for place, level := range was { // nothing links to them any more
 		for layer := range level + 1 {
-			x.list(id, layer)[0] = 0
+			x.list(place, layer)[0] = 0
 		}
 	}
 	return nil
@@ -545,9 +670,9 @@ func (x *Index) own() error {
 	}
 	unmap := x.unmap
 	x.unmap = nil
-	x.base.Data = clone(x.base.Data)
+	x.base.Data, x.owned = clone(x.base.Data), true
 	x.ranker = vec.RestoreRanker(x.base, x.metric, clone(x.ranker.Scales()))
-	x.extra, x.levels = clone(x.extra), clone(x.levels)
+	x.extra, x.levels, x.ids = clone(x.extra), clone(x.levels), clone(x.ids)
 	x.links, x.firsts, x.upper = clone(x.links), clone(x.firsts), clone(x.upper)
 	if c := x.codes; c != nil {
 		c.mean, c.rows, c.norms = clone(c.mean), clone(c.rows), clone(c.norms)

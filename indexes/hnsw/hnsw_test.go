@@ -56,12 +56,17 @@ func (x *Index) mustBeWhole(t testing.TB) {
 	if !x.sound() {
 		t.Fatal("not sound")
 	}
+	living := 0
 	for i, level := range x.levels {
 		if level == gone {
 			if x.links[i*x.width(0)] != 0 {
 				t.Fatalf("%d was deleted and has links", i)
 			}
 			continue
+		}
+		living++
+		if place, ok := x.place(x.id(int32(i))); !ok || int(place) != i {
+			t.Fatalf("place %d has ID %d, whose place is %d, %v", i, x.id(int32(i)), place, ok)
 		}
 		if level > x.levels[x.entry] {
 			t.Fatalf("%d is on layer %d, the entry on %d", i, level, x.levels[x.entry])
@@ -80,6 +85,9 @@ func (x *Index) mustBeWhole(t testing.TB) {
 			}
 		}
 	}
+	if living != x.Len() || len(x.places) > living {
+		t.Fatalf("%d living, said to be %d, with the places of %d", living, x.Len(), len(x.places))
+	}
 }
 
 // recall of answers for k, among the living.
@@ -93,9 +101,9 @@ func recall(t testing.TB, x *Index, queries vec.Matrix, k, ef int, among *vec.Se
 		values := make([]float32, x.base.Rows)
 		query.Rows(values, 0)
 		var all []vec.Neighbor
-		for id, v := range values {
-			if x.levels[id] != gone && (among == nil || among.Has(int32(id))) {
-				all = append(all, vec.Neighbor{ID: int32(id), Dist: v})
+		for place, v := range values {
+			if id := x.id(int32(place)); x.levels[place] != gone && (among == nil || among.Has(id)) {
+				all = append(all, vec.Neighbor{ID: id, Dist: v})
 			}
 		}
 		vec.SortNeighbors(all)
@@ -105,11 +113,12 @@ func recall(t testing.TB, x *Index, queries vec.Matrix, k, ef int, among *vec.Se
 			t.Fatal(err)
 		}
 		for j, n := range got {
-			if n.Dist != values[n.ID] {
-				t.Fatalf("vector %d is said to be at %v, not %v", n.ID, n.Dist, values[n.ID])
-			}
-			if x.levels[n.ID] == gone || among != nil && !among.Has(n.ID) {
+			place, ok := x.place(n.ID)
+			if !ok || among != nil && !among.Has(n.ID) {
 				t.Fatalf("vector %d is not to be found", n.ID)
+			}
+			if n.Dist != values[place] {
+				t.Fatalf("vector %d is said to be at %v, not %v", n.ID, n.Dist, values[place])
 			}
 			if j > 0 && !got[j-1].Less(n) {
 				t.Fatalf("not in order: %v", got)
@@ -257,6 +266,186 @@ func TestDelete(t *testing.T) {
 			t.Errorf("recall %v after all were deleted and others added", r)
 		}
 	})
+}
+
+// A graph that is added to and deleted from alike does not grow: what is added lies where others were, under IDs of its own.
+// Answers are its vectors, not those that lay there before; saved and loaded, and built again, it is the same.
+func TestPlacesAreTakenAgain(t *testing.T) {
+	eachKind(t, func(t *testing.T, metric vec.Metric, o Options) {
+		all, queries := clustered(4000, 20, 1), clustered(50, 20, 2)
+		given := slices.Clone(all.Data)
+		const size, each, steps = 1000, 100, 30
+		follow := func() *Index {
+			x := build(t, all.Slice(0, size), metric, o)
+			living := make([]int32, size)
+			for i := range living {
+				living[i] = int32(i)
+			}
+			rng := rand.New(rand.NewPCG(5, 5))
+			for step := range steps {
+				rng.Shuffle(len(living), func(i, j int) { living[i], living[j] = living[j], living[i] })
+				out := living[len(living)-each:]
+				if err := x.Delete(out...); err != nil {
+					t.Fatal(err)
+				}
+				x.mustBeWhole(t)
+				from := size + step*each
+				if err := x.Add(all.Slice(from, from+each)); err != nil {
+					t.Fatal(err)
+				}
+				x.mustBeWhole(t)
+				if err := x.Delete(out[0]); err == nil || !strings.Contains(err.Error(), "deleted before") {
+					t.Errorf("deleted again, after its place was taken: %v", err)
+				}
+				for i := range out {
+					out[i] = int32(from + i)
+				}
+			}
+			slices.Sort(living)
+			for _, id := range living {
+				place, ok := x.place(id)
+				if !ok || !slices.Equal(x.base.Row(int(place)), all.Row(int(id))) {
+					t.Fatalf("ID %d is at place %d, %v, which has another vector", id, place, ok)
+				}
+			}
+			if x.Len() != size || x.Base().Rows != size || x.Given() != size+steps*each {
+				t.Errorf("%d living in %d places, %d IDs given", x.Len(), x.Base().Rows, x.Given())
+			}
+			return x
+		}
+		x := follow()
+		if !slices.Equal(all.Data, given) {
+			t.Error("the caller's memory was written to")
+		}
+		if r := recall(t, x, queries, 10, 100, nil); r < 0.95 {
+			t.Errorf("recall %v", r)
+		}
+		for _, share := range []int{1, 3, 50} {
+			set := vec.NewSet(x.Given())
+			for id := 0; id < x.Given(); id += share {
+				set.Add(int32(id))
+			}
+			if r := recall(t, x, queries, 10, 100, set); r < 0.95 {
+				t.Errorf("recall %v among one of %d", r, share)
+			}
+		}
+		if !same(x, follow()) {
+			t.Error("the same changes give another graph")
+		}
+		path := filepath.Join(t.TempDir(), "graph")
+		if err := x.Save(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := Verify(path); err != nil {
+			t.Error(err)
+		}
+		y, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer y.Close()
+		y.mustBeWhole(t)
+		if !same(x, y) || y.Given() != x.Given() {
+			t.Error("another graph is loaded")
+		}
+		last := int32(size + steps*each)
+		for _, z := range []*Index{x, y} {
+			if err := z.Delete(last - 1); err != nil {
+				t.Fatal(err)
+			}
+			if err := z.Add(all.Slice(0, 3)); err != nil { // one in the free place, and two behind
+				t.Fatal(err)
+			}
+			z.mustBeWhole(t)
+			if z.Base().Rows != size+2 {
+				t.Errorf("%d places", z.Base().Rows)
+			}
+			if err := z.Delete(last, last+2); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !same(x, y) {
+			t.Error("the loaded graph changes in another way")
+		}
+	})
+}
+
+// Several threads link what is added at free places, and behind them, at once.
+func TestPlacesAreTakenAgainByThreads(t *testing.T) {
+	all := clustered(1100, 20, 1)
+	x := build(t, all.Slice(0, 500), vec.L2, Options{Seed: 1, EfConstruction: 50, Threads: 4})
+	ids := make([]int32, 200)
+	for i := range ids {
+		ids[i] = int32(2 * i)
+	}
+	if err := x.Delete(ids...); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Add(all.Slice(500, 1100)); err != nil {
+		t.Fatal(err)
+	}
+	x.mustBeWhole(t)
+	if x.Base().Rows != 900 || x.Len() != 900 {
+		t.Errorf("%d living in %d places", x.Len(), x.Base().Rows)
+	}
+	if r := recall(t, x, clustered(50, 20, 2), 10, 100, nil); r < 0.95 {
+		t.Errorf("recall %v", r)
+	}
+}
+
+// Where a walk ends among vectors as far as each other, those with the lowest IDs are answered, wherever they lie.
+func TestEqualVectorsByID(t *testing.T) {
+	base := vec.NewMatrix(40, 3)
+	for i := range base.Data {
+		base.Data[i] = 1
+	}
+	x := build(t, base, vec.L2, Options{Seed: 1, M: 16})
+	if err := x.Delete(0, 1, 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Add(base.Slice(0, 3)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := x.Search(nil, base.Row(0), 5, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := x.Search(nil, base.Row(0), 40, 1000)
+	if err != nil || len(all) < 10 || !slices.Equal(got, all[:5]) {
+		t.Errorf("%v, and of all %v, %v", got, all, err)
+	}
+	for i, n := range all {
+		if n.ID < 3 || i > 0 && n.ID <= all[i-1].ID {
+			t.Errorf("not by ID: %v", all)
+		}
+	}
+}
+
+// A file that says that two places have one ID, or one that was not given out, is refused.
+func TestLoadChecksIDs(t *testing.T) {
+	base := clustered(100, 8, 1)
+	for name, spoil := range map[string]func(x *Index){
+		"twice":     func(x *Index) { x.ids[4] = x.ids[5] },
+		"not given": func(x *Index) { x.ids[4] = int32(x.given) },
+		"below 0":   func(x *Index) { x.ids[4] = -2 },
+		"free":      func(x *Index) { x.ids[4] = -1 },
+	} {
+		x := build(t, base, vec.L2, Options{Seed: 1})
+		if err := x.Delete(3); err != nil {
+			t.Fatal(err)
+		}
+		if err := x.Add(base.Slice(0, 1)); err != nil {
+			t.Fatal(err)
+		}
+		spoil(x)
+		path := filepath.Join(t.TempDir(), "graph")
+		if err := x.Save(path); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // A search among a set finds its nearest, whatever its share.

@@ -55,7 +55,7 @@ func (x *Index) NewSearcher() *Searcher {
 	return s
 }
 
-// node is a node at a distance. Its ID has a mark in its highest bit: whether its links have been followed.
+// node is a node at a distance. Its ID, a place, has a mark in its highest bit: whether its links have been followed.
 type node struct {
 	dist float32
 	seen uint32
@@ -254,13 +254,29 @@ func (s *Searcher) SearchAmong(dst []vec.Neighbor, q []float32, k, ef int, among
 		s.walkAmong(entry, ef, among)
 	}
 	if x.codes == nil {
-		for _, n := range s.near[:min(k, len(s.near))] {
-			dst = append(dst, vec.Neighbor{ID: n.id(), Dist: n.dist})
-		}
-		return dst, nil
+		return s.answer(dst, k), nil
 	}
 	s.compare(query, s.near[:min(len(s.near), x.again(k))])
 	return s.top.AppendTo(dst), nil
+}
+
+// answer appends the k nearest of a walk by the vectors themselves to dst. s.near has equal ones in the order of their
+// places.
+func (s *Searcher) answer(dst []vec.Neighbor, k int) []vec.Neighbor {
+	x, n, from := s.x, min(k, len(s.near)), len(dst)
+	if x.ids != nil { // all that are as near as the last, to take those with the lowest IDs
+		for n > 0 && n < len(s.near) && s.near[n].dist == s.near[n-1].dist {
+			n++
+		}
+	}
+	for _, near := range s.near[:n] {
+		dst = append(dst, vec.Neighbor{ID: x.id(near.id()), Dist: near.dist})
+	}
+	if x.ids != nil {
+		vec.SortNeighbors(dst[from:])
+		dst = dst[:min(len(dst), from+k)]
+	}
+	return dst
 }
 
 // again is how many of a walk by codes are compared exactly: under InnerProduct, where lengths that differ leave the
@@ -291,7 +307,7 @@ func (s *Searcher) offer(query vec.Query) {
 	query.Scattered(values, s.ids)
 	s.work.Exact += len(values)
 	for i, v := range values {
-		s.top.Push(vec.Neighbor{ID: s.ids[i], Dist: v})
+		s.top.Push(vec.Neighbor{ID: s.x.id(s.ids[i]), Dist: v})
 	}
 }
 
@@ -306,10 +322,11 @@ func few(among *vec.Set, ef, living int) bool {
 func (s *Searcher) compareAll(query vec.Query, among *vec.Set) {
 	s.ids = s.ids[:0]
 	for id := range among.All() {
-		if int(id) >= len(s.x.levels) || s.x.levels[id] == gone {
+		place, ok := s.x.place(id)
+		if !ok {
 			continue
 		}
-		s.ids = append(s.ids, id)
+		s.ids = append(s.ids, place)
 		if len(s.ids) == len(s.values) {
 			s.offer(query)
 			s.ids = s.ids[:0]
@@ -323,7 +340,7 @@ func (s *Searcher) walkAmong(entry int32, ef int, among *vec.Set) {
 	near, queue := s.near[:0], s.queue[:0]
 	s.seen(entry)
 	queue = append(queue, newNode(s.distance(entry), entry))
-	if among.Has(entry) {
+	if among.Has(s.x.id(entry)) {
 		near = append(near, queue[0])
 	}
 	bound := float32(math.Inf(1))
@@ -344,7 +361,7 @@ func (s *Searcher) walkAmong(entry int32, ef int, among *vec.Set) {
 			}
 			n := newNode(v, s.ids[i])
 			queue = pushNode(queue, n)
-			if !among.Has(n.id()) {
+			if !among.Has(s.x.id(n.id())) {
 				continue
 			}
 			if len(near) == ef {
