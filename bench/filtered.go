@@ -24,21 +24,20 @@ type Among struct {
 	Factor float64 `json:"factor,omitempty"`
 }
 
-// filtered lists the searches under filters that a sweep asks for of one family, besides those of all vectors. first says
-// that no family came before.
-func filtered(s *sweepfile.Sweep, f *indexes.Family, first bool) []Among {
+// filtered lists the searches under filters that a sweep asks for of one family, besides those of all vectors. scans says
+// that the way before is measured on it: what passes is compared in the same way whatever the family, so once is enough.
+func filtered(s *sweepfile.Sweep, f *indexes.Family, scans bool) []Among {
 	var out []Among
 	for _, fs := range s.Filters {
-		ways := []string(fs.Ways)
+		ways := slices.Clone([]string(fs.Ways))
 		if len(ways) == 0 {
-			// What passes is compared in the same way whatever the family, so once is enough.
 			if f.Filters {
 				ways = append(ways, filter.Inside)
 			}
-			ways = append(ways, filter.After)
-			if first {
-				ways = append(ways, filter.Before)
-			}
+			ways = append(ways, filter.After, filter.Before)
+		}
+		if !scans {
+			ways = slices.DeleteFunc(ways, func(way string) bool { return way == filter.Before })
 		}
 		for _, one := range fs.Each() {
 			for _, way := range ways {
@@ -53,6 +52,23 @@ func filtered(s *sweepfile.Sweep, f *indexes.Family, first bool) []Among {
 		}
 	}
 	return out
+}
+
+// scannable reports whether the way before can be measured on a family: on any whose indexes are in this process.
+func scannable(f *indexes.Family) bool { return f.Remote == nil && f.Folder == "" }
+
+// anyLocal reports whether a sweep has such a family.
+func anyLocal(s *sweepfile.Sweep) (bool, error) {
+	for _, fs := range s.Families {
+		f, err := lookup(fs.Family)
+		if err != nil {
+			return false, err
+		}
+		if scannable(f) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // allFilters lists the filters of a sweep, each once.
@@ -75,7 +91,7 @@ func unfiltered(f *indexes.Family, a Among) string {
 	switch {
 	case a.Way == filter.Inside && !f.Filters:
 		return "the family has no search that looks at a filter: its ways are after and before"
-	case a.Way == filter.Before && (f.Remote != nil || f.Folder != ""):
+	case a.Way == filter.Before && !scannable(f):
 		return "what passes is compared in this process, and the family is in another: measure the way before on a family of this process"
 	}
 	return ""

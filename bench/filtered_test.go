@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -80,6 +81,70 @@ func TestFilters(t *testing.T) {
 	}
 	if sum, err := r.Do(t.Context()); err != nil || len(sum.Measured) > 0 {
 		t.Errorf("again: %+v, %v", sum, err)
+	}
+}
+
+// What passes is compared once, however many families, builds and ways are named: on the first family of this process.
+func TestBeforeIsMeasuredOnce(t *testing.T) {
+	for name, families := range map[string]string{
+		"by default": "- family: flat-pgvector\n- family: hnsw\n  build: {M: [8, 16]}\n- family: flat\nfilters:\n- where: category = 'class1'\n",
+		"named":      "- family: hnsw\n  build: {M: [8, 16]}\n- family: flat\nfilters:\n- {where: category = 'class1', ways: [before, inside]}\n",
+	} {
+		s := testSweep(t, families)
+		plan, err := MakePlan(s, Shape{Digest: "d", Base: 500, Dim: 16, Cores: 1, Find: func(string, string, int) (Server, error) {
+			return Server{Address: "127.0.0.1:1"}, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := map[string]int{}
+		for _, j := range plan.Jobs {
+			for _, c := range j.Cells("d") {
+				if j.Rep == 0 && c.Way == filter.Before {
+					before[c.Family+" "+c.Metric]++
+				}
+			}
+		}
+		want := map[string]int{}
+		for _, m := range s.Metric {
+			want["hnsw "+string(m)] = len(s.K)
+		}
+		if !maps.Equal(before, want) {
+			t.Errorf("%s: %v, want %v", name, before, want)
+		}
+		for _, skip := range plan.Skipped {
+			if skip.Cell.Way == filter.Before {
+				t.Errorf("%s: skipped: %+v: %s", name, skip.Cell, skip.Reason)
+			}
+		}
+	}
+}
+
+// A plan says under which filter and in which way a cell is measured, so that no two lines are the same.
+func TestPreviewOfFilters(t *testing.T) {
+	set := &dataset.Set{Digest: "d", Base: vec.NewMatrix(640, 16), Queries: vec.NewMatrix(40, 16)}
+	s := testSweep(t, strings.Replace(underFilters, "label in", "category in", 1))
+	plan, err := MakePlan(s, Shape{Digest: "d", Base: 640, Dim: 16, Cores: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := NewPreview(s, set, plan, Estimate{}, false).WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(text.String()) {
+		if strings.Contains(line, "latency") {
+			if seen[line] {
+				t.Errorf("twice: %s", line)
+			}
+			seen[line] = true
+		}
+	}
+	for _, want := range []string{"selectivity=0.3 correlation=near, after, factor 2", "category in ('class1', 'class2'), inside", " none "} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, text.String())
+		}
 	}
 }
 

@@ -120,7 +120,12 @@ func MakePlan(s *sweepfile.Sweep, shape Shape) (*Plan, error) {
 	plan := &Plan{}
 	seen := map[record.Cell]bool{}
 	askings := askings(s, shape.Cores)
-	for at, fs := range s.Families {
+	local, err := anyLocal(s)
+	if err != nil {
+		return nil, err
+	}
+	scanned := map[vec.Metric]bool{}
+	for _, fs := range s.Families {
 		family, err := lookup(fs.Family)
 		if err != nil {
 			return nil, err
@@ -146,7 +151,9 @@ func MakePlan(s *sweepfile.Sweep, shape Shape) (*Plan, error) {
 						missing = err.Error()
 					}
 				}
-				plan.lay(&job, missing, belonging(&job, searches), askings, s.K, filtered(s, family, at == 0), shape, seen)
+				scans := !scanned[metric] && (scannable(family) || !local)
+				plan.lay(&job, missing, belonging(&job, searches), askings, s.K, filtered(s, family, scans), shape, seen)
+				scanned[metric] = scanned[metric] || slices.ContainsFunc(job.Points, func(p Point) bool { return p.Way == filter.Before })
 				if len(job.Points) > 0 {
 					once = append(once, job)
 				}

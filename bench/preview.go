@@ -72,11 +72,18 @@ func (p *Preview) WriteText(w io.Writer) error {
 	if smaller {
 		head = append(head, "vectors")
 	}
+	filtered := slices.ContainsFunc(p.Cells, func(c record.Cell) bool { return c.Filter != "" })
+	if filtered {
+		head = append(head, "filter")
+	}
 	t.Header(head...)
 	for _, c := range p.Cells {
 		line := []any{c.Family, c.Metric, c.Build, c.Search, c.K, c.Asked()}
 		if smaller {
 			line = append(line, cmp.Or(c.Transform, transform.None))
+		}
+		if filtered {
+			line = append(line, cmp.Or(c.Under(), "none"))
 		}
 		if err := t.Append(line...); err != nil {
 			return err
@@ -86,7 +93,11 @@ func (p *Preview) WriteText(w io.Writer) error {
 		return err
 	}
 	for _, skip := range p.Skipped {
-		fmt.Fprintf(w, "skipped: %s %s: %s\n", skip.Cell.Family, skip.Cell.Settings(), skip.Reason)
+		what := strings.TrimSpace(skip.Cell.Family + " " + skip.Cell.Settings())
+		if under := skip.Cell.Under(); under != "" {
+			what += " under " + under
+		}
+		fmt.Fprintf(w, "skipped: %s: %s\n", what, skip.Reason)
 	}
 	for _, same := range p.same {
 		fmt.Fprintf(w, "the same: %s %s with k = %d is measured as %s\n", same.Family.Name, same.Asked, same.K, same.Means)
@@ -138,7 +149,11 @@ func (m *Merged) WriteMissing(w io.Writer) bool {
 		}
 		fmt.Fprintf(w, "missing: %s lacks %d cells or repetitions of them:\n", what, len(cells))
 		for _, c := range cells[:min(shownMissing, len(cells))] {
-			fmt.Fprintf(w, "  %s %s, k = %d, %s\n", c.Family, c.Settings(), c.K, c.Asked())
+			under := c.Under()
+			if under != "" {
+				under = ", under " + under
+			}
+			fmt.Fprintf(w, "  %s %s, k = %d, %s%s\n", c.Family, c.Settings(), c.K, c.Asked(), under)
 		}
 		if more := len(cells) - shownMissing; more > 0 {
 			fmt.Fprintf(w, "  and %d more\n", more)

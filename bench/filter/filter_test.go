@@ -265,6 +265,40 @@ func TestCSR(t *testing.T) {
 	}
 }
 
+// A query for which nothing passes has no neighbours and counts 0; where that are all queries, the filter is refused, by the
+// names of its files, and not once for each cell that is measured.
+func TestNothingPasses(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	base, some, none := filepath.Join(dir, "base.spmat"), filepath.Join(dir, "some.spmat"), filepath.Join(dir, "none.spmat")
+	writeCSR(t, base, 9, [][]int32{{1, 2}, {2}, {1}})
+	writeCSR(t, some, 9, [][]int32{{7}, {2}})
+	writeCSR(t, none, 9, [][]int32{{7}, {1, 8}})
+	set := &dataset.Set{
+		Dir: dir, Digest: "d", Base: vec.Matrix{Data: []float32{0, 1, 2}, Rows: 3, Dim: 1}, Queries: vec.Matrix{Data: []float32{0, 2}, Rows: 2, Dim: 1},
+		BaseRows: []int32{0, 1, 2}, QueryRows: []int32{3, 4},
+	}
+	f := Filter{CSR: base, CSRQueries: some, Sum: "s"}
+	if err := Prepare(ctx, set, vec.L2, []Filter{f}, 1, 2, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	p, err := Open(set, vec.L2, f, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	first, _ := p.Truth(0)
+	second, _ := p.Truth(1)
+	if !slices.Equal(p.Counts, []int32{0, 2}) || len(first) != 0 || !slices.Equal(second, []int32{1, 0}) {
+		t.Errorf("counts %v, neighbours %v and %v", p.Counts, first, second)
+	}
+	for range 2 { // the second time, as the first
+		err := Prepare(ctx, set, vec.L2, []Filter{{CSR: base, CSRQueries: none, Sum: "n"}}, 1, 2, 1, nil)
+		if err == nil || !strings.Contains(err.Error(), base) || !strings.Contains(err.Error(), none) || !strings.Contains(err.Error(), "2 queries") {
+			t.Errorf("error is %v", err)
+		}
+	}
+}
+
 // Prepared sets have the selectivity that was asked for and lie where the correlation says, and the neighbours are those
 // of a comparison with every vector that passes.
 func TestPrepare(t *testing.T) {

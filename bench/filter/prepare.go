@@ -94,14 +94,19 @@ func folder(set *dataset.Set, metric vec.Metric, f Filter, seed uint64, k int) s
 //
 // It ranks the whole base for each query once, in float32, for all filters together; of the k and some more that come
 // first among what passes, the k with the smallest distance in float64 are the neighbours, as [dataset.FindTruth] does.
-// Selectivities are counts, rounded, and at least one vector. progress, where not nil, is called with the queries that are
+// Selectivities are counts, rounded, and at least one vector. It is an error if nothing
+// passes an expression or files for any of the queries. progress, where not nil, is called with the queries that are
 // done.
 func Prepare(ctx context.Context, set *dataset.Set, metric vec.Metric, filters []Filter, seed uint64, k, threads int, progress func(done int)) error {
 	var todo []Filter
 	for _, f := range filters {
 		switch p, err := Open(set, metric, f, seed, k); {
 		case err == nil:
+			err := nothing(f, set, p.Counts)
 			p.Close()
+			if err != nil {
+				return err
+			}
 		case errors.Is(err, fs.ErrNotExist):
 			todo = append(todo, f)
 		default:
@@ -170,11 +175,25 @@ func Prepare(ctx context.Context, set *dataset.Set, metric vec.Metric, filters [
 		return fmt.Errorf("finding exact neighbours under filters: %w", err)
 	}
 	for i, f := range todo {
+		if err := nothing(f, set, made[i].passing); err != nil {
+			return err
+		}
 		if err := made[i].write(ctx, set, metric, f, seed); err != nil {
 			return fmt.Errorf("filter %s: %w", f, err)
 		}
 	}
 	return nil
+}
+
+// nothing is the error for an expression or files that leave nothing to find for any query: counts of what passes are all 0.
+func nothing(f Filter, set *dataset.Set, counts []int32) error {
+	switch {
+	case f.Selectivity > 0 || len(counts) == 0 || slices.Max(counts) > 0:
+		return nil
+	case f.CSR != "":
+		return fmt.Errorf("filter %s: none of the %d vectors of %s has all words of any of the %d queries of %s: do the files belong together?", f, set.Base.Rows, f.CSR, len(counts), f.CSRQueries)
+	}
+	return fmt.Errorf("filter %s: none of the %d vectors passes for any of the %d queries", f, set.Base.Rows, len(counts))
 }
 
 // maker says who passes one filter.

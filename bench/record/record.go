@@ -78,6 +78,18 @@ func (c Cell) Asked() string {
 	return c.Mode
 }
 
+// Under names the filter of c and the way it is applied, for people: "price < 100, after, factor 3". It is empty where all
+// vectors are searched.
+func (c Cell) Under() string {
+	switch {
+	case c.Filter == "":
+		return ""
+	case c.Factor > 0:
+		return fmt.Sprintf("%s, %s, factor %g", c.Filter, c.Way, c.Factor)
+	}
+	return c.Filter + ", " + c.Way
+}
+
 // Settings is build and search settings as one text, for people.
 func (c Cell) Settings() string {
 	switch {
