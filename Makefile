@@ -79,7 +79,8 @@ test-train: deps ## run one tiny epoch of the training recipe, export it and run
 engines: ## build the Weaviate server, out of a module of its own, once
 	@scripts/engines.sh
 
-test-engines: deps engines test-pgvector ## run the tests of families in servers, on real ones: Weaviate on one node and three, pgvector
+test-engines: deps engines build test-pgvector ## run the tests of families in servers, on real ones: Weaviate on one node and three, pgvector
+	@$(NATIVE) ANNBENCH_WEAVIATE=$(CURDIR)/.deps/weaviate/bin/weaviate-server scripts/test-weaviate.sh
 	@$(NATIVE) ANNBENCH_ENGINES=required ANNBENCH_WEAVIATE=$(CURDIR)/.deps/weaviate/bin/weaviate-server \
 	  go test -tags "$$TAGS" -count=1 -timeout 20m -run 'Weaviate|Engines|NodeLost' ./cmd/annbench
 
