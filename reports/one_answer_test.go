@@ -50,7 +50,7 @@ func TestOneAnswer(t *testing.T) {
 		}
 		answered++
 		cell := p.Best.Row.Cell
-		speed := say.Measured(metric.QPS, p.Best.Speed, " queries a second")
+		speed := say.Measured(metric.QPS, p.Best.Speed, " queries a second"+say.Clock(p.Best.Row.Clock()))
 		if words.Family != cell.Family || words.Setting != cell.Settings() || v.Answer().Setting != p.Best.Row {
 			t.Errorf("seed %d: the verdict names %s %s, choose %s %s", seed, words.Family, words.Setting, cell.Family, cell.Settings())
 		}

@@ -35,6 +35,14 @@ func (r *Report) Clock(t Terms) Clock {
 	return Wall
 }
 
+// Clock is the clock that the row's [Speed] goes by.
+func (r *Row) Clock() Clock {
+	if r.byProcessor() {
+		return Processor
+	}
+	return Wall
+}
+
 // remote reports whether a record is of a family that is a server: it has the time of the way there.
 func remote(rec *record.Record) bool {
 	_, ok := rec.Values[metric.Wire]

@@ -42,7 +42,7 @@ func Equals(r *judge.Report, t judge.Terms) []*Equal {
 	var out []*Equal
 	for _, e := range r.Equals(t) {
 		if e.By == metric.Recall {
-			out = append(out, equalRecall(e))
+			out = append(out, equalRecall(r, e))
 		} else {
 			out = append(out, equalBudget(r, e))
 		}
@@ -53,12 +53,12 @@ func Equals(r *judge.Report, t judge.Terms) []*Equal {
 // marked explains the marks of every comparison at equal terms.
 const marked = "Bold or *: the best of a column, and those that are as fast."
 
-func equalRecall(e *judge.Equal) *Equal {
+func equalRecall(r *judge.Report, e *judge.Equal) *Equal {
 	out := &Equal{
 		Title: "At equal recall",
-		Says: fmt.Sprintf("Time of a query, and how many times that of the fastest, at the same recall@%d. Between two settings of a family it is interpolated: the logarithm of the time over logit(recall), along the family's best settings. "+
+		Says: fmt.Sprintf("Time of a query%s, and how many times that of the fastest, at the same recall@%d. Between two settings of a family it is interpolated: the logarithm of the time over logit(recall), along the family's best settings. "+
 			"≈ as fast as the fastest, within the noise or %s; ≤ the family's settings all find more, and this is the time of the one that finds least; max: the highest recall measured. "+marked+
-			" The answer compares each family's fastest setting as it was measured, so a family that is as fast here may be slower there, and the other way round.", e.Terms.K, slight),
+			" The answer compares each family's fastest setting as it was measured, so a family that is as fast here may be slower there, and the other way round.", Clock(r.Clock(e.Terms)), e.Terms.K, slight),
 	}
 	for _, target := range e.Amounts {
 		out.Heads = append(out.Heads, EqualHead{Title: "recall " + trimmed(target)})
@@ -126,8 +126,8 @@ func equalBudget(r *judge.Report, e *judge.Equal) *Equal {
 	}
 	out := &Equal{
 		Title: "At equal " + what,
-		Says: fmt.Sprintf("One setting of each family within so much %s: the fastest whose recall@%d is at least %s, or where none comes up to it the one of highest recall; its recall, and its time a query. "+
-			"Bold or *: the fastest of a column that come up to it, or else the highest recall, and those that are as fast within the noise or %s, or cannot be told from it in recall.", long, e.Terms.K, trimmed(judge.Target), slight),
+		Says: fmt.Sprintf("One setting of each family within so much %s: the fastest whose recall@%d is at least %s, or where none comes up to it the one of highest recall; its recall, and its time a query%s. "+
+			"Bold or *: the fastest of a column that come up to it, or else the highest recall, and those that are as fast within the noise or %s, or cannot be told from it in recall.", long, e.Terms.K, trimmed(judge.Target), Clock(r.Clock(e.Terms)), slight),
 	}
 	for _, amount := range e.Amounts {
 		head := EqualHead{Title: "≤ " + Short(Quantity(e.By, amount))}

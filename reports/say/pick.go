@@ -100,7 +100,7 @@ func Pick(p judge.Pick) string {
 			say("%s was measured of none of them, so that no limit on it can be kept", info.Title)
 		}
 		say("nearest is %s:", candidateName(*p.Nearest))
-		say("  %s, %s each%s", Measured(metric.QPS, p.Nearest.Speed, " queries a second"), Format(metric.Seconds, 1/p.Nearest.Speed.Median), Clock(p.Clock))
+		say("  %s, %s each", Measured(metric.QPS, p.Nearest.Speed, " queries a second"+Clock(p.Nearest.Row.Clock())), Format(metric.Seconds, 1/p.Nearest.Speed.Median))
 		for _, m := range p.Nearest.Margins {
 			say("  %s", Margin(m))
 		}
@@ -122,7 +122,7 @@ func Pick(p judge.Pick) string {
 		lead = "The best by what was asked for"
 	}
 	say("%s of %s that keep %s (%s):", lead, Plural(p.Settings, "setting", "settings"), under, Terms(p.Terms))
-	say("  %s, %s each%s", Measured(metric.QPS, p.Best.Speed, " queries a second"), Format(metric.Seconds, 1/p.Best.Speed.Median), Clock(p.Clock))
+	say("  %s, %s each", Measured(metric.QPS, p.Best.Speed, " queries a second"+Clock(p.Best.Row.Clock())), Format(metric.Seconds, 1/p.Best.Speed.Median))
 	for _, m := range p.Best.Margins {
 		say("  %s", Margin(m))
 	}

@@ -50,7 +50,7 @@ func TestPick(t *testing.T) {
 		{"recall alone", []judge.Limit{{Name: metric.Recall, Bound: .95}}, "b n=4", "", []string{ // as fast as a within the noise, and of less memory and build time
 			"family: b\nbuild: {M: 16}\nsearch: {n: 4}\n", "recall 0.955; the limit is 0.95, 0.005 to spare",
 			"Runner-up: a M=16 ef=20, 7,000 queries a second, as fast within the noise", "Then: flat", "As fast as the fastest within the noise or 5 %, and of least memory times build time of 7 settings",
-			"times (paired, 0.0", Paired, " each by the wall clock", // of flat
+			"times (paired, 0.0", Paired, " queries a second by the wall clock (", // of flat
 			"One percent more of recall (0.965) would take",
 		}},
 		{"memory", []judge.Limit{{Name: metric.Recall, Bound: .95}, {Name: metric.Resident, Bound: 120e6}}, "b n=4", "", []string{"resident 100 MiB", "Runner-up: flat"}},

@@ -101,7 +101,7 @@ func names(matches []judge.Match) []string {
 // speedOf says how fast the answer is, as it was measured, and what that is against exact search.
 func speedOf(v judge.Verdict) string {
 	best, fast := v.Answer(), v.Fast
-	s := fmt.Sprintf("Measured at recall %s, it answers %s", Ratio(best.Recall), Measured(metric.QPS, best.Value, " queries a second"))
+	s := fmt.Sprintf("Measured at recall %s, it answers %s", Ratio(best.Recall), Measured(metric.QPS, best.Value, " queries a second"+Clock(best.Setting.Clock())))
 	if v.Terms.Mode == record.Latency {
 		s += fmt.Sprintf(", one at a time on one thread: %s each", Format(metric.Seconds, 1/best.Value.Median))
 	}
