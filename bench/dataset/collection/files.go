@@ -11,6 +11,7 @@ import (
 	"hash/maphash"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -190,6 +191,12 @@ func folderParts(dir string) ([]folderPart, error) {
 		label := folder.Name()
 		if key, value, ok := strings.Cut(label, "="); ok && key != "" { // as Hive and Spark name folders
 			label = value
+			if plain, err := url.PathUnescape(value); err == nil {
+				label = plain
+			}
+			if value == "__HIVE_DEFAULT_PARTITION__" { // missing
+				label = ""
+			}
 		}
 		for _, file := range files {
 			if vecfile.Named(file.Name()) && file.Type().IsRegular() && !strings.HasPrefix(file.Name(), ".") {

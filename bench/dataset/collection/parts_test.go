@@ -105,3 +105,28 @@ func TestNaturalOrder(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestFoldersOfSpark: labels in the names of folders are decoded, and a missing one is none.
+func TestFoldersOfSpark(t *testing.T) {
+	dir := t.TempDir()
+	for _, folder := range []string{"label=a%20b", "label=100%", "label=__HIVE_DEFAULT_PARTITION__"} {
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, folder, "data_0.csv"), []byte("x,z\n1,2\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	parts, err := folderParts(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range parts {
+		got = append(got, p.label)
+	}
+	slices.Sort(got)
+	if want := []string{"", "100%", "a b"}; !slices.Equal(got, want) {
+		t.Errorf("labels %q, want %q", got, want)
+	}
+}

@@ -240,7 +240,7 @@ var (
 	tableLabels = []string{"class_name", "label_name", "category_name", "classes", "species"}
 	tableIDs    = []string{
 		"_id", "uuid", "image_id", "item_id", "product_id", "filename", "file_name", "file", "filepath", "file_path",
-		"path", "image_path", "img_path", "image", "img", "image_name", "url", "word", "token", "name", "key", "index", "unnamed:_0",
+		"path", "image_path", "img_path", "image", "img", "image_name", "url", "word", "token", "name", "key", "index", "idx", "row_id", "rowid", "unnamed:_0",
 	}
 )
 
@@ -279,9 +279,9 @@ func (c *csvRows) roles(columns Columns) (err error) {
 		kinds[i] = t.kind(i)
 	}
 	if t.names != nil {
-		points := slices.ContainsFunc(t.names, func(n string) bool { return normalName(n) == "z" })
+		points := pointName("y", t.names)
 		labels := slices.Concat(labelNames, tableLabels)
-		if points { // x, y, z are dimensions
+		if points { // x and y are dimensions
 			labels = slices.DeleteFunc(labels, func(n string) bool { return n == "y" })
 		}
 		if c.labelAt, err = t.usual(columns.Labels, labels...); err != nil {
@@ -295,6 +295,10 @@ func (c *csvRows) roles(columns Columns) (err error) {
 		if t.names[0] == "" && (c.idAt < 0 || columns.IDs == "" && !t.distinct(c.idAt) && t.distinct(0)) {
 			c.idAt = 0
 			t.note("column 1, which has no name, is the id of each line and no dimension, as of pandas and R")
+		}
+		if c.idAt < 0 && columns.Vectors == "" && c.labelAt != 0 && t.counts() {
+			c.idAt = 0
+			t.note("column %q, which counts %s, %s, ..., is row numbers and no dimension", shorten(t.names[0]), t.sample[0][0], t.sample[1][0])
 		}
 		if c.idAt >= 0 && c.idAt == c.labelAt {
 			c.idAt = -1
@@ -362,15 +366,24 @@ func (c *csvRows) roles(columns Columns) (err error) {
 	}
 	c.series(&aside)
 	c.aside(aside)
+	if t.names == nil && c.labelAt < 0 {
+		if note := t.classLike(c.numbers); note != "" {
+			t.note("%s", note)
+		}
+	}
 	if len(c.numbers) == 0 {
 		return fmt.Errorf("line %d has no numbers: fields are read between commas, semicolons, tabs, | and spaces", t.before+1)
 	}
 	return nil
 }
 
-// pointName reports whether name is y among x, y and z.
+// pointName reports whether name is y among x, y and z, or among x, y and a label by another name.
 func pointName(name string, names []string) bool {
-	return normalName(name) == "y" && slices.ContainsFunc(names, func(n string) bool { return normalName(n) == "z" })
+	has := func(wanted ...string) bool {
+		return slices.ContainsFunc(names, func(n string) bool { return isOneOf(n, wanted) })
+	}
+	others := slices.DeleteFunc(slices.Concat(labelNames, tableLabels), func(n string) bool { return n == "y" || n == "y_train" })
+	return normalName(name) == "y" && has("x") && (has("z") || has(others...))
 }
 
 // kind is what the sample has in field i.
@@ -453,8 +466,8 @@ func (t *table) distinct(at int) bool {
 	return len(seen) == len(t.sample)
 }
 
-// counts reports whether the first field counts the lines, from 0 or 1, beside numbers with fractions: pandas' index, as it
-// is written without a line of names.
+// counts reports whether the first field counts the lines, from 0 or 1, beside numbers with fractions, or in so many lines
+// that no dimension does: pandas' index, as it is written without a line of names.
 func (t *table) counts() bool {
 	if len(t.sample) < 8 || t.width < 3 {
 		return false
@@ -480,7 +493,59 @@ func (t *table) counts() bool {
 			n++
 		}
 	}
-	return n >= 2 && 2*n >= t.width
+	return n >= 2 && 2*n >= t.width || len(t.sample) >= surelyCounted
+}
+
+// surelyCounted is in how many lines a field that counts them is no dimension, also among whole numbers: twice the length of
+// the tables of whole numbers that people write by hand to try something.
+const surelyCounted = 16
+
+// classLike names a column at the edge of a table without names that may be a label: its whole numbers are few and leave none
+// out, and the other columns have fractions, or a range that is much larger. It is empty if there is none.
+func (t *table) classLike(numbers []int) string {
+	if len(t.sample) < surelyCounted || len(numbers) < 3 {
+		return ""
+	}
+	type span struct {
+		seen     map[int]bool
+		most     int
+		fraction bool
+	}
+	spans := make([]span, len(numbers))
+	for i, at := range numbers {
+		spans[i].seen = map[int]bool{}
+		for _, line := range t.sample {
+			if at >= len(line) {
+				return ""
+			}
+			x, err := strconv.Atoi(line[at])
+			if err != nil || x < 0 {
+				spans[i].fraction = true
+				break
+			}
+			spans[i].seen[x] = true
+			spans[i].most = max(spans[i].most, x)
+		}
+	}
+	for _, edge := range []int{0, len(numbers) - 1} {
+		s := spans[edge]
+		if s.fraction || len(s.seen) < 2 || 4*len(s.seen) > len(t.sample) {
+			continue
+		}
+		if first := s.most + 1 - len(s.seen); first != 0 && (first != 1 || s.seen[0]) { // 0 to n-1, or 1 to n
+			continue
+		}
+		larger, others := 0, len(numbers)-1
+		for i, o := range spans {
+			if i != edge && (o.fraction || o.most >= 8*s.most) {
+				larger++
+			}
+		}
+		if larger > 0 && 3*larger >= others {
+			return fmt.Sprintf("column %d has only the whole numbers %d to %d and is read as a dimension: if it is a label, give the file a first line of names, with label there", numbers[edge]+1, s.most+1-len(s.seen), s.most)
+		}
+	}
+	return ""
 }
 
 // wordFirst reports whether most lines begin with a word, where some words are numbers.

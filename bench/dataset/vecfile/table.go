@@ -196,10 +196,10 @@ func (t *table) isNumbers(field string) bool {
 	return t.isNumber(field)
 }
 
-// bracketed is the inside of a list such as "[1, 2]".
+// bracketed is the inside of a list such as "[1, 2]", or {1,2} as PostgreSQL writes arrays.
 func bracketed(field string) (string, bool) {
 	field = strings.TrimSpace(field)
-	if len(field) >= 2 && (field[0] == '[' && field[len(field)-1] == ']' || field[0] == '(' && field[len(field)-1] == ')') {
+	if len(field) >= 2 && (field[0] == '[' && field[len(field)-1] == ']' || field[0] == '(' && field[len(field)-1] == ')' || field[0] == '{' && field[len(field)-1] == '}') {
 		return field[1 : len(field)-1], true
 	}
 	return "", false
@@ -213,7 +213,7 @@ func splitNumbers(s string) []string {
 var (
 	commaNumber   = regexp.MustCompile(`^[-+]?\d*,\d+([eE][-+]?\d+)?$`)
 	thousandsNum  = regexp.MustCompile(`^[-+]?[1-9]\d{0,2},\d{3}$`)
-	almostNumber  = regexp.MustCompile(`^[-+$€]?\d[\d.,' ]*%?$`)
+	almostNumber  = regexp.MustCompile(`^[-+$€−–]?\d[\d.,' ]*([eE][-+−–]?\d+)?%?$`)
 	numberedValue = regexp.MustCompile(`^\d+:[-+]?[\d.]+([eE][-+]?\d+)?$`)
 	numbersApart  = regexp.MustCompile(`^[-+]?[\d.,]+[\s;|]+[-+]?[\d.,]`)
 )

@@ -1,6 +1,7 @@
 package vecfile
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -155,5 +156,55 @@ func TestLabelsOfOtherRows(t *testing.T) {
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
+	}
+}
+
+// TestColumnsThatAreNoDimensions: row numbers, points and signs that are none of ASCII's are read as people mean them, and a
+// column that may be a label is named.
+func TestColumnsThatAreNoDimensions(t *testing.T) {
+	var counted, named, classes, digits, points strings.Builder
+	named.WriteString("nr,a,b\n")
+	points.WriteString("x,y,label\n")
+	for i := range 20 {
+		fmt.Fprintf(&counted, "%d,%d,%d\n", i, i*i%7, (i+3)%5)
+		fmt.Fprintf(&named, "%d,%d.5,%d.25\n", i, i%7, i%5)
+		fmt.Fprintf(&classes, "%d.5,%d.25,%d\n", i, i%7, i%3)
+		fmt.Fprintf(&digits, "%d,%d,%d,0\n", i%5, i*37%256, i*91%256)
+		fmt.Fprintf(&points, "%d.5,%d.25,hat\n", i, i%7)
+	}
+	for _, c := range []struct {
+		name, text string
+		dim        int
+		id         string // of the second row
+		note       string
+	}{
+		{"counted.csv", counted.String(), 2, "1", "column 1, which counts 0, 1, ..., is row numbers"},
+		{"named.csv", named.String(), 2, "1", `column "nr", which counts 0, 1, ..., is row numbers`},
+		{"classes.csv", classes.String(), 3, "", "column 3 has only the whole numbers 0 to 2 and is read as a dimension: if it is a label"},
+		{"digits.csv", digits.String(), 4, "", "column 1 has only the whole numbers 0 to 4"},
+		{"points.csv", points.String(), 2, "", ""},
+		{"array.csv", "id,embedding\na,\"{1,2.5}\"\nb,\"{3,4}\"\n", 2, "b", ""},
+	} {
+		path := filepath.Join(t.TempDir(), c.name)
+		if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		f := must[*File](t)(Open(path, Columns{}))
+		got := must[*content](t)(f.readAll())
+		id := ""
+		if got.ids != nil {
+			id = got.ids[1]
+		}
+		if notes := strings.Join(f.Notes, "; "); f.Dim != c.dim || id != c.id || !strings.Contains(notes, c.note) || c.note == "" && notes != "" {
+			t.Errorf("%s: %d dimensions, id %q, notes %q", c.name, f.Dim, id, notes)
+		}
+		f.Close()
+	}
+	path := filepath.Join(t.TempDir(), "minus.csv")
+	if err := os.WriteFile(path, []byte("a,b\n\u22120.5,1\n\u22120.25,2\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readAll(path); err == nil || !strings.Contains(err.Error(), "line 2, column a: \"\u22120.5\" is not a number") {
+		t.Errorf("a minus sign of Unicode: %v", err)
 	}
 }
