@@ -323,8 +323,9 @@ func slowed(r *record.Results, factor float64) *record.Results {
 	return &out
 }
 
-// compared counts the speeds of two runs of the same settings.
-type compared struct{ rows, tied, found int }
+// compared counts the speeds of two runs of the same settings: those whose interval holds no difference, those that
+// annbench compare calls the same within noise, and those that it calls slower.
+type compared struct{ rows, tied, same, found int }
 
 // comparePairs puts every run beside each of those before it, its own searches factor times as slow.
 func comparePairs(runs []run, factor float64) (sum compared, err error) {
@@ -350,7 +351,10 @@ func compare(a, b *judge.Report) (c compared) {
 			if ch.Difference.Tied {
 				c.tied++
 			}
-			if ch.Change == judge.Worse {
+			switch ch.Change {
+			case judge.Same:
+				c.same++
+			case judge.Worse:
 				c.found++
 			}
 		}
@@ -359,7 +363,7 @@ func compare(a, b *judge.Report) (c compared) {
 }
 
 func (c compared) add(d compared) compared {
-	return compared{c.rows + d.rows, c.tied + d.tied, c.found + d.found}
+	return compared{c.rows + d.rows, c.tied + d.tied, c.same + d.same, c.found + d.found}
 }
 
 func page(out, records string) ([]byte, error) {
@@ -434,18 +438,18 @@ func page(out, records string) ([]byte, error) {
 	for _, c := range []struct {
 		factor float64
 		says   string
-	}{{1, "tied with itself"}, {1.4, "found, where it takes 1.4 times as long"}, {2, "found, where it takes twice as long"}} {
+	}{{1, "the same as itself, within noise"}, {1.4, "found, where it takes 1.4 times as long"}, {2, "found, where it takes twice as long"}} {
 		sum, err := comparePairs(runs, c.factor)
 		if err != nil {
 			return nil, err
 		}
 		n := sum.found
 		if c.factor == 1 {
-			n, ties = sum.tied, sum
+			n, ties = sum.same, sum
 		}
 		p("| %s | %d | %.1f %% |", c.says, sum.rows, 100*float64(n)/float64(max(1, sum.rows)))
 	}
-	p("\nThe intervals are of 95 %%, each by itself, without a correction for their number: %s tie. What a repetition does to all of its settings counts as one measurement, not as one a setting, and of it there are as many as repetitions: that is what hides the factor of 1.4 where three repetitions differ much.\n", share(ties.tied, ties.rows))
+	p("\nBy the interval of 95 %% alone, %s tie: for `compare`, the whole interval has to lie beyond %.0f %%. Each interval is taken by itself, without a correction for their number. What a repetition does to all of its settings counts as one measurement, not as one a setting, and of it there are as many as repetitions: that is what hides the factor of 1.4 where three repetitions differ much.\n", share(ties.tied, ties.rows), 100*judge.DefaultMargin)
 	if len(how.Quiet) > 0 {
 		var logs []float64
 		for i := range how.Quiet {
