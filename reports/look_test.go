@@ -16,7 +16,7 @@ func TestLook(t *testing.T) {
 	}
 	results := os.Getenv("ANNBENCH_RESULTS")
 	if results == "" {
-		results = fixture.Usual().Write(t)
+		results = fixture.Everything().Write(t)
 	}
 	r, err := judge.Load(results)
 	if err != nil {

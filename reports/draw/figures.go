@@ -592,8 +592,8 @@ func (f *pointFigure) Draw(s Surface, width float64) {
 	}
 }
 
-// logTicks are the round numbers between the powers of ten lo and hi: 1, 2 and 5 times a power, or
-// powers alone where these would crowd.
+// logTicks are the round numbers between the powers of ten lo and hi: 1, 2 and 5 times a power, or 1 alone over more than
+// three powers. Where fewer than three of them lie there, they are those of a linear axis: one number does not make a scale.
 func logTicks(lo, hi float64) []float64 {
 	steps := []float64{1, 2, 5}
 	if hi-lo > 3 {
@@ -605,6 +605,27 @@ func logTicks(lo, hi float64) []float64 {
 			if v := m * math.Pow(10, e); math.Log10(v) >= lo && math.Log10(v) <= hi {
 				out = append(out, v)
 			}
+		}
+	}
+	if len(out) < 3 {
+		return niceTicks(math.Pow(10, lo), math.Pow(10, hi), 6)
+	}
+	return out
+}
+
+// byteTicks are powers of two between the powers of ten lo and hi, at most eight or so, which the units of bytes
+// write without a fraction. Where fewer than three lie there, they are with those half as large again: 64, 96, 128.
+func byteTicks(lo, hi float64) []float64 {
+	first, last := int(math.Ceil(lo/math.Log10(2)-1e-9)), int(math.Floor(hi/math.Log10(2)+1e-9))
+	step := 1 + (last-first)/8
+	var out []float64
+	for i := first - 1; i <= last; i++ {
+		for _, m := range []float64{1, 1.5} {
+			v := math.Ldexp(m, i)
+			if at := math.Log10(v); at < lo-1e-9 || at > hi+1e-9 || m > 1 && last-first >= 2 || i%step != 0 {
+				continue
+			}
+			out = append(out, v)
 		}
 	}
 	return out

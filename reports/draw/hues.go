@@ -58,9 +58,16 @@ var known = []struct {
 	{"hnsw-coder", Tint(0xbf8300, 0xf2b632, wedge)},
 	{"ivfflat-faiss", Tint(0x0072b2, 0x4aa9ea, square)},
 	{"ivfpq-faiss", Tint(0xb5588f, 0xe897c4, diamond)},
+	{"exact", Spare[0]},
+	{"hnsw", Spare[1]},
+	{"ivfpqfs-faiss", Spare[2]},
+	{"hnswsq-faiss", Spare[3]},
+	{"ivfsq-faiss", Spare[4]},
+	{"ivfrabitq-faiss", Spare[5]},
 }
 
-// Spare are for families that the table above does not know, in turn and in name order.
+// Spare are for families that the table above does not know: those that no other family of the report has, in
+// turn and in name order, and then all of them again with other marks.
 var Spare = []Hue{
 	Tint(0x2f95c8, 0x7ccdf7, cross),
 	Tint(0x9a8a00, 0xf0e442, Circle),
@@ -73,16 +80,20 @@ var Spare = []Hue{
 // Colours gives the colour of each family on paper and on a dark screen, as "#rrggbb", so that a
 // family looks the same wherever annbench shows it.
 func Colours(families []string) map[string][2]string {
+	out := map[string][2]string{}
+	for f, h := range assignHues(rowsOf(families)) {
+		out[f] = [2]string{h.Light.String(), h.Dark.String()}
+	}
+	return out
+}
+
+func rowsOf(families []string) []*judge.Row {
 	rows := make([]*judge.Row, len(families))
 	for i, f := range families {
 		rows[i] = &judge.Row{}
 		rows[i].Cell.Family = f
 	}
-	out := map[string][2]string{}
-	for f, h := range assignHues(rows) {
-		out[f] = [2]string{h.Light.String(), h.Dark.String()}
-	}
-	return out
+	return rows
 }
 
 // HuesOf gives the families of a report their colours.
@@ -97,15 +108,24 @@ func assignHues(rows []*judge.Row) map[string]Hue {
 		out[k.family] = k.hue
 	}
 	var others []string
+	free := slices.Clone(Spare)
 	for _, row := range rows {
-		if _, ok := out[row.Cell.Family]; !ok && !slices.Contains(others, row.Cell.Family) {
+		hue, ok := out[row.Cell.Family]
+		if ok {
+			free = slices.DeleteFunc(free, func(h Hue) bool { return h == hue })
+		} else if !slices.Contains(others, row.Cell.Family) {
 			others = append(others, row.Cell.Family)
 		}
 	}
 	slices.Sort(others)
 	for i, f := range others {
+		if i < len(free) {
+			out[f] = free[i]
+			continue
+		}
+		i -= len(free)
 		c := Spare[i%len(Spare)]
-		c.mark = (c.mark + mark(i/len(Spare))) % marks // the same colour again gets another mark
+		c.mark = (c.mark + mark(1+i/len(Spare))) % marks // the same colour again gets another mark
 		out[f] = c
 	}
 	return out

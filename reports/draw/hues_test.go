@@ -1,6 +1,7 @@
 package draw
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -36,4 +37,37 @@ func contrast(a, b RGB) float64 {
 	}
 	x, y := luminance(a), luminance(b)
 	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
+}
+
+// TestHuesStay: a family of annbench has one colour, whatever other families a report has, and no two families of a
+// report look alike as long as there are hues.
+func TestHuesStay(t *testing.T) {
+	alone := Colours([]string{"hnsw", "exact"})
+	families := []string{"annoy", "exact", "faiss", "forest", "hnsw", "hnsw-faiss", "ivfsq-faiss", "scann"}
+	among := Colours(families)
+	for f, c := range alone {
+		if among[f] != c {
+			t.Errorf("%s is %v alone and %v among others", f, c, among[f])
+		}
+	}
+	seen := map[[2]string]string{}
+	for _, f := range families {
+		if g, ok := seen[among[f]]; ok {
+			t.Errorf("%s and %s have one colour, though others are free", f, g)
+		}
+		seen[among[f]] = f
+	}
+	var many []string
+	for i := range 20 {
+		many = append(many, fmt.Sprint("family", i))
+	}
+	looks := map[Hue]string{}
+	for f, h := range assignHues(rowsOf(append(many, "hnsw", "exact"))) {
+		if slices.Contains(many, f) {
+			if g, ok := looks[h]; ok {
+				t.Errorf("%s and %s look alike", f, g)
+			}
+			looks[h] = f
+		}
+	}
 }

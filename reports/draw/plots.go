@@ -130,7 +130,7 @@ func niceTicks(lo, hi float64, n int) []float64 {
 	}
 	var out []float64
 	for i := math.Ceil(lo/size - 1e-9); i*size <= hi+size*1e-9; i++ {
-		out = append(out, say.Round(i*size, 6))
+		out = append(out, say.Round(i*size, 6)+0) // + 0, since -0 would be written with its sign
 	}
 	return out
 }
@@ -149,6 +149,9 @@ func (a axisScale) scale(values []float64, room float64) (lo, hi float64, ticks 
 			lo, hi = (lo+hi)/2-0.2, (lo+hi)/2+0.2
 		}
 		ticks = logTicks(lo, hi)
+		if a.unit == metric.Bytes {
+			ticks = byteTicks(lo, hi)
+		}
 		if a.unit == metric.Seconds && hi-lo > 1.5 {
 			ticks = slices.DeleteFunc(ticks, func(t float64) bool {
 				m := t / math.Pow(10, math.Floor(math.Log10(t)+1e-9))
@@ -156,11 +159,15 @@ func (a axisScale) scale(values []float64, room float64) (lo, hi float64, ticks 
 			})
 		}
 	case logits:
+		whole := hi >= a.at(1)
 		lo, hi = lo-0.3, hi+0.3
 		for _, t := range logitTicks {
 			if x := a.at(t); x >= lo && x <= hi {
 				ticks = append(ticks, t)
 			}
+		}
+		if whole { // 1 itself, which is infinitely far, is drawn at the edge
+			ticks = append(ticks, 1)
 		}
 	default:
 		if a.zero {

@@ -2,6 +2,7 @@ package draw
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"annbench/bench/metric"
@@ -34,7 +35,7 @@ func TestPlotLabelsApart(t *testing.T) {
 	}}}}
 	s := &texts{at: map[string]float64{}}
 	f.Draw(s, 400)
-	if len(s.at) < 5 {
+	if _, ok := s.at["1"]; len(s.at) < 5 || !ok {
 		t.Errorf("%d labels: %v", len(s.at), s.at)
 	}
 	for a, y := range s.at {
@@ -43,5 +44,36 @@ func TestPlotLabelsApart(t *testing.T) {
 				t.Errorf("%s and %s are %.1f pixels apart", a, b, math.Abs(y-z))
 			}
 		}
+	}
+}
+
+// TestTicks: every axis has at least two numbers, in order and within it, and none is minus nothing.
+func TestTicks(t *testing.T) {
+	for _, a := range []axisScale{
+		{kind: logarithmic, unit: metric.Bytes}, {kind: logarithmic, unit: metric.Seconds}, {kind: logarithmic, unit: metric.PerSecond}, {zero: true, unit: metric.Ratio},
+	} {
+		for _, from := range []float64{1e-6, 0.3, 0.99, 1, 21, 64, 100, 213, 1024, 2300, 7e6, 5e9} {
+			for _, times := range []float64{1, 1.1, 1.9, 3, 12, 130, 1e4, 1e8} {
+				if a.unit == metric.Bytes && from < 1 {
+					continue // there are no such sizes
+				}
+				lo, hi, ticks := a.scale([]float64{from, from * times}, 400)
+				if len(ticks) < 2 || !slices.IsSorted(ticks) || len(ticks) > 12 {
+					t.Errorf("%v from %v to %v: ticks %v", a, from, from*times, ticks)
+				}
+				for _, v := range ticks {
+					if at := a.at(v); at < lo-1e-6*(hi-lo) || at > hi+1e-6*(hi-lo) {
+						t.Errorf("%v from %v to %v: tick %v is outside", a, from, from*times, v)
+					}
+				}
+			}
+		}
+		if _, _, ticks := (axisScale{zero: true}).scale([]float64{0.4, 1}, 400); math.Signbit(ticks[0]) || ticks[0] != 0 {
+			t.Errorf("the first tick is %v, want 0", ticks[0])
+		}
+	}
+	_, _, ticks := (axisScale{kind: logarithmic, unit: metric.Bytes}).scale([]float64{70, 140}, 400)
+	if want := []float64{64, 96, 128}; !slices.Equal(ticks, want) {
+		t.Errorf("ticks from 70 to 140 bytes are %v, want %v", ticks, want)
 	}
 }
