@@ -63,10 +63,13 @@ type Query struct {
 }
 
 // Query prepares q, whose length is the base's number of dimensions and whose memory is used until
-// the last value is asked for. Under [Cosine] it also uses buf, of at least that length.
+// the last value is asked for. Under [Cosine] it also uses buf, of at least that length; nil is a new one.
 func (r *Ranker) Query(q, buf []float32) Query {
 	query := Query{r: r, q: q[:r.base.Dim:r.base.Dim], unit: q}
 	if r.metric == Cosine {
+		if buf == nil {
+			buf = make([]float32, r.base.Dim)
+		}
 		query.unit = buf[:r.base.Dim]
 		multiply(query.unit, query.q, scale(query.q))
 		query.zero = Norm(query.q) == 0
