@@ -636,28 +636,21 @@ func (t *tuning) short(p judge.Pick) bool {
 	return true
 }
 
-// enough is how many queries would make the interval of the answer's quality half as wide as the way from the limit
-// to 1; 0 where there are as many.
+// enough is how many queries the limit of quality takes, by the answer; 0 where there are as many.
 func (t *tuning) enough(out *Tuned) int {
 	l, ok := t.race.Quality()
 	best := out.Pick.Best
 	if best == nil {
 		best = out.Pick.Nearest
 	}
-	if !ok || best == nil || l.Bound >= 1 {
+	if !ok || best == nil {
 		return 0
 	}
 	var spread float64
 	for _, rec := range best.Row.Reps {
 		spread = max(spread, rec.Spread[l.Name])
 	}
-	half, allowed := 1.96*spread, (1-l.Bound)/4
-	if half <= allowed {
-		return 0
-	}
-	n := float64(t.queries) * (half / allowed) * (half / allowed)
-	digits := math.Pow(10, math.Floor(math.Log10(n)))
-	return int(math.Ceil(n/digits*10) / 10 * digits)
+	return tune.Enough(l, spread, t.queries, t.race.K)
 }
 
 // TuneSweep is the sweep of a search over what is called data: a sweep file, whose families do not count; a folder of

@@ -1,6 +1,8 @@
 package pipeline_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -272,5 +274,26 @@ func TestTuneRefusesWhatTheDataLacks(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
+	}
+}
+
+// TestTuneInterruptedAtTheMap: what was measured is the answer, although the map is missing.
+func TestTuneInterruptedAtTheMap(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	p := pipeline.Pipeline{Cache: t.TempDir()}
+	p.Progress = func(what string, _, _ int, _ time.Duration) {
+		if strings.HasPrefix(what, "drawing the map") {
+			cancel()
+		}
+	}
+	c := tuneConfig(t)
+	c.Families = []string{"flat"}
+	got, err := p.Tune(ctx, c)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v", err)
+	}
+	if got == nil || got.Report == nil || got.Pick.Best == nil || !got.State.Done {
+		t.Errorf("the answer is lost: %+v", got)
 	}
 }

@@ -284,3 +284,21 @@ const (
 	near           = 1.10 // twice what a race of two is off by
 	mostContenders = 4
 )
+
+// Enough is how many queries would tell a quality from limit l, whose standard error over so many queries is spread: with
+// them the 95 % interval is half as wide as the way from the limit to 1. It is 0 where there are as many. Where no query
+// missed anything, up to three of n queries may still miss a place of their k answers (the rule of three: Hanley,
+// Lippman-Hand, JAMA 1983).
+func Enough(l judge.Limit, spread float64, queries, k int) int {
+	if l.Bound >= 1 || queries < 1 || k < 1 {
+		return 0
+	}
+	allowed := (1 - l.Bound) / 4
+	half := confident * spread / allowed
+	n := max(float64(queries)*half*half, 3/(float64(k)*allowed))
+	if n <= float64(queries)*(1+1e-9) {
+		return 0
+	}
+	digits := math.Pow(10, math.Floor(math.Log10(n)))
+	return int(math.Round(math.Ceil(n/digits*10-1e-9) / 10 * digits))
+}

@@ -62,6 +62,10 @@ func (c *tuneCmd) Run(ctx context.Context, s *surface) error {
 	t, err := s.pipeline(ctx).Tune(ctx, config)
 	if err != nil {
 		if t != nil && t.State != nil && ctx.Err() != nil {
+			if t.State.Done && t.Report != nil { // only the map is missing
+				fmt.Fprint(s.out, say.Pick(t.Pick)+say.Month(t.Pick, config.Objective)+"\n"+say.Search(&t.State.Search))
+				return err
+			}
 			asked := tune.Question{Limits: config.Limits, Objective: config.Objective}
 			best, keeps := asked.SoFar(t.State.Search.Tries)
 			fmt.Fprint(s.out, say.SearchSoFar(&t.State.Search, best, keeps))

@@ -53,7 +53,7 @@ func SearchStory(s *record.Search) string {
 	}
 	if s.Enough > 0 {
 		info, _ := metric.Lookup(s.Quality)
-		line("%d queries say little about %s %v: the interval is wider than half of the way from there to 1. About %d would do (--queries).", s.Queries, info.Title, s.Bound, s.Enough)
+		line("%d queries say little about %s %v: chance is more than half of the way from there to 1. About %d would do (--queries).", s.Queries, info.Title, s.Bound, s.Enough)
 	}
 	return b.String()
 }
