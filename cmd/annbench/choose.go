@@ -120,7 +120,12 @@ func (c *chooseCmd) Run(s *surface) error {
 	if err != nil {
 		return misuse(err)
 	}
-	if c.Filter != "" || c.Selectivity != nil {
+	switch {
+	case c.Correlation != "none" && c.Selectivity == nil:
+		return misuse(errors.New("--correlation goes with --selectivity, which says how many pass: 1%"))
+	case c.Selectivity != nil && *c.Selectivity <= 0:
+		return misuse(errors.New("--selectivity is a share above 0: 1%"))
+	case c.Filter != "" || c.Selectivity != nil:
 		return c.filtered(s, r, t)
 	}
 	p := r.Pick(t, c.limits())

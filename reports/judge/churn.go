@@ -163,6 +163,17 @@ func (l *ChurnLine) Ends(name string) (first, last float64, ok bool) {
 	return first, last, ok
 }
 
+// AtLast reports whether the last search that was measured has a quantity.
+func (l *ChurnLine) AtLast(name string) bool {
+	for at := len(l.Rows) - 1; at >= 0; at-- {
+		if _, measured := l.At(at, metric.Recall); measured {
+			_, has := l.At(at, name)
+			return has
+		}
+	}
+	return false
+}
+
 // Worst is the highest value of a quantity over the searches, or with least the lowest.
 func (l *ChurnLine) Worst(name string, least bool) (worst float64, ok bool) {
 	for at := range l.Rows {

@@ -36,6 +36,10 @@ func TestChurned(t *testing.T) {
 	if first, last, ok := hnsw.Ends(metric.Recall); !ok || first != 0.99 || last != 0.8 {
 		t.Errorf("ends: %v, %v, %v", first, last, ok)
 	}
+	hnsw.Rows[0].values[metric.Serialized] = Value{Median: 7}
+	if hnsw.AtLast(metric.Serialized) || !hnsw.AtLast(metric.UpdateCPU) {
+		t.Error("the last search has the size of the first, or not what it has")
+	}
 	if least, _ := flat.Worst(metric.Recall, true); least != 0.7 {
 		t.Errorf("least: %v", least)
 	}

@@ -2,9 +2,11 @@ package page
 
 import (
 	"html/template"
+	"slices"
 
 	"annbench/bench/metric"
 	"annbench/reports/draw"
+	"annbench/reports/judge"
 	"annbench/reports/say"
 )
 
@@ -30,7 +32,14 @@ func (d *pageData) churn() {
 		c := &all[i]
 		b := churnBlock{
 			Runbook: say.Clean(c.Runbook), Terms: say.Plural(len(c.Steps), "search", "searches"), Advice: say.ChurnAdvice(c),
-			Columns: []string{"recall, first", "last", "least", "query CPU, first", "last", "a change", "building anew", "memory, first", "last", "on disk, first", "last", "stale, at most", "p99 while it changes"},
+			Columns: []string{"recall, first", "last", "least", "query CPU, first", "last", "a change", "building anew", "memory, first", "last", "on disk, first", "last", "stale, at most"},
+		}
+		asked := slices.ContainsFunc(c.Lines, func(l judge.ChurnLine) bool {
+			_, ok := l.Worst(metric.DuringP99, false)
+			return ok
+		})
+		if asked {
+			b.Columns = append(b.Columns, "p99 while it changes")
 		}
 		for _, p := range draw.Churn(c) {
 			b.Pictures = append(b.Pictures, template.HTML(p.HTML(d.class, d.hue)))
@@ -61,11 +70,12 @@ func (d *pageData) churn() {
 			put(last, ok, bytes)
 			first, last, ok = l.Ends(metric.Serialized)
 			put(first, ok, bytes)
-			put(last, ok, bytes)
+			put(last, ok && l.AtLast(metric.Serialized), bytes) // some cannot be saved once they have changed
 			stale, ok := l.Worst(metric.Stale, false)
 			put(stale, ok, say.Share)
-			during, ok := l.Worst(metric.DuringP99, false)
-			put(during, ok, seconds)
+			if during, ok := l.Worst(metric.DuringP99, false); asked {
+				put(during, ok, seconds)
+			}
 			b.Rows = append(b.Rows, row)
 		}
 		d.Churn = append(d.Churn, b)

@@ -27,6 +27,9 @@ func Churn(w io.Writer, r *judge.Report, _ Options) error {
 				if !ok {
 					return say.Missing
 				}
+				if name == metric.Serialized && !l.AtLast(name) { // some cannot be saved once they have changed
+					return format(first) + " → " + say.Missing
+				}
 				return format(first) + " → " + format(last)
 			}
 			unit := func(u metric.Unit) func(float64) string {

@@ -430,7 +430,7 @@ function column(r, i, order, sets, got) {
   c.append(el("header", {}, el("h2", {}, el("span", { className: "chip" }), x ? x.family : "exact search"), el("code", {}, x ? settingsOf(x) : `compares all ${count(about.searched)}`), numbers));
   const found = el("div", {});
   c.append(found);
-  if (!r.answers.length) found.append(el("p", { className: "empty-state" }, "Nothing of this category was found. Exact search compares all."));
+  if (!r.answers.length) found.append(el("p", { className: "empty-state" }, state().get("filter") ? "Nothing that passes the filter was found." : "Nothing of this category was found. Exact search compares all."));
   const list = el("ol", { className: "answers" });
   for (const a of r.answers) list.append(el("li", {}, answer(a, order.length > 1 && !sets.some((s, j) => j !== i && s.has(a.item)))));
   found.append(list);
