@@ -19,7 +19,7 @@ import (
 
 // hostile is the program of a family that says hello and, when it is to build, does what fault says.
 const hostile = `read hello
-echo '{"protocol":1,"library":"x","version":"1"}'
+echo '{"protocol":1,"library":"x","version":"1","can":["save"]}'
 read build
 echo famous last words >&2
 %s

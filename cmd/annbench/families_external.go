@@ -36,7 +36,7 @@ func (c *familiesInstallCmd) Run(ctx context.Context, s *surface) error {
 }
 
 type familiesRemoveCmd struct {
-	Names []string `arg:"" name:"name" help:"External families that are installed."`
+	Names []string `arg:"" name:"name" help:"External families that are installed, by name, or their folders."`
 }
 
 func (c *familiesRemoveCmd) Run(s *surface) error {

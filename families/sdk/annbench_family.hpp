@@ -54,7 +54,8 @@ class Settings {
 // What an index is made from.
 struct Input {
   // rows × dim numbers, row after row, mapped from a file: they may be changed in place, and stay where
-  // they are until the process ends. Null in load where they are not at hand.
+  // they are until the process ends. In load those of build; null only if a saved index is served
+  // whose vectors are in no file any more.
   float* vectors = nullptr;
   size_t rows = 0, dim = 0;
   std::string metric;  // l2, cosine or ip

@@ -56,7 +56,7 @@ class Family:
     # def batch(self, queries, k): returns a row of ids for each of queries, shape (n, dim)
     # def save(self, folder): writes the index into an empty folder
     # def load(self, folder, vectors, metric, settings, threads, seed): reads it, in another process;
-    #     vectors is None where they are not at hand
+    #     vectors are those of build; None only if a saved index is served whose vectors are in no file any more
     # def prepare_one(self, q, k), run_one(self), results_one(self): in place of query, where a query has to be
     #     prepared before the clock starts: only run_one is timed
 

@@ -409,6 +409,12 @@ func TestFamilyFiles(t *testing.T) {
 		{"search:", "build:\n  - {name: d, kind: word, default: a, words: [a, f16], codes: [f61], doc: x}\nsearch:", `:12:63: d: codes are some of its words, and "f61" is none; did you mean "f16"?`},
 		{"doc: answers at most", "codes: [x], doc: x", ":12:91: most: only a build setting can have codes"},
 		{"run: [PROGRAM, program, FAULT]\n", "", "the family needs run"},
+		{"exact: true", "exact: yes", ":8:8: exact must be true or false, not yes; docs/"},
+		{"exact: true", "exact: 'true'", `:8:8: exact must be true or false, not "true" in quotes; docs/`},
+		{"metrics: [l2]", "metrics: l2", ":7:10: metrics must be a list, like [a, b], not l2; docs/"},
+		{"default: 100, min: 1", "default: 100, min: one", "min must be a number, not one; docs/"},
+		{"run: [PROGRAM, program, FAULT]", "run: [python, famly.yaml, famly.py]", `:10:27: there is no famly.py in the folder; did you mean "family.py"?`},
+		{"run: [PROGRAM, program, FAULT]", "run: [./program]", ":10:7: there is no ./program in the folder"},
 		{"name: scan", "name: &x !", "family.yaml:2:10: "},
 	} {
 		dir := t.TempDir()
@@ -417,6 +423,9 @@ func TestFamilyFiles(t *testing.T) {
 			t.Fatalf("%q is not in the file", c.old)
 		}
 		if err := os.WriteFile(filepath.Join(dir, File), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "family.py"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		_, err := Read(dir)
@@ -482,5 +491,63 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", fault, err, want)
 		}
+	}
+}
+
+// What family.yaml promises and the program lacks is found before anything is built.
+func TestPromises(t *testing.T) {
+	f := testFamily(t, "")
+	f.Batch = true
+	_, err := f.OpenChecked(t.Context(), indexes.BuildInput{Vectors: testVectors(20, 8), Metric: vec.L2})
+	if err == nil || !strings.Contains(err.Error(), "scan: family.yaml says batch: true, and the program has no batch: write it, or leave that key out of ") {
+		t.Error(err)
+	}
+}
+
+// Pip's complaint is one sentence, with the line of the package.
+func TestNoPackage(t *testing.T) {
+	f := &Family{Folder: "/my/index"}
+	f.Needs.Requirements, f.Needs.Sources = "requirements.txt", "sources.txt"
+	text := []byte("# mine\nnumpy==2.2.6 \\\n    --hash=sha256:0\nxyzzy==1.0 \\\n    --hash=sha256:1\n")
+	for _, c := range []struct{ file, pip, want string }{
+		{"requirements.txt", "(from versions: none)\nERROR: No matching distribution found for xyzzy==1.0", "/my/index/requirements.txt:4: pip finds no wheel of xyzzy, in any version, for this Python ("},
+		{"requirements.txt", "(from versions: 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)\nERROR: No matching distribution found for xyzzy==1.0", "/my/index/requirements.txt:4: xyzzy has no wheel of version 1.0 for this Python ("},
+		{"sources.txt", "(from versions: none)\nERROR: No matching distribution found for xyzzy==1.0", "/my/index/sources.txt:4: pip finds no package of xyzzy, in any version, for this Python ("},
+		{"sources.txt", "a compiler's error", "a compiler's error"},
+	} {
+		if err := f.noPackage(t.Context(), errors.New(c.pip), c.file, text); !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%v, want %s", err, c.want)
+		}
+	}
+}
+
+// What is installed of a folder is removed by its path, and no other family of its name.
+func TestRemoveByPath(t *testing.T) {
+	cache := t.TempDir()
+	t.Setenv("ANNBENCH_CACHE", cache)
+	for hash, folder := range map[string]string{"0123456789ab": "/mine/x", "0123456789ac": "/yours/x", "0123456789ad": ""} {
+		place := filepath.Join(cache, "families", "x-"+hash)
+		if err := os.MkdirAll(place, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(place, installFile), fmt.Appendf(nil, `{"name":"x","folder":%q}`, folder), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Remove("/mine/x"); err != nil {
+		t.Error(err)
+	}
+	left, err := List()
+	if err != nil || len(left) != 2 || left[0].Folder != "/yours/x" || left[1].Folder != "" {
+		t.Error(left, err)
+	}
+	if _, err := Remove("/mine/x"); err == nil || !strings.Contains(err.Error(), "nothing is installed of /mine/x") {
+		t.Error(err)
+	}
+	if _, err := Remove("x"); err != nil {
+		t.Error(err)
+	}
+	if left, err := List(); err != nil || len(left) != 0 {
+		t.Error(left, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -206,6 +207,13 @@ func (f *Family) check(src *source) error {
 	if len(f.Run) == 0 {
 		return src.errorf("$.run", "the family needs run: its program and the arguments, like [python, family.py]")
 	}
+	for i, arg := range f.Run {
+		// A program that make makes is not there yet, and what has a path from the root is not ours.
+		own := i > 0 && scriptForm.MatchString(arg) || i == 0 && strings.HasPrefix(arg, "./")
+		if _, err := fs.Stat(f.files, path.Clean(arg)); own && err != nil {
+			return src.errorf(fmt.Sprintf("$.run[%d]", i), "there is no %s in the folder%s", arg, words.DidYouMean(arg, f.topFiles()))
+		}
+	}
 	seen := map[string]bool{}
 	for _, part := range []struct {
 		key      string
@@ -250,6 +258,20 @@ func (f *Family) check(src *source) error {
 		return src.errorf("$.needs.sources", "sources need requirements: what they are compiled with")
 	}
 	return nil
+}
+
+// scriptForm is what is meant as a program of the folder among the arguments of an interpreter.
+var scriptForm = regexp.MustCompile(`^[^-/$][^$=]*\.(py|sh|js|jl|rb|pl|R|lua)$`)
+
+// topFiles lists the files of the folder itself.
+func (f *Family) topFiles() (names []string) {
+	entries, _ := fs.ReadDir(f.files, ".")
+	for _, e := range entries {
+		if !e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names
 }
 
 func approaches() []string {

@@ -297,7 +297,10 @@ func (f *Family) find() (missing string) {
 		f.env = append(f.env, "PATH="+filepath.Dir(f.python())+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	}
 	if path, err := exec.LookPath(args[0]); err != nil {
-		return fmt.Sprintf("its program %s is not there: %v", args[0], errors.Unwrap(err))
+		if info, err := os.Stat(args[0]); err == nil && !info.IsDir() {
+			return fmt.Sprintf("its program %s may not be executed: chmod +x %s", args[0], args[0])
+		}
+		return fmt.Sprintf("its program %s, which run in family.yaml names, is not in PATH and not in %s", args[0], f.Folder)
 	} else if args[0], err = filepath.Abs(path); err != nil {
 		return err.Error()
 	}

@@ -87,10 +87,30 @@ func (f *Family) begin(ctx context.Context, family *indexes.Family, in indexes.B
 		x.Close()
 		return nil, fmt.Errorf("%s: %w", f.Name, err)
 	}
+	if err := f.offers(family, x.hello.Can); err != nil {
+		x.Close()
+		return nil, fmt.Errorf("%s: %w", f.Name, err)
+	}
 	x.label.Version = x.hello.Version
 	x.rest = proctree.Held(x.program.pid)
 	proctree.ResetPeak(x.program.pid)
 	return x, nil
+}
+
+// offers reports what family.yaml promises and the program lacks.
+func (f *Family) offers(family *indexes.Family, can []string) error {
+	for _, promise := range []struct {
+		key, functions string
+		made           bool
+	}{
+		{protocol.CanSave, "save and load", !family.Unsaved},
+		{protocol.CanBatch, "batch", family.Batch},
+	} {
+		if promise.made && !slices.Contains(can, promise.key) {
+			return fmt.Errorf("family.yaml says %s: true, and the program has no %s: write it, or leave that key out of %s", promise.key, promise.functions, filepath.Join(f.Folder, File))
+		}
+	}
+	return nil
 }
 
 // threads are the variables by which libraries learn how many threads they may use.

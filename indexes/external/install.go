@@ -154,7 +154,7 @@ func (f *Family) environment(ctx context.Context, folder string, say func(string
 		say(f.Name + ": " + what)
 		args := append(append(pip[:len(pip):len(pip)], step.flags...), "-r", step.file)
 		if err := run(ctx, folder, nil, args); err != nil {
-			return f.noWheel(err)
+			return f.noPackage(ctx, err, step.file, text)
 		}
 	}
 	return nil
@@ -162,14 +162,36 @@ func (f *Family) environment(ctx context.Context, folder string, say func(string
 
 var pinned = regexp.MustCompile(`(?m)^[A-Za-z0-9._-]+==[^ \\]+`)
 
-// noWheel makes one sentence of pip's complaint that it finds no package.
-func (f *Family) noWheel(err error) error {
-	match := regexp.MustCompile(`No matching distribution found for (\S+)`).FindStringSubmatch(err.Error())
+var (
+	noMatch      = regexp.MustCompile(`No matching distribution found for ([^\s=]+)(?:==(\S+))?`)
+	fromVersions = regexp.MustCompile(`\(from versions: ([^)]*)\)`)
+)
+
+// noPackage makes one sentence of pip's complaint that it finds no package of those in file, which has text.
+func (f *Family) noPackage(ctx context.Context, err error, file string, text []byte) error {
+	match := noMatch.FindStringSubmatch(err.Error())
 	if match == nil {
 		return err
 	}
-	version, _ := exec.Command("python3", "-c", "import platform; print(platform.python_version(), platform.machine())").Output()
-	return fmt.Errorf("there is no wheel of %s for this Python (%s): its requirements name those that have one; put one of them first in PATH as python3", match[1], strings.TrimSpace(string(version)))
+	at := filepath.Join(f.Folder, file)
+	for i, line := range strings.Split(string(text), "\n") {
+		if strings.HasPrefix(line, match[1]+"==") {
+			at += fmt.Sprintf(":%d", i+1)
+			break
+		}
+	}
+	what := "package"
+	if file == f.Needs.Requirements {
+		what = "wheel"
+	}
+	out, _ := exec.CommandContext(ctx, "python3", "-c", "import platform; print(platform.python_version(), platform.machine())").Output()
+	python := "this Python (" + strings.TrimSpace(string(out)) + ")"
+	if versions := fromVersions.FindStringSubmatch(err.Error()); versions != nil && versions[1] != "none" && versions[1] != "" {
+		all := strings.Split(versions[1], ", ")
+		last := strings.Join(all[max(0, len(all)-5):], ", ")
+		return fmt.Errorf("%s: %s has no %s of version %s for %s; the newest that have one are %s", at, match[1], what, match[2], python, last)
+	}
+	return fmt.Errorf("%s: pip finds no %s of %s, in any version, for %s: look at the name; a package without wheels belongs in the file of needs.sources; or put a Python that has wheels first in PATH as python3", at, what, match[1], python)
 }
 
 // run runs a command, of which the error quotes the last lines.
@@ -192,16 +214,25 @@ func run(ctx context.Context, dir string, env, args []string) error {
 	return nil
 }
 
-// Remove removes what is installed of the family called name, older versions of it too, and says how
-// much that was.
+// Remove removes what is installed of the family that name means, a name or the path of a folder, older versions of it
+// too, and says how much that was. The folder itself stays, and may be gone.
 func Remove(name string) (bytes int64, err error) {
 	all, err := List()
 	if err != nil {
 		return 0, err
 	}
+	folder, place := "", ""
+	if IsPath(name) {
+		if folder, err = filepath.Abs(name); err != nil {
+			return 0, err
+		}
+		if f, err := Read(folder); err == nil {
+			place = f.place() // what was stopped while it was installed does not say of which folder it is
+		}
+	}
 	found := false
 	for _, one := range all {
-		if one.Name != name {
+		if folder == "" && one.Name != name || folder != "" && one.Folder != folder && one.Place != place {
 			continue
 		}
 		found = true
@@ -211,7 +242,7 @@ func Remove(name string) (bytes int64, err error) {
 		bytes += one.Bytes
 	}
 	if !found {
-		return 0, fmt.Errorf("%s is not installed: `annbench families list` shows what is", name)
+		return 0, fmt.Errorf("nothing is installed of %s: `annbench families list` shows what is", name)
 	}
 	return bytes, nil
 }

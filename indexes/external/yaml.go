@@ -72,11 +72,64 @@ func (src *source) explain(err error, to any) error {
 	if errors.As(err, &unknown) && t != nil {
 		reason = fmt.Sprintf("unknown key %q", t.Value) + words.DidYouMean(t.Value, keys(reflect.TypeOf(to)))
 	}
-	if strings.Contains(reason, "cannot unmarshal") || strings.Contains(reason, "was used where") {
-		reason = "a value of another form is needed here; docs/howto/add-your-own-index.md shows each key"
+	var form *yaml.TypeError
+	var node *yaml.UnexpectedNodeTypeError
+	switch {
+	case errors.As(err, &form):
+		reason = wants(formOf(form.DstType), t)
+	case errors.As(err, &node):
+		reason = wants(map[ast.NodeType]string{ast.SequenceType: listForm, ast.MappingType: keysForm}[node.Expected], t)
+	case strings.Contains(reason, "cannot unmarshal") || strings.Contains(reason, "was used where"):
+		reason = wants("", t)
 	}
 	reason, _, _ = strings.Cut(reason, "\n")
 	return src.at(t, reason)
+}
+
+const (
+	listForm = "a list, like [a, b]"
+	keysForm = "keys with values"
+)
+
+// formOf is how a value that is decoded into t is written; empty where that is not known.
+func formOf(t reflect.Type) string {
+	for t != nil {
+		switch t.Kind() {
+		case reflect.Pointer:
+			t = t.Elem()
+			continue
+		case reflect.Bool:
+			return "true or false"
+		case reflect.String:
+			return "text"
+		case reflect.Int, reflect.Int64:
+			return "a whole number"
+		case reflect.Float64:
+			return "a number"
+		case reflect.Slice:
+			return listForm
+		case reflect.Map, reflect.Struct:
+			return keysForm
+		}
+		break
+	}
+	return ""
+}
+
+// wants says that the value at t must be of another form.
+func wants(form string, t *token.Token) string {
+	const see = "docs/reference/external-protocol.md has each key"
+	if form == "" || t == nil {
+		return "a value of another form is needed here; " + see
+	}
+	what, value := "the value", t.Value
+	if colon := t.Prev; colon != nil && colon.Type == token.MappingValueType && colon.Prev != nil {
+		what = colon.Prev.Value
+	}
+	if t.Type == token.DoubleQuoteType || t.Type == token.SingleQuoteType {
+		value = fmt.Sprintf("%q in quotes", value)
+	}
+	return fmt.Sprintf("%s must be %s, not %s; %s", what, form, value, see)
 }
 
 // keys lists the YAML keys of t and of the structs within it.
