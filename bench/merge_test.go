@@ -49,6 +49,24 @@ func TestShardsMakeTheWhole(t *testing.T) {
 	}
 	before := read(t, filepath.Join(out, record.RecordsFile))
 
+	// What a merge leaves that is killed within its work, the next one removes.
+	litter := []string{filepath.Join(out, ".records.jsonl.tmp-ABCDEFGHIJKL"), filepath.Join(out, "answers", ".x-0.ids.npy.tmp-ABCDEFGHIJKL")}
+	for _, tmp := range litter {
+		if err := os.MkdirAll(tmp, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(tmp, "half"), []byte("half"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer func() {
+		for _, tmp := range litter {
+			if _, err := os.Stat(tmp); err == nil {
+				t.Errorf("%s is left", tmp)
+			}
+		}
+	}()
+
 	// Again, alone, or with the merge itself among the folders: nothing changes.
 	for _, again := range [][]string{folders, {folders[1], folders[0]}, {folders[0]}, append(folders, out)} {
 		if _, err := Merge(t.Context(), again, out, MergeConfig{}); err != nil {

@@ -5,10 +5,13 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"html"
+	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"annbench/bench/record"
 	"annbench/internal/atomicfile"
@@ -77,6 +80,47 @@ func TestNotesOfTheData(t *testing.T) {
 	}
 	if strings.Contains(p+b.String(), "/home/me") {
 		t.Error("a folder of this machine is in the report")
+	}
+}
+
+// TestLitterOfAKilledReport: what a report leaves that is killed while it is written, a later one removes, and all is as if
+// nothing had happened.
+func TestLitterOfAKilledReport(t *testing.T) {
+	r := fixture.Load(t, judge.Load, fixture.Results(t, fixture.Cell("hnsw", "", 0, .9, 500)))
+	whole, killed := t.TempDir(), t.TempDir()
+	if _, err := Write(whole, r); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-time.Hour)
+	for name, content := range map[string]string{".index.html.tmp-ABCDEFGHIJKL": "<html>", PageFile: "the page of before"} {
+		path := filepath.Join(killed, name)
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Write(killed, r); err != nil {
+		t.Fatal(err)
+	}
+	files := func(dir string) map[string]string {
+		out := map[string]string{}
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[e.Name()] = string(b)
+		}
+		return out
+	}
+	if a, b := files(whole), files(killed); !maps.Equal(a, b) {
+		t.Errorf("the folders differ: %q and %q", slices.Sorted(maps.Keys(a)), slices.Sorted(maps.Keys(b)))
 	}
 }
 
