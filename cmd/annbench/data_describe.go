@@ -15,6 +15,7 @@ import (
 	"annbench/bench/pipeline"
 	"annbench/bench/sweepfile"
 	"annbench/indexes/vec"
+	"annbench/internal/words"
 	"annbench/reports/draw"
 	"annbench/reports/text"
 )
@@ -94,7 +95,7 @@ func printDescription(w io.Writer, d *pipeline.Description) error {
 	if d.Given {
 		how = "given"
 	}
-	fmt.Fprintf(w, "%s: %d vectors of %d dimensions, %d queries (%s), %d labels, metric %s\n", d.Name, d.Base, d.Dim, d.Queries, how, d.Labels, d.Difficulty.Metric)
+	fmt.Fprintf(w, "%s: %s of %s, %s (%s), %s, metric %s\n", d.Name, words.Count(d.Base, "vector"), words.Count(d.Dim, "dimension"), words.Count(d.Queries, "query"), how, words.Count(d.Labels, "label"), d.Difficulty.Metric)
 	if err := text.Difficulty(w, &d.Difficulty); err != nil {
 		return err
 	}

@@ -43,6 +43,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -168,6 +169,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		panic(err) // the struct above is wrong
 	}
+	parser.Model.HelpFlag.Help = "Show this help."
 	code := 0
 	func() {
 		defer func() {
@@ -179,8 +181,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 				code, parser = int(c), nil
 			}
 		}()
-		if len(args) == 0 {
+		switch {
+		case len(args) == 0:
 			args = []string{"--help"}
+		case args[0] == "help": // as git and go have it: help COMMAND
+			args = append(slices.Clone(args[1:]), "--help")
 		}
 		ctx, err := parser.Parse(args)
 		if err != nil {

@@ -67,7 +67,7 @@ func (d *pageData) explore() {
 		switch {
 		case name == judge.Speed:
 			info, _ = metric.Lookup(metric.QPS)
-			info.Title, info.Doc = "queries a second"+say.Clock(judge.Processor), "one over the processor time of a query; of servers, by the clock on the wall"
+			info.Title, info.Doc = "queries a second"+say.Clock(judge.Processor), "one over the processor time of a query; of servers, by wall-clock time"
 		case name == metric.QPS && first != name:
 			info.Title = "wall QPS"
 		}
@@ -260,7 +260,7 @@ func (d *pageData) pipeline() {
 	}
 	d.Pipeline = out
 	if search > 0 && all > search {
-		d.PipelineSays = fmt.Sprintf("Of the time from a photograph to its recommendations, %s is the search of the index, and the rest its decoding and the model. Measured with all cores at the embedding; stages overlap, so that they add up to more than the %s that embedding the collection took.", say.Percent(search/all), say.Format(metric.Seconds, e.Seconds))
+		d.PipelineSays = fmt.Sprintf("Of the time from a photograph to its recommendations, %s is the search of the index; the rest is decoding it and the model. Measured with all cores at the embedding; stages overlap, so that they add up to more than the %s that embedding the collection took.", shareOf(search/all), say.Format(metric.Seconds, e.Seconds))
 	}
 	if limit := embeddingLimit(e); limit != "" {
 		d.PipelineSays = strings.TrimSpace(d.PipelineSays + " " + limit)
@@ -285,17 +285,25 @@ func embeddingLimit(e *record.Embedding) string {
 		{"write", "writing the vectors", e.Write, 1},
 	} {
 		share := min(1, s.busy/(e.Seconds*float64(s.goroutines)))
-		rate := "-"
+		rate := "–"
 		if s.busy > 0 {
-			rate = say.Count(int(float64((e.Images+len(e.Skipped))*s.goroutines) / s.busy))
+			rate = say.Count(int(math.Round(float64((e.Images+len(e.Skipped))*s.goroutines) / s.busy)))
 		}
 		if s.key == e.Limit {
-			limit = fmt.Sprintf("The limit of the embedding was %s, busy for %s of the time, at %s images a second;", s.name, say.Percent(share), rate)
+			limit = fmt.Sprintf("The limit of the embedding was %s, busy for %s of the time, at %s images a second.", s.name, say.Percent(share), rate)
 		} else {
-			rest = append(rest, fmt.Sprintf("%s waited for %s of it and could do %s", s.name, say.Percent(1-share), rate))
+			rest = append(rest, fmt.Sprintf("%s was busy for %s of the time and could do %s a second", s.name, say.Percent(share), rate))
 		}
 	}
-	return limit + " " + strings.Join(rest, ", ") + "."
+	return limit + " " + say.Sentence(strings.Join(rest, ", "))
+}
+
+// shareOf is x as [say.Percent] has it, and never 0.0 % of what is there.
+func shareOf(x float64) string {
+	if x < 0.001 {
+		return "less than 0.1 %"
+	}
+	return say.Percent(x)
 }
 
 // hardBlock says how hard a data set is to search under one metric.

@@ -12,9 +12,9 @@ const LowMark = "▾"
 
 // Categories says how to read mAP by category.
 func Categories(c *judge.Categories) string {
-	s := fmt.Sprintf("mAP@%d of the queries of each category, what brings mAP down first, with half of its 95 %% interval where the category has at least %d queries: %s.", c.Terms.K, judge.FewQueries, ChoiceRule(c.Terms.K))
+	s := fmt.Sprintf("mAP@%d of the queries of each category, the lowest first, with half of its 95 %% interval where the category has at least %d queries: %s.", c.Terms.K, judge.FewQueries, ChoiceRule(c.Terms.K))
 	if n := c.Low(); n > 0 {
-		return s + fmt.Sprintf(" %s: below %s, which %s of %d are, by the median over the families.", LowMark, trimmed(c.Least), Plural(n, "category", "categories"), len(c.Rows))
+		return s + fmt.Sprintf(" %s: below %s by the median over the families (%s of %d).", LowMark, trimmed(c.Least), Plural(n, "category", "categories"), len(c.Rows))
 	}
 	return s + fmt.Sprintf(" None is below %s, by the median over the families.", trimmed(c.Least))
 }

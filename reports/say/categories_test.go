@@ -29,7 +29,7 @@ func TestCategories(t *testing.T) {
 	if got := []string{Half(c.Rows[0].Values[0]), Half(c.Rows[1].Values[0]), Half(c.Rows[2].Values[0])}; got[0] != ".10" || got[1] != "" || got[2] != ".10" {
 		t.Errorf("half intervals %q", got)
 	}
-	if s := Categories(c); !strings.Contains(s, "below 0.50, which 1 category of 3") {
+	if s := Categories(c); !strings.Contains(s, "below 0.50 by the median over the families (1 category of 3)") {
 		t.Error(s)
 	}
 	r.LeastMAP = .95

@@ -49,7 +49,7 @@ func CompressionOf(c *judge.Compression) *Compression {
 			cell := CompressionCell{Recall: Missing, Title: b.Family + ": no setting within that"}
 			if at.Row != nil {
 				cell.Recall = Ratio(at.Recall.Median)
-				cell.Title = strings.TrimSpace(b.Family+" "+Clean(at.Row.Cell.Settings())) + "\ncell " + at.Row.Cell.ID()
+				cell.Title = fmt.Sprintf("%s\nrecall %s\ncell %s", strings.TrimSpace(b.Family+" "+Clean(at.Row.Cell.Settings())), cell.Recall, at.Row.Cell.ID())
 				if at.MAP.N > 0 {
 					cell.MAP = Ratio(at.MAP.Median)
 				}

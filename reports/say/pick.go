@@ -152,9 +152,9 @@ func Pick(p judge.Pick) string {
 	switch {
 	case p.MoreAt == 0:
 	case p.More > 0:
-		say("One percent more of recall (%s) would take %s times the time a query.", Ratio(p.MoreAt), FactorText(p.More))
+		say("A recall of %s would take %s times the time a query.", Ratio(p.MoreAt), FactorText(p.More))
 	default:
-		say("One percent more of recall (%s) is beyond what was measured of %s.", Ratio(p.MoreAt), Clean(p.Best.Row.Cell.Family))
+		say("A recall of %s is beyond what was measured of %s.", Ratio(p.MoreAt), Clean(p.Best.Row.Cell.Family))
 	}
 	return b.String()
 }

@@ -51,7 +51,7 @@ func TestPick(t *testing.T) {
 			"family: b\nbuild: {M: 16}\nsearch: {n: 4}\n", "recall 0.955; the limit is 0.95, 0.005 to spare",
 			"Runner-up: a M=16 ef=20, 7,000 queries a second, as fast within the noise", "Then: flat", "As fast as the fastest within the noise or 5 %, and of least memory times build time of 7 settings",
 			"times (paired, 0.0", Paired, " queries a second by the wall clock (", // of flat
-			"One percent more of recall (0.965) would take",
+			"A recall of 0.965 would take",
 		}},
 		{"memory", []judge.Limit{{Name: metric.Recall, Bound: .95}, {Name: metric.Resident, Bound: 120e6}}, "b n=4", "", []string{"resident 100 MiB", "Runner-up: flat"}},
 		{"the slowest queries", []judge.Limit{{Name: metric.Recall, Bound: .95}, {Name: metric.Resident, Bound: 120e6}, {Name: metric.P99, Bound: .002}}, "", "a ef=20", []string{"nothing fits", "nearest is a M=16 ef=20", "resident 134 MiB", "17 % too much"}}, // b takes 1.5 times the time, a 1.17 times the memory,

@@ -128,12 +128,12 @@ func speedOf(v judge.Verdict) string {
 
 // clockOf says which clock decides, and why; and whether percentiles are worth something.
 func clockOf(v judge.Verdict) string {
-	s := "Speeds go by the clock on the wall: these records have no processor time."
+	s := "Speeds go by wall-clock time: these records have no processor time."
 	if v.Terms.Mode != record.Latency {
 		s = ""
 	}
 	if v.Clock == judge.Processor {
-		s = "Speeds go by processor time, of servers by the clock on the wall: what else runs on the machine takes wall time from one setting and not from another, but hardly any processor time."
+		s = "Speeds go by processor time, those of servers by wall-clock time: other programs on the machine take wall time from one setting and not from another, but hardly any processor time."
 	}
 	switch {
 	case v.TooBusy:
@@ -310,14 +310,14 @@ func sure(r *judge.Report, v judge.Verdict) []string {
 				where += ", " + Plural(e.Cores, "core", "cores")
 			}
 		}
-		out = append(out, fmt.Sprintf("It is said of this data (%s, %s of %d dimensions, %s) and of %s. Other data has other neighbours, and another processor other speeds: ratios travel better than times.",
+		out = append(out, fmt.Sprintf("This holds for this data (%s, %s of %d dimensions, %s) and for %s. Other data has other neighbours, and another processor has other speeds; ratios change less than times.",
 			src.Dataset.Name, Plural(src.Dataset.Base, "vector", "vectors"), src.Dataset.Dim, Plural(src.Dataset.Queries, "query", "queries"), where))
 	}
 	return out
 }
 
 // thriftRule says what [judge.Report.Decide] takes where less of something is wanted.
-const thriftRule = "If memory is short, or the index is rebuilt often: the fastest setting that takes at most half of what the answer takes, and the fastest of those that take least; named only where the query takes at most the square of that (half the memory for up to four times the time)."
+const thriftRule = "How the settings for little memory and for frequent rebuilds are chosen: the fastest that takes at most half of what the answer takes, and the fastest of those that take least. Half the memory or build time may cost four times the time a query, a third nine times; what costs more is not named."
 
 // wish puts a wish into words, against the answer of v.
 func wish(v judge.Verdict, w judge.Wish) Wish {
