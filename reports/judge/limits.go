@@ -58,6 +58,8 @@ type Pick struct {
 	// Best is the first of Fit, nil where there is none: the fastest, or what Reason says.
 	Best   *Candidate
 	Reason Reason
+	// Objective is the name of the objective where Reason is ByObjective.
+	Objective string
 	// Others are the next two of Fit.
 	Others []Candidate
 	// Nearest is the setting that breaks the limits least: set where Best is nil, and something was

@@ -179,6 +179,7 @@ func (r *Report) PickBy(t Terms, limits []Limit, o Objective) Pick {
 		fit[i+1].Against = fit[i+1].Speed.Judged(fit[0].Speed)
 	}
 	p.Fit, p.Best, p.Reason, p.Others = fit, &fit[0], ByObjective, fit[1:min(3, len(fit))]
+	p.Objective = o.name()
 	return p
 }
 

@@ -119,10 +119,14 @@ func Pick(p judge.Pick) string {
 	case judge.ByFrugal:
 		lead = "As fast as the fastest within the noise or " + slight + ", and of least memory times build time"
 	case judge.ByObjective:
-		lead = "The best by what was asked for"
+		lead = best(p.Objective)
 	}
 	say("%s of %s that keep %s (%s):", lead, Plural(p.Settings, "setting", "settings"), under, Terms(p.Terms))
 	say("  %s, %s each", Measured(metric.QPS, p.Best.Speed, " queries a second"+Clock(p.Best.Row.Clock())), Format(metric.Seconds, 1/p.Best.Speed.Median))
+	limited := slices.ContainsFunc(p.Limits, func(l judge.Limit) bool { return l.Name == p.Objective })
+	if v, ok := objective(p, *p.Best); ok && !limited {
+		say("  %s", v)
+	}
 	for _, m := range p.Best.Margins {
 		say("  %s", Margin(m))
 	}
@@ -144,6 +148,9 @@ func Pick(p judge.Pick) string {
 		case c.Tied && p.Best.Tied && c.Against.OK:
 			s += ", but both are as fast as the fastest within the noise or " + slight
 		}
+		if v, ok := objective(p, c); ok {
+			s += ", " + v
+		}
 		say("%s: %s, %s queries a second, %s", lead, candidateName(c), Significant(c.Speed.Median), s)
 	}
 	if slices.ContainsFunc(p.Others, func(c judge.Candidate) bool { return c.Against.Paired && judge.TieOf(c.Against) != judge.Tied }) {
@@ -157,6 +164,27 @@ func Pick(p judge.Pick) string {
 		say("A recall of %s is beyond what was measured of %s.", Ratio(p.MoreAt), Clean(p.Best.Row.Cell.Family))
 	}
 	return b.String()
+}
+
+// best is what begins the sentence about the best by an objective; see [judge.Report.PickBy].
+func best(objective string) string {
+	what := "least cost"
+	if info, ok := metric.Lookup(objective); ok {
+		what = "highest " + info.Title
+		if info.Lower {
+			what = "least " + info.Title
+		}
+	}
+	return "The best by " + what + ", and within 5 % of that by speed,"
+}
+
+// objective is what c has of the objective that p is by, but for the cost: see [Month].
+func objective(p judge.Pick, c judge.Candidate) (text string, ok bool) {
+	info, known := metric.Lookup(p.Objective)
+	if v, has := c.Row.Value(p.Objective); known && has {
+		return info.Title + " " + Format(info.Unit, v.Median), true
+	}
+	return "", false
 }
 
 // busy says that a limit is on what the machine was too busy for.

@@ -105,3 +105,23 @@ func TestPickOnce(t *testing.T) {
 		t.Errorf("%s", Pick(p))
 	}
 }
+
+// What is best by memory says how much it is, of the runners-up as well, and once.
+func TestPickByObjective(t *testing.T) {
+	r := shop(t)
+	o, err := judge.ParseObjective("memory") // b takes 5 % more than flat, which is slower
+	if err != nil {
+		t.Fatal(err)
+	}
+	limits := []judge.Limit{{Name: metric.Recall, Bound: .95}}
+	got := Pick(r.PickBy(r.Focus, limits, o))
+	for _, want := range []string{"family: b\n", "The best by least resident, and within 5 % of that by speed, of 7 settings that keep recall", "\n  resident 100 MiB\n", "Runner-up: flat, ", ", resident 95.4 MiB\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in:\n%s", want, got)
+		}
+	}
+	got = Pick(r.PickBy(r.Focus, append(limits, judge.Limit{Name: metric.Resident, Bound: 120e6}), o))
+	if strings.Count(got, "resident 100 MiB") != 1 {
+		t.Errorf("the memory of the answer is not said once:\n%s", got)
+	}
+}
