@@ -45,7 +45,7 @@ func filterFigure(f *judge.Filtered, correlation, name string) *plotFigure {
 		fig.level = judge.Target
 	} else {
 		fig.Title = "Time: " + where
-		fig.y = axisScale{title: say.Sentence(info.Title) + " a query; hollow: recall stays below " + say.Ratio(judge.Target), kind: logarithmic, unit: metric.Seconds}
+		fig.y = axisScale{title: info.Title + " a query; hollow: recall stays below " + say.Ratio(judge.Target), kind: logarithmic, unit: metric.Seconds}
 	}
 	for _, l := range f.Lines {
 		s := plotSeries{family: l.Family, name: say.FilterLine(l.Family, l.Way), joined: true, dashed: l.Way != "inside"}
