@@ -416,23 +416,35 @@ func (b *builder) insert(s *Searcher, id int32) {
 	}
 }
 
-// link finds neighbours for a node on the layers from level down, and links both ways. The ruler is at the node.
+// link finds neighbours for a node on the layers from level down, and links both ways. The ruler is at the node. Other nodes
+// get links to it from the lowest layer up, and after its own: who comes to it on a layer, of another thread, can go on from
+// it on that one and on those below.
 func (b *builder) link(s *Searcher, id, entry int32, level int) {
 	x := b.x
 	s.begin()
 	near := s.descend(b, entry, int(x.levels[entry]), level)
+	for len(s.layers) <= level {
+		s.layers = append(s.layers, nil)
+	}
 	for layer := level; layer >= 0; layer-- {
 		s.begin()
 		s.seen(id) // a node that is linked anew does not find itself
 		s.walk(b, near, x.options.EfConstruction, layer)
+		s.layers[layer] = s.layers[layer][:0]
 		if len(s.near) == 0 {
 			continue
 		}
 		near = s.near[0].id()
-		chosen := s.choose(s.near, x.options.M, &s.chosen)
-		b.lock(id)
-		put(x.list(id, layer), chosen)
-		b.unlock(id)
+		s.choose(s.near, x.options.M, &s.layers[layer])
+	}
+	for layer, chosen := range s.layers[:level+1] {
+		if len(chosen) > 0 {
+			b.lock(id)
+			put(x.list(id, layer), chosen)
+			b.unlock(id)
+		}
+	}
+	for layer, chosen := range s.layers[:level+1] {
 		for _, c := range chosen {
 			b.linkBack(s, c.id(), id, c.dist, layer)
 		}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"annbench/indexes/mapfile"
@@ -164,6 +165,50 @@ func TestRecall(t *testing.T) {
 			}
 		}
 	})
+}
+
+// While several threads build, a node that another one has a link to on a layer has links of its own on that one and on
+// those below: who comes to it can go on.
+func TestReachedNodesLeadOn(t *testing.T) {
+	base := clustered(2000, 20, 1)
+	x := &Index{options: Options{Threads: 4, EfConstruction: 100}.complete(), metric: vec.L2, entry: -1, base: vec.Matrix{Dim: base.Dim}}
+	x.take(base)
+	b := &builder{x: x, locks: make([]sync.Mutex, base.Rows)}
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			s := x.NewSearcher()
+			for i := next.Add(1) - 1; i < int64(base.Rows); i = next.Add(1) - 1 {
+				b.insert(s, int32(i))
+			}
+		})
+	}
+	links := func(id int32, layer int) []uint32 {
+		b.lock(id)
+		defer b.unlock(id)
+		list := x.list(id, layer)
+		return slices.Clone(list[1 : 1+list[0]])
+	}
+	looked := 0
+	for next.Load() < int64(base.Rows) {
+		for id := range int32(base.Rows) {
+			for layer := 1; layer <= int(x.levels[id]); layer++ {
+				for _, to := range links(id, layer) {
+					looked++
+					for below := range layer + 1 {
+						if len(links(int32(to), below)) == 0 {
+							t.Fatalf("node %d is linked to on layer %d and has no links on layer %d", to, layer, below)
+						}
+					}
+				}
+			}
+		}
+	}
+	wait.Wait()
+	if looked == 0 {
+		t.Error("no link of an upper layer was looked at")
+	}
 }
 
 func same(a, b *Index) bool {

@@ -21,7 +21,8 @@ type Searcher struct {
 	values             []float32
 	queue              []node // of a walk under a filter: nodes to be expanded, nearest at the root
 
-	chosen, kept, around []node // of a build
+	chosen, kept, around []node   // of a build
+	layers               [][]node // of a build: what a node is linked to, by layer
 	picked               []int32
 
 	unit []float32
