@@ -248,7 +248,12 @@ func TestTuneExternalFamilies(t *testing.T) {
 		t.Errorf("builds %v, want all words of its setting", tried)
 	}
 	if failures := got.State.Failures(); len(failures) != 1 || failures[0].Family != "crashes" || !strings.Contains(failures[0].Failed, "exit code 3") {
-		t.Errorf("failures %+v", failures)
+		for _, f := range failures {
+			t.Errorf("%d failures: %s: %s", len(failures), f.Family, f.Failed)
+		}
+		if len(failures) == 0 {
+			t.Error("no failure of the family that crashes")
+		}
 	}
 	answer, err := record.Open(c.Out)
 	if err != nil {
