@@ -270,7 +270,8 @@ func (s *Server) check(r *searchRequest) (ids []string, label int32, err error) 
 	return ids, label, nil
 }
 
-// noIndex says that there is no index of that name. Many who ask for one by the name of a family mean one of its indexes.
+// noIndex says that there is no index of that name. A request often names a family instead of one of its indexes: the error then
+// lists the indexes of that family.
 func (s *Server) noIndex(id string) error {
 	ids, families := []string{exactID}, map[string][]string{}
 	if s.Experiment != nil {
