@@ -32,16 +32,23 @@ func defaults(t *testing.T, f *indexes.Family) (build, search indexes.Params) {
 	return build, search
 }
 
+// openSession is a session of the run, which ends with the test.
+func openSession(t *testing.T, r *Run) *Session {
+	t.Helper()
+	s, err := r.Session(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
 // TestSessionTriesAndMeasures: what is tried leaves no record and finds what a measured point finds; what is
 // measured is a record as [Run.Do] writes them.
 func TestSessionTriesAndMeasures(t *testing.T) {
 	r := testRun(t, testSet(t, 600, 24, 50), testSweep(t, "- family: flat\n"))
 	r.Sweep.Gallery = -1
-	s, err := r.Session(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openSession(t, r)
 	f := family(t, "forest")
 	build, search := defaults(t, f)
 	x, err := s.Build(t.Context(), f, Server{}, build, search, 10, 0)
@@ -110,11 +117,7 @@ func TestSessionTriesAndMeasures(t *testing.T) {
 func TestSessionOutlivesFailures(t *testing.T) {
 	r := testRun(t, testSet(t, 300, 8, 20), testSweep(t, "- family: flat\n"))
 	r.Sweep.Gallery = -1
-	s, err := r.Session(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openSession(t, r)
 	f := family(t, "forest")
 	build, search := defaults(t, f)
 	for _, do := range []task{doBuild, doTry} {
@@ -206,11 +209,7 @@ func TestSessionInAnEngine(t *testing.T) {
 func TestSessionJudges(t *testing.T) {
 	r := testRun(t, shopSet(t, 300, 60), testSweep(t, "- family: flat\n"))
 	r.Sweep.Gallery = -1
-	s, err := r.Session(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openSession(t, r)
 	f := family(t, "forest")
 	build, search := defaults(t, f)
 	search["search_k"] = 10
