@@ -77,7 +77,7 @@ func (p Pair) Worst() Change {
 func Compare(a, b *Report, margin float64) *Pairs {
 	p := &Pairs{A: a, B: b}
 	noise := map[string]scattered{}
-	for _, name := range append([]string{metric.QPS, metric.CPU}, comparedValues...) {
+	for _, name := range append([]string{metric.QPS, metric.CPU, metric.BuildCPU}, comparedValues...) {
 		own, moments := scatterOf(name, a, b)
 		noise[name] = scattered{own, moments[0], moments[1]}
 	}
@@ -105,6 +105,9 @@ func Compare(a, b *Report, margin float64) *Pairs {
 				if row.byProcessor() && other.byProcessor() {
 					name = metric.CPU
 				}
+			}
+			if name == metric.Build && row.buildTime() == other.buildTime() {
+				name = row.buildTime()
 			}
 			x, ok1 := row.Value(name)
 			y, ok2 := other.Value(name)
@@ -213,12 +216,16 @@ func (r *Row) byProcessor() bool {
 	return ok && r.clock == Processor && !remote(r.Reps[0])
 }
 
+// wallOf is the quantity by the clock on the wall in whose place that by the processor's stands.
+var wallOf = map[string]string{metric.CPU: metric.QPS, metric.BuildCPU: metric.Build}
+
 // Worse reports whether any of the quantities called names, or any at all where none is named, is
-// worse in the second results. [metric.QPS] stands for [metric.CPU], too, where that decides.
+// worse in the second results. [metric.QPS] stands for [metric.CPU], too, and [metric.Build] for [metric.BuildCPU],
+// where that decides.
 func (p *Pairs) Worse(names ...string) bool {
 	return slices.ContainsFunc(p.Cells, func(c Pair) bool {
 		return slices.ContainsFunc(c.Changes, func(ch PairChange) bool {
-			return ch.Change == Worse && (len(names) == 0 || slices.Contains(names, ch.Name) || ch.Name == metric.CPU && slices.Contains(names, metric.QPS))
+			return ch.Change == Worse && (len(names) == 0 || slices.Contains(names, ch.Name) || slices.Contains(names, wallOf[ch.Name]))
 		})
 	})
 }

@@ -52,6 +52,8 @@ type Candidate struct {
 type Pick struct {
 	Terms  Terms
 	Clock  Clock // that speeds go by
+	// BuildTime is the quantity that builds are judged by: see [Report.BuildTime].
+	BuildTime string
 	Limits []Limit
 	// Fit are the settings that keep every limit, one a family, its fastest: the pick first, then by speed.
 	Fit []Candidate
@@ -104,7 +106,7 @@ const (
 // gives a speed that no setting was measured at.) Families that are as fast as the fastest, but for [Slight], are
 // told apart by memory and build time: see [Reason].
 func (r *Report) Pick(t Terms, limits []Limit) Pick {
-	p := Pick{Terms: t, Clock: r.Clock(t), Limits: limits}
+	p := Pick{Terms: t, Clock: r.Clock(t), BuildTime: r.BuildTime(t), Limits: limits}
 	if share, ok := r.OnCPU(t); ok {
 		p.OnCPU, p.TooBusy = share, share < Busy
 	}
@@ -167,10 +169,10 @@ func (r *Report) Pick(t Terms, limits []Limit) Pick {
 		}
 		if len(exact) > 0 && len(exact) < len(tied) {
 			p.Reason, first = ByExactEnough, exact[0].Row
-			if row := frugal(exact); row != nil {
+			if row := frugal(exact, p.BuildTime); row != nil {
 				first = row
 			}
-		} else if row := frugal(tied); row != nil {
+		} else if row := frugal(tied, p.BuildTime); row != nil {
 			p.Reason, first = ByFrugal, row
 		}
 	}
@@ -215,7 +217,8 @@ func (r *Report) more(p *Pick) {
 
 // Slight is a difference in speed that nobody chooses by: a family counts as fast as the fastest where the
 // measurements do not show it to be slower by more than this share. One run finds such a
-// difference and the next does not. Memory and build time, which hardly vary between runs, decide instead.
+// difference and the next does not. Memory and build time ([Report.BuildTime]), which hardly vary between runs, decide
+// instead.
 const Slight = 0.05
 
 // bySpeed puts the faster first, as families are judged: by the rounds that chose neither.
@@ -249,12 +252,12 @@ const less = 0.95
 
 // frugal is the one that takes least of memory times build time, the fastest where several are within 5 % of the
 // least: half the memory for twice the build time is neither better nor worse. It is nil where all are, or where
-// one of the two was not measured of one of them. The families come by speed.
-func frugal(tied []*Candidate) *Row {
+// one of the two was not measured of one of them. The families come by speed; buildTime is [Report.BuildTime].
+func frugal(tied []*Candidate, buildTime string) *Row {
 	cost := make([]float64, len(tied))
 	for i, c := range tied {
 		memory, ok := c.Row.Value(metric.Resident)
-		build, built := c.Row.Value(metric.Build)
+		build, built := c.Row.Value(buildTime)
 		if !ok || !built || memory.Median <= 0 || build.Median <= 0 {
 			return nil
 		}

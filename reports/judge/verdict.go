@@ -12,8 +12,9 @@ type Verdict struct {
 	Terms   Terms
 	Target  float64 // the recall
 	Outcome Outcome
-	// Clock is what speeds go by.
-	Clock Clock
+	// Clock is what speeds go by, and BuildTime the quantity that builds do: see [Report.BuildTime].
+	Clock     Clock
+	BuildTime string
 	// Fast are the settings that come up to Target, one a family, the answer first and the others by speed:
 	// Value is [Speed] as it was measured. See [Verdict.Answer].
 	Fast []Match
@@ -99,7 +100,7 @@ func (c Candidate) at() Match {
 
 // Decide answers which index to take under the terms in focus, at recall [Target].
 func (r *Report) Decide() Verdict {
-	v := Verdict{Terms: r.Focus, Target: Target, Clock: r.Clock(r.Focus), Choices: r.Choose(r.Focus)}
+	v := Verdict{Terms: r.Focus, Target: Target, Clock: r.Clock(r.Focus), BuildTime: r.BuildTime(r.Focus), Choices: r.Choose(r.Focus)}
 	p := r.Pick(v.Terms, []Limit{{metric.Recall, v.Target}})
 	v.Reason, v.OnCPU, v.TooBusy = p.Reason, p.OnCPU, p.TooBusy
 	for i, c := range p.Fit {
@@ -170,7 +171,7 @@ func (r *Report) wishes(v *Verdict) []Wish {
 		out = append(out, w)
 	}
 	out = append(out, r.thrift(v, metric.Resident)...)
-	out = append(out, r.thrift(v, metric.Build)...)
+	out = append(out, r.thrift(v, v.BuildTime)...)
 	if w, ok := tail(v); ok {
 		out = append(out, w)
 	}

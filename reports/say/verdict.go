@@ -133,7 +133,11 @@ func clockOf(v judge.Verdict) string {
 		s = ""
 	}
 	if v.Clock == judge.Processor {
-		s = "Speeds go by processor time, those of servers by wall-clock time: other programs on the machine take wall time from one setting and not from another, but hardly any processor time."
+		s = "Speeds"
+		if v.BuildTime == metric.BuildCPU {
+			s += ", and the build times in this answer,"
+		}
+		s += " go by processor time, those of servers by wall-clock time: other programs on the machine take wall time from one setting and not from another, but hardly any processor time."
 	}
 	switch {
 	case v.TooBusy:
@@ -203,8 +207,8 @@ func beside(v judge.Verdict) string {
 		if x, ok := m.Setting.Value(metric.Resident); ok {
 			words = append(words, Quantity(metric.Resident, x.Median))
 		}
-		if x, ok := m.Setting.Value(metric.Build); ok {
-			words = append(words, Quantity(metric.Build, x.Median)+" to build")
+		if x, ok := m.Setting.Value(v.BuildTime); ok {
+			words = append(words, buildTime(v, x.Median)+" to build")
 		}
 		if len(words) == 0 {
 			return ""
@@ -221,14 +225,23 @@ func beside(v judge.Verdict) string {
 	return s
 }
 
+// buildTime is a time of [judge.Report.BuildTime], with its clock where that is not the one on the wall.
+func buildTime(v judge.Verdict, seconds float64) string {
+	s := Quantity(v.BuildTime, seconds)
+	if v.BuildTime == metric.BuildCPU {
+		s += " of processor time"
+	}
+	return s
+}
+
 func costs(v judge.Verdict) string {
 	row, t := v.Answer().Setting, v.Terms
 	var parts []string
 	if x, ok := row.Value(metric.Resident); ok {
 		parts = append(parts, Quantity(metric.Resident, x.Median)+" of memory")
 	}
-	if x, ok := row.Value(metric.Build); ok {
-		parts = append(parts, Quantity(metric.Build, x.Median)+" to build")
+	if x, ok := row.Value(v.BuildTime); ok {
+		parts = append(parts, buildTime(v, x.Median)+" to build")
 	}
 	if x, ok := row.Value(metric.P99); ok && !v.TooBusy {
 		parts = append(parts, "99 % of queries within "+Quantity(metric.P99, x.Median))
@@ -325,7 +338,11 @@ func wish(v judge.Verdict, w judge.Wish) Wish {
 	if w.Take != nil {
 		out.Family, out.Setting, out.Cost = w.Take.Family.Name, Clean(w.Take.Setting.Cell.Settings()), against(w.Against)
 	}
-	instead := fmt.Sprintf("%s instead of %s", Quantity(w.Quantity, w.Amount), Quantity(w.Quantity, w.Own))
+	own := Quantity(w.Quantity, w.Own)
+	if w.Quantity == v.BuildTime {
+		own = buildTime(v, w.Own)
+	}
+	instead := fmt.Sprintf("%s instead of %s", Quantity(w.Quantity, w.Amount), own)
 	switch w.Kind {
 	case judge.OtherRecall:
 		word := "is enough"
@@ -339,7 +356,7 @@ func wish(v judge.Verdict, w judge.Wish) Wish {
 			out.Cost = "the answer itself finds that much"
 		}
 	case judge.LessOf, judge.LeastOf:
-		out.If, out.Gain = map[string]string{metric.Resident: "memory is short", metric.Build: "the index is rebuilt often"}[w.Quantity], instead
+		out.If, out.Gain = map[string]string{metric.Resident: "memory is short", metric.Build: "the index is rebuilt often", metric.BuildCPU: "the index is rebuilt often"}[w.Quantity], instead
 		if w.Kind == judge.LeastOf {
 			out.If += ", and recall may fall"
 			out.Cost = fmt.Sprintf("recall %s at most", Ratio(w.Take.Recall))
