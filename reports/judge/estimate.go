@@ -61,7 +61,7 @@ func summarize(name string, observed []observation) Value {
 	e := metric.EstimateOf(plain(observed), v.Scale)
 	v.Median, v.Lo, v.Hi, v.HasInterval = e.Median, e.Lo, e.Hi, e.OK
 	// Few values that scatter over orders of magnitude give ends that no number holds.
-	if v.Scale == metric.Logarithmic && v.N < Enough || math.IsInf(v.Hi, 0) || v.Scale == metric.Logarithmic && v.Lo == 0 && v.Median > 0 {
+	if v.Scale == metric.Logarithmic && v.N < Enough || math.IsInf(v.Hi, 0) || math.IsNaN(v.Lo+v.Hi) || v.Scale == metric.Logarithmic && v.Lo == 0 && v.Median > 0 {
 		v.Lo, v.Hi, v.HasInterval = v.Median, v.Median, false
 	}
 	if info.Unit == metric.Ratio && isShare(name) {

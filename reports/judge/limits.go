@@ -50,11 +50,11 @@ type Candidate struct {
 
 // Pick is the answer to a question of limits.
 type Pick struct {
-	Terms  Terms
-	Clock  Clock // that speeds go by
+	Terms Terms
+	Clock Clock // that speeds go by
 	// BuildTime is the quantity that builds are judged by: see [Report.BuildTime].
 	BuildTime string
-	Limits []Limit
+	Limits    []Limit
 	// Fit are the settings that keep every limit, one a family, its fastest: the pick first, then by speed.
 	Fit []Candidate
 	// Best is the first of Fit, nil where there is none: the fastest, or what Reason says.
@@ -190,12 +190,17 @@ func (r *Report) Pick(t Terms, limits []Limit) Pick {
 		fit[i+1].Against = fit[i+1].Speed.Judged(p.Best.Speed)
 	}
 	p.Others = fit[1:min(3, len(fit))]
+	r.about(&p)
+	return p
+}
+
+// about says of the best whether it was measured once, and what more recall would cost.
+func (r *Report) about(p *Pick) {
+	p.Once, p.More, p.MoreAt = p.Best.Speed.N < 2, 0, 0
 	for _, m := range p.Best.Margins {
 		p.Once = p.Once || m.Value.N < 2
 	}
-	p.Once = p.Once || p.Best.Speed.N < 2
-	r.more(&p)
-	return p
+	r.more(p)
 }
 
 // more asks the curve of the pick's family for one percent more of recall.

@@ -148,7 +148,8 @@ func Asked(s *record.Search) (limits []Limit, o Objective) {
 }
 
 // PickBy is [Report.Pick] for another objective than speed: of the settings that keep every limit, the one that is
-// best by it, one a family. Those within 5 % of the best are as good, and speed decides among them.
+// best by it, one a family. Those within 5 % of the best are as good, and speed decides among them. A setting of which
+// the objective is not known comes after all others.
 func (r *Report) PickBy(t Terms, limits []Limit, o Objective) Pick {
 	p := r.Pick(t, limits)
 	if o.name() == Speed || p.Best == nil {
@@ -156,7 +157,7 @@ func (r *Report) PickBy(t Terms, limits []Limit, o Objective) Pick {
 	}
 	var fit []Candidate
 	for _, f := range r.FamiliesOf(t) {
-		var best *Candidate
+		var kept []Candidate
 		for _, row := range f.Rows {
 			speed, ok := row.Value(Speed)
 			if !ok || speed.Median <= 0 || !row.keeps(limits) {
@@ -166,28 +167,35 @@ func (r *Report) PickBy(t Terms, limits []Limit, o Objective) Pick {
 			for _, l := range limits {
 				c.Margins = append(c.Margins, MarginOf(row, l))
 			}
-			if best == nil || o.compare(c, *best) < 0 {
-				best = &c
-			}
+			kept = append(kept, c)
 		}
-		if best != nil {
-			fit = append(fit, *best)
+		if o.order(kept); len(kept) > 0 {
+			fit = append(fit, kept[0])
 		}
 	}
-	slices.SortStableFunc(fit, o.compare)
+	o.order(fit)
 	for i := range fit[1:] {
 		fit[i+1].Against = fit[i+1].Speed.Judged(fit[0].Speed)
 	}
 	p.Fit, p.Best, p.Reason, p.Others = fit, &fit[0], ByObjective, fit[1:min(3, len(fit))]
 	p.Objective = o.name()
+	r.about(&p)
 	return p
 }
 
-// compare puts the better one first.
-func (o Objective) compare(a, b Candidate) int {
-	x, y := o.ofRow(a.Row), o.ofRow(b.Row)
-	if math.Abs(x-y) > (1-less)*max(math.Abs(x), math.Abs(y)) {
-		return cmp.Compare(x, y)
+// order puts those first that are within 5 % of the best, by speed, then the others, the better before the worse.
+func (o Objective) order(all []Candidate) {
+	slices.SortStableFunc(all, func(a, b Candidate) int { return cmp.Compare(o.ofRow(a.Row), o.ofRow(b.Row)) })
+	if len(all) == 0 {
+		return
 	}
-	return cmp.Compare(b.Speed.Median, a.Speed.Median)
+	best := o.ofRow(all[0].Row)
+	good := slices.IndexFunc(all, func(c Candidate) bool {
+		x := o.ofRow(c.Row)
+		return math.Abs(x-best) > (1-less)*max(math.Abs(x), math.Abs(best)) || math.IsInf(x, 1) && !math.IsInf(best, 1)
+	})
+	if good < 0 {
+		good = len(all)
+	}
+	slices.SortStableFunc(all[:good], func(a, b Candidate) int { return cmp.Compare(b.Speed.Median, a.Speed.Median) })
 }

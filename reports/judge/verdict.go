@@ -29,7 +29,7 @@ type Verdict struct {
 	TooBusy bool
 	// Choices are the settings that speak for the families under Terms.
 	Choices []Choice
-	// Highest is the choice of highest recall; nil where nothing has one.
+	// Highest is the choice of highest recall, of NoneReach the [Pick.Nearest]; nil where nothing has one.
 	Highest *Choice
 	// Wishes are what to take where something else matters more than speed at Target.
 	Wishes []Wish
@@ -127,7 +127,9 @@ func (r *Report) Decide() Verdict {
 		v.Outcome = NoSpeed
 		return v
 	default:
-		v.Outcome = NoneReach
+		if v.Outcome = NoneReach; p.Nearest != nil {
+			v.Highest = &Choice{Family: p.Nearest.Family, Row: p.Nearest.Row}
+		}
 		return v
 	}
 	v.Wishes, v.Call = r.wishes(&v), v.call()

@@ -90,7 +90,7 @@ func Pick(p judge.Pick) string {
 	}
 	switch {
 	case p.Best == nil && p.Nearest == nil:
-		say("nothing fits: nothing was measured under %s", Terms(p.Terms))
+		say("nothing fits: nothing was measured with its speed (%s)", Terms(p.Terms))
 		return b.String()
 	case p.Best == nil:
 		busy(p, say)
@@ -117,11 +117,11 @@ func Pick(p judge.Pick) string {
 	case judge.ByExactEnough:
 		lead = "Exact search is enough here: as fast as the fastest within the noise or " + slight + ","
 	case judge.ByFrugal:
-		lead = "As fast as the fastest within the noise or " + slight + ", and of least memory times build time"
+		lead = "As fast as the fastest within the noise or " + slight + ", and of such families the one of least memory times build time,"
 	case judge.ByObjective:
 		lead = best(p.Objective)
 	}
-	say("%s of %s that keep %s (%s):", lead, Plural(p.Settings, "setting", "settings"), under, Terms(p.Terms))
+	say("%s of the settings that keep %s (%s measured; %s):", lead, under, Count(p.Settings), Terms(p.Terms))
 	say("  %s, %s each", Measured(metric.QPS, p.Best.Speed, " queries a second"+Clock(p.Best.Row.Clock())), Format(metric.Seconds, 1/p.Best.Speed.Median))
 	limited := slices.ContainsFunc(p.Limits, func(l judge.Limit) bool { return l.Name == p.Objective })
 	if v, ok := objective(p, *p.Best); ok && !limited {
@@ -145,6 +145,9 @@ func Pick(p judge.Pick) string {
 		switch {
 		case judge.TieOf(c.Against) == judge.Tied && c.Against.OK:
 			s = "as fast within the noise"
+			if p.Best.Tied && !c.Tied && p.Reason != judge.ByObjective {
+				s += ", but slower than the fastest"
+			}
 		case c.Tied && p.Best.Tied && c.Against.OK:
 			s += ", but both are as fast as the fastest within the noise or " + slight
 		}

@@ -49,7 +49,7 @@ func TestPick(t *testing.T) {
 	}{
 		{"recall alone", []judge.Limit{{Name: metric.Recall, Bound: .95}}, "b n=4", "", []string{ // as fast as a within the noise, and of less memory and build time
 			"family: b\nbuild: {M: 16}\nsearch: {n: 4}\n", "recall 0.955; the limit is 0.95, 0.005 to spare",
-			"Runner-up: a M=16 ef=20, 7,000 queries a second, as fast within the noise", "Then: flat", "As fast as the fastest within the noise or 5 %, and of least memory times build time of 7 settings",
+			"Runner-up: a M=16 ef=20, 7,000 queries a second, as fast within the noise", "Then: flat", "As fast as the fastest within the noise or 5 %, and of such families the one of least memory times build time, of the settings that keep recall ≥ 0.95 (7 measured; ",
 			"times (paired, 0.0", Paired, " queries a second by the wall clock (", // of flat
 			"A recall of 0.965 would take",
 		}},
@@ -115,7 +115,7 @@ func TestPickByObjective(t *testing.T) {
 	}
 	limits := []judge.Limit{{Name: metric.Recall, Bound: .95}}
 	got := Pick(r.PickBy(r.Focus, limits, o))
-	for _, want := range []string{"family: b\n", "The best by least resident, and within 5 % of that by speed, of 7 settings that keep recall", "\n  resident 100 MiB\n", "Runner-up: flat, ", ", resident 95.4 MiB\n"} {
+	for _, want := range []string{"family: b\n", "The best by least resident, and within 5 % of that by speed, of the settings that keep recall", "\n  resident 100 MiB\n", "Runner-up: flat, ", ", resident 95.4 MiB\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in:\n%s", want, got)
 		}

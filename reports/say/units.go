@@ -124,6 +124,8 @@ func Significant(x float64) string {
 	switch {
 	case a == 0:
 		return "0"
+	case a >= 1e15: // nothing measured is; more digits than a number holds
+		return strconv.FormatFloat(x, 'g', 3, 64)
 	case a >= 999.5:
 		digits := math.Pow(10, math.Floor(math.Log10(a))-2)
 		return words.Commas(strconv.FormatFloat(math.Round(x/digits)*digits, 'f', 0, 64))

@@ -63,8 +63,7 @@ func Verdict(r *judge.Report, v judge.Verdict) Answer {
 		why(fmt.Sprintf("%s comes up to recall@%d %s, but no setting that does has a QPS.", v.Highest.Family.Name, t.K, Ratio(recall.Median)))
 	case judge.NoneReach:
 		a.Family = "none of these indexes"
-		recall, _ := v.Highest.Row.Value(metric.Recall)
-		why(fmt.Sprintf("No setting comes up to the target. The highest recall@%d is %s, by %s.", t.K, Ratio(recall.Median), strings.TrimSpace(v.Highest.Family.Name+" "+Clean(v.Highest.Row.Cell.Settings()))), below(v.Choices))
+		why(fmt.Sprintf("No setting comes up to the target by the worse end of its interval. Nearest is %s, with a recall@%d of %s.", strings.TrimSpace(v.Highest.Family.Name+" "+Clean(v.Highest.Row.Cell.Settings())), t.K, recallAtWorst(v.Highest.Row)), below(v.Choices))
 	case judge.Answered:
 		best := v.Answer()
 		a.Family, a.Setting, a.Tied = best.Family.Name, Clean(best.Setting.Cell.Settings()), And(names(v.Tied))
@@ -282,7 +281,11 @@ func below(choices []judge.Choice) string {
 			lost = append(lost, fmt.Sprintf("%s (%s)", c.Family.Name, status))
 		case !c.Reached:
 			x, _ := c.Row.Value(metric.Recall)
-			low = append(low, fmt.Sprintf("%s (at most %s)", c.Family.Name, Ratio(x.Median)))
+			most := "at most " + Ratio(x.Median)
+			if x.Median >= judge.Target {
+				most = recallAtWorst(c.Row)
+			}
+			low = append(low, fmt.Sprintf("%s (%s)", c.Family.Name, most))
 		}
 	}
 	var out []string
@@ -293,6 +296,15 @@ func below(choices []judge.Choice) string {
 		out = append(out, "Not measured: "+And(lost)+".")
 	}
 	return strings.Join(out, " ")
+}
+
+// recallAtWorst is "0.960, at least 0.941": the recall, and the worse end of its interval, by which limits go.
+func recallAtWorst(row *judge.Row) string {
+	m := judge.MarginOf(row, judge.Limit{Name: metric.Recall, Bound: judge.Target})
+	if m.Worst == m.Value.Median {
+		return Ratio(m.Value.Median)
+	}
+	return fmt.Sprintf("%s, at least %s", Ratio(m.Value.Median), Ratio(m.Worst))
 }
 
 // sure says what the answer rests on.

@@ -35,7 +35,7 @@ func TestVerdict(t *testing.T) {
 		{"once", slices.Concat(three("a", .96, 110), three("b", .97, 100)), "a", []string{"1.10 times as fast, but was measured once only", "measured once"}},
 		{"exact is fastest", slices.Concat(three("flat", 1, 300), three("a", .97, 100)), "flat", []string{"none is faster here"}},
 		{"only exact reaches", slices.Concat(three("flat", 1, 300), three("a", .5, 900)), "flat", []string{"no approximate index came up", "a (at most 0.500)"}},
-		{"none reaches", slices.Concat(three("a", .5, 900), three("b", .6, 900)), "none of these indexes", []string{"is 0.600, by b"}},
+		{"none reaches", slices.Concat(three("a", .5, 900), three("b", .6, 900)), "none of these indexes", []string{"Nearest is b, with a recall@10 of 0.600"}},
 		{"nothing", []record.Record{fixture.Failed("a", "", 0, record.Timeout, "")}, "nothing was measured", nil},
 		{"against exact", slices.Concat(three("flat", 1, 10), three("a", .97, 100), []record.Record{fixture.Failed("c", "", 0, record.OOM, "")}), "a", []string{"10.0 times as fast as exact search (flat, 10.0)", "Not measured: c (oom)"}},
 	} {
