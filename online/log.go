@@ -76,6 +76,8 @@ const (
 	rotateAt = 64 << 20
 	// group is how long lines wait for their sync, together; a crash of the machine or kill -9 loses no more.
 	group = 200 * time.Millisecond
+	// again is how long a group waits that could not be written, such as to a full disk.
+	again = time.Second
 	// mostWaiting is how much may wait for a disk that hangs.
 	mostWaiting = 8 << 20
 )
@@ -84,16 +86,26 @@ const (
 type Log struct {
 	Key Key
 
-	dir     string
-	mu      sync.Mutex
-	file    *os.File
-	size    int64
+	dir  string
+	turn sync.Mutex // held by who writes, that is for file, size and kept
+	file file
+	size int64  // of the lines of file that are synced
+	kept []byte // what was to follow them and could not be written; it is tried again
+
+	mu      sync.Mutex // held for what follows
 	waiting bytes.Buffer
 	begins  []byte // the last line of an experiment: every file begins with it, so that old ones may be deleted
-	failed  error
+	failed  error  // why kept is kept; no lines are taken meanwhile
 	closed  bool
 	wake    chan struct{}
 	ended   chan struct{}
+}
+
+// file is what [os.File] is used for here.
+type file interface {
+	io.WriterAt
+	Sync() error
+	Close() error
 }
 
 // OpenLog opens the log in dir, or begins one. A line that was not written to its end, by a crash, is cut off. One
@@ -143,9 +155,6 @@ func (l *Log) open() error {
 	if err == nil {
 		err = f.Truncate(size)
 	}
-	if err == nil {
-		_, err = f.Seek(size, io.SeekStart)
-	}
 	if err != nil {
 		f.Close()
 		return fmt.Errorf("%s: %w", f.Name(), err)
@@ -174,7 +183,8 @@ func wholeLines(f *os.File) (int64, error) {
 	return 0, nil
 }
 
-// Append has a line written, with the next group. The error is that of an earlier group, or that too many wait.
+// Append has a line written, with the next group. The error is that too many wait, or that an earlier group cannot be
+// written: nothing is taken until it is, which is tried every second.
 func (l *Log) Append(line Line) error {
 	b, err := json.Marshal(line)
 	if err != nil {
@@ -205,58 +215,87 @@ func (l *Log) Append(line Line) error {
 // write writes and syncs one group after the other, until the log is closed.
 func (l *Log) write() {
 	defer close(l.ended)
-	for range l.wake {
-		time.Sleep(group)
+	for {
+		var retry <-chan time.Time
+		if l.failure() != nil {
+			retry = time.After(again)
+		}
+		select {
+		case _, open := <-l.wake:
+			if !open {
+				l.flush()
+				return
+			}
+			time.Sleep(group)
+		case <-retry:
+		}
 		l.flush()
 	}
-	l.flush()
 }
 
-func (l *Log) flush() {
+func (l *Log) failure() error {
 	l.mu.Lock()
-	b := bytes.Clone(l.waiting.Bytes())
+	defer l.mu.Unlock()
+	return l.failed
+}
+
+// flush writes what waits. What cannot be written is kept.
+func (l *Log) flush() {
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	l.mu.Lock()
+	l.kept = append(l.kept, l.waiting.Bytes()...)
 	l.waiting.Reset()
-	failed := l.failed
 	l.mu.Unlock()
-	if len(b) == 0 || failed != nil {
-		return
-	}
-	_, err := l.file.Write(b)
-	if err == nil {
-		err = l.file.Sync()
-	}
-	l.size += int64(len(b))
+	err := l.writeKept()
 	if err == nil && l.size >= rotateAt {
-		err = l.rotate()
+		if err = l.rotate(); err == nil {
+			err = l.writeKept()
+		}
 	}
 	if err != nil {
-		l.mu.Lock()
-		l.failed = fmt.Errorf("writing %s: %w", filepath.Join(l.dir, logFile), err)
-		l.mu.Unlock()
+		err = fmt.Errorf("writing %s: %w", filepath.Join(l.dir, logFile), err)
 	}
+	l.mu.Lock()
+	l.failed = err
+	l.mu.Unlock()
 }
 
-// rotate gives the file its final name and begins the next.
-func (l *Log) rotate() error {
-	if err := l.file.Close(); err != nil {
+// writeKept writes behind what is synced. Subtle: a write that failed may have left half a line there. The next one begins
+// at the same place with the same bytes, so that nothing stands twice or in halves.
+func (l *Log) writeKept() error {
+	if len(l.kept) == 0 {
+		return nil
+	}
+	if _, err := l.file.WriteAt(l.kept, l.size); err != nil {
 		return err
 	}
+	if err := l.file.Sync(); err != nil {
+		return err
+	}
+	l.size += int64(len(l.kept))
+	l.kept = l.kept[:0]
+	return nil
+}
+
+// rotate gives the file its final name and begins the next. It may be called again where it fails.
+func (l *Log) rotate() error {
 	name, err := closedName(l.dir, time.Now())
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.Rename(filepath.Join(l.dir, logFile), filepath.Join(l.dir, name)); err != nil {
+	err = atomicfile.Rename(filepath.Join(l.dir, logFile), filepath.Join(l.dir, name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // it got its name the last time
 		return err
 	}
+	full := l.file
 	if err := l.open(); err != nil {
 		return err
 	}
 	l.mu.Lock()
-	first := l.begins
+	l.kept = append(l.kept, l.begins...)
 	l.mu.Unlock()
-	n, err := l.file.Write(first)
-	l.size += int64(n)
-	return err
+	return full.Close()
 }
 
 const closedForm = "events-20060102T150405.000000000.jsonl"
@@ -292,7 +331,11 @@ func (l *Log) Close() error {
 	close(l.wake)
 	l.mu.Unlock()
 	<-l.ended
-	return errors.Join(l.failed, l.file.Close())
+	err := l.failed
+	if n := bytes.Count(l.kept, []byte{'\n'}); n > 0 {
+		err = fmt.Errorf("%d lines are lost: %w", n, err)
+	}
+	return errors.Join(err, l.file.Close())
 }
 
 // Folder is where a server keeps its log in the folder of its results.

@@ -12,7 +12,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -180,6 +182,106 @@ func TestTornLine(t *testing.T) {
 	}
 }
 
+// narrow is a file on a disk that has room for so many bytes: the rest of a write is not there.
+type narrow struct {
+	file
+	room int64
+}
+
+func (f *narrow) WriteAt(b []byte, at int64) (int, error) {
+	if over := at + int64(len(b)) - f.room; over > 0 {
+		n, err := f.file.WriteAt(b[:max(0, int64(len(b))-over)], at)
+		return n, errors.Join(err, syscall.ENOSPC)
+	}
+	return f.file.WriteAt(b, at)
+}
+
+// TestFullDisk: what was taken before the disk was full is written once there is room, whole and in order, and what
+// comes meanwhile is refused.
+func TestFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		l, err := OpenLog(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		disk := &narrow{l.file, 200}
+		l.file = disk
+		var taken []int
+		add := func(from, to int) (refused int) {
+			for n := from; n < to; n++ {
+				if l.Append(Line{Kind: KindEvent, Rank: n, What: Click}) == nil {
+					taken = append(taken, n)
+				} else {
+					refused++
+				}
+			}
+			time.Sleep(2 * group)
+			return refused
+		}
+		if n := add(1, 6); n > 0 {
+			t.Errorf("%d lines are refused before anything is wrong", n)
+		}
+		if n := add(6, 9); n != 3 {
+			t.Errorf("%d of 3 lines are refused while the disk is full", n)
+		}
+		if got := lines(t, dir); len(got) == 0 || len(got) >= 5 {
+			t.Errorf("%d lines are on the full disk", len(got))
+		}
+		disk.room = 1 << 20
+		time.Sleep(2 * again)
+		if n := add(9, 12); n > 0 {
+			t.Errorf("%d lines are refused once there is room", n)
+		}
+		disk.room = 0
+		add(12, 14)
+		if err := l.Close(); err == nil || !strings.Contains(err.Error(), "2 lines are lost") {
+			t.Errorf("it is closed with %v", err)
+		}
+		var got []int
+		for _, line := range lines(t, dir) {
+			got = append(got, line.Rank)
+		}
+		if want := taken[:len(taken)-2]; !slices.Equal(got, want) {
+			t.Errorf("%v are in the log, of %v", got, want)
+		}
+	})
+}
+
+func rotate(t *testing.T, l *Log) {
+	t.Helper()
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	if err := l.rotate(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRotationAgain: a file that got its final name when the next one could not be made is still written to.
+func TestRotationAgain(t *testing.T) {
+	dir := t.TempDir()
+	l, err := OpenLog(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_ = l.Append(Line{Kind: KindEvent, Rank: 1})
+	l.flush()
+	if err := os.Rename(filepath.Join(dir, logFile), filepath.Join(dir, "events-20260101T000000.000000000.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Append(Line{Kind: KindEvent, Rank: 2})
+	l.flush()
+	rotate(t, l)
+	_ = l.Append(Line{Kind: KindEvent, Rank: 3})
+	l.flush()
+	for i, line := range lines(t, dir) {
+		if line.Rank != i+1 {
+			t.Errorf("line %d is %+v", i+1, line)
+		}
+	}
+}
+
 // TestRotation: lines keep their order over files, and each file begins with its experiment.
 func TestRotation(t *testing.T) {
 	dir := t.TempDir()
@@ -196,9 +298,7 @@ func TestRotation(t *testing.T) {
 	add(Line{Kind: KindExperiment, Experiment: "e", Mode: Split, Arms: make([]Arm, 2)})
 	for n := range 3 {
 		add(Line{Kind: KindEvent, Rank: n + 1})
-		if err := l.rotate(); err != nil {
-			t.Fatal(err)
-		}
+		rotate(t, l)
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"image"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
+
+	"annbench/indexes"
 )
 
 // Content is what searches are answered with. It can be replaced while the server runs: [Server.Replace].
@@ -66,14 +69,26 @@ func (d *stand) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	s.answers.ServeHTTP(w, req)
 }
 
-// free closes a content that nobody uses.
+// free closes a content that nobody uses, and forgets it: whoever holds the first server of all does not hold what it
+// served.
 func (s *Server) free() {
-	if s.owner.servers.Add(-1) > 0 || s.Content.Close == nil {
+	end := s.Content.Close
+	s.Content, s.points, s.pictures, s.answers = Content{}, nil, nil, nil
+	if s.owner.servers.Add(-1) > 0 {
 		return
 	}
-	if err := s.Content.Close(); err != nil {
-		s.Log.Warn("closing what was served before", "error", err)
+	if end != nil {
+		if err := end(); err != nil {
+			s.Log.Warn("closing what was served before", "error", err)
+		}
 	}
+	go settle() // the last request to use it is not kept waiting
+}
+
+// settle gives memory that is not used any more back to the system.
+func settle() {
+	debug.FreeOSMemory()
+	indexes.TrimHeap()
 }
 
 // Replace has requests from now on answered with c. Those under way end with what they began with, which is
@@ -89,9 +104,11 @@ func (s *Server) Replace(c Content) error {
 			return err
 		}
 	}
-	next := newServer(s.Config, c, s.shared)
 	s.stand.mu.Lock()
 	old := s.stand.now
+	s.stand.mu.Unlock()
+	next := newServer(old.Config, c, s.shared) // nobody else replaces old meanwhile
+	s.stand.mu.Lock()
 	s.stand.now = next
 	old.use.replaced = true
 	idle := old.use.requests == 0

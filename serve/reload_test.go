@@ -4,10 +4,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"weak"
 
 	"annbench/indexes"
 	"annbench/indexes/vec"
@@ -85,6 +87,34 @@ func TestReplaceUnderLoad(t *testing.T) {
 	}
 	if err := s.Replace(Content{}); err == nil {
 		t.Error("nothing was taken for a content")
+	}
+}
+
+// TestReplacedIsForgotten: the first server, which its caller holds, does not hold what was replaced.
+func TestReplacedIsForgotten(t *testing.T) {
+	s := fixture(t, nil)
+	c := s.Content
+	old := *c.Library
+	c.Library = &old
+	first := weak.Make(&old)
+	s, err := New(Config{Content: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Library = s.Library
+	another := *c.Library
+	c.Library = &another
+	if err := s.Replace(c); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		runtime.GC()
+	}
+	if first.Value() != nil {
+		t.Error("the library that was replaced is still held")
+	}
+	if w := request(s, "GET", api+"/about", ""); w.Code != http.StatusOK {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 

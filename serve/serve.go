@@ -183,7 +183,7 @@ func (s *Server) Handler() http.Handler { return &s.stand }
 
 // ErrUnfinished says that requests were still at work when [Server.Serve] gave up waiting for them: what they
 // use (the vectors, the indexes, the model) must not be closed under them. The end of the process frees it.
-var ErrUnfinished = errors.New("requests did not end")
+var ErrUnfinished = errors.New("requests under way did not end in time: they have no answer")
 
 // Serve answers requests on l until ctx ends. Then requests that wait for their turn are refused with a Retry-After, and
 // those under way may finish for three seconds. What is left is asked to end; that takes a moment. It is over
@@ -228,7 +228,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		}
 		time.Sleep(afterwards / 20)
 	}
-	return fmt.Errorf("stopping: %w: %d", ErrUnfinished, s.underWay.Load())
+	return fmt.Errorf("the server was stopped, and %d %w", s.underWay.Load(), ErrUnfinished)
 }
 
 // Loopback reports whether addr ("127.0.0.1:8080", "localhost:0") can be reached from this machine

@@ -230,8 +230,8 @@ func (c *cli) dispatch(k *kong.Context, stdout, stderr io.Writer) int {
 		err = cmp.Or(results.Err, err)
 	}
 	s.clear()
-	if code := signalled(); code != 0 && !(s.served && err == nil) {
-		fmt.Fprintln(stderr, "annbench: interrupted; what was measured is kept, and the same command resumes from there")
+	if code := signalled(); code != 0 && !s.served {
+		fmt.Fprintf(stderr, "annbench: %s\n", cmp.Or(s.stopped, "interrupted; what was measured is kept, and the same command resumes from there"))
 		return code
 	}
 	var wrong *sweepfile.Error

@@ -73,6 +73,7 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 			os.Exit(exitFailed)
 		}
 	})
+	s.stopped = "stopped before the server answered anything"
 	content, err := c.open(ctx, s)
 	if err != nil {
 		return err

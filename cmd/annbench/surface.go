@@ -18,7 +18,8 @@ import (
 // surface is where a command shows what it does: results on out, progress and log on err.
 type surface struct {
 	console.Console
-	served   bool // ended by a signal, as serve is, and well
+	served   bool   // a signal is how it ends, as serve does, and what it returns says whether it ended well
+	stopped  string // what a signal did to it meanwhile; empty: it measured
 	out, err io.Writer
 	log      *slog.Logger
 	storage  *staging.Stage
