@@ -22,7 +22,7 @@ import (
 // Variable, set to "required", makes a missing browser a failure instead of a test that is left out.
 const Variable = "ANNBENCH_CHROMIUM"
 
-// Open starts the browser, which ends with the test and after two minutes at the latest; where there is
+// Open starts the browser, which ends with the test and after ten minutes at the latest (a busy machine takes minutes); where there is
 // none, the test is left out, or fails if [Variable] says so. complaints are the exceptions, the lines on
 // the console and in the log, and the requests for any address that is not allowed, so far.
 func Open(t *testing.T, allowed func(url string) bool) (ctx context.Context, complaints func() []string) {
@@ -67,7 +67,7 @@ func Open(t *testing.T, allowed func(url string) bool) (ctx context.Context, com
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-background-networking", true)))
 	t.Cleanup(cancel)
-	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, stop := context.WithTimeout(ctx, 10*time.Minute)
 	t.Cleanup(stop)
 	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
 		missing("Chromium does not start here, so the page was not tried in a browser: %v", err)

@@ -20,22 +20,11 @@ const softwareVulkan = "/usr/lib/chromium/vk_swiftshader_icd.json"
 // with no GPU. Mesa's drivers may be installed there all the same, and would offer no adapter. It has to be
 // set before anything asks for Vulkan, which looks once a process.
 func TestMain(m *testing.M) {
-	named := os.Getenv("VK_DRIVER_FILES") != "" || os.Getenv("VK_ICD_FILENAMES") != ""
-	if _, err := os.Stat(softwareVulkan); err == nil && !named && !hasGPU() {
+	if _, err := os.Stat(softwareVulkan); err == nil && noVulkan() == noGPU {
 		os.Setenv("VK_DRIVER_FILES", softwareVulkan)
 		os.Setenv("VK_ICD_FILENAMES", softwareVulkan) // what loaders before 1.3.207 read
 	}
 	os.Exit(m.Run())
-}
-
-// hasGPU says whether Linux shows a GPU: a render node, NVIDIA's device, or that of WSL.
-func hasGPU() bool {
-	for _, pattern := range []string{"/dev/dri/renderD*", "/dev/nvidia[0-9]*", "/dev/dxg"} {
-		if found, err := filepath.Glob(pattern); err == nil && len(found) > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 func TestDeviceOptions(t *testing.T) {
@@ -202,7 +191,9 @@ func TestMultiplyAdds(t *testing.T) {
 func TestBrief(t *testing.T) {
 	for reason, want := range map[string]string{
 		"/src/webgpu_context.cc:65 a::b(const c&)::<lambda()> status == Success was false. Failed to get a WebGPU adapter: No supported adapters":            "Failed to get a WebGPU adapter: No supported adapters",
-		"/src/provider_bridge_ort.cc:1988 onnxruntime::Provider& Get() [ONNXRuntimeError] : 1 : FAIL : Failed to load library /a/b.so with error: not there": "Failed to load library /a/b.so with error: not there",
+		"/src/provider_bridge_ort.cc:1988 onnxruntime::Provider& Get() [ONNXRuntimeError] : 1 : FAIL : Failed to load library /a/b.so with error: not there": "b.so does not load: not there",
+		"Failed to load library /a/b.so with error: /a/b.so: cannot open shared object file: No such file or directory":                                      "b.so does not load: cannot open shared object file: No such file or directory",
+		"Failed to load library /a/b.so with error: libcudnn.so.9: cannot open shared object file: No such file or directory":                                "b.so does not load: libcudnn.so.9: cannot open shared object file: No such file or directory",
 		"XNNPACK execution provider is not supported in this build.":                                                                                         "XNNPACK execution provider is not supported in this build.",
 	} {
 		if got := Brief(reason); got != want {
@@ -245,13 +236,21 @@ func TestVulkanDrivers(t *testing.T) {
 	manifest("a/vulkan/icd.d/x.txt")
 	want = append(want, installed...)
 	slices.Sort(want)
-	if got := vulkanDrivers(); !slices.Equal(got, want) || noVulkan() != "" {
-		t.Errorf("%q, want %q; %s", got, want, noVulkan())
+	dev := filepath.Join(dir, "dev") // shows a GPU once it has a render node
+	if why := noVulkanAt(dev); why != noGPU {
+		t.Errorf("drivers and no GPU: %q", why)
+	}
+	manifest("dev/dri/renderD128")
+	if got := vulkanDrivers(); !slices.Equal(got, want) || noVulkanAt(dev) != "" {
+		t.Errorf("%q, want %q; %s", got, want, noVulkanAt(dev))
 	}
 	added := manifest("added.json")
 	t.Setenv("VK_ADD_DRIVER_FILES", added)
 	if got := vulkanDrivers(); len(got) != len(want)+1 || !slices.Contains(got, added) {
 		t.Errorf("with one more: %q", got)
+	}
+	if why := noVulkanAt(filepath.Join(dir, "none")); why != "" {
+		t.Errorf("a driver is named, and no GPU: %q", why)
 	}
 	t.Setenv("VK_DRIVER_FILES", filepath.Join(dir, "c/vulkan/icd.d/x.json"))
 	if got := vulkanDrivers(); len(got) != 1 || got[0] != os.Getenv("VK_DRIVER_FILES") {
@@ -260,5 +259,32 @@ func TestVulkanDrivers(t *testing.T) {
 	t.Setenv("VK_DRIVER_FILES", filepath.Join(dir, "gone.json"))
 	if why := noVulkan(); !strings.Contains(why, "gone.json (named by VK_DRIVER_FILES; not there)") {
 		t.Errorf("with one that is not there: %q", why)
+	}
+}
+
+// TestHasGPU knows the devices of drivers, and not those that every machine with a screen or the driver's tools has.
+func TestHasGPU(t *testing.T) {
+	for path, want := range map[string]bool{
+		"dri/renderD128": true, "nvidia0": true, "nvidia12": true, "dxg": true,
+		"dri/card0": false, "nvidiactl": false, "nvidia-uvm": false, "null": false,
+	} {
+		dev := t.TempDir()
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dev, path)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dev, path), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if hasGPU(dev) != want {
+			t.Errorf("%s: %t", path, !want)
+		}
+	}
+}
+
+// TestVulkanHint offers a driver in software where there is no GPU, also beside Mesa's drivers.
+func TestVulkanHint(t *testing.T) {
+	hint := (&Survey{NoGPU: true, Vulkan: []string{"/usr/share/vulkan/icd.d/lvp_icd.x86_64.json"}}).VulkanHint()
+	if strings.Contains(hint, "Mesa") || !strings.Contains(hint, softwareVulkan) {
+		t.Error(hint)
 	}
 }

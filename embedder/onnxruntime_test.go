@@ -315,8 +315,8 @@ func openWebGPU(t *testing.T, card *models.Card, o SessionOptions) *Session {
 	t.Helper()
 	withRuntime(t)
 	required := os.Getenv("ANNBENCH_WEBGPU") == "required" // as where a change is checked
-	if runtime.GOOS == "linux" && len(vulkanDrivers()) == 0 && !required {
-		t.Skip("no Vulkan driver: Debian's packages chromium and libvulkan1 bring one that runs in software")
+	if runtime.GOOS == "linux" && noVulkan() != "" && !required {
+		t.Skip(noVulkan() + ": Debian's packages chromium and libvulkan1 bring one that runs in software")
 	}
 	o.Devices = []Device{WebGPU}
 	s, err := OpenSession(card, o)

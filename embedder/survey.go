@@ -31,6 +31,7 @@ type Survey struct {
 	Library string   `json:"library"` // its path
 	Model   string   `json:"model"`   // that the devices were asked with
 	Devices []Found  `json:"devices"`
+	NoGPU   bool     `json:"no_gpu,omitempty"` // Linux shows none, and no driver is named: WebGPU is not asked
 	Vulkan  []string `json:"vulkan,omitempty"` // drivers that the Vulkan loader would find, which WebGPU needs on Linux
 }
 
@@ -54,7 +55,7 @@ func SurveyDevices(card *models.Card, o SessionOptions) (*Survey, error) {
 			return nil, err
 		}
 	}
-	out := &Survey{Model: card.Name, Vulkan: vulkanDrivers()}
+	out := &Survey{Model: card.Name, Vulkan: vulkanDrivers(), NoGPU: noVulkan() == noGPU}
 	if err := o.Options.check(knownDevices()); err != nil {
 		return nil, err
 	}
@@ -99,8 +100,24 @@ func RuntimeName() string {
 
 var wherefrom = regexp.MustCompile(`^/\S+:\d+ .*? (?:was false\.|\[ONNXRuntimeError\] : \d+ : \w+ :) `)
 
-// Brief is the reason of a refusal without the place in ONNX Runtime's sources that it came from.
-func Brief(reason string) string { return wherefrom.ReplaceAllString(reason, "") }
+// notLoaded is what the loader says of a library that it did not open: its path twice, once for ONNX Runtime's words
+// and once for the system's.
+var notLoaded = regexp.MustCompile(`Failed to load library (\S+) with error: `)
+
+// Brief is the reason of a refusal without the place in ONNX Runtime's sources that it came from, and of a library that
+// could not be loaded the name without its folder.
+func Brief(reason string) string {
+	reason = wherefrom.ReplaceAllString(reason, "")
+	at := notLoaded.FindStringSubmatchIndex(reason)
+	if at == nil {
+		return reason
+	}
+	path := reason[at[2]:at[3]]
+	return reason[:at[0]] + filepath.Base(path) + " does not load: " + strings.TrimPrefix(reason[at[1]:], path+": ")
+}
+
+// vulkanVariables are what names drivers for the Vulkan loader. All but the last replace those of the usual folders.
+var vulkanVariables = []string{"VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES"}
 
 // vulkanDrivers lists the manifests of drivers that the Vulkan loader reads (loader interface, version
 // 1.3): what VK_DRIVER_FILES or VK_ICD_FILENAMES names, or else what VK_ADD_DRIVER_FILES names and the files
@@ -110,7 +127,7 @@ func vulkanDrivers() []string {
 		return nil
 	}
 	var found []string
-	for _, name := range []string{"VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES"} {
+	for _, name := range vulkanVariables {
 		list := os.Getenv(name)
 		if list == "" {
 			continue
@@ -152,11 +169,37 @@ func vulkanDrivers() []string {
 	return slices.Compact(found)
 }
 
-// noVulkan says why there is no Vulkan, where the loader would find no driver; otherwise it is empty. Asked
-// all the same, the loader and WebGPU would say so by themselves on standard error, past every log.
+// noGPU is why WebGPU is not asked where Linux shows no GPU.
+const noGPU = "this machine shows no GPU (no /dev/dri/renderD*, /dev/nvidia* or /dev/dxg)"
+
+// hasGPU says whether Linux shows a GPU below dev, its folder of devices: a render node, NVIDIA's device, or that of WSL.
+func hasGPU(dev string) bool {
+	for _, pattern := range []string{"dri/renderD*", "nvidia[0-9]*", "dxg"} {
+		if found, err := filepath.Glob(filepath.Join(dev, pattern)); err == nil && len(found) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// vulkanNamed reports whether the user names drivers, which the loader then takes, also one in software where there is no GPU.
+func vulkanNamed() bool {
+	return slices.ContainsFunc(vulkanVariables, func(name string) bool { return os.Getenv(name) != "" })
+}
+
+// noVulkan says why WebGPU would find nothing over Vulkan: no GPU, where no driver is named (Mesa's drivers may be
+// installed all the same), or no driver that the loader would find; otherwise it is empty. Asked all the same, the loader
+// and WebGPU would say so by themselves on standard error, past every log.
 func noVulkan() string {
 	if runtime.GOOS != "linux" {
 		return ""
+	}
+	return noVulkanAt("/dev")
+}
+
+func noVulkanAt(dev string) string {
+	if !vulkanNamed() && !hasGPU(dev) {
+		return noGPU
 	}
 	drivers := vulkanDrivers()
 	for _, path := range drivers {
@@ -182,13 +225,16 @@ func softwareVulkanOnly() string {
 	return strings.Join(drivers, ", ")
 }
 
-// VulkanHint says what is missing where WebGPU finds no adapter; empty where there is nothing to say.
+// VulkanHint says how WebGPU could be had where it finds no adapter; empty where there is nothing to say.
 func (s *Survey) VulkanHint() string {
-	if runtime.GOOS != "linux" || len(s.Vulkan) > 0 {
+	const software = `A driver in software comes with Debian's
+chromium: VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json, slow, but the same path.`
+	switch {
+	case s.NoGPU:
+		return "WebGPU can be tried without a GPU. " + software
+	case runtime.GOOS != "linux" || len(s.Vulkan) > 0:
 		return ""
 	}
-	return strings.TrimSpace(`
-WebGPU runs over Vulkan here, and no Vulkan driver is installed. A GPU's driver brings one (NVIDIA:
-nvidia_icd.json); Mesa's are in Debian's mesa-vulkan-drivers. A driver in software comes with Debian's
-chromium: VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json, slow, but the same path.`)
+	return `WebGPU runs over Vulkan here, and no Vulkan driver is installed. A GPU's driver brings one (NVIDIA:
+nvidia_icd.json); Mesa's are in Debian's mesa-vulkan-drivers. ` + software
 }

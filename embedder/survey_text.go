@@ -31,6 +31,9 @@ func (s *Survey) WriteText(out io.Writer) error {
 		fmt.Fprintf(out, "\n\"execution provider is not supported in this build\": %s\n", strings.Join(lacking, ", "))
 	}
 	for _, driver := range s.Vulkan {
+		if s.NoGPU {
+			break // they are not asked
+		}
 		fmt.Fprintf(out, "Vulkan driver: %s\n", driver)
 	}
 	if hint := s.VulkanHint(); hint != "" {

@@ -22,7 +22,7 @@ type csvRows struct {
 	interned    map[string]string
 	done        int
 	line        []float32
-	notFinite   string // the place of the first NaN or infinity
+	block       []int // the line of each row that Next gave last, as lines counts them
 }
 
 // openCSV reads text with a vector a line: fields between commas, semicolons, tabs, bars or spaces, or one field
@@ -68,7 +68,7 @@ func openCSV(in *input, columns Columns) (*File, error) {
 	if c.dim == 0 {
 		return nil, fmt.Errorf("line %d has no numbers", t.before+1+head)
 	}
-	f := &File{Dim: c.dim, Count: -1, Rows: c, Notes: t.notes, place: func(int, int) string { return c.notFinite }}
+	f := &File{Dim: c.dim, Count: -1, Rows: c, Notes: t.notes, place: c.place}
 	f.expect = func() int { return int(float64(in.size) / float64(max(1, c.lines.in.n)) * float64(c.done)) }
 	if c.labelAt >= 0 {
 		f.Label = func(row int) string { return c.labels[row] }
@@ -597,6 +597,42 @@ func (c *csvRows) series(aside *[]int) {
 			return
 		}
 	}
+	if odd := c.odd(stem); len(odd) > 0 {
+		c.t.note("%s also dimensions, beside others: remove what is none from the file", columnsAre(odd))
+	}
+}
+
+// odd are the columns of numbers that have a name of their own, where others have a number or no name; where none has, the
+// two of a place on a map beside other columns.
+func (c *csvRows) odd(stem func(int) string) (odd []string) {
+	var places []string
+	for _, i := range c.numbers {
+		name := c.t.names[i]
+		if name != "" && stem(i) == name {
+			odd = append(odd, shorten(name))
+			if isOneOf(name, placeNames) {
+				places = append(places, shorten(name))
+			}
+		}
+	}
+	switch {
+	case len(odd) < len(c.numbers):
+		return odd
+	case len(places) == 2 && len(c.numbers) > 3: // latitude, longitude and height are a vector
+		return places
+	}
+	return nil
+}
+
+// placeNames are names of the two columns of a place on a map.
+var placeNames = []string{"lat", "latitude", "lon", "long", "lng", "longitude"}
+
+// columnsAre is the beginning of a sentence about columns.
+func columnsAre(names []string) string {
+	if len(names) == 1 {
+		return "column " + quoteAll(names) + " is"
+	}
+	return "columns " + quoteAll(names) + " are"
 }
 
 // aside says which columns are left out.
@@ -650,17 +686,25 @@ func (c *csvRows) values(line []string, dst []float32) ([]float32, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s, column %s: %q %w", c.lines.place(), shorten(c.called(at)), shorten(p), err)
 			}
-			if x-x != 0 && c.notFinite == "" { // here the line is known
-				c.notFinite = fmt.Sprintf("%s, column %s, dimension %d", c.lines.place(), shorten(c.called(at)), len(dst))
-			}
 			dst = append(dst, x)
 		}
 	}
 	return dst, nil
 }
 
+// place names a value of a row that Next gave last.
+func (c *csvRows) place(row, dimension int) string {
+	at := c.numbers[0]
+	if !c.lists {
+		at = c.numbers[dimension]
+	}
+	line := c.block[row-(c.done-len(c.block))]
+	return fmt.Sprintf("%s, column %s, dimension %d", c.lines.placeOf(line), shorten(c.called(at)), dimension)
+}
+
 func (c *csvRows) Next(dst []float32) (int, error) {
 	n := 0
+	c.block = c.block[:0]
 	for (n+1)*c.dim <= len(dst) {
 		line, err := c.fields()
 		if errors.Is(err, io.EOF) {
@@ -679,6 +723,7 @@ func (c *csvRows) Next(dst []float32) (int, error) {
 			return 0, fmt.Errorf("%s has a vector of %d dimensions, those before have %d", c.lines.place(), len(c.line), c.dim)
 		}
 		copy(dst[n*c.dim:], c.line)
+		c.block = append(c.block, c.lines.line)
 		if c.labelAt >= 0 {
 			c.labels = append(c.labels, intern(c.interned, strings.Clone(line[c.labelAt])))
 		}

@@ -78,14 +78,14 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 			p.elements = append(p.elements, elements[leaf.ColumnIndex])
 			leaves = append(leaves, l)
 			p.leaves = append(p.leaves, leaf)
-			names = append(names, path[0])
+			names = append(names, columnName(file.Schema(), path))
 		}
 	}
-	labelAt, err := named(names, columns.Labels, slices.Concat(labelNames, tableLabels))
+	labelAt, err := namedWithin(names, columns.Labels, slices.Concat(labelNames, tableLabels))
 	if err != nil {
 		return nil, err
 	}
-	idAt, err := named(names, columns.IDs, slices.Concat(idNames, tableIDs, []string{"__index_level_0__"}))
+	idAt, err := namedWithin(names, columns.IDs, slices.Concat(idNames, tableIDs, []string{"__index_level_0__"}))
 	if err != nil {
 		return nil, err
 	}
@@ -106,13 +106,14 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 	}
 	p.classes = classNames(file, labelAt, names)
 	var vectors []int
+	var notes []string
 	switch {
 	case len(lists) > 0:
 		have := make([]string, len(lists))
 		for i, l := range lists {
 			have[i] = names[l]
 		}
-		at, err := named(have, columns.Vectors, vectorNames)
+		at, err := namedWithin(have, columns.Vectors, vectorNames)
 		if err != nil {
 			return nil, err
 		}
@@ -139,7 +140,7 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 		}
 		c := &csvRows{t: &table{names: names}, numbers: wide}
 		c.series(&aside)
-		vectors = c.numbers
+		vectors, notes = c.numbers, c.t.notes
 	default:
 		for i, l := range leaves { // the first that may have been meant
 			if i == labelAt || i == idAt || len(leaves) > 1 && !isOneOf(names[i], vectorNames) && l.Node.Type().Kind() == parquet.ByteArray {
@@ -157,7 +158,7 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 	for at := range names {
 		if at := leaves[at].ColumnIndex; at == p.label || at == p.id {
 			if p.words[at], err = parquetWord(p.elements[at]); err != nil {
-				return nil, fmt.Errorf("column %q: %w", leaves[at].Path[0], err)
+				return nil, fmt.Errorf("column %q: %w", names[at], err)
 			}
 		}
 	}
@@ -183,6 +184,7 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 	if len(vectors) > 1 {
 		f.Notes = append(f.Notes, fmt.Sprintf("%d columns are the dimensions, %q to %q", len(vectors), names[vectors[0]], names[vectors[len(vectors)-1]]))
 	}
+	f.Notes = append(f.Notes, notes...)
 	if len(aside) > 0 {
 		var left []string
 		for _, i := range aside {
@@ -205,6 +207,41 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 		f.ID = func(row int) string { return p.ids[row] }
 	}
 	return f, nil
+}
+
+// columnName is the name of the column that ends at path: of a field of a struct with those of the structs around it, as
+// "item.label", and of a list without the names of its parts.
+func columnName(schema *parquet.Schema, path []string) string {
+	fields := schema.Fields()
+	for i, part := range path {
+		at := slices.IndexFunc(fields, func(f parquet.Field) bool { return f.Name() == part })
+		switch {
+		case at < 0:
+			return strings.Join(path[:max(i, 1)], ".")
+		case fields[at].Repeated() && len(fields) == 1 && i > 0: // the group of a list, within the list
+			return strings.Join(path[:i], ".")
+		case fields[at].Repeated() || fields[at].Leaf():
+			return strings.Join(path[:i+1], ".")
+		}
+		fields = fields[at].Fields()
+	}
+	return strings.Join(path, ".")
+}
+
+// namedWithin is [named] for columns that may be fields of structs: where no column is called as one of candidates, the last part of
+// a name counts.
+func namedWithin(have []string, asked string, candidates []string) (int, error) {
+	at, err := named(have, asked, candidates)
+	if at >= 0 || err != nil {
+		return at, err
+	}
+	last := make([]string, len(have))
+	for i, name := range have {
+		if dot := strings.LastIndexByte(name, '.'); dot > 0 {
+			last[i] = name[dot+1:]
+		}
+	}
+	return named(last, "", candidates)
 }
 
 // errParquet stands for whatever the library says of a file that it cannot decode: its words are about itself.

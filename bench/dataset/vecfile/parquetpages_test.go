@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,5 +90,42 @@ func TestColumnsOfOneName(t *testing.T) {
 	}
 	if _, _, err := ReadParquetColumns(path); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("attributes: %v", err)
+	}
+}
+
+// TestParquetStruct finds vectors, labels and ids that are fields of a struct, by their own names and by those of both.
+func TestParquetStruct(t *testing.T) {
+	type item struct {
+		Key    string    `parquet:"id"`
+		Label  string    `parquet:"label"`
+		Colour string    `parquet:"colour"`
+		Vector []float32 `parquet:"vector,list"`
+	}
+	type row struct {
+		Item item      `parquet:"item"`
+		Box  []float32 `parquet:"box"`
+	}
+	path := filepath.Join(t.TempDir(), "a.parquet")
+	rows := []row{{item{"x", "hat", "red", []float32{1, 2}}, []float32{7}}, {item{"y", "shoe", "blue", []float32{3, 4}}, []float32{8}}}
+	if err := parquet.WriteFile(path, rows); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		columns Columns
+		labels  []string
+		left    string
+	}{
+		{Columns{}, []string{"hat", "shoe"}, `"item.colour" left out`},
+		{Columns{Vectors: "item.vector", Labels: "item.colour", IDs: "item.id"}, []string{"red", "blue"}, `"item.label" left out`},
+	} {
+		f := must[*File](t)(Open(path, c.columns))
+		got := must[*content](t)(f.readAll())
+		if !slices.Equal(got.Data, []float32{1, 2, 3, 4}) || !slices.Equal(got.labels, c.labels) || !slices.Equal(got.ids, []string{"x", "y"}) {
+			t.Errorf("%+v: %v, labels %q, ids %q", c.columns, got.Data, got.labels, got.ids)
+		}
+		if notes := strings.Join(f.Notes, "; "); !strings.Contains(notes, c.left) {
+			t.Errorf("%+v: %s", c.columns, notes)
+		}
+		f.Close()
 	}
 }

@@ -266,6 +266,9 @@ func TestWrongFilesNameThePlace(t *testing.T) {
 		{"b.fvecs", le(int32(2), float32(1), float32(2), int32(3), float32(1), float32(2)), "byte 12: row 1 says it has 3 dimensions"},
 		{"c.fvecs", le(int32(2), float32(1), float32(2), int32(2), float32(1)), "byte 12: the file ends within row 1"},
 		{"d.fvecs", le(int32(1<<30), float32(1)), "1073741824 dimensions"},
+		{"big.fvecs", []byte("\x00\x00\x00\x01\x3f\x80\x00\x00\x00\x00\x00\x01\x40\x00\x00\x00"), "its numbers are big-endian (the first vector has 1 dimensions so)"},
+		{"big256.fvecs", bytes.Repeat(slices.Concat([]byte("\x00\x00\x01\x00"), make([]byte, 1024)), 256), ">i4"}, // 65,536 of little-endian
+		{"big.bvecs", []byte("\x00\x00\x00\x02ab\x00\x00\x00\x02cd"), "big-endian"},
 		{"e.fbin", le(uint32(1<<31), uint32(1<<31)), "more than"},
 		{"f.fbin", le(uint32(3), uint32(2), float32(1)), "ends too early"},
 		{"g.fbin", le(uint32(1), uint32(1), float32(1), float32(2)), "goes on for 4 bytes"},

@@ -158,7 +158,9 @@ func csvReason(err error) string {
 }
 
 // place is the line that was read last, for errors.
-func (l *lines) place() string { return fmt.Sprintf("line %d", l.line+l.t.before) }
+func (l *lines) place() string { return l.placeOf(l.line) }
+
+func (l *lines) placeOf(line int) string { return fmt.Sprintf("line %d", line+l.t.before) }
 
 // number reads a field of a table.
 func (t *table) number(field string) (float32, error) {

@@ -75,6 +75,32 @@ func TestTextForms(t *testing.T) {
 	}
 }
 
+// TestOddColumns: columns that are dimensions beside others of another kind are named, and those of tables of one kind are not.
+func TestOddColumns(t *testing.T) {
+	for header, want := range map[string]string{
+		"id,lat,lon,f0,f1":      `columns "lat", "lon" are also dimensions`,
+		"id,lat,lon,,":          `columns "lat", "lon" are also dimensions`,
+		"id,f0,price,f1,weight": `columns "price", "weight" are also dimensions`,
+		"id,lat,lon,red,green":  `columns "lat", "lon" are also dimensions`,
+		"id,a,price,f0,size":    `columns "a", "price", "size" are also dimensions`,
+		"id,f0,f1,f2,f3":        "",
+		"id,red,green,blue,ir":  "",
+		"id,lat,lon,x":          "", // a place and its height
+	} {
+		fields := strings.Count(header, ",")
+		text := header + "\n" + strings.Repeat("a"+strings.Repeat(",1.5", fields)+"\n", 3)
+		path := filepath.Join(t.TempDir(), "a.csv")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		f := must[*File](t)(Open(path, Columns{}))
+		notes := strings.Join(f.Notes, "; ")
+		if f.Close() != nil || f.Dim != fields || (want == "") == strings.Contains(notes, "also") || !strings.Contains(notes, want) {
+			t.Errorf("%s: %d dimensions, notes %q, want %q", header, f.Dim, notes, want)
+		}
+	}
+}
+
 // TestTextIsRefused has text that cannot be read without a guess that may be wrong: one short line says why.
 func TestTextIsRefused(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
