@@ -3,6 +3,7 @@ package draw
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"annbench/bench/metric"
 	"annbench/reports/judge"
@@ -10,7 +11,7 @@ import (
 )
 
 // Churn are the pictures of a runbook: recall, time of a query, cost of the changes, memory and size on disk by step, a line for each
-// family; dashed where it was built anew.
+// family; hollow, and dashed or dotted, where it was built anew.
 func Churn(c *judge.Churned) []Picture {
 	var out []Picture
 	for _, p := range []struct {
@@ -35,7 +36,7 @@ func Churn(c *judge.Churned) []Picture {
 		}
 		for i := range c.Lines {
 			l := &c.Lines[i]
-			s := plotSeries{family: l.Family, name: say.ChurnShort(l), joined: true, dashed: l.Rebuild > 0}
+			s := plotSeries{family: l.Family, name: say.ChurnShort(l), joined: true, dash: rebuildDash(c, l), hollow: l.Rebuild > 0}
 			for at := range c.Steps {
 				v, ok := l.At(at, p.name)
 				if !ok || p.kind == logarithmic && v <= 0 {
@@ -55,4 +56,20 @@ func Churn(c *judge.Churned) []Picture {
 		}
 	}
 	return out
+}
+
+// rebuildDash tells the lines of a family apart by how often it was built anew, the most often dashed.
+func rebuildDash(c *judge.Churned, l *judge.ChurnLine) Dash {
+	if l.Rebuild == 0 {
+		return Solid
+	}
+	var every []int
+	for _, m := range c.Lines {
+		if m.Rebuild > 0 && !slices.Contains(every, m.Rebuild) {
+			every = append(every, m.Rebuild)
+		}
+	}
+	slices.Sort(every)
+	at, _ := slices.BinarySearch(every, l.Rebuild)
+	return Dashed + Dash(at)%(dashes-Dashed)
 }

@@ -222,7 +222,7 @@ func (f *barFigure) Draw(s Surface, width float64) {
 		tx := t / most * length
 		for i := range f.bars { // behind the bars only, so that no line runs through a text
 			y := top + barRow*float64(i)
-			s.Line([]XY{{tx, y + 18}, {tx, y + 35}}, 1, Paint{Role: Rule}, false)
+			s.Line([]XY{{tx, y + 18}, {tx, y + 35}}, 1, Paint{Role: Rule}, Solid)
 		}
 		a := Middle
 		if t == 0 {
@@ -247,7 +247,7 @@ func (f *barFigure) Draw(s Surface, width float64) {
 		hatch(s, x(b.floor), y+20, 13)
 		end := x(b.value.Median)
 		if ceiling > 0 {
-			s.Line([]XY{{ceiling, y + 17}, {ceiling, y + 36}}, 1.4, Paint{Role: Axis}, true)
+			s.Line([]XY{{ceiling, y + 17}, {ceiling, y + 36}}, 1.4, Paint{Role: Axis}, Dashed)
 		}
 		if b.value.HasInterval && x(b.value.Hi)-x(b.value.Lo) >= 3 {
 			lo, hi := max(0, x(b.value.Lo)), min(length, x(b.value.Hi))
@@ -256,12 +256,12 @@ func (f *barFigure) Draw(s Surface, width float64) {
 				if under.Role == paper {
 					w = 4
 				}
-				s.Line([]XY{{lo, y + 26.5}, {hi, y + 26.5}}, w, under, false)
-				s.Line([]XY{{lo, y + 23.5}, {lo, y + 29.5}}, w, under, false)
+				s.Line([]XY{{lo, y + 26.5}, {hi, y + 26.5}}, w, under, Solid)
+				s.Line([]XY{{lo, y + 23.5}, {lo, y + 29.5}}, w, under, Solid)
 				if x(b.value.Hi) > length { // it goes on beyond the axis: an arrow, no cap
-					s.Line([]XY{{hi - 5, y + 22.5}, {hi, y + 26.5}, {hi - 5, y + 30.5}}, w, under, false)
+					s.Line([]XY{{hi - 5, y + 22.5}, {hi, y + 26.5}, {hi - 5, y + 30.5}}, w, under, Solid)
 				} else {
-					s.Line([]XY{{hi, y + 23.5}, {hi, y + 29.5}}, w, under, false)
+					s.Line([]XY{{hi, y + 23.5}, {hi, y + 29.5}}, w, under, Solid)
 				}
 			}
 			end = max(end, hi)
@@ -283,11 +283,11 @@ func hatch(s Surface, width, y, h float64) {
 	for at := 3 - h; at < width; at += 5 { // from (at, bottom) to (at+h, top), cut at both ends
 		from, to := max(at, 0), min(at+h, width)
 		if to > from {
-			s.Line([]XY{{from, y + h - (from - at)}, {to, y + h - (to - at)}}, 1.3, Paint{Role: paper}, false)
+			s.Line([]XY{{from, y + h - (from - at)}, {to, y + h - (to - at)}}, 1.3, Paint{Role: paper}, Solid)
 		}
 	}
 	if width > 1 {
-		s.Line([]XY{{width, y}, {width, y + h}}, 1.3, Paint{Role: paper}, false)
+		s.Line([]XY{{width, y}, {width, y + h}}, 1.3, Paint{Role: paper}, Solid)
 	}
 }
 
@@ -410,16 +410,20 @@ func familyNames[T any](list []T, name func(T) string) []string {
 }
 
 func (f *pointFigure) legendLines(width float64) [][]int {
-	return legendLines(len(f.Families), width, func(i int) string { return f.Families[i].Name })
+	return legendLines(len(f.Families), width, func(i int) (string, float64) { return f.Families[i].Name, 0 })
 }
 
-// legendLines breaks n entries of a legend, each a mark and its name, into lines no wider than width:
+// legendLines breaks n entries of a legend, each a mark with so much of its line on each side and its name, into lines no wider than width:
 // the entries of each line, by number.
-func legendLines(n int, width float64, name func(i int) string) [][]int {
+func legendLines(n int, width float64, entry func(i int) (name string, sample float64)) [][]int {
 	var lines [][]int
 	x := 0.0
 	for i := range n {
-		w := TextWidth(name(i), 12, font.WeightNormal) + 34
+		name, sample := entry(i)
+		w := TextWidth(name, 12, font.WeightNormal) + 34
+		if sample > 0 {
+			w += 2*sample - 4
+		}
 		if len(lines) == 0 || x+w > width {
 			lines = append(lines, nil)
 			x = 0
@@ -509,7 +513,7 @@ func (f *pointFigure) Draw(s Surface, width float64) {
 		}
 	}
 	for _, t := range yt {
-		s.Line([]XY{{x0, y(t)}, {x1, y(t)}}, 1, Paint{Role: Rule}, false)
+		s.Line([]XY{{x0, y(t)}, {x1, y(t)}}, 1, Paint{Role: Rule}, Solid)
 		s.Text(x0-7, y(t)+4, say.Significant(t), 11.5, Right, Paint{Role: Soft}, font.WeightNormal)
 	}
 	type tick struct {
@@ -543,9 +547,9 @@ func (f *pointFigure) Draw(s Surface, width float64) {
 		if t.label == strconv.FormatFloat(judge.Target, 'f', -1, 64) {
 			continue
 		}
-		s.Line([]XY{{t.at, top}, {t.at, bottom}}, 1, p, false)
+		s.Line([]XY{{t.at, top}, {t.at, bottom}}, 1, p, Solid)
 	}
-	s.Line([]XY{{x(judge.Target), top}, {x(judge.Target), bottom}}, 1.2, Paint{Role: Axis}, true)
+	s.Line([]XY{{x(judge.Target), top}, {x(judge.Target), bottom}}, 1.2, Paint{Role: Axis}, Dashed)
 	for _, t := range free {
 		s.Text(t.at, bottom+17, t.label, 11.5, Middle, Paint{Role: Soft}, font.WeightNormal)
 	}
@@ -561,16 +565,16 @@ func (f *pointFigure) Draw(s Surface, width float64) {
 			}
 		}
 		if len(front) > 1 {
-			s.Line(front, 2, Of(fam.Name), false)
+			s.Line(front, 2, Of(fam.Name), Solid)
 		}
 		for _, p := range fam.Points {
 			if p.qps.HasInterval && p.qps.Lo > 0 {
 				px := x(p.recall.Median)
-				s.Line([]XY{{px, y(p.qps.Lo)}, {px, y(p.qps.Hi)}}, 1.2, Of(fam.Name), false)
+				s.Line([]XY{{px, y(p.qps.Lo)}, {px, y(p.qps.Hi)}}, 1.2, Of(fam.Name), Solid)
 			}
 			if p.recall.HasInterval {
 				py := y(p.qps.Median)
-				s.Line([]XY{{x(p.recall.Lo), py}, {x(p.recall.Hi), py}}, 1.2, Of(fam.Name), false)
+				s.Line([]XY{{x(p.recall.Lo), py}, {x(p.recall.Hi), py}}, 1.2, Of(fam.Name), Solid)
 			}
 		}
 		s.End()

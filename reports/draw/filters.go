@@ -12,7 +12,7 @@ import (
 
 // Filters are the pictures of searches under made filters: for each correlation, time and recall over the selectivity, a
 // line for each family and way. Solid lines look at the filter while they search, dashed ones drop afterwards what does
-// not pass, and that of a family whose way is before compares all that passes.
+// not pass, and the dotted one compares all that passes.
 func Filters(f *judge.Filtered) []Picture {
 	var out []Picture
 	for _, correlation := range []string{"none", "near", "far"} {
@@ -32,6 +32,8 @@ func Filters(f *judge.Filtered) []Picture {
 	return out
 }
 
+var wayDash = map[string]Dash{"inside": Solid, "after": Dashed, "before": Dotted}
+
 func filterFigure(f *judge.Filtered, correlation, name string) *plotFigure {
 	info, _ := metric.Lookup(name)
 	fig := &plotFigure{
@@ -41,14 +43,14 @@ func filterFigure(f *judge.Filtered, correlation, name string) *plotFigure {
 	where := map[string]string{"none": "what passes lies anywhere", "near": "what passes lies near the query", "far": "what passes lies far from the query"}[correlation]
 	if name == metric.Recall {
 		fig.Title = "Recall: " + where
-		fig.y = axisScale{title: fmt.Sprintf("recall@%d among what passes", f.Terms.K), kind: logits, unit: metric.Ratio}
+		fig.y = axisScale{title: fmt.Sprintf("recall@%d among what passes; hollow: below %s", f.Terms.K, say.Ratio(judge.Target)), kind: logits, unit: metric.Ratio}
 		fig.level = judge.Target
 	} else {
 		fig.Title = "Time: " + where
 		fig.y = axisScale{title: info.Title + " a query; hollow: recall stays below " + say.Ratio(judge.Target), kind: logarithmic, unit: metric.Seconds}
 	}
 	for _, l := range f.Lines {
-		s := plotSeries{family: l.Family, name: say.FilterLine(l.Family, l.Way), joined: true, dashed: l.Way != "inside"}
+		s := plotSeries{family: l.Look(), name: say.FilterLine(l.Family, l.Way), joined: true, dash: wayDash[l.Way]}
 		for i, use := range f.Filters {
 			p := l.Points[i]
 			if p == nil || !use.Made || use.Correlation != correlation {

@@ -58,6 +58,7 @@ var known = []struct {
 	{"hnsw-coder", Tint(0xbf8300, 0xf2b632, wedge)},
 	{"ivfflat-faiss", Tint(0x0072b2, 0x4aa9ea, square)},
 	{"ivfpq-faiss", Tint(0xb5588f, 0xe897c4, diamond)},
+	{judge.Scan, Tint(0x2433a8, 0x8f9bff, cross)},
 	{"exact", Spare[0]},
 	{"hnsw", Spare[1]},
 	{"ivfpqfs-faiss", Spare[2]},

@@ -69,7 +69,8 @@ type plotSeries struct {
 	name   string // in the legend, where that is not the family
 	points []plotPoint
 	joined bool
-	dashed bool
+	dash   Dash
+	hollow bool // the legend has a hollow mark: all points are open
 }
 
 func (s *plotSeries) called() string {
@@ -77,6 +78,14 @@ func (s *plotSeries) called() string {
 		return s.name
 	}
 	return s.family
+}
+
+// sample is how much of its line a legend shows on each side of the mark; none of points that no line joins.
+func (s *plotSeries) sample() float64 {
+	if s.joined {
+		return 15
+	}
+	return 0
 }
 
 type plotPoint struct {
@@ -97,7 +106,7 @@ func (f *plotFigure) any() bool {
 }
 
 func (f *plotFigure) legendLines(width float64) [][]int {
-	return legendLines(len(f.series), width, func(i int) string { return f.series[i].called() })
+	return legendLines(len(f.series), width, func(i int) (string, float64) { return f.series[i].called(), f.series[i].sample() })
 }
 
 func (f *plotFigure) parts(width float64) (top, bottom, height float64) {
@@ -201,10 +210,19 @@ func (f *plotFigure) Draw(s Surface, width float64) {
 		for i, line := range f.legendLines(width) {
 			lx := 6.0
 			for _, j := range line {
-				one := f.series[j]
-				s.Point(lx, 36+20*float64(i), 4.6, s.Mark(one.family), Of(one.family), false)
+				one := &f.series[j]
+				beside, at := one.sample(), 36+20*float64(i)
+				if beside > 0 {
+					s.Line([]XY{{lx - 6, at}, {lx + 2*beside - 6, at}}, 2, Of(one.family), one.dash)
+					lx += beside - 6
+				}
+				s.Point(lx, at, 4.6, s.Mark(one.family), Of(one.family), one.hollow)
+				lx += max(0, beside-6)
 				s.Text(lx+10, 40+20*float64(i), one.called(), 12, Left, Paint{Role: Ink}, font.WeightNormal)
 				lx += TextWidth(one.called(), 12, font.WeightNormal) + 34
+				if beside > 0 {
+					lx += 8
+				}
 			}
 		}
 	}
@@ -232,7 +250,7 @@ func (f *plotFigure) Draw(s Surface, width float64) {
 	s.Text(0, top-12, f.y.title, 11.5, Left, Paint{Role: Soft}, font.WeightNormal)
 	last := math.Inf(1)
 	for _, t := range yt {
-		s.Line([]XY{{x0, y(t)}, {x1, y(t)}}, 1, Paint{Role: Rule}, false)
+		s.Line([]XY{{x0, y(t)}, {x1, y(t)}}, 1, Paint{Role: Rule}, Solid)
 		if y(t) < last-lineHeight {
 			s.Text(x0-7, y(t)+4, f.y.label(t), 11, Right, Paint{Role: Soft}, font.WeightNormal)
 			last = y(t)
@@ -241,7 +259,7 @@ func (f *plotFigure) Draw(s Surface, width float64) {
 	last = math.Inf(-1)
 	for _, t := range xt {
 		at, half := x(t), TextWidth(f.x.label(t), 11, font.WeightNormal)/2+5
-		s.Line([]XY{{at, top}, {at, bottom}}, 1, Paint{Role: Rule}, false)
+		s.Line([]XY{{at, top}, {at, bottom}}, 1, Paint{Role: Rule}, Solid)
 		if at-half > last {
 			s.Text(at, bottom+16, f.x.label(t), 11, Middle, Paint{Role: Soft}, font.WeightNormal)
 			last = at + half
@@ -249,7 +267,7 @@ func (f *plotFigure) Draw(s Surface, width float64) {
 	}
 	s.Text((x0+x1)/2, bottom+35, f.x.title, 11.5, Middle, Paint{Role: Soft}, font.WeightNormal)
 	if !math.IsNaN(f.level) {
-		s.Line([]XY{{x0, y(f.level)}, {x1, y(f.level)}}, 1.3, Paint{Role: Axis}, true)
+		s.Line([]XY{{x0, y(f.level)}, {x1, y(f.level)}}, 1.3, Paint{Role: Axis}, Dashed)
 	}
 	for _, one := range f.series {
 		s.Begin(one.family, "", false)
@@ -257,11 +275,11 @@ func (f *plotFigure) Draw(s Surface, width float64) {
 		for _, p := range one.points {
 			line = append(line, XY{x(p.x), y(p.y)})
 			if !math.IsNaN(p.lo) && !math.IsNaN(p.hi) && (f.y.kind != logarithmic || p.lo > 0) {
-				s.Line([]XY{{x(p.x), y(p.lo)}, {x(p.x), y(p.hi)}}, 1.2, Of(one.family), false)
+				s.Line([]XY{{x(p.x), y(p.lo)}, {x(p.x), y(p.hi)}}, 1.2, Of(one.family), Solid)
 			}
 		}
 		if one.joined && len(line) > 1 {
-			s.Line(line, 2, Of(one.family), one.dashed)
+			s.Line(line, 2, Of(one.family), one.dash)
 		}
 		s.End()
 	}
@@ -497,7 +515,7 @@ func (f *tailFigure) Draw(s Surface, width float64) {
 	for _, t := range ticks {
 		for i := range f.rows {
 			y := tailTop + barRow*float64(i)
-			s.Line([]XY{{x(t), y + 18}, {x(t), y + 35}}, 1, Paint{Role: Rule}, false)
+			s.Line([]XY{{x(t), y + 18}, {x(t), y + 35}}, 1, Paint{Role: Rule}, Solid)
 		}
 		half := TextWidth(a.label(t), 11, font.WeightNormal)/2 + 5
 		if x(t)-half > last {
@@ -515,11 +533,11 @@ func (f *tailFigure) Draw(s Surface, width float64) {
 			continue
 		}
 		mid := y + 26.5
-		s.Line([]XY{{x(r.at[0]), mid}, {x(r.at[2]), mid}}, 2, Of(r.family), false)
+		s.Line([]XY{{x(r.at[0]), mid}, {x(r.at[2]), mid}}, 2, Of(r.family), Solid)
 		if r.at[1] > 0 {
 			s.Rect(x(r.at[0]), mid-5.5, max(2, x(r.at[1])-x(r.at[0])), 11, Of(r.family))
 		}
-		s.Line([]XY{{x(r.at[2]), mid - 5.5}, {x(r.at[2]), mid + 5.5}}, 2, Of(r.family), false)
+		s.Line([]XY{{x(r.at[2]), mid - 5.5}, {x(r.at[2]), mid + 5.5}}, 2, Of(r.family), Solid)
 		end := x(r.at[2])
 		if r.at[3] > 0 {
 			s.Point(x(r.at[3]), mid, 2.6, Circle, Of(r.family), false)

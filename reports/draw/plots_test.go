@@ -3,9 +3,11 @@ package draw
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"annbench/bench/metric"
+	"annbench/reports/judge"
 
 	"golang.org/x/image/font"
 )
@@ -16,7 +18,7 @@ type texts struct {
 	at map[string]float64
 }
 
-func (s *texts) Line([]XY, float64, Paint, bool)                    {}
+func (s *texts) Line([]XY, float64, Paint, Dash)                    {}
 func (s *texts) Point(float64, float64, float64, mark, Paint, bool) {}
 func (s *texts) Mark(string) mark                                   { return 0 }
 func (s *texts) Begin(string, string, bool)                         {}
@@ -75,5 +77,30 @@ func TestTicks(t *testing.T) {
 	_, _, ticks := (axisScale{kind: logarithmic, unit: metric.Bytes}).scale([]float64{70, 140}, 400)
 	if want := []float64{64, 96, 128}; !slices.Equal(ticks, want) {
 		t.Errorf("ticks from 70 to 140 bytes are %v, want %v", ticks, want)
+	}
+}
+
+// TestChurnDashes: a family that changes, and the same built anew more or less often, have three kinds of line, and a legend
+// shows them; what needs no index looks like no family.
+func TestChurnDashes(t *testing.T) {
+	c := &judge.Churned{Lines: []judge.ChurnLine{{}, {Rebuild: 5}, {Rebuild: 1}}}
+	for i, want := range []Dash{Solid, Dotted, Dashed} {
+		if got := rebuildDash(c, &c.Lines[i]); got != want {
+			t.Errorf("rebuilt every %d: dash %d, not %d", c.Lines[i].Rebuild, got, want)
+		}
+	}
+	points := []plotPoint{{x: 1, y: 1, lo: math.NaN(), hi: math.NaN(), open: true}, {x: 2, y: 2, lo: math.NaN(), hi: math.NaN(), open: true}}
+	f := &plotFigure{level: math.NaN(), Legend: true, series: []plotSeries{{family: "a", points: points, joined: true, dash: Dotted, hollow: true}}}
+	s := &PageSurface{Class: func(string) string { return "f0" }, Hue: func(string) Hue { return known[0].hue }}
+	f.Draw(s, 400)
+	if n := strings.Count(s.B.String(), "l f0 dots"); n != 2 {
+		t.Errorf("%d dotted lines, not that of the plot and that of the legend", n)
+	}
+	if strings.Contains(s.B.String(), "pt f f0") {
+		t.Error("a mark is not hollow")
+	}
+	hues := Colours([]string{judge.Scan, "flat"})
+	if hues[judge.Scan] == hues["flat"] {
+		t.Errorf("a scan looks like flat: %v", hues)
 	}
 }

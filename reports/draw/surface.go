@@ -36,12 +36,31 @@ func (f *FileSurface) Image(x, y, side float64, img image.Image) {
 	f.c.DrawImage(vg.Rectangle{Min: low, Max: high}, img)
 }
 
+// Dash is how a line is broken.
+type Dash int
+
+// The dashes. Lines of one colour differ by them.
+const (
+	Solid Dash = iota
+	Dashed
+	Dotted
+	DashDotted
+	dashes // how many there are
+)
+
+// pattern is the lengths of strokes and gaps in turn, in pixels, and class the name in the page's style sheet.
+func (d Dash) pattern() []float64 {
+	return [dashes][]float64{nil, {4, 3}, {1.5, 3.5}, {9, 3, 1.5, 3}}[d]
+}
+
+func (d Dash) class() string { return [dashes]string{"", " dash", " dots", " dashdot"}[d] }
+
 // A Surface is what a figure is drawn on: a file by way of gonum/plot's canvases, or the SVG of the
 // page, which leaves colours to the page's style sheet. The origin is the upper left corner, and one
 // unit is a CSS pixel.
 type Surface interface {
 	Rect(x, y, w, h float64, p Paint)
-	Line(pts []XY, width float64, p Paint, dashes bool)
+	Line(pts []XY, width float64, p Paint, d Dash)
 	Text(x, y float64, s string, size float64, a anchor, p Paint, weight font.Weight)
 	// label is a line of text from the left edge that ends before width: strong, then faint.
 	label(y float64, strong, faint string, width float64)
@@ -160,10 +179,10 @@ func (f *FileSurface) Rect(x, y, w, h float64, p Paint) {
 	f.c.FillPolygon(f.color(p), []vg.Point{f.at(x, y), f.at(x+w, y), f.at(x+w, y+h), f.at(x, y+h)})
 }
 
-func (f *FileSurface) Line(pts []XY, width float64, p Paint, dashes bool) {
+func (f *FileSurface) Line(pts []XY, width float64, p Paint, d Dash) {
 	sty := draw.LineStyle{Color: f.color(p), Width: vg.Length(width) * pixel}
-	if dashes {
-		sty.Dashes = []vg.Length{4 * pixel, 3 * pixel}
+	for _, length := range d.pattern() {
+		sty.Dashes = append(sty.Dashes, vg.Length(length)*pixel)
 	}
 	line := make([]vg.Point, len(pts))
 	for i, q := range pts {
@@ -330,11 +349,8 @@ func (s *PageSurface) Rect(x, y, w, h float64, p Paint) {
 	fmt.Fprintf(&s.B, `<rect class="f %s" x="%s" y="%s" width="%s" height="%s"/>`, s.paint(p), num(x), num(y), num(w), num(h))
 }
 
-func (s *PageSurface) Line(pts []XY, width float64, p Paint, dashes bool) {
-	class := "l " + s.paint(p)
-	if dashes {
-		class += " dash"
-	}
+func (s *PageSurface) Line(pts []XY, width float64, p Paint, d Dash) {
+	class := "l " + s.paint(p) + d.class()
 	fmt.Fprintf(&s.B, `<path class="%s" stroke-width="%s" d="%s"/>`, class, num(width), pathOf(pts, false))
 }
 

@@ -65,7 +65,7 @@ func (r *Report) equalRecall(t Terms) *Equal {
 	for _, target := range r.Targets {
 		matches := r.Match(t, target, Speed)
 		fast := Fastest(matches)
-		ties := even(fast, func(m Match) Value { return m.Value })
+		ties := even(fast, func(a, b Match) Difference { return a.Value.Judged(b.Value) })
 		for i, m := range matches {
 			c := EqualCell{Match: m, Out: !m.Reached() || m.Value.Median <= 0}
 			if !c.Out {

@@ -18,6 +18,9 @@ type Filtered struct {
 	Lost    []*Row       // cells that no repetition measured
 }
 
+// Scan names what needs no index, the way before, where families have their names: in tables, legends and colours.
+const Scan = "compare what passes"
+
 // FilterUse is one filter.
 type FilterUse struct {
 	Name string // as cells have it
@@ -37,6 +40,14 @@ type FilterLine struct {
 	Points      []*FilterPoint // by place in Filters; nil where nothing was measured
 
 	all [][]*FilterPoint // by place in Filters, of every setting
+}
+
+// Look is the name by which a line has its colour: that of its family, or [Scan].
+func (l *FilterLine) Look() string {
+	if l.Way == "before" {
+		return Scan
+	}
+	return l.Family
 }
 
 // FilterPoint is the setting that speaks for a family and a way under one filter: the fastest of those whose recall is
@@ -161,6 +172,7 @@ func (p *FilterPoint) better(q *FilterPoint, recall float64) bool {
 type FilterPick struct {
 	Line  *FilterLine
 	Point *FilterPoint
+	Best  bool // it is the fastest, or as fast
 }
 
 // Fastest gives, under the filter at this place, the ways whose recall is at least recall, fastest first; and the one of
@@ -178,22 +190,27 @@ func (f *Filtered) Fastest(at int, recall float64) (reach []FilterPick, highest 
 			continue
 		}
 		if p.Recall.Median >= recall {
-			reach = append(reach, FilterPick{l, p})
+			reach = append(reach, FilterPick{Line: l, Point: p})
 		} else if highest == nil || p.Recall.Median > highest.Point.Recall.Median {
-			highest = &FilterPick{l, p}
+			highest = &FilterPick{Line: l, Point: p}
 		}
 	}
 	slices.SortStableFunc(reach, func(a, b FilterPick) int { return cmp.Compare(a.Point.Time.Median, b.Point.Time.Median) })
+	for i, best := range even(reach, func(lead, p FilterPick) Difference { return p.Point.Time.Judged(lead.Point.Time) }) {
+		lead, p := reach[0].Point.Time, reach[i].Point.Time
+		reach[i].Best = best || !lead.HasInterval && p.Median <= lead.Median/(1-Slight) // measured too seldom for noise
+	}
 	return reach, highest
 }
 
-// ScanWins reports whether comparing everything that passes is as fast, within a fifth, as any other way that reaches
-// [Target] under the filter at this place, and whether it was measured at all.
+// ScanWins reports whether comparing everything that passes is as fast as any other way that reaches [Target] (where they
+// were measured too seldom for an interval: within a fifth, which one measurement may be off) under the filter at this place, and whether it was measured at all.
 func (f *Filtered) ScanWins(at int) (wins, measured bool) {
 	reach, _ := f.Fastest(at, Target)
 	for _, p := range reach {
 		if p.Line.Way == "before" {
-			return p.Point.Time.Median <= 1.2*reach[0].Point.Time.Median, true
+			lead := reach[0].Point.Time
+			return p.Best || !lead.HasInterval && p.Point.Time.Median <= 1.2*lead.Median, true
 		}
 	}
 	return false, false

@@ -55,6 +55,9 @@ func TestFiltered(t *testing.T) {
 			t.Errorf("filter %d: a scan wins: %v, %v", at, wins, measured)
 		}
 	}
+	if reach, _ := f.Fastest(2, Target); !reach[0].Best || reach[1].Best {
+		t.Errorf("measured once, 4 of hnsw is as fast as 2: %+v", reach)
+	}
 	if reach, _ := f.Fastest(2, 0.98); len(reach) != 2 || reach[1].Point.Row.Cell.Search != "ef=30" {
 		t.Errorf("at another recall: %+v", reach)
 	}
@@ -73,5 +76,26 @@ func TestFiltered(t *testing.T) {
 	}
 	if _, ok := f.Nearest("", 0.1, "far"); ok {
 		t.Error("a correlation that was not measured is found")
+	}
+}
+
+// TestFilteredTies: ways whose times cannot be told apart are both the fastest, whichever has the smaller median.
+func TestFilteredTies(t *testing.T) {
+	var all []record.Record
+	for rep, times := range [][3]float64{{1.00, 1.01, 2.00}, {1.10, 1.08, 2.20}, {0.95, 0.97, 1.90}, {1.02, 1.01, 2.02}, {1.01, 1.03, 2.05}} {
+		for i, family := range []string{"forest", "hnsw", "ivf"} {
+			r := under(family, "inside", "", "a = 1", 1, times[i], 0.1)
+			r.Rep = rep
+			all = append(all, r)
+		}
+	}
+	plain := under("flat", "", "", "", 1, 1, 0)
+	r, err := Of(&record.Results{Records: []record.Record{plain}, Filtered: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reach, _ := r.Filtered()[0].Fastest(0, Target)
+	if len(reach) != 3 || !reach[0].Best || !reach[1].Best || reach[2].Best {
+		t.Errorf("%+v", reach)
 	}
 }

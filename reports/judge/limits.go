@@ -152,7 +152,7 @@ func (r *Report) Pick(t Terms, limits []Limit) Pick {
 	}
 	slices.SortStableFunc(fit, faster)
 	var tied []*Candidate
-	for i, even := range even(fit, func(c Candidate) Value { return c.Speed }) {
+	for i, even := range even(fit, func(a, b Candidate) Difference { return a.Speed.Judged(b.Speed) }) {
 		if even {
 			fit[i].Tied = i > 0
 			tied = append(tied, &fit[i])
@@ -231,11 +231,11 @@ func bySpeed(a, b Value) int { return cmp.Compare(b.half(1).Median, a.half(1).Me
 
 // even says which of things, the fastest first ([bySpeed]), are as fast as it: all ties between families are decided
 // here, in the answer and in the tables. Each is as fast as each of those before it: of two that the fastest cannot be
-// told from, one may be slower than the other for certain.
-func even[T any](things []T, speed func(T) Value) []bool {
+// told from, one may be slower than the other for certain. lead is by what factor a thing is faster than another.
+func even[T any](things []T, lead func(thing, other T) Difference) []bool {
 	out := make([]bool, len(things))
 	for i, c := range things {
-		out[i] = !slices.ContainsFunc(things[:i], func(f T) bool { return !asFast(speed(f).Judged(speed(c))) })
+		out[i] = !slices.ContainsFunc(things[:i], func(f T) bool { return !asFast(lead(f, c)) })
 	}
 	return out
 }

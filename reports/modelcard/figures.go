@@ -115,7 +115,7 @@ func (f *historyFigure) panel(s draw.Surface, x, y, w float64, title string, lin
 		if lx > x && lx+width > x+w {
 			lx, ly = x, ly+18
 		}
-		s.Line([]draw.XY{{lx, ly - 4}, {lx + 14, ly - 4}}, 2.4, draw.Of(l.family), false)
+		s.Line([]draw.XY{{lx, ly - 4}, {lx + 14, ly - 4}}, 2.4, draw.Of(l.family), draw.Solid)
 		s.Point(lx+7, ly-4, 3.6, s.Mark(l.family), draw.Of(l.family), false)
 		s.Text(lx+19, ly, l.name, 12, draw.Left, draw.Paint{Role: draw.Ink}, font.WeightNormal)
 		lx += width
@@ -132,7 +132,7 @@ func (f *historyFigure) panel(s draw.Surface, x, y, w float64, title string, lin
 	py := func(v float64) float64 { return bottom - (min(hi, max(lo, v))-lo)/(hi-lo)*(bottom-top) }
 	ticks, label := draw.LinearTicks(hi-lo, 5)
 	for _, t := range ticks {
-		s.Line([]draw.XY{{x0, py(lo + t)}, {x1, py(lo + t)}}, 1, draw.Paint{Role: draw.Rule}, false)
+		s.Line([]draw.XY{{x0, py(lo + t)}, {x1, py(lo + t)}}, 1, draw.Paint{Role: draw.Rule}, draw.Solid)
 		text := label(t)
 		if lo != 0 {
 			text = strconv.FormatFloat(lo+t, 'f', 2, 64)
@@ -151,7 +151,7 @@ func (f *historyFigure) panel(s draw.Surface, x, y, w float64, title string, lin
 	}
 	s.Text((x0+x1)/2, bottom+34, "epoch", 12, draw.Middle, draw.Paint{Role: draw.Soft}, font.WeightNormal)
 	if c := f.t.Chosen; c >= first && c <= last && c > 0 {
-		s.Line([]draw.XY{{px(c), top}, {px(c), bottom}}, 1.2, draw.Paint{Role: draw.Axis}, true)
+		s.Line([]draw.XY{{px(c), top}, {px(c), bottom}}, 1.2, draw.Paint{Role: draw.Axis}, draw.Dashed)
 		a, at := draw.Right, px(c)-5
 		if px(c) < (x0+x1)/2 {
 			a, at = draw.Left, px(c)+5
@@ -164,7 +164,7 @@ func (f *historyFigure) panel(s draw.Surface, x, y, w float64, title string, lin
 			pts[i] = draw.XY{px(f.t.Epochs[i]), py(v)}
 		}
 		if len(pts) > 1 {
-			s.Line(pts, 2, draw.Of(l.family), false)
+			s.Line(pts, 2, draw.Of(l.family), draw.Solid)
 		}
 		end := len(pts) - 1
 		s.Begin("", fmt.Sprintf("%s, epoch %.0f: %.4f", l.name, f.t.Epochs[end], l.values[end]), true)
@@ -201,7 +201,7 @@ func (f *categoriesFigure) Draw(s draw.Surface, width float64) {
 	bottom := top + categoryRowHeight*float64(len(e.Confusion.Classes))
 	x := func(v float64) float64 { return x0 + v*(x1-x0) }
 	for _, t := range []float64{0, 0.5, 1} {
-		s.Line([]draw.XY{{x(t), top}, {x(t), bottom}}, 1, draw.Paint{Role: draw.Rule}, false)
+		s.Line([]draw.XY{{x(t), top}, {x(t), bottom}}, 1, draw.Paint{Role: draw.Rule}, draw.Solid)
 		s.Text(x(t), bottom+15, strconv.FormatFloat(t, 'f', -1, 64), 11, draw.Middle, draw.Paint{Role: draw.Soft}, font.WeightNormal)
 	}
 	for i, name := range e.Confusion.Classes {
@@ -226,7 +226,7 @@ func (f *categoriesFigure) Draw(s draw.Surface, width float64) {
 		s.Text(x1+58*4, y+17, say.Count(sc.Support), 12, draw.Right, draw.Paint{Role: draw.Ink}, weight)
 	}
 	if t := e.Threshold; t > 0 && t < 1 {
-		s.Line([]draw.XY{{x(t), top}, {x(t), bottom}}, 1.3, draw.Paint{Role: draw.Axis}, true)
+		s.Line([]draw.XY{{x(t), top}, {x(t), bottom}}, 1.3, draw.Paint{Role: draw.Axis}, draw.Dashed)
 		s.Text(0, bottom+34, fmt.Sprintf("bold, with a triangle: F1 below %s, the dashed line", strconv.FormatFloat(t, 'f', -1, 64)), 11, draw.Left, draw.Paint{Role: draw.Soft}, font.WeightNormal)
 	}
 }
@@ -298,7 +298,7 @@ func (f *confusionFigure) Draw(s draw.Surface, width float64) {
 	}
 	end := top + cell*float64(len(c.Classes))
 	right := names + cell*float64(len(c.Classes))
-	s.Line([]draw.XY{{names, top}, {right, top}, {right, end}, {names, end}, {names, top}}, 1, draw.Paint{Role: draw.Rule}, false)
+	s.Line([]draw.XY{{names, top}, {right, top}, {right, end}, {names, end}, {names, top}}, 1, draw.Paint{Role: draw.Rule}, draw.Solid)
 }
 
 // errorsFigure shows pictures of marked categories that were taken for others. It draws on files

@@ -15,6 +15,7 @@ type filterBlock struct {
 	Advice   []string
 	Pictures []template.HTML
 	Time     string
+	Marked   string   // what bold says
 	Filters  []string // heads of the table's columns
 	Rows     []filterRow
 	Lost     []lost
@@ -28,7 +29,7 @@ type filterRow struct {
 type filterCell struct {
 	Recall, Time, Title string
 	Low                 bool // recall below the target
-	Best                bool // the fastest that reaches it
+	Best                bool // the fastest that reaches it, or as fast
 }
 
 // filters makes the section; it is empty where nothing was measured under filters.
@@ -37,27 +38,28 @@ func (d *pageData) filters() {
 	for i := range all {
 		f := &all[i]
 		info, _ := metric.Lookup(f.Time)
-		b := filterBlock{Terms: say.FilterTerms(f), Advice: say.FilterAdvice(f), Time: info.Title}
+		b := filterBlock{Terms: say.FilterTerms(f), Advice: say.FilterAdvice(f), Time: info.Title, Marked: say.FilterMarked}
 		for _, p := range draw.Filters(f) {
 			b.Pictures = append(b.Pictures, template.HTML(p.HTML(d.class, d.hue)))
 		}
-		best := make([]*judge.FilterPoint, len(f.Filters))
+		best := map[*judge.FilterPoint]bool{}
 		for at, u := range f.Filters {
 			b.Filters = append(b.Filters, say.FilterName(u))
-			if reach, _ := f.Fastest(at, judge.Target); len(reach) > 0 {
-				best[at] = reach[0].Point
+			reach, _ := f.Fastest(at, judge.Target)
+			for _, p := range reach {
+				best[p.Point] = p.Best
 			}
 		}
 		for _, l := range f.Lines {
-			row := filterRow{Family: say.FilterLine(l.Family, l.Way), Class: d.classes[l.Family]}
-			for at, p := range l.Points {
+			row := filterRow{Family: say.FilterLine(l.Family, l.Way), Class: d.class(l.Look())}
+			for _, p := range l.Points {
 				if p == nil {
 					row.Cells = append(row.Cells, filterCell{Time: say.Missing, Title: "not measured"})
 					continue
 				}
 				row.Cells = append(row.Cells, filterCell{
 					Recall: say.Ratio(p.Recall.Median), Time: say.Format(metric.Seconds, p.Time.Median),
-					Title: say.OrDash(say.FilterSettings(p.Row.Cell)), Low: !p.Reached, Best: p == best[at],
+					Title: say.OrDash(say.FilterSettings(p.Row.Cell)), Low: !p.Reached, Best: best[p],
 				})
 			}
 			b.Rows = append(b.Rows, row)

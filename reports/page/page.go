@@ -266,6 +266,7 @@ func newPage(r *judge.Report, o Options) *pageData {
 			d.kinds[row.Cell.Family] = row
 		}
 	}
+	d.classes[judge.Scan] = fmt.Sprintf("f%d", len(d.classes))
 	d.Approaches = approaches(d.kinds)
 	choices := r.Choose(r.Focus)
 	d.Title = say.Title(r)
@@ -336,15 +337,20 @@ func approaches(kinds map[string]*judge.Row) []string {
 // switches of the legend.
 func (d *pageData) style() {
 	var light, dark, classes strings.Builder
-	for i, name := range d.Cells.Names {
+	colour := func(i int, name string) {
 		h := d.hue(name)
 		fmt.Fprintf(&light, "--f%d:%s;", i, h.Light)
 		fmt.Fprintf(&dark, "--f%d:%s;", i, h.Dark)
-		fmt.Fprintf(&classes, ".f%d{--c:var(--f%d)}body:has(#t%d:not(:checked)) :is(.points,.plot) .of.f%d{display:none}\n", i, i, i, i)
+		fmt.Fprintf(&classes, ".f%d{--c:var(--f%d)}", i, i)
+	}
+	for i, name := range d.Cells.Names {
+		colour(i, name)
+		fmt.Fprintf(&classes, "body:has(#t%d:not(:checked)) :is(.points,.plot) .of.f%d{display:none}\n", i, i)
 		if j := slices.Index(d.Approaches, d.kinds[name].Approach); j >= 0 {
 			fmt.Fprintf(&classes, "body:has(#a%d:not(:checked)) :is(:is(.points,.plot) .of.f%d,.legend .f%d,tr.f%d){display:none}\n", j, i, i, i)
 		}
 	}
+	colour(len(d.Cells.Names), judge.Scan)
 	for i, c := range mapColours {
 		fmt.Fprintf(&light, "--k%d:%s;", i, draw.Hex(c.light))
 		fmt.Fprintf(&dark, "--k%d:%s;", i, draw.Hex(c.dark))

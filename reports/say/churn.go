@@ -20,10 +20,13 @@ func ChurnLine(l *judge.ChurnLine) string {
 
 // ChurnShort is [ChurnLine] where there is little room.
 func ChurnShort(l *judge.ChurnLine) string {
-	if l.Rebuild == 0 {
+	switch l.Rebuild {
+	case 0:
 		return l.Family
+	case 1:
+		return l.Family + ", anew every step"
 	}
-	return fmt.Sprintf("%s, anew / %d", l.Family, l.Rebuild)
+	return fmt.Sprintf("%s, anew every %d", l.Family, l.Rebuild)
 }
 
 // wall marks a time that is not processor time.

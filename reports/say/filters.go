@@ -12,10 +12,13 @@ import (
 // FilterLine names a family and a way.
 func FilterLine(family, way string) string {
 	if way == "before" {
-		return "compare what passes"
+		return judge.Scan
 	}
 	return family + ", " + way
 }
+
+// FilterMarked explains the marks of the tables.
+var FilterMarked = "Bold or *: the fastest that reaches that recall, and those that are as fast within the noise or " + slight + "."
 
 // FilterName is a filter in a few words.
 func FilterName(u judge.FilterUse) string {
@@ -90,7 +93,11 @@ func FilterPick(f *judge.Filtered, at int, recall float64) (text string, ok bool
 	}
 	text = head + "take " + line(reach[0]) + ".\n"
 	for _, p := range reach[1:min(len(reach), 3)] {
-		text += "then " + line(p) + "\n"
+		as := ""
+		if p.Best {
+			as = ", as fast within the noise or " + slight
+		}
+		text += "then " + line(p) + as + "\n"
 	}
 	return text, true
 }

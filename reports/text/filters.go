@@ -31,7 +31,11 @@ func Filters(w io.Writer, r *judge.Report, _ Options) error {
 			}
 			reach, _ := f.Fastest(at, judge.Target)
 			for _, p := range reach {
-				row(p, "")
+				mark := ""
+				if p.Best {
+					mark = " *"
+				}
+				row(p, mark)
 			}
 			for i := range f.Lines {
 				if p := f.Lines[i].Points[at]; p != nil && !p.Reached {
@@ -47,6 +51,7 @@ func Filters(w io.Writer, r *judge.Report, _ Options) error {
 				fmt.Fprintf(w, "%s, %s: %s: %s\n", say.FilterLine(row.Cell.Family, row.Cell.Way), row.Cell.Filter, why.Status, judge.Portable(why.Error))
 			}
 		}
+		fmt.Fprintln(w, say.FilterMarked)
 		for _, s := range say.FilterAdvice(f) {
 			if _, err := fmt.Fprintln(w, s); err != nil {
 				return err

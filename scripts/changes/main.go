@@ -165,8 +165,8 @@ func (p *page) filters() {
 		for _, s := range say.FilterAdvice(&f) {
 			p.say("- %s", s)
 		}
-		p.say("\n%s ways of %s. %s, of the fastest setting whose recall is %.2f or more. In parentheses: the highest recall, where none reaches that. In bold: the fastest.",
-			count(len(f.Lines)), say.Plural(families(&f), "family", "families"), info.Title, judge.Target)
+		p.say("\n%s ways of %s. %s, of the fastest setting whose recall is %.2f or more. In parentheses: the highest recall, where none reaches that. %s",
+			count(len(f.Lines)), say.Plural(families(&f), "family", "families"), info.Title, judge.Target, say.FilterMarked)
 		for _, group := range []struct{ correlation, title string }{
 			{"none", "What passes lies anywhere"}, {"near", "What passes lies near the query"}, {"far", "What passes lies far from the query"}, {"", "Conditions over attributes"},
 		} {
@@ -196,7 +196,8 @@ func (p *page) filters() {
 					text := say.Missing
 					if q := l.Points[i]; q != nil && q.Reached {
 						text = say.Format(metric.Seconds, q.Time.Median)
-						if best, _ := f.Fastest(i, judge.Target); best[0].Point == q {
+						reach, _ := f.Fastest(i, judge.Target)
+						if slices.ContainsFunc(reach, func(r judge.FilterPick) bool { return r.Point == q && r.Best }) {
 							text = "**" + text + "**"
 						}
 						any = true
