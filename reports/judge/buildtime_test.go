@@ -35,7 +35,7 @@ func TestBuildsGoByProcessorTime(t *testing.T) {
 		{"several threads share a build", 2, "", "a", metric.Build},
 		{"not known of one", 1, "b", "a", metric.Build},
 	} {
-		all := append(built("a", 100, .02, .02, c.threads), built("b", 98, 1, .005, c.threads)...)
+		all := append(built("a", 100, 20, 20, c.threads), built("b", 98, 1000, 5, c.threads)...)
 		for i := range all {
 			if all[i].Cell.Family == c.lacks {
 				delete(all[i].Values, metric.BuildCPU)

@@ -255,8 +255,11 @@ func asFast(lead Difference) bool {
 // times of builds vary from run to run.
 const less = 0.95
 
-// frugal is the one that takes least of memory times build time, the fastest where several are within 5 % of the
-// least: half the memory for twice the build time is neither better nor worse. It is nil where all are, or where
+// Prompt is the build time in seconds below which a shorter one is worth nothing: nobody waits for it.
+const Prompt = 1
+
+// frugal is the one that takes least of memory times build time, of which less than [Prompt] counts as that, the fastest
+// where several are within 5 % of the least: half the memory for twice the build time is neither better nor worse. It is nil where all are, or where
 // one of the two was not measured of one of them. The families come by speed; buildTime is [Report.BuildTime].
 func frugal(tied []*Candidate, buildTime string) *Row {
 	cost := make([]float64, len(tied))
@@ -266,7 +269,7 @@ func frugal(tied []*Candidate, buildTime string) *Row {
 		if !ok || !built || memory.Median <= 0 || build.Median <= 0 {
 			return nil
 		}
-		cost[i] = memory.Median * build.Median
+		cost[i] = memory.Median * max(build.Median, Prompt)
 	}
 	enough := slices.Min(cost) / less
 	if slices.Max(cost) <= enough {

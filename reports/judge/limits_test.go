@@ -20,13 +20,15 @@ func TestPickAmongEquals(t *testing.T) {
 		want     string
 		reason   Reason
 	}{
-		{"3 % slower for certain, and cheaper", []family{{"a", 100, 10e6, 1}, {"b", 97, 10e6, .5}}, "b", ByFrugal},
-		{"6 % slower for certain", []family{{"a", 100, 10e6, 1}, {"b", 94, 10e6, .5}}, "a", ByFastest},
-		{"alike in all", []family{{"a", 100, 10e6, 1}, {"b", 99, 10e6, .97}}, "a", ByFastest},
+		{"3 % slower for certain, and cheaper", []family{{"a", 100, 10e6, 8}, {"b", 97, 10e6, 4}}, "b", ByFrugal},
+		{"6 % slower for certain", []family{{"a", 100, 10e6, 8}, {"b", 94, 10e6, 4}}, "a", ByFastest},
+		{"alike in all", []family{{"a", 100, 10e6, 8}, {"b", 99, 10e6, 7.76}}, "a", ByFastest},
 		// A third family that takes less memory, and more of the build than it saves, changes nothing.
-		{"a third", []family{{"a", 100, 10e6, 1}, {"b", 97, 10e6, .5}, {"c", 98, 9e6, 4}}, "b", ByFrugal},
-		{"half the memory, twice the build time", []family{{"a", 100, 10e6, 1}, {"b", 98, 5e6, 2}}, "a", ByFastest},
-		{"no memory measured of one", []family{{"a", 100, 10e6, 1}, {"b", 98, 0, .5}}, "a", ByFastest},
+		{"a third", []family{{"a", 100, 10e6, 8}, {"b", 97, 10e6, 4}, {"c", 98, 9e6, 32}}, "b", ByFrugal},
+		{"half the memory, twice the build time", []family{{"a", 100, 10e6, 8}, {"b", 98, 5e6, 16}}, "a", ByFastest},
+		{"nobody waits for less than a second", []family{{"a", 100, 10e6, .9}, {"b", 98, 10e6, .05}}, "a", ByFastest},
+		{"of builds that are so short, memory decides", []family{{"a", 100, 10e6, .05}, {"b", 98, 8e6, .9}}, "b", ByFrugal},
+		{"no memory measured of one", []family{{"a", 100, 10e6, 8}, {"b", 98, 0, 4}}, "a", ByFastest},
 		{"exact 3 % slower", []family{{"a", 100, 10e6, .1}, {"flat", 97, 10e6, 1}}, "flat", ByExactEnough},
 		{"exact 6 % slower", []family{{"a", 100, 10e6, .1}, {"flat", 94, 10e6, .1}}, "a", ByFastest},
 	} {

@@ -217,12 +217,15 @@ func beside(v judge.Verdict) string {
 	s := strings.Join(parts, "; ") + "."
 	switch v.Reason {
 	case judge.ByFrugal:
-		s += fmt.Sprintf(" Memory times build time is least of %s, so it is the answer.", v.Fast[0].Family.Name)
+		s += fmt.Sprintf(" M%s is least of %s, so it is the answer.", thrift[1:], v.Fast[0].Family.Name)
 	case judge.ByFastest:
-		s += fmt.Sprintf(" Memory times build time is the same within %s, so the fastest by its median, %s, is the answer.", slight, v.Fast[0].Family.Name)
+		s += fmt.Sprintf(" M%s is the same within %s, so the fastest by its median, %s, is the answer.", thrift[1:], slight, v.Fast[0].Family.Name)
 	}
 	return s
 }
+
+// thrift is what decides between families that are as fast; a second is [judge.Prompt].
+const thrift = "memory times build time (less than a second counts as one)"
 
 // buildTime is a time of [judge.Report.BuildTime], with its clock where that is not the one on the wall.
 func buildTime(v judge.Verdict, seconds float64) string {
