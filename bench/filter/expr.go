@@ -265,9 +265,7 @@ func (e *Expr) and(c *conjunction, t *attributes.Table) (rule, error) {
 }
 
 func (e *Expr) not(n *negation, t *attributes.Table) (rule, error) {
-	for n.Not != nil && n.Not.Not != nil { // twice is not at all
-		n = n.Not.Not
-	}
+	n = n.plain()
 	switch {
 	case n.Not != nil:
 		r, err := e.not(n.Not, t)
@@ -346,8 +344,7 @@ func (e *Expr) value(l *literal, c *attributes.Column, op string) (float64, erro
 		}
 		return 0, nil
 	case l.Text != nil && c.Kind == attributes.Text:
-		quote := (*l.Text)[:1]
-		text := strings.ReplaceAll((*l.Text)[1:len(*l.Text)-1], quote+quote, quote)
+		text := l.text()
 		if code, ok := c.Code(text); ok {
 			return code, nil
 		}

@@ -188,6 +188,48 @@ func TestSpaces(t *testing.T) {
 	}
 }
 
+// However an expression is spelled, it is the filter that was measured; one that means something else is not.
+func TestSame(t *testing.T) {
+	const measured = "category = 'dress' and price < 100"
+	for text, want := range map[string]bool{
+		"category='dress' AND price<100.0":                true,
+		"price < 1e2 and category == \"dress\"":           true,
+		"(`category` in ('dress')) and not not price<100": true,
+		"category = 'dress' and price <= 100":             false,
+		"category = 'dress' or price < 100":               false,
+		"not (category = 'dress' and price < 100)":        false,
+		"category = 'Dress' and price < 100":              false,
+		"category = 'dress' and":                          false,
+	} {
+		if got := Same(measured, text); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+	for _, pair := range [][2]string{
+		{"category in ('coat', 'dress')", "category IN (\"dress\",'coat','coat')"},
+		{"category <> 'it''s'", "category not in (\"it's\")"},
+		{"sale", "sale = TRUE"},
+		{"(a = 1 or b = 2) or c = 3", "c=3 or (b=2 or a=1)"},
+		{"a = 1 and (b = 2 and c = 3)", "c = 3 and a = 1 and b = 2"},
+		{"selectivity=0.1 correlation=none", "selectivity=0.1  correlation=none"},
+	} {
+		if !Same(pair[0], pair[1]) {
+			t.Errorf("%s and %s: not the same", pair[0], pair[1])
+		}
+	}
+	for _, pair := range [][2]string{
+		{"a = 1 and (b = 2 or c = 3)", "a = 1 and b = 2 or c = 3"},
+		{"not a = 1 and b = 2", "not (a = 1 and b = 2)"},
+		{"a = '1'", "a = 1"},
+		{"a not in (1, 2)", "a in (1, 2)"},
+		{"a = 'x  y'", "a = 'x y'"},
+	} {
+		if Same(pair[0], pair[1]) {
+			t.Errorf("%s and %s: the same", pair[0], pair[1])
+		}
+	}
+}
+
 func TestFilters(t *testing.T) {
 	for _, f := range []Filter{
 		{Where: "category =  'dress'"},

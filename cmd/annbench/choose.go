@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"annbench/bench/filter"
 	"annbench/bench/metric"
 	"annbench/internal/units"
 	"annbench/reports/interchange"
@@ -159,9 +160,13 @@ func (c *chooseCmd) filtered(s *surface, r *judge.Report, t judge.Terms) error {
 		if c.Selectivity != nil {
 			share = float64(*c.Selectivity)
 		}
-		at, ok := f.Nearest(c.Filter, share, c.Correlation)
+		name, err := c.measured(&f)
+		if err != nil {
+			return misuse(err)
+		}
+		at, ok := f.Nearest(name, share, c.Correlation)
 		if !ok {
-			return misuse(fmt.Errorf("nothing was measured under that filter: there are %s", say.FilterNames(&f)))
+			return misuse(fmt.Errorf("nothing was measured under a made filter of that correlation: %s", say.FilterNames(&f)))
 		}
 		text, ok := say.FilterPick(&f, at, limits[0].Bound)
 		fmt.Fprint(s.out, text)
@@ -171,4 +176,20 @@ func (c *chooseCmd) filtered(s *surface, r *judge.Report, t judge.Terms) error {
 		return nil
 	}
 	return misuse(errors.New("nothing was measured under filters in these results: a sweep has them under the key filters"))
+}
+
+// measured is the name that the filter asked for has in the results, however it is spelled; empty where none is asked for.
+func (c *chooseCmd) measured(f *judge.Filtered) (string, error) {
+	if c.Filter == "" {
+		return "", nil
+	}
+	for _, u := range f.Filters {
+		if filter.Same(u.Name, c.Filter) {
+			return u.Name, nil
+		}
+	}
+	if _, err := filter.Parse(c.Filter); err != nil {
+		return "", fmt.Errorf("--filter: %w", err)
+	}
+	return "", fmt.Errorf("nothing was measured under that filter: %s", say.FilterNames(f))
 }

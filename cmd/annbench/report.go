@@ -103,7 +103,20 @@ func writeFiles(s *surface, dir string, r *judge.Report, results ...string) erro
 		fmt.Fprintln(s.out, filepath.Join(d, record.RecordsFile))
 	}
 	fmt.Fprintln(s.out, filepath.Join(dir, "index.html"))
+	sayMore(s, r, results)
 	return nil
+}
+
+// sayMore names the commands for what the table of a run leaves out, and the pages that explain it.
+func sayMore(s *surface, r *judge.Report, results []string) {
+	for _, more := range []struct {
+		format   string
+		measured bool
+	}{{"filters", len(r.Filtered()) > 0}, {"churn", len(r.Churned()) > 0}} {
+		if more.measured {
+			s.say("%s: `annbench report %s --format %[1]s` prints the tables, and docs/howto/%[1]s.md explains them", more.format, strings.Join(results, " "))
+		}
+	}
 }
 
 // growth prints and draws how everything grows over results folders of different sizes.

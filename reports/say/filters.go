@@ -102,13 +102,29 @@ func FilterPick(f *judge.Filtered, at int, recall float64) (text string, ok bool
 	return text, true
 }
 
-// FilterNames lists the filters that were measured.
+// FilterNames lists the filters that were measured, and says by which flag of choose each is asked for.
 func FilterNames(f *judge.Filtered) string {
-	var names []string
+	var named, made []string
 	for _, u := range f.Filters {
-		names = append(names, u.Name)
+		if u.Made {
+			made = append(made, FilterName(u))
+		} else {
+			named = append(named, FilterName(u))
+		}
 	}
-	return strings.Join(names, "; ")
+	var out []string
+	if len(named) > 0 {
+		out = append(out, "--filter takes one of these: "+strings.Join(named, "; "))
+	}
+	switch {
+	case len(made) > 0 && len(named) == 0:
+		out = append(out, "these results have made filters only, which are asked for by --selectivity and --correlation: "+strings.Join(made, "; "))
+	case len(made) > 0:
+		out = append(out, "--selectivity and --correlation take one of these: "+strings.Join(made, "; "))
+	default:
+		out = append(out, "these results have no made filters, so --selectivity finds none")
+	}
+	return strings.Join(out, ". ")
 }
 
 func percents(shares []float64) string {
