@@ -168,6 +168,8 @@ pq.write_table(pa.table({f"d{i}": [decimal.Decimal(f"{x:.3f}") for x in X[:, i]]
 pq.write_table(pa.table({"vector": [json.dumps(x.tolist()) for x in X], "label": LABELS.astype(object)}), "refused-json.parquet")
 pq.write_table(pa.table({"vector": [x.tobytes() for x in X], "label": LABELS.astype(object)}), "refused-bytes.parquet")
 pq.write_table(pa.table({"vector": [x.reshape(2, 3).tolist() for x in X], "label": LABELS.astype(object)}), "refused-nested.parquet")
+maps = [sorted(enumerate(map(float, x)), key=lambda e: (e[0] * 5 + i) % 7) for i, x in enumerate(X)]  # each row's keys in another order
+pq.write_table(pa.table({"vector": pa.array(maps, pa.map_(pa.int8(), pa.float32()))}), "refused-map.parquet")
 frame = pd.DataFrame(X, columns=[f"d{i}" for i in range(6)]).assign(label=LABELS.astype(object), id=IDS.astype(object)).astype({"label": object, "id": object})
 frame.loc[4, "label"] = None
 for codec in ["UNCOMPRESSED", "GZIP"]:

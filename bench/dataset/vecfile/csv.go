@@ -152,7 +152,27 @@ func (t *table) header(columns Columns) (head int, err error) {
 		t.names = append([]string{""}, t.names...)
 	}
 	t.sample = body
-	return 1, nil
+	return 1, t.secondNames()
+}
+
+// secondNames refuses a second line of names below the first, as pandas writes columns of several levels: of numbers, it would be
+// a vector.
+func (t *table) secondNames() error {
+	if len(t.sample) < 2 || len(t.names) != len(t.sample[0]) || len(t.sample[1]) == 0 {
+		return nil
+	}
+	line := t.sample[0]
+	if t.names[0] == "" && line[0] == "" && t.sample[1][0] != "" {
+		return fmt.Errorf("line %d has nothing in its first column, which has the names of rows: is it a second line of names, as pandas writes columns of several levels? Keep one", t.before+2)
+	}
+	repeats := len(t.names) > 1
+	for i, name := range t.names {
+		repeats = repeats && name == t.names[0] && line[i] == strconv.Itoa(i)
+	}
+	if repeats {
+		return fmt.Errorf("all columns are called %q, and line %d counts them: is it a second line of names, as pandas writes columns of several levels? Keep one", shorten(t.names[0]), t.before+2)
+	}
+	return nil
 }
 
 // fractions reports whether the numbers in the first line are such as only vectors have: some with a fraction, and neither

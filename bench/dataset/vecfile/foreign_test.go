@@ -181,6 +181,7 @@ func TestRefusedInTheWordsOfTheFile(t *testing.T) {
 		"refused-json.parquet":     {`"vector" has texts`, "json.loads"},
 		"refused-bytes.parquet":    {`"vector" has bytes`, "frombuffer"},
 		"refused-nested.parquet":   {`"vector" has lists of lists`, "concatenate"},
+		"refused-map.parquet":      {`"vector" has maps`, "sorted(m)"},
 	} {
 		_, err := Open(filepath.Join(corpus, name), Columns{})
 		for _, word := range words {

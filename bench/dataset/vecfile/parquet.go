@@ -30,6 +30,9 @@ func openTable(in *input) (*parquet.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if string(tail[4:]) == "PARE" {
+		return nil, placed(in.size-4, "the file is encrypted, which is not read; write it without encryption")
+	}
 	if string(tail[4:]) != "PAR1" {
 		return nil, placed(in.size-4, "a Parquet file ends with PAR1, this one does not: it is cut short or damaged")
 	}
@@ -69,12 +72,16 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 			elements = append(elements, e)
 		}
 	}
+	maps := inMaps(file.Metadata().Schema)
 	for _, path := range file.Schema().Columns() {
 		if leaf, ok := file.Schema().Lookup(path...); ok {
 			if leaf.ColumnIndex >= len(elements) {
 				return nil, errParquet
 			}
 			l := leafOf(leaf, elements[leaf.ColumnIndex])
+			if l.mapped = maps[leaf.ColumnIndex]; l.mapped {
+				l.number = nil
+			}
 			p.elements = append(p.elements, elements[leaf.ColumnIndex])
 			leaves = append(leaves, l)
 			p.leaves = append(p.leaves, leaf)
@@ -127,7 +134,7 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 	case columns.Vectors != "":
 		for i, name := range names {
 			if name == columns.Vectors {
-				if why := noNumbers(elements[leaves[i].ColumnIndex], leaves[i].MaxRepetitionLevel); why != "" {
+				if why := noNumbers(elements[leaves[i].ColumnIndex], leaves[i]); why != "" {
 					return nil, fmt.Errorf("column %q has %s", name, why)
 				}
 			}
@@ -146,7 +153,7 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 			if i == labelAt || i == idAt || len(leaves) > 1 && !isOneOf(names[i], vectorNames) && l.Node.Type().Kind() == parquet.ByteArray {
 				continue
 			}
-			if why := noNumbers(elements[l.ColumnIndex], l.MaxRepetitionLevel); why != "" {
+			if why := noNumbers(elements[l.ColumnIndex], l); why != "" {
 				return nil, fmt.Errorf("no column is a list of numbers, and no columns of numbers are its dimensions: column %q has %s", names[i], why)
 			}
 		}
@@ -302,8 +309,34 @@ func classNames(file *parquet.File, label int, names []string) []string {
 type parquetLeaf struct {
 	parquet.LeafColumn
 	unsigned bool
+	mapped   bool                              // a key or value of a map
 	number   func(parquet.Value) float64       // nil if its values are no numbers
 	plain    func([]byte) (x float64, ok bool) // reads a number as statistics have it
+}
+
+// inMaps tells of each column whether it is within a map: two rows of one may have the same keys in another order, so its values
+// are no vector.
+func inMaps(schema []format.SchemaElement) (within []bool) {
+	var depth []int32 // children left, of each group on the way down
+	inside := 0       // groups on the way from the outermost map; 0 outside of maps
+	for _, e := range schema {
+		c := e.ConvertedType
+		if inside > 0 || e.LogicalType.String() == "MAP" || c.Valid && (c.V == deprecated.Map || c.V == deprecated.MapKeyValue) {
+			inside++
+		}
+		depth = append(depth, e.NumChildren.V)
+		if e.Type.Valid {
+			within = append(within, inside > 0)
+		}
+		for len(depth) > 0 && depth[len(depth)-1] == 0 { // this group ends
+			depth = depth[:len(depth)-1]
+			inside = max(inside-1, 0)
+			if len(depth) > 0 {
+				depth[len(depth)-1]--
+			}
+		}
+	}
+	return within
 }
 
 func leafOf(l parquet.LeafColumn, e format.SchemaElement) parquetLeaf {
@@ -351,7 +384,11 @@ func leafOf(l parquet.LeafColumn, e format.SchemaElement) parquetLeaf {
 }
 
 // noNumbers says what a column has in place of vectors, and how they are made of it; empty where it may have numbers.
-func noNumbers(e format.SchemaElement, repetition int) string {
+func noNumbers(e format.SchemaElement, l parquetLeaf) string {
+	repetition := l.MaxRepetitionLevel
+	if l.mapped {
+		return "maps, whose order says nothing; in Python: df[name] = df[name].map(lambda m: [x for _, x in sorted(m)])"
+	}
 	if _, ok := fullType(e).(*format.DecimalType); ok {
 		if repetition > 0 {
 			return "decimals, which are not read as numbers; in Python: df[name] = df[name].map(lambda v: [float(x) for x in v])"

@@ -278,6 +278,7 @@ func TestWrongFilesNameThePlace(t *testing.T) {
 		{"k.csv", []byte("1,1e300\n"), "too large for a float32"},
 		{"l.hdf5", []byte("hello"), "not an HDF5 file"},
 		{"m.parquet", []byte("hello, hello, hello"), "PAR1"},
+		{"m2.parquet", []byte("PARE\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00PARE"), "the file is encrypted"},
 		{"n.npz", []byte("hello"), "not a .npz file"},
 		{"o.jpg", []byte("hello"), "known are .hdf5"},
 		{"p.csv", nil, "empty"},

@@ -213,11 +213,12 @@ func splitNumbers(s string) []string {
 
 // How numbers look that are not plain ones.
 var (
-	commaNumber   = regexp.MustCompile(`^[-+]?\d*,\d+([eE][-+]?\d+)?$`)
-	thousandsNum  = regexp.MustCompile(`^[-+]?[1-9]\d{0,2},\d{3}$`)
-	almostNumber  = regexp.MustCompile(`^[-+$€−–]?\d[\d.,' ]*([eE][-+−–]?\d+)?%?$`)
-	numberedValue = regexp.MustCompile(`^\d+:[-+]?[\d.]+([eE][-+]?\d+)?$`)
-	numbersApart  = regexp.MustCompile(`^[-+]?[\d.,]+[\s;|]+[-+]?[\d.,]`)
+	commaNumber    = regexp.MustCompile(`^[-+]?\d*,\d+([eE][-+]?\d+)?$`)
+	thousandsNum   = regexp.MustCompile(`^[-+]?[1-9]\d{0,2},\d{3}$`)
+	pointThousands = regexp.MustCompile(`^[-+]?[1-9]\d{0,2}\.\d{3}$`)
+	almostNumber   = regexp.MustCompile(`^[-+$€−–]?\d[\d.,' ]*([eE][-+−–]?\d+)?%?$`)
+	numberedValue  = regexp.MustCompile(`^\d+:[-+]?[\d.]+([eE][-+]?\d+)?$`)
+	numbersApart   = regexp.MustCompile(`^[-+]?[\d.,]+[\s;|]+[-+]?[\d.,]`)
 )
 
 // readTable tells the form of a text file: what separates its fields, whether a line names them, and where
@@ -443,8 +444,30 @@ func (t *table) commas(body [][]string) error {
 		t.notes = append(t.notes, fmt.Sprintf("numbers have decimal commas (%s)", shorten(sure)))
 	case some != "":
 		return fmt.Errorf("is %q one thousand times more, or has it a decimal comma? Write numbers as 1234.5", some)
+	case t.sep == ';':
+		t.points(body, texts)
 	}
 	return nil
+}
+
+// points notes numbers that may have points between thousands, as they are written where decimals have commas: all that have a
+// point look so.
+func (t *table) points(body [][]string, texts []bool) {
+	var some string
+	for _, line := range body {
+		for i, f := range line[:min(len(line), t.width)] {
+			if texts[i] || !strings.Contains(f, ".") {
+				continue
+			}
+			if !pointThousands.MatchString(f) {
+				return
+			}
+			some = f
+		}
+	}
+	if some != "" {
+		t.note("numbers such as %s are read as fractions; if the point stands between thousands, take it out", some)
+	}
 }
 
 // shorten cuts a text for a message.

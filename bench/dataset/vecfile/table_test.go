@@ -110,6 +110,9 @@ func TestTextIsRefused(t *testing.T) {
 		{"numbered.csv", "0,1\n5,6\n7,9\n", "names of columns or a vector"},
 		{"missing.csv", "1,2\n3,\n5,6\n", "a value is missing"},
 		{"na.csv", "a,b\n1,2\nNA,4\n", `"NA" is not a number`},
+		{"levels.csv", ",e,e\n,0,1\na,5,6\nb,7,8\n", "line 2 has nothing in its first column"},
+		{"levels2.csv", ",0,0,1\n,0,1,0\n7,5,6,1\n9,7,8,2\n", "line 1, column 1: \"\" is no number"},
+		{"levels3.csv", "e,e\n0,1\n5,6\n", "line 2 counts them"},
 		{"dots.csv", "id,v\na,\"[1 ... 2]\"\nb,\"[3 ... 4]\"\n", "shortens long arrays"},
 		{"short.txt", "4 2\na 1 2\nb 3 4\n", "says 4 vectors, the file has 2"},
 		{"utf16.csv", "\xff\xfe1\x00,\x002\x00\n\x00", "save it as UTF-8"},
@@ -232,5 +235,26 @@ func TestColumnsThatAreNoDimensions(t *testing.T) {
 	}
 	if _, err := readAll(path); err == nil || !strings.Contains(err.Error(), "line 2, column a: \"\u22120.5\" is not a number") {
 		t.Errorf("a minus sign of Unicode: %v", err)
+	}
+}
+
+// TestPointsBetweenThousands names numbers whose points may stand between thousands, and only those.
+func TestPointsBetweenThousands(t *testing.T) {
+	for text, want := range map[string]bool{
+		"a;b\n27.007;-12\n1.234;5.006\n":  true,
+		"a;b\n27.007;-12\n0.234;5.006\n":  false,
+		"a;b\n27.007;-12\n1.2345;5.006\n": false,
+		"a,b\n27.007,-12\n1.234,5.006\n":  false,
+		"a;b\n27;-12\n1;5\n":              false,
+	} {
+		path := filepath.Join(t.TempDir(), "a.csv")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		f := must[*File](t)(Open(path, Columns{}))
+		defer f.Close()
+		if got := strings.Contains(strings.Join(f.Notes, "\n"), "between thousands"); got != want {
+			t.Errorf("%q: notes %q", text, f.Notes)
+		}
 	}
 }
