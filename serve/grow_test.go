@@ -151,6 +151,7 @@ func TestAddItems(t *testing.T) {
 // TestAddPicture adds what a picture shows.
 func TestAddPicture(t *testing.T) {
 	s := adding(t, t.TempDir(), "flat")
+	index := s.Points[0].ID // before adding replaces what s serves
 	img := image.NewRGBA(image.Rect(0, 0, 4, 4))
 	for i := range img.Pix {
 		img.Pix[i] = 255
@@ -163,7 +164,7 @@ func TestAddPicture(t *testing.T) {
 	picture := base64.StdEncoding.EncodeToString(file.Bytes())
 	send(t, s, "/items", fmt.Sprintf(`{"items":[{"id":"seen","image":%q}]}`, picture), http.StatusOK, nil)
 	var out searchReply
-	send(t, s, "/search", fmt.Sprintf(`{"image":%q,"index":%q}`, picture, s.Points[0].ID), http.StatusOK, &out)
+	send(t, s, "/search", fmt.Sprintf(`{"image":%q,"index":%q}`, picture, index), http.StatusOK, &out)
 	if a := out.Results[0].Answers[0]; a.ID != "seen" || a.Distance > 1e-6 {
 		t.Errorf("the nearest of the picture is %+v", a)
 	}
@@ -257,6 +258,7 @@ func FuzzAddItems(f *testing.F) {
 func TestAdditionsDamaged(t *testing.T) {
 	dir := t.TempDir()
 	s := adding(t, dir, "flat")
+	library := s.Library // before adding replaces what s serves
 	for i := range 3 {
 		send(t, s, "/items", `{"items":[`+newItem(i, "")+`]}`, http.StatusOK, nil)
 	}
@@ -273,16 +275,16 @@ func TestAdditionsDamaged(t *testing.T) {
 		if err := os.WriteFile(path, whole[:cut], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		a, err := OpenAdditions(dir, s.Library)
+		a, err := OpenAdditions(dir, library)
 		if err != nil {
 			t.Fatalf("cut at %d: %v", cut, err)
 		}
-		n, err := a.All(s.Library, func([]Addition) error { return nil })
+		n, err := a.All(library, func([]Addition) error { return nil })
 		if a.Close(); n != 2 || err != nil {
 			t.Fatalf("cut at %d: %d items, %v", cut, n, err)
 		}
 	}
-	other := *s.Library
+	other := *library
 	set := *other.set
 	set.Digest = strings.Repeat("0", 64)
 	other.set = &set
@@ -294,9 +296,9 @@ func TestAdditionsDamaged(t *testing.T) {
 		lib  *Library
 		want string
 	}{
-		{"a flipped bit", flipped, s.Library, additionsFile + ":3: the line is damaged"},
-		{"an empty file", nil, s.Library, additionsFile + ":1: the file is empty"},
-		{"no head", whole[len(lines[0]):], s.Library, additionsFile + ":1: it is of"},
+		{"a flipped bit", flipped, library, additionsFile + ":3: the line is damaged"},
+		{"an empty file", nil, library, additionsFile + ":1: the file is empty"},
+		{"no head", whole[len(lines[0]):], library, additionsFile + ":1: it is of"},
 		{"other results", whole, &other, "other results"},
 	} {
 		if err := os.WriteFile(path, c.text, 0o600); err != nil {
