@@ -172,6 +172,11 @@ func (s scattered) between(c record.Cell, v Value, d record.Cell, w Value) Diffe
 	return metric.CompareWith(y, x, v.Scale, false, s.own)
 }
 
+// Once is the factor beyond which a difference has to lie if one of the two was measured once: what another process does to
+// the same setting is not in its interval. Of the same settings in two processes on a busy machine, 1.2 % differed by more (the first
+// repetitions of docs/results/records/busy).
+const Once = 1.5
+
 func change(name string, a, b Value, d Difference, margin float64) PairChange {
 	info, _ := metric.Lookup(name)
 	c := PairChange{Name: name, A: a, B: b, Difference: d, Change: Same}
@@ -180,6 +185,10 @@ func change(name string, a, b Value, d Difference, margin float64) PairChange {
 		c.Difference.OK, c.Difference.Lo, c.Difference.Hi, c.Difference.Detectable = false, d.Difference, d.Difference, 0
 		return c
 	}
+	once := a.Scale == metric.Logarithmic && d.OK && min(a.N, b.N) == 1
+	if once {
+		c.Difference.Detectable *= Once
+	}
 	lo, hi, by := d.Lo, d.Hi, margin/10
 	if a.Scale == metric.Logarithmic {
 		lo, hi, by = d.Lo-1, d.Hi-1, margin
@@ -187,6 +196,8 @@ func change(name string, a, b Value, d Difference, margin float64) PairChange {
 	switch {
 	case math.IsInf(hi, 0):
 	case !d.OK && !d.Tied && (lo > by || hi < -by):
+		c.Change = Unsure
+	case once && (lo > by || hi < -by/(1+by)) && d.Lo <= Once && d.Hi >= 1/Once:
 		c.Change = Unsure
 	case lo > by && info.Lower, hi < -by/(1+by) && !info.Lower:
 		c.Change = Worse
@@ -226,6 +237,15 @@ func (p *Pairs) Worse(names ...string) bool {
 	return slices.ContainsFunc(p.Cells, func(c Pair) bool {
 		return slices.ContainsFunc(c.Changes, func(ch PairChange) bool {
 			return ch.Change == Worse && (len(names) == 0 || slices.Contains(names, ch.Name) || slices.Contains(names, wallOf[ch.Name]))
+		})
+	})
+}
+
+// MeasuredOnce reports whether times were compared of which one was measured once.
+func (p *Pairs) MeasuredOnce() bool {
+	return slices.ContainsFunc(p.Cells, func(c Pair) bool {
+		return slices.ContainsFunc(c.Changes, func(ch PairChange) bool {
+			return ch.A.Scale == metric.Logarithmic && ch.Difference.OK && min(ch.A.N, ch.B.N) == 1
 		})
 	})
 }

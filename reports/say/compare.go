@@ -105,6 +105,9 @@ func Unpaired(p *judge.Pairs) string {
 	if p.MAPByQuery {
 		s += " That of mAP goes by query: by what each loses against exact search, which answered the same queries in both."
 	}
+	if p.MeasuredOnce() {
+		s += fmt.Sprintf(" What was measured once counts as changed only beyond a factor of %s, by the whole interval: two processes with the same index differ by up to that, and one repetition cannot show it. With three, smaller changes count.", FactorText(judge.Once))
+	}
 	return s
 }
 
