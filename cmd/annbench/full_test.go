@@ -30,3 +30,13 @@ func TestCaseO1(t *testing.T) {
 		t.Errorf("families into a closed pipe: exit code %d, %q", code, stderr.String())
 	}
 }
+
+// TestCaseR1: choose over the results of two data sets names no setting.
+func TestCaseR1(t *testing.T) {
+	const r1 = "../../testdata/foreign/cases/R1/"
+	var stdout, stderr strings.Builder
+	code := run([]string{"choose", r1 + "a", r1 + "b", "--min-recall", "0.5"}, &stdout, &stderr)
+	if code != exitMisuse || stdout.String() != "" || !strings.Contains(stderr.String(), "2 data sets (fb_ok, h5_i8)") {
+		t.Errorf("exit code %d, %q, %q", code, stdout.String(), stderr.String())
+	}
+}

@@ -29,6 +29,9 @@ type Folder struct {
 	labels   []string
 	ignored  int
 	problems []Problem
+
+	categories []fs.FileInfo // folders that are categories, with their labels in called
+	called     []string
 }
 
 type folderFile struct {
@@ -74,7 +77,7 @@ func OpenFolder(dir string) (*Folder, error) {
 		info, err := os.Stat(path) // follows links
 		switch {
 		case err != nil && e.Type()&fs.ModeSymlink != 0:
-			f.ignored++ // a link to nowhere
+			f.nowhere(path, e.Name())
 		case err != nil:
 			return nil, fmt.Errorf("opening image folder: %w", err)
 		case !info.IsDir():
@@ -89,7 +92,7 @@ func OpenFolder(dir string) (*Folder, error) {
 				info, err := os.Stat(path)
 				switch {
 				case err != nil && category.Type()&fs.ModeSymlink != 0:
-					f.ignored++
+					f.nowhere(path, rel)
 				case err != nil:
 					return nil, fmt.Errorf("opening image folder: %w", err)
 				case !info.IsDir():
@@ -213,6 +216,7 @@ func (f *Folder) category(path, rel, name string, info fs.FileInfo) error {
 	switch {
 	case len(f.files) > files:
 		f.labels = append(f.labels, printable(name))
+		f.sameFolder(path, printable(name), info)
 	case len(f.problems) > problems:
 		f.problems = append(f.problems, Problem{
 			Kind: EmptyCategory, Where: path, Labels: []string{printable(name)},
@@ -225,6 +229,26 @@ func (f *Folder) category(path, rel, name string, info fs.FileInfo) error {
 		})
 	}
 	return nil
+}
+
+// sameFolder notes a category whose folder is that of another, by a link.
+func (f *Folder) sameFolder(path, label string, info fs.FileInfo) {
+	for i, other := range f.categories {
+		if f.called[i] != label && os.SameFile(other, info) {
+			f.problems = append(f.problems, Problem{
+				Kind: AlikeCategory, Where: path, Labels: []string{f.called[i], label},
+				Reason: fmt.Sprintf("%q and %q are one folder, by a link: its images count in both", f.called[i], label),
+			})
+			return
+		}
+	}
+	f.categories, f.called = append(f.categories, info), append(f.called, label)
+}
+
+// nowhere notes a link that leads nowhere.
+func (f *Folder) nowhere(path, name string) {
+	f.ignored++
+	f.problems = append(f.problems, Problem{Kind: StrayFile, Where: path, Reason: "the link leads nowhere", ID: printable(name)})
 }
 
 // stray notes a file that lies beside the categories, and is 1 where it is an image.
@@ -288,7 +312,7 @@ func (f *Folder) walk(path, rel, label string, info fs.FileInfo, visited *[]fs.F
 			case err != nil && mode&fs.ModeSymlink != 0 && ImageName(name):
 				mode = 0 // its picture has the error
 			case err != nil && mode&fs.ModeSymlink != 0:
-				f.ignored++ // a link to nowhere
+				f.nowhere(path, rel)
 				continue
 			case err != nil:
 				return err

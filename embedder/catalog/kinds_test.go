@@ -163,6 +163,31 @@ func TestCategoriesThatDifferInCase(t *testing.T) {
 	}
 }
 
+// TestLinksAreNamed: a category that is another's folder by a link counts its images twice, and a link to nowhere may have been a
+// category.
+func TestLinksAreNamed(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "dress"), "0.jpg", jpegBytes(t, 3, 3, color.Black))
+	for link, to := range map[string]string{"gowns": "dress", "shoes": "gone", "dress/more": "gone"} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := OpenFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range f.Problems() {
+		got = append(got, p.Reason)
+	}
+	slices.Sort(got)
+	want := []string{`"dress" and "gowns" are one folder, by a link: its images count in both`, "the link leads nowhere", "the link leads nowhere", "the link leads nowhere"}
+	if !slices.Equal(got, want) {
+		t.Errorf("problems %q, want %q", got, want)
+	}
+}
+
 // TestOrientationOfPNGAndWebP: a picture is turned as its EXIF says, wherever that stands.
 func TestOrientationOfPNGAndWebP(t *testing.T) {
 	exif := func(o byte) []byte {
