@@ -102,11 +102,16 @@ func (f *Listed) writeText(w io.Writer) {
 		settings []ListedSetting
 	}{{"build", f.Build}, {"search", f.Search}} {
 		for _, p := range part.settings {
-			fmt.Fprintf(w, "  %-6s %-15s %s; default %v", part.name, p.Name, p.Kind, p.Default)
-			if p.limits != "" {
-				fmt.Fprintf(w, ", %s", p.limits)
+			line := fmt.Sprintf("%s; default %v", p.Kind, p.Default)
+			switch {
+			case p.limits != "" && p.Kind == Word.String():
+				line += "; one of " + p.limits
+			case p.limits != "":
+				line += ", " + p.limits
 			}
-			fmt.Fprintf(w, "\n%s\n", words.Wrap(p.Doc, strings.Repeat(" ", 25), 96))
+			first := fmt.Sprintf("  %-6s %-15s ", part.name, p.Name)
+			fmt.Fprintf(w, "%s%s\n", first, strings.TrimLeft(words.Wrap(line, strings.Repeat(" ", 25), 96), " "))
+			fmt.Fprintf(w, "%s\n", words.Wrap(p.Doc, strings.Repeat(" ", 25), 96))
 		}
 	}
 	fmt.Fprintln(w)
