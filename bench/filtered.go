@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"annbench/bench/dataset"
+	"annbench/bench/dataset/attributes"
 	"annbench/bench/filter"
 	"annbench/bench/metric"
 	"annbench/bench/sweepfile"
@@ -320,36 +322,53 @@ func CheckAsked(s *sweepfile.Sweep, set *dataset.Set) error {
 // checkFilters reports filters that the data set cannot have, before anything is measured.
 func checkFilters(s *sweepfile.Sweep, set *dataset.Set) error {
 	for i, fs := range s.Filters {
-		var err error
-		key := "where"
-		switch {
-		case fs.CSR != "":
-			key, err = "csr", filter.CheckCSR(set, fs.CSR, fs.CSRQueries)
-		case fs.Where != "":
-			err = checkWhere(fs.Where, set)
+		if fs.CSR == "" {
+			continue
 		}
-		if err != nil {
-			return s.Misfit("filters", i, key, err)
+		if err := filter.CheckCSR(set, fs.CSR, fs.CSRQueries); err != nil {
+			return s.Misfit("filters", i, "csr", err)
+		}
+	}
+	return CheckWhere(s, set.BaseAttributes(), set.Base.Rows, "the data set")
+}
+
+// CheckWhere reports the first expression of a sweep's filters that a table of the attributes of so many vectors cannot
+// have, or that none of them passes. The table is nil where there are no attributes; from says where they come from.
+func CheckWhere(s *sweepfile.Sweep, table *attributes.Table, rows int, from string) error {
+	for i, fs := range s.Filters {
+		if fs.Where == "" {
+			continue
+		}
+		if err := checkWhere(fs.Where, table, rows, from); err != nil {
+			return s.Misfit("filters", i, "where", err)
 		}
 	}
 	return nil
 }
 
-func checkWhere(where string, set *dataset.Set) error {
+func checkWhere(where string, table *attributes.Table, rows int, from string) error {
 	e, err := filter.Parse(where)
 	if err != nil {
 		return err
 	}
-	table := set.BaseAttributes()
 	if table == nil {
 		return errors.New("the data set has no attributes: give a file of them under data: {attributes: FILE}")
 	}
-	rows, err := e.Rows(table)
+	passing, err := e.Rows(table)
 	if err != nil {
-		return err
+		return fmt.Errorf("among the attributes of %s (%s): %w", from, firstOf(table.Names()), err)
 	}
-	if rows.Len() == 0 {
-		return fmt.Errorf("filter %s: none of the %d vectors passes", filter.Filter{Where: where}, set.Base.Rows)
+	if passing.Len() == 0 {
+		return fmt.Errorf("filter %s: none of the %d vectors passes", filter.Filter{Where: where}, rows)
 	}
 	return nil
+}
+
+// firstOf lists names, at most twenty of them.
+func firstOf(names []string) string {
+	const most = 20
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }

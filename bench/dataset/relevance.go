@@ -73,8 +73,8 @@ func writeAttributes(dir string, t *attributes.Table, base, queries []int32) err
 	return t.Select(base).Write(filepath.Join(dir, attributesFile), filepath.Join(dir, baseAttributesFile))
 }
 
-// categoryColumn is the attribute that the categories are.
-const categoryColumn = "category"
+// CategoryColumn is the attribute that the categories are.
+const CategoryColumn = "category"
 
 // openAttributes opens what [writeAttributes] wrote, and makes the categories an attribute like the others.
 func (s *Set) openAttributes(meta *setMeta) error {
@@ -95,14 +95,14 @@ func (s *Set) openAttributes(meta *setMeta) error {
 			}
 			s.closers = append(s.closers, t)
 		}
-		if _, there := t.Column(categoryColumn); !there && len(s.Labels) > 0 {
+		if _, there := t.Column(CategoryColumn); !there && len(s.Labels) > 0 {
 			values := make([]float64, part.rows)
 			for i, label := range part.labels {
 				if values[i] = float64(label); label < 0 {
 					values[i] = math.NaN()
 				}
 			}
-			c := attributes.Column{Name: categoryColumn, Kind: attributes.Text, Words: s.Labels, Values: values}
+			c := attributes.Column{Name: CategoryColumn, Kind: attributes.Text, Words: s.Labels, Values: values}
 			if t == nil {
 				t = &attributes.Table{Rows: part.rows}
 			}

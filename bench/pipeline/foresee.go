@@ -24,6 +24,9 @@ func (p *Pipeline) Foresee(ctx context.Context, sweep *sweepfile.Sweep) (d *Data
 		d, err = p.Open(ctx, sweep)
 		return d, false, err
 	}
+	if err := p.checkWhere(ctx, sweep); err != nil {
+		return nil, false, err
+	}
 	data := &sweep.Data
 	if p.Local != nil {
 		if data, err = p.Local(ctx, data); err != nil {

@@ -151,6 +151,9 @@ func (p *Pipeline) Open(ctx context.Context, sweep *sweepfile.Sweep) (*Data, err
 
 // prepare is Open of a set that nobody here reads.
 func (p *Pipeline) prepare(ctx context.Context, sweep *sweepfile.Sweep) (set string, all *collection.Collection, err error) {
+	if err := p.checkWhere(ctx, sweep); err != nil {
+		return "", nil, err
+	}
 	all, err = p.Collection(ctx, &sweep.Data)
 	if err != nil {
 		return "", nil, err

@@ -1,7 +1,9 @@
 package pipeline_test
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -10,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"annbench/bench"
@@ -166,5 +169,49 @@ func TestForeseeNeedsNoEmbedding(t *testing.T) {
 	sweep.Queries = 100
 	if _, _, err := p.Foresee(t.Context(), sweep); err == nil {
 		t.Error("all vectors are queries, and no error")
+	}
+}
+
+// An expression that the attributes of images cannot have is refused before anything is embedded, by run and by plan, with
+// the file and the attributes that there are.
+func TestWhereIsCheckedBeforeEmbedding(t *testing.T) {
+	shop := images(t)
+	table := filepath.Join(shop, "attributes.csv")
+	text := "id,price\n"
+	for _, label := range []string{"red", "green", "blue"} {
+		for n := range 8 {
+			text += fmt.Sprintf("%s/%c.jpg,%d\n", label, 'a'+n, n)
+		}
+	}
+	if err := os.WriteFile(table, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	asked := func(data, where string) error {
+		t.Helper()
+		p := &pipeline.Pipeline{Cache: t.TempDir()}
+		sweep := testSweep(t, "data: "+data+"\nqueries: 6\nfamilies: [{family: flat}]\nfilters: [{where: \""+where+"\"}]\n")
+		_, _, planned := p.Foresee(t.Context(), sweep)
+		_, ran := p.Run(t.Context(), pipeline.RunConfig{Sweep: sweep, Out: t.TempDir()})
+		if planned == nil || ran == nil || planned.Error() != ran.Error() {
+			t.Errorf("%s: plan says %v, run %v", where, planned, ran)
+		}
+		if _, err := os.Stat(filepath.Join(p.Cache, "embeddings")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: something was embedded", where)
+		}
+		return cmp.Or(ran, errors.New(""))
+	}
+	for where, want := range map[string]string{
+		"prise < 5":             "among the attributes of " + table + " (price, category): filter, column 1: no attribute \"prise\"; did you mean \"price\"?",
+		"size = 3":              "no attribute \"size\"; known are price, category",
+		"category = 'rad'":      "no vector has category \"rad\"; did you mean \"red\"?",
+		"price = 'x'":           "price takes a number, not a text",
+		"price > 5 and price<3": "none of the 24 vectors passes",
+	} {
+		if err := asked("{images: "+shop+"}", where); !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", where, err)
+		}
+	}
+	if err := asked("{rendered: {garments: 30, scenes: 20, seed: 1}}", "prise < 5"); !strings.Contains(err.Error(), "no attribute \"prise\"") {
+		t.Error(err)
 	}
 }
