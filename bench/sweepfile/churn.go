@@ -51,7 +51,7 @@ func (s *Sweep) checkChurn() error {
 		}
 		if c.PerStep != "" {
 			if x, err := units.ParseShare(string(c.PerStep)); err != nil || !(x > 0) {
-				return s.errorf(at+".per_step", "per_step must be a share above 0, like 5%%, not %q", string(c.PerStep))
+				return s.errorf(at+".per_step", "per_step must be a share above 0%% and at most 100%%, like 5%%, not %q", string(c.PerStep))
 			}
 		}
 		for _, key := range []struct {

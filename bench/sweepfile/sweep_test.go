@@ -53,6 +53,7 @@ func TestSweepErrorsNamePlaceAndFix(t *testing.T) {
 		{"no time", head + "timeout: soon\nfamilies: [{family: flat}]\n", 2, 10, "timeout: \"soon\" is not a time"},
 		{"negative time", head + "duration: -1s\nfamilies: [{family: flat}]\n", 2, 11, "duration: \"-1s\" is"},
 		{"factor without after", head + "families: [{family: flat}]\nfilters: [{selectivity: 0.5, ways: inside, factor: 2}]\n", 3, 52, "factor belongs to the way after"},
+		{"per_step beyond all", head + "families: [{family: flat}]\nchurn: [{per_step: 101%}]\n", 3, 20, "above 0% and at most 100%"},
 		{"no steps", head + "families: [{family: flat}]\nchurn: [{per_step: 5%, steps: 0}]\n", 3, 31, "steps must be at least 1"},
 		{"size", head + "memory: lots\nfamilies: [{family: flat}]\n", 2, 9, "4GiB"},
 	} {
