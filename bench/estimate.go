@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"annbench/bench/dataset"
@@ -15,12 +17,13 @@ import (
 
 // Estimate is what a plan will take, about: see [EstimatePlan].
 type Estimate struct {
+	Rough   []string                 // families whose cost by settings is not known: programs of their own
 	Wall    time.Duration            // of the whole plan, exact neighbours and embedding left out
 	Truth   time.Duration            // of the exact neighbours under all metrics, on one thread, where they are not there yet
 	Memory  int64                    // of the largest worker process, in bytes, the mapped data left out
 	Largest string                   // which family that is
 	Family  map[string]time.Duration // Wall by family
-	Unknown map[string]string        // families that could not be calibrated, and are left out, with the reason
+	Unknown map[string]string        // families, with the words of the build, that could not be calibrated and are left out, with the reason
 }
 
 // CalibrationRows is the most vectors that [EstimatePlan] builds on: enough that a build takes
@@ -36,7 +39,8 @@ const processStart = 150 * time.Millisecond
 
 // EstimatePlan calibrates on the data itself: every family of the plan is built once on a sample of at
 // most 1,500 vectors and searched for a moment, and [indexes.Family.Work] carries that over to all of
-// the data and to the other settings. Settings that do not fit so few vectors are brought down for
+// the data and to the other settings. Builds whose words or switches differ, such as the descriptions of Faiss's
+// factory, are other indexes, and each is calibrated by itself. Settings that do not fit so few vectors are brought down for
 // it. It takes a second or a few, in this process, and is good to a factor of two or three: enough to
 // choose between now, tonight and not at all.
 func EstimatePlan(ctx context.Context, s *sweepfile.Sweep, set *dataset.Set, plan *Plan) (Estimate, error) {
@@ -85,20 +89,29 @@ func (e *Estimate) plan(ctx context.Context, s *sweepfile.Sweep, set *dataset.Se
 	n, dim := set.Base.Rows, set.Base.Dim
 	for i := range plan.Jobs {
 		j := &plan.Jobs[i]
-		rate, ok := speeds[j.Family.Name]
+		kind := kindOf(j)
+		rate, ok := speeds[kind]
 		if !ok {
 			var err error
 			rate, err = calibrate(ctx, j, set)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if err != nil {
-				unknown[j.Family.Name] = err.Error()
+			switch first, known := speeds[j.Family.Name]; {
+			case err == nil && !known:
+				speeds[j.Family.Name] = rate
+			case err != nil && known:
+				rate = first // such as lists that want more vectors than the sample has
+			case err != nil:
+				unknown[kind] = err.Error()
 			}
-			speeds[j.Family.Name] = rate
+			speeds[kind] = rate
 		}
-		if reason, ok := unknown[j.Family.Name]; ok {
-			e.Unknown[j.Family.Name] = reason
+		if reason, ok := unknown[kind]; ok {
+			e.Unknown[kind] = reason
+		}
+		if j.Family.Folder != "" && !slices.Contains(e.Rough, j.Family.Name) {
+			e.Rough = append(e.Rough, j.Family.Name)
 		}
 		wall := e.job(s, j, rate, n, dim, set.Queries.Rows)
 		e.Wall += wall
@@ -113,6 +126,19 @@ func (e *Estimate) plan(ctx context.Context, s *sweepfile.Sweep, set *dataset.Se
 		}
 	}
 	return nil
+}
+
+// kindOf is the family of a job, with the settings of its build that Work cannot carry over from one value to
+// another: words and switches.
+func kindOf(j *Job) string {
+	words := indexes.Params{}
+	for name, value := range j.Build {
+		switch value.(type) {
+		case string, bool:
+			words[name] = value
+		}
+	}
+	return strings.TrimSpace(j.Family.Name + " " + words.String())
 }
 
 // job estimates one job: a build, and for each process and each point the passes over the queries.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"annbench/bench/metric"
@@ -122,7 +121,7 @@ func (h *externalHost) load(ctx context.Context, path string, in indexes.BuildIn
 		}
 		f, err := h.floor(ctx, p.K)
 		if err != nil {
-			f.doubt = fmt.Sprintf("what the mere call costs is not known: building an index of %d vectors failed: %s", min(floorRows, h.base.Rows), firstLine(err))
+			f.doubt = fmt.Sprintf("what the mere call costs is not known: building an index of %d vectors failed: %s", min(floorRows, h.base.Rows), external.FirstLine(err))
 			r.Warnings = append(r.Warnings, f.doubt)
 		}
 		h.known[p.K] = f
@@ -142,12 +141,6 @@ func weighed(f *indexes.Family, held, vectors int64, values map[string]float64) 
 		values[metric.Resident], values[metric.Vectors] = float64(held), float64(vectors)
 	}
 	return ""
-}
-
-// firstLine is an error without a program's last words.
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return strings.TrimSuffix(line, "; its last words:")
 }
 
 const (

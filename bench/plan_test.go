@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -15,6 +17,7 @@ import (
 	"annbench/bench/metric"
 	"annbench/bench/record"
 	"annbench/bench/sweepfile"
+	"annbench/indexes"
 	"annbench/indexes/vec"
 )
 
@@ -234,6 +237,54 @@ func TestEstimate(t *testing.T) {
 	// The forest holds the vectors; twice that while building.
 	if low := int64(4 * 2970 * 16); one.Memory < low || one.Memory > 20*low || one.Largest != "forest" {
 		t.Errorf("%d bytes for %d bytes of vectors, in %q", one.Memory, low, one.Largest)
+	}
+}
+
+// TestEstimateByWord wants a build of another word to be calibrated by itself, and one that cannot be to count as
+// the first of its family.
+func TestEstimateByWord(t *testing.T) {
+	job := func(b indexes.Params) *Job { return &Job{Family: &indexes.Family{Name: "f"}, Build: b} }
+	a := kindOf(job(indexes.Params{"factory": "Flat", "M": 4}))
+	if b := kindOf(job(indexes.Params{"factory": "Flat", "M": 8})); a != b {
+		t.Errorf("numbers alone differ: %q and %q", a, b)
+	}
+	if b := kindOf(job(indexes.Params{"factory": "HNSW32", "M": 4})); a == b {
+		t.Errorf("words differ: both are %q", a)
+	}
+	opened, wide := map[string]int{}, "wide"
+	family := &indexes.Family{
+		Name: "f", Metrics: []vec.Metric{vec.L2}, Folder: "x",
+		Build: []indexes.Param{{Name: "type", Kind: indexes.Word, Default: "plain", Words: []string{"plain", "slow", wide}}},
+		Work:  func(n, dim int, _ indexes.Params) (float64, float64) { return float64(n), 1 },
+		Bytes: func(n, dim int, _ indexes.Params) int64 { return 1 },
+	}
+	flat, err := indexes.Lookup("flat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	family.Open = func(ctx context.Context, in indexes.BuildInput) (indexes.Index, error) {
+		word := in.Params.Word("type")
+		if opened[word]++; word == wide {
+			return nil, errors.New("wants more vectors")
+		}
+		in.Params = nil
+		return flat.OpenChecked(ctx, in)
+	}
+	set, err := dataset.OpenSet(testSet(t, 3000, 16, 30))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	plan := &Plan{}
+	for _, word := range []string{"plain", "slow", "slow", wide} {
+		plan.Jobs = append(plan.Jobs, Job{Family: family, Metric: vec.L2, Threads: 1, Build: indexes.Params{"type": word}, Points: []Point{{K: 5}}})
+	}
+	e, err := EstimatePlan(t.Context(), testSweep(t, "- family: flat\n"), set, plan)
+	if err != nil || len(e.Unknown) > 0 || !slices.Equal(e.Rough, []string{"f"}) {
+		t.Errorf("%v, unknown %v, rough %v", err, e.Unknown, e.Rough)
+	}
+	if want := map[string]int{"plain": 1, "slow": 1, wide: 1}; !maps.Equal(opened, want) {
+		t.Errorf("calibrated %v, not %v", opened, want)
 	}
 }
 

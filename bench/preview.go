@@ -113,6 +113,9 @@ func (p *Preview) WriteText(w io.Writer) error {
 	}
 	_, err := fmt.Fprintf(w, "about %v, and up to %d MiB in a worker process (%s), by a calibration on %d %svectors; good to a factor of two or three\n",
 		e.Wall.Round(time.Second), e.Memory>>20, e.Largest, min(CalibrationRows, p.Base), by)
+	if err == nil && len(e.Rough) > 0 {
+		_, err = fmt.Fprintf(w, "rough for %s: what numbers such as M or ef cost in a program of its own is not known, so all count as the first\n", strings.Join(e.Rough, ", "))
+	}
 	if err == nil && p.Churn {
 		_, err = fmt.Fprintln(w, "the runbooks of churn are not in this estimate, and come on top: every family changes, is built anew and searches at every step")
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"annbench/indexes"
@@ -86,7 +85,8 @@ func CheckAll(ctx context.Context, names []string, dir string, only vec.Metric, 
 			}
 			found, err := Check(ctx, f, m)
 			if err != nil {
-				fmt.Fprintf(w, "%s, %s: %v\n", f.Name, m, err)
+				// The program's last words went to standard error as it said them.
+				fmt.Fprintf(w, "%s, %s: %s\n", f.Name, m, FirstLine(err))
 				bad++
 				continue
 			}
@@ -225,8 +225,7 @@ func checkOrder(metric vec.Metric, base, queries vec.Matrix, ids []int32) error 
 func checkBatch(x *Index, queries vec.Matrix, want []int32) error {
 	var batch indexes.Block
 	if err := x.SearchTimed(&batch, queries, 0, queries.Rows, checkK, true); err != nil {
-		line, _, _ := strings.Cut(err.Error(), "\n")
-		return fmt.Errorf("batch: %s", strings.TrimSuffix(line, "; its last words:"))
+		return fmt.Errorf("batch: %s", FirstLine(err))
 	}
 	if same := agreement(batch.IDs, want); same < 0.9 {
 		return fmt.Errorf("its batch search gives other answers than one search after another: %.0f %% are the same", 100*same)

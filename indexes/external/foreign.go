@@ -155,6 +155,30 @@ func (g *runGroup) words(d definition) []string {
 	return out
 }
 
+var (
+	importLine  = regexp.MustCompile(`(?m)^(?:import|from)[ \t]+([A-Za-z_]\w*)`)
+	siblingLine = regexp.MustCompile(`(?m)^from[ \t]+\.\.(\w+)\.module[ \t]+import`)
+)
+
+// importsOf are the packages that the module of a folder imports, and those of the folders beside it that it imports
+// from, such as faiss of faiss_hnsw. seen are the folders that were looked at; base is emulated.
+func importsOf(folder string, d dialect, module string, seen map[string]bool) (packages []string) {
+	seen[filepath.Base(folder)] = true
+	for _, m := range importLine.FindAllStringSubmatch(module, -1) {
+		if m[1] != d.root && m[1] != "__future__" {
+			packages = append(packages, m[1])
+		}
+	}
+	for _, m := range siblingLine.FindAllStringSubmatch(module, -1) {
+		beside := filepath.Join(filepath.Dir(folder), m[1])
+		text, err := os.ReadFile(filepath.Join(beside, "module.py"))
+		if err == nil && m[1] != "base" && !seen[m[1]] { // Python says what is not there
+			packages = append(packages, importsOf(beside, d, string(text), seen)...)
+		}
+	}
+	return packages
+}
+
 // foreignRun finds the Python that has what the module imports, or says why there is none.
 func (f *Family) foreignRun(folder string, d dialect, module string) (missing string) {
 	home, err := Home()
@@ -165,13 +189,7 @@ func (f *Family) foreignRun(folder string, d dialect, module string) (missing st
 	if err != nil {
 		return err.Error()
 	}
-	imports := []string{"numpy"}
-	for _, m := range regexp.MustCompile(`(?m)^(?:import|from)[ \t]+([A-Za-z_]\w*)`).FindAllStringSubmatch(module, -1) {
-		if m[1] != d.root && m[1] != "__future__" {
-			imports = append(imports, m[1])
-		}
-	}
-	imports = unique(imports)
+	imports := unique(append([]string{"numpy"}, importsOf(folder, d, module, map[string]bool{})...))
 	var pythons []string
 	if p := os.Getenv(PythonVariable); p != "" {
 		pythons = append(pythons, p)

@@ -205,6 +205,26 @@ func foreignFolder(t *testing.T, config, module string, packages ...string) *ind
 	return family
 }
 
+// What a folder imports through the one beside it is looked for, too.
+func TestImportsOfSiblings(t *testing.T) {
+	root := t.TempDir()
+	for name, text := range map[string]string{
+		"faiss":      "import faiss\nimport sklearn.preprocessing\nfrom ..base.module import BaseANN\nfrom ..faiss_hnsw.module import X\n",
+		"faiss_hnsw": "", "base": "import docker\n",
+	} {
+		if err := os.MkdirAll(filepath.Join(root, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, name, "module.py"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := importsOf(filepath.Join(root, "faiss_hnsw"), dialects[0], "import numpy\nfrom ..faiss.module import Faiss\nfrom ..gone.module import Y\n", map[string]bool{})
+	if want := []string{"numpy", "faiss", "sklearn"}; !slices.Equal(got, want) {
+		t.Errorf("%v, not %v", got, want)
+	}
+}
+
 // A folder whose first arguments are of another metric than the one checked, whose groups differ in the
 // number of arguments of a query, whose answers are short and filled up with the largest uint32, and whose
 // batch search fails.

@@ -59,7 +59,16 @@ func (e *Error) Error() string {
 	if len(e.Words) == 0 {
 		return e.Reason
 	}
-	return e.Reason + "; its last words:\n" + strings.Join(e.Words, "\n")
+	return e.Reason + wordsFollow + "\n" + strings.Join(e.Words, "\n")
+}
+
+// wordsFollow ends the first line of an [Error] that has last words.
+const wordsFollow = "; its last words:"
+
+// FirstLine is an error without a program's last words.
+func FirstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return strings.TrimSuffix(line, wordsFollow)
 }
 
 // Program is a program that runs. One goroutine at a time may use it.

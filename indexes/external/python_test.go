@@ -86,3 +86,35 @@ annbench.main(Mine)
 		}
 	}
 }
+
+// A family without any setting works, and what goes wrong in one is printed once: the program's last words go to
+// standard error alone.
+func TestCheckOfPython(t *testing.T) {
+	const whole = `import annbench_family as annbench
+import numpy as np
+
+
+class Mine(annbench.Family):
+    def build(self, vectors, metric, settings, threads, seed):
+        self.vectors = np.array(vectors)
+
+    def query(self, q, k):
+        return np.argsort(((self.vectors - q) ** 2).sum(1))[:k]
+
+
+annbench.main(Mine)
+`
+	for _, c := range []struct{ text, want string }{
+		{whole, "mine, l2: works: "},
+		{strings.Replace(whole, "import numpy", "import nowhere", 1), "No module named 'nowhere' ("},
+	} {
+		family, _ := pythonFamily(t, c.text)
+		var out strings.Builder
+		if _, err := CheckAll(t.Context(), []string{family.Folder}, ".", "", &out); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), c.want) || strings.Count(out.String(), "\n") != 1 || strings.Contains(out.String(), "last words") {
+			t.Errorf("%q, not one line with %q", out.String(), c.want)
+		}
+	}
+}

@@ -43,7 +43,7 @@ type Request struct {
 	Threads int     `json:"threads,omitempty"`
 	Seed    uint64  `json:"seed,omitempty"`
 
-	Settings map[string]any `json:"settings,omitempty"` // of build, load and set: by name
+	Settings map[string]any `json:"settings,omitzero"` // of build, load and set: by name; {} of a family without any
 
 	Path string `json:"path,omitempty"` // of save and load: a folder
 
