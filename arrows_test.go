@@ -135,7 +135,7 @@ var arrows = map[string][]string{
 	"scripts/scale":     {"reports/judge", "reports/say", "reports/text", "bench/metric", "bench/record"},
 	"scripts/busy":      {"reports/judge", "reports/say", "bench/metric", "bench/record", "internal/atomicfile"},
 	"scripts/tune":      {"bench/metric", "bench/record", "indexes", "reports/judge", "reports/say"},
-	"scripts/changes":   {"reports/judge", "reports/say", "bench/metric", "bench/record", "internal/atomicfile"},
+	"scripts/changes":   {"reports/judge", "reports/say", "reports/text", "bench/metric", "bench/record", "internal/atomicfile"},
 	"scripts/findings":  {"reports/judge", "reports/say", "reports/text", "bench/metric", "bench/record"},
 	"scripts/strangers": {"internal/hostile"},
 }

@@ -121,7 +121,7 @@ func (e *Estimate) plan(ctx context.Context, s *sweepfile.Sweep, set *dataset.Se
 		}
 		params := maps.Clone(j.Build)
 		maps.Copy(params, j.Points[0].Search)
-		if held := buildPeak * j.Family.Bytes(n, dim, params); held > e.Memory {
+		if held := buildPeak * j.Family.Size(n, dim, j.Metric, params); held > e.Memory {
 			e.Memory, e.Largest = held, j.Family.Name
 		}
 	}

@@ -94,7 +94,7 @@ func (j *Job) held(rows, dim int) int64 {
 	case j.Family.Folder != "": // nobody knows the formula of a library
 		own += 3 * 4 * int64(rows) * int64(dim)
 	default:
-		own += j.Family.Bytes(rows, dim, withSearch(j))
+		own += j.Family.Size(rows, dim, j.Metric, withSearch(j))
 	}
 	return own
 }

@@ -271,7 +271,7 @@ func (w *worker) build(ctx context.Context) error {
 	}
 	defer ix.Close()
 	if family.Folder == "" { // nobody knows the formula of a library
-		r.Values[metric.Analytic] = float64(family.Bytes(in.Vectors.Rows, in.Vectors.Dim, in.Params))
+		r.Values[metric.Analytic] = float64(family.Size(in.Vectors.Rows, in.Vectors.Dim, in.Metric, in.Params))
 	}
 
 	saver, ok := ix.(indexes.Saver)

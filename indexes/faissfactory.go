@@ -28,6 +28,7 @@ type factory struct {
 	// vectors says that the vectors as they were given are in it, or a multiple of them.
 	vectors bool
 	bytes   func(n, dim int) float64
+	table   func(dim int) float64  // bytes more under l2; nil is none
 	fits    func(n, dim int) error // n is the number of vectors to train on
 	work    func(n, dim int) (build, probe float64)
 }
@@ -197,7 +198,8 @@ func (p factoryParser) refine(base, by, kind string) (*factory, error) {
 			}
 			return r.fits(n, dim)
 		},
-		work: b.work,
+		table: b.table,
+		work:  b.work,
 	}, nil
 }
 
@@ -315,6 +317,9 @@ func (t *transform) before(inside *factory) *factory {
 	out.exact = inside.exact && t.keeps
 	out.vectors = inside.vectors && t.keeps
 	out.bytes = func(n, dim int) float64 { return t.bytes(dim) + inside.bytes(n, t.out(dim)) }
+	if inside.table != nil {
+		out.table = func(dim int) float64 { return inside.table(t.out(dim)) }
+	}
 	out.fits = func(n, dim int) error {
 		if err := t.fits(n, dim); err != nil {
 			return err
@@ -332,9 +337,10 @@ func (t *transform) before(inside *factory) *factory {
 // A code is what stands for one vector.
 type code struct {
 	name     string
-	size     func(dim int) float64 // bytes a vector
-	fixed    func(dim int) float64 // bytes for all: code books
-	lists    func(nlist, dim int) float64
+	size     func(dim int) float64   // bytes a vector
+	fixed    func(dim int) float64   // bytes for all: code books
+	lists    func(nlist int) float64 // bytes of their own
+	table    func(nlist int) float64 // bytes of what Faiss computes for them under l2
 	settings []string
 	least    int // vectors to train on
 	parts    int // that must divide the dimensions
@@ -348,7 +354,7 @@ type code struct {
 // parseCode reads what a vector is kept as, in inverted lists or without.
 func parseCode(s string, lists bool) (*code, error) {
 	nothing := func(int) float64 { return 0 }
-	c := &code{name: s, fixed: nothing, lists: func(int, int) float64 { return 0 }, lookups: func(dim int) float64 { return float64(dim) }, learn: func(int, int) float64 { return 0 }}
+	c := &code{name: s, fixed: nothing, lists: nothing, table: nothing, lookups: func(dim int) float64 { return float64(dim) }, learn: func(int, int) float64 { return 0 }}
 	if s == "Flat" || (lists && s == "FlatDedup") {
 		c.size, c.exact, c.vectors = func(dim int) float64 { return 4 * float64(dim) }, true, true
 		return c, nil
@@ -375,7 +381,7 @@ func parseCode(s string, lists bool) (*code, error) {
 		if nbits == 8 {
 			c.settings = []string{"ht"}
 		}
-		c.lists = func(nlist, _ int) float64 { // the table under l2, unless it is over 2 GiB
+		c.table = func(nlist int) float64 { // none where it would be over 2 GiB
 			table := 4 * float64(nlist) * float64(parts) * float64(entries)
 			if table > 1<<31 {
 				return 0
@@ -512,11 +518,13 @@ func (c *code) fastScan(parts int, block string, residual bool) error {
 	bytes := float64(parts) / 2
 	c.size = func(int) float64 { return bytes }
 	c.settings = nil
-	table := 0.0 // of a list, under l2
-	if residual {
-		table = 4 * float64(parts) * 16
+	c.table = func(nlist int) float64 {
+		if !residual {
+			return 0
+		}
+		return 4 * float64(nlist) * float64(parts) * 16
 	}
-	c.lists = func(nlist, _ int) float64 { return float64(nlist) * (float64(size)/2*bytes + table) }
+	c.lists = func(nlist int) float64 { return float64(nlist) * float64(size) / 2 * bytes }
 	c.lookups = func(int) float64 { return float64(parts) / 16 }
 	return nil
 }
@@ -674,8 +682,9 @@ func (p factoryParser) ivf(s string) (*factory, error) {
 		settings: slices.Concat([]string{"nprobe"}, settings, c.settings),
 		nlist:    nlist, trains: true, lists: true, exact: c.exact, vectors: c.vectors,
 		bytes: func(n, dim int) float64 {
-			return float64(n)*(c.size(dim)+8) + coarse(dim) + c.fixed(dim) + c.lists(nlist, dim)
+			return float64(n)*(c.size(dim)+8) + coarse(dim) + c.fixed(dim) + c.lists(nlist)
 		},
+		table: func(int) float64 { return c.table(nlist) },
 		fits: func(n, dim int) error {
 			if least > n {
 				return fmt.Errorf("%s needs at least %d vectors to train on, there are %d: use IVF%d or less", head, least, n, n)

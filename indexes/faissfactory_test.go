@@ -1,8 +1,11 @@
 package indexes
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"annbench/indexes/vec"
 )
 
 // TestFactoryExamples: what errors offer is taken.
@@ -90,6 +93,42 @@ func TestFactoryFits(t *testing.T) {
 			t.Errorf("%v: %v", c.p, err)
 		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 			t.Errorf("%v: %v\nwant %q", c.p, err, c.want)
+		}
+	}
+}
+
+// TestFactoryTables: of 1,000 vectors of 64 dimensions, the tables that Faiss computes for residuals under l2, worked out by
+// hand. Under the inner product, which cosine is, it computes none.
+func TestFactoryTables(t *testing.T) {
+	for _, c := range []struct {
+		family string
+		p      Params
+		want   int64
+	}{
+		{"ivfpq-faiss", Params{"nlist": 10, "m": 8, "nbits": 7}, 4 * 10 * 8 * 128},
+		{"ivfpq-faiss", Params{"nlist": 10, "m": 8, "nbits": 8, "refine": "sq8", "pca": 16}, 4 * 10 * 8 * 256},
+		{"ivfpqfs-faiss", Params{"nlist": 10, "m": 16}, 4 * 10 * 16 * 16},
+		{"ivfpqfs-faiss", Params{"nlist": 10, "m": 16, "residual": false}, 0},
+		{"ivfsq-faiss", Params{"nlist": 10}, 0},
+		{"faiss", Params{"factory": "OPQ8_16,IVF10,PQ8np,RFlat"}, 4 * 10 * 8 * 256},
+		{"faiss", Params{"factory": "PQ8np"}, 0},
+		{"flat", nil, 0},
+	} {
+		f, err := Lookup(c.family)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := f.Settings(slices.Concat(f.Build, f.Search), c.p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Size(1000, 64, vec.L2, p) - f.Bytes(1000, 64, p); got != c.want {
+			t.Errorf("%s %v: tables of %d bytes under l2, should be %d", c.family, c.p, got, c.want)
+		}
+		for _, m := range []vec.Metric{vec.Cosine, vec.InnerProduct} {
+			if got := f.Size(1000, 64, m, p) - f.Bytes(1000, 64, p); got != 0 {
+				t.Errorf("%s %v: tables of %d bytes under %s, should be none", c.family, c.p, got, m)
+			}
 		}
 	}
 }

@@ -163,6 +163,9 @@ func faissFamilies() []*Family {
 		f.Library = "faiss"
 		f.Metrics = metrics
 		f.Missing = faissLacks(f.Name)
+		if strings.HasPrefix(f.Name, "ivfpq") || f.Name == "faiss" {
+			f.Tables = factoryTables(f.Name)
+		}
 		f.Open = func(ctx context.Context, in BuildInput) (Index, error) { return openFaiss(ctx, f, in) }
 		f.Load = func(path string, in BuildInput) (Index, error) { return loadFaiss(path, f, in) }
 	}
@@ -346,11 +349,22 @@ func ivfFlatBytes(n, dim int, p Params) int64 {
 
 // factoryBytes is what the description of an index of the family called name says: for each vector its
 // code, an 8-byte id in inverted lists, the links of a graph, the vector or its second code where it is
-// refined; the coarse centroids and the code books; the matrices of transforms; and the table of
-// nlist·m·2^nbits floats that Faiss computes under l2 to make searches of PQ faster, unless it is over
-// 2 GiB. Lists grow as [ivfFlatBytes] says.
+// refined; the coarse centroids and the code books; and the matrices of transforms. Lists grow as
+// [ivfFlatBytes] says.
 func factoryBytes(name string) func(n, dim int, p Params) int64 {
 	return func(n, dim int, p Params) int64 { return int64(mustFactory(name, n, dim, p).bytes(n, dim)) }
+}
+
+// factoryTables is the table of nlist·m·2^nbits floats that Faiss computes to make searches of PQ residuals faster: under
+// l2 alone (not of the inner product, which cosine is), and unless it is over 2 GiB.
+func factoryTables(name string) func(n, dim int, m vec.Metric, p Params) int64 {
+	return func(n, dim int, m vec.Metric, p Params) int64 {
+		f := mustFactory(name, n, dim, p)
+		if m != vec.L2 || f.table == nil {
+			return 0
+		}
+		return int64(f.table(dim))
+	}
 }
 
 // hnswBytes counts, for each vector, its components, 2M links of 4 bytes on the lowest layer, M links

@@ -163,8 +163,19 @@ type Family struct {
 	// Load restores what Save wrote. in.Vectors may be empty; Metric, Params and Seed are those of the build.
 	Load func(path string, in BuildInput) (Index, error)
 	// Bytes is the analytic size of the index in memory, in bytes: vectors or codes, ids, and the
-	// structure over them, from n, dim and the settings alone.
+	// structure over them, from n, dim and the settings alone. See [Family.Size].
 	Bytes func(n, dim int, p Params) int64
+	// Tables is what the index holds beside that under one metric and not under another. It may be nil.
+	Tables func(n, dim int, m vec.Metric, p Params) int64
+}
+
+// Size is the analytic size of an index in memory, in bytes: f.Bytes, and f.Tables where the family has them.
+func (f *Family) Size(n, dim int, m vec.Metric, p Params) int64 {
+	size := f.Bytes(n, dim, p)
+	if f.Tables != nil {
+		size += f.Tables(n, dim, m, p)
+	}
+	return size
 }
 
 // How indexes change, as [Family.Updates] says.

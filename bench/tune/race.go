@@ -619,7 +619,7 @@ func (r *Race) tooLarge(a arm) string {
 	if a.family.Folder != "" || a.family.Remote != nil || a.family.Bytes == nil {
 		return ""
 	}
-	bytes := float64(a.family.Bytes(r.Rows, r.Dim, complete(a.family, a.build, nil)))
+	bytes := float64(a.family.Size(r.Rows, r.Dim, r.Metric, complete(a.family, a.build, nil)))
 	for _, l := range r.Limits {
 		if (l.Name == metric.Resident || l.Name == metric.Serialized) && bytes > farOver*l.Bound {
 			unit, name := float64(1<<20), "MiB"

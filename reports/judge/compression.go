@@ -13,6 +13,7 @@ import (
 type Compression struct {
 	Terms   Terms
 	Seconds []float64 // at most, a query; ascending
+	Targets []float64 // of recall: [Report.Targets]
 	Builds  []CompressedBuild
 }
 
@@ -24,6 +25,8 @@ type CompressedBuild struct {
 	Bytes   Value  // [metric.PerVector]
 	Vectors Holds  // beside or instead of codes
 	At      []CompressedAt
+	High    *Row        // the setting of highest recall; of equal ones the fastest
+	Equal   []EqualCell // by Targets: a build compared with all others as a family is in [Equal]
 }
 
 // Holds says whether an index holds the vectors as they were given, for answers or for refinement.
@@ -59,6 +62,8 @@ func (r *Report) Compression(t Terms) *Compression {
 	for _, step := range budgetSteps {
 		c.Seconds = append(c.Seconds, step/fast[0].Value.Median)
 	}
+	c.Targets = r.Targets
+	var rows []FamilyRows // by build
 	for _, f := range r.FamiliesOf(t) {
 		place := map[string]int{} // of a build in c.Builds
 		for _, row := range f.Rows {
@@ -73,15 +78,17 @@ func (r *Report) Compression(t Terms) *Compression {
 				i = len(c.Builds)
 				place[row.Cell.Build] = i
 				c.Builds = append(c.Builds, CompressedBuild{Family: f.Name, Exact: f.Exact, Build: row.Cell.Build, Bytes: bytes, Vectors: holds(row), At: make([]CompressedAt, len(c.Seconds))})
+				own := f
+				own.Rows = nil
+				rows = append(rows, own)
 			}
-			for j, most := range c.Seconds {
-				at := &c.Builds[i].At[j]
-				// A share of 1e-9 is for the time that a setting itself gave.
-				if 1/speed.Median <= most*(1+1e-9) && (at.Row == nil || recall.Median > at.Recall.Median) {
-					at.Row, at.Recall = row, recall
-					at.MAP, _ = row.Value(metric.MAP)
-				}
-			}
+			rows[i].Rows = append(rows[i].Rows, row)
+			c.Builds[i].take(row, recall, 1/speed.Median, c.Seconds)
+		}
+	}
+	for _, target := range c.Targets {
+		for i, cell := range r.equalAt(t, rows, target) {
+			c.Builds[i].Equal = append(c.Builds[i].Equal, cell)
 		}
 	}
 	slices.SortStableFunc(c.Builds, func(a, b CompressedBuild) int { return cmp.Compare(a.Bytes.Median, b.Bytes.Median) })
@@ -89,6 +96,44 @@ func (r *Report) Compression(t Terms) *Compression {
 		return nil
 	}
 	return c
+}
+
+// take puts a setting of b, of that recall and so many seconds a query, where it is the best so far.
+func (b *CompressedBuild) take(row *Row, recall Value, seconds float64, most []float64) {
+	for j := range b.At {
+		at := &b.At[j]
+		// A share of 1e-9 is for the time that a setting itself gave.
+		if seconds <= most[j]*(1+1e-9) && (at.Row == nil || recall.Median > at.Recall.Median) {
+			at.Row, at.Recall = row, recall
+			at.MAP, _ = row.Value(metric.MAP)
+		}
+	}
+	if b.High != nil {
+		high, _ := b.High.Value(metric.Recall)
+		speed, _ := b.High.Value(Speed)
+		if recall.Median < high.Median || recall.Median == high.Median && 1/seconds <= speed.Median {
+			return
+		}
+	}
+	b.High = row
+}
+
+// Front are the builds that come up to the target at place i of Targets, from the smallest, and are worth their bytes:
+// each is faster than every smaller one by more than noise and [Slight].
+func (c *Compression) Front(i int) []CompressedBuild {
+	var out []CompressedBuild
+	for _, b := range c.Builds {
+		if b.Equal[i].Out {
+			continue
+		}
+		pays := func(smaller CompressedBuild) bool {
+			return !asFast(b.Equal[i].Match.Value.Judged(smaller.Equal[i].Match.Value))
+		}
+		if n := len(out); n == 0 || pays(out[n-1]) {
+			out = append(out, b)
+		}
+	}
+	return out
 }
 
 func holds(row *Row) Holds {

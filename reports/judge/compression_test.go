@@ -44,3 +44,63 @@ func TestCompression(t *testing.T) {
 		t.Errorf("only %d cells of %d builds have a setting", found, len(c.Builds))
 	}
 }
+
+// A build is compared at a recall as a family of its rows alone is; what pays for its bytes is faster than all that is
+// smaller, and nothing that does is left out.
+func TestCompressionAtEqualRecall(t *testing.T) {
+	r := fixture.Load(t, Load, fixture.Usual().Write(t))
+	c := r.Compression(r.Focus)
+	if !slices.Equal(c.Targets, r.Targets) {
+		t.Fatalf("targets %v, want those of the report, %v", c.Targets, r.Targets)
+	}
+	for i, target := range c.Targets {
+		for _, b := range c.Builds {
+			own := FamilyRows{Name: b.Family}
+			for _, row := range r.Rows {
+				if row.Cell.Family == b.Family && row.Cell.Build == b.Build {
+					own.Rows = append(own.Rows, row)
+				}
+			}
+			want := r.MatchRows(own, c.Terms, target, Speed)
+			got := b.Equal[i]
+			if got.Match.Reach != want.Reach || got.Match.Value.Median != want.Value.Median || got.Match.Setting != want.Setting || got.Out == want.Reached() {
+				t.Errorf("%s %s at recall %v: %+v, want %+v", b.Family, b.Build, target, got.Match, want)
+			}
+			high, _ := b.High.Value(metric.Recall)
+			if got.Out == (high.Median >= target) {
+				t.Errorf("%s %s: the highest recall is %v; out of reach of %v: %v", b.Family, b.Build, high.Median, target, got.Out)
+			}
+		}
+		front := c.Front(i)
+		if len(front) == 0 || !slices.ContainsFunc(front, func(b CompressedBuild) bool { return b.Equal[i].Best }) {
+			t.Errorf("recall %v: none of %d builds that pay is the fastest, or as fast", target, len(front))
+		}
+		for j, b := range front {
+			if b.Equal[i].Out || j > 0 && (b.Bytes.Median < front[j-1].Bytes.Median || b.Equal[i].Match.Value.Median <= front[j-1].Equal[i].Match.Value.Median) {
+				t.Errorf("recall %v: %s %s is no faster than what is smaller, or out of reach", target, b.Family, b.Build)
+			}
+		}
+	}
+}
+
+// Of builds that are as fast but for a few per cent only the smallest pays.
+func TestCompressionFront(t *testing.T) {
+	at := func(bytes, speed, spread float64) CompressedBuild {
+		var all []observation
+		for rep := range 6 {
+			all = append(all, observation{rep: rep, Observation: metric.Observation{Value: speed * (1 + spread*float64(rep-3))}})
+		}
+		v := summarize(Speed, all)
+		return CompressedBuild{Bytes: Value{Median: bytes}, Equal: []EqualCell{{Match: Match{Reach: At, Value: v}}}}
+	}
+	out := at(1, 9, 0)
+	out.Equal[0].Out = true
+	c := Compression{Builds: []CompressedBuild{out, at(10, 100, 0.001), at(20, 101, 0.001), at(30, 200, 0.001), at(40, 150, 0.001)}}
+	var got []float64
+	for _, b := range c.Front(0) {
+		got = append(got, b.Bytes.Median)
+	}
+	if !slices.Equal(got, []float64{10, 30}) {
+		t.Errorf("builds of %v bytes pay; want 10 and 30", got)
+	}
+}

@@ -59,24 +59,37 @@ func (r *Report) Equals(t Terms) []*Equal {
 
 func (r *Report) equalRecall(t Terms) *Equal {
 	e := &Equal{Terms: t, By: metric.Recall, Amounts: r.Targets}
-	for _, f := range r.FamiliesOf(t) {
+	families := r.FamiliesOf(t)
+	for _, f := range families {
 		e.Lines = append(e.Lines, EqualLine{Family: f})
 	}
 	for _, target := range r.Targets {
-		matches := r.Match(t, target, Speed)
-		fast := Fastest(matches)
-		ties := even(fast, func(a, b Match) Difference { return a.Value.Judged(b.Value) })
-		for i, m := range matches {
-			c := EqualCell{Match: m, Out: !m.Reached() || m.Value.Median <= 0}
-			if !c.Out {
-				at := slices.IndexFunc(fast, func(f Match) bool { return f.Family.Name == m.Family.Name })
-				c.Fastest, c.Against = fast[0].Family.Name, fast[0].Value.Judged(m.Value)
-				c.First, c.Best = at == 0, ties[at]
-			}
+		for i, c := range r.equalAt(t, families, target) {
 			e.Lines[i].Cells = append(e.Lines[i].Cells, c)
 		}
 	}
 	return e
+}
+
+// equalAt compares families, or parts of them that share no row, at one recall.
+func (r *Report) equalAt(t Terms, families []FamilyRows, target float64) []EqualCell {
+	var matches []Match
+	for _, f := range families {
+		matches = append(matches, r.MatchRows(f, t, target, Speed))
+	}
+	fast := Fastest(matches)
+	ties := even(fast, func(a, b Match) Difference { return a.Value.Judged(b.Value) })
+	var out []EqualCell
+	for _, m := range matches {
+		c := EqualCell{Match: m, Out: !m.Reached() || m.Value.Median <= 0}
+		if !c.Out {
+			at := slices.IndexFunc(fast, func(f Match) bool { return f.Setting == m.Setting })
+			c.Fastest, c.Against = fast[0].Family.Name, fast[0].Value.Judged(m.Value)
+			c.First, c.Best = at == 0, ties[at]
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
 // maxBudgets is how many amounts a comparison at equal memory or build time has: those of a ladder that let in

@@ -35,6 +35,7 @@ type EqualCell struct {
 	Out   bool // out of reach
 	Title string
 	Row   *judge.Row // the setting to use; nil where there is none
+	times bool       // Small is how many times the fastest's time
 }
 
 // Equals puts [judge.Report.Equals] into words.
@@ -67,32 +68,8 @@ func equalRecall(r *judge.Report, e *judge.Equal) *Equal {
 	for _, l := range e.Lines {
 		line := EqualLine{Family: l.Family.Name}
 		for i, judged := range l.Cells {
-			m := judged.Match
-			c := EqualCell{Row: m.Setting, Out: judged.Out, Best: judged.Best}
-			switch {
-			case judged.Out && m.Reach == judge.Below:
-				c.Text = "max " + Ratio(m.Recall)
-				c.Title = fmt.Sprintf("%s: the highest recall is %s, at %s", m.Family.Name, Ratio(m.Recall), Measured(metric.QPS, m.Value, " queries a second"))
-			case judged.Out:
-				c.Text, c.Title = Missing, "not measured"
-			default:
-				c.Text = Format(metric.Seconds, 1/m.Value.Median)
-				if m.Reach == judge.Beyond && !m.Family.Exact {
-					c.Text = "≤ " + c.Text
-				}
-				c.Title = Describe(m, e.Amounts[i])
-				switch {
-				case judged.First:
-				case judged.Best:
-					c.Small = "≈"
-				default:
-					c.Small = FactorText(judged.Against.Difference) + "×"
-					paired = paired || judged.Against.Paired
-				}
-				if c.Small != "" {
-					c.Title += "\n" + factor(judged.Against) + " the time of " + judged.Fastest
-				}
-			}
+			c := EqualCellOf(judged, e.Amounts[i])
+			paired = paired || c.times && judged.Against.Paired
 			line.Cells = append(line.Cells, c)
 		}
 		out.Lines = append(out.Lines, line)
@@ -101,6 +78,37 @@ func equalRecall(r *judge.Report, e *judge.Equal) *Equal {
 		out.Says += " How many times is paired. " + Paired
 	}
 	return out
+}
+
+// EqualCellOf is what a family, or a build, takes at a recall.
+func EqualCellOf(judged judge.EqualCell, target float64) EqualCell {
+	m := judged.Match
+	c := EqualCell{Row: m.Setting, Out: judged.Out, Best: judged.Best}
+	switch {
+	case judged.Out && m.Reach == judge.Below:
+		c.Text = "max " + Ratio(m.Recall)
+		c.Title = fmt.Sprintf("%s: the highest recall is %s, at %s", m.Family.Name, Ratio(m.Recall), Measured(metric.QPS, m.Value, " queries a second"))
+		return c
+	case judged.Out:
+		c.Text, c.Title = Missing, "not measured"
+		return c
+	}
+	c.Text = Format(metric.Seconds, 1/m.Value.Median)
+	if m.Reach == judge.Beyond && !m.Family.Exact {
+		c.Text = "≤ " + c.Text
+	}
+	c.Title = Describe(m, target)
+	switch {
+	case judged.First:
+	case judged.Best:
+		c.Small = "≈"
+	default:
+		c.Small, c.times = FactorText(judged.Against.Difference)+"×", true
+	}
+	if c.Small != "" {
+		c.Title += "\n" + factor(judged.Against) + " the time of " + judged.Fastest
+	}
+	return c
 }
 
 // Describe says where a match comes from.

@@ -575,3 +575,14 @@ func Equal(w io.Writer, e *say.Equal, o Options) error {
 	_, err := w.Write(b.Bytes())
 	return err
 }
+
+// Transforms writes how small the embedding may be.
+func Transforms(w io.Writer, s *say.Transforms, o Options) error {
+	var b bytes.Buffer
+	t := tabler{o: o, w: &b}
+	if err := t.transforms(s); err != nil {
+		return err
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}

@@ -1,11 +1,13 @@
-// Command changes writes two pages of docs/results: filters.md from the results of configs/filters.yaml, and churn.md from
-// those of configs/churn.yaml. In docs/results:
+// Command changes writes three pages of docs/results: filters.md from the results of configs/filters.yaml, churn.md from
+// those of configs/churn.yaml, and compression.md from those of configs/compression.yaml, compression-million.yaml and
+// compression-photographs.yaml, a section each. In docs/results:
 //
 //	go run ../../scripts/changes -records records/filters -keep records/filters filters RESULTS > filters.md
 //	go run ../../scripts/changes -records records/churn -keep records/churn churn RESULTS > churn.md
+//	go run ../../scripts/changes -records records/compression -keep records/compression compression RESULTS... > compression.md
 //
 // -keep writes the records that a page is made from, compressed, from which it can be made again: with
-// records/filters in place of RESULTS.
+// records/filters in place of RESULTS. Those of compression go to a folder each, named as the folder of results is.
 package main
 
 import (
@@ -28,25 +30,43 @@ func main() {
 	records := flag.String("records", "", "folder below docs/results that has the records, for the page to link to")
 	keep := flag.String("keep", "", "folder to write the records that the page uses to")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: changes [-records FOLDER] [-keep FOLDER] filters|churn RESULTS > PAGE")
+		fmt.Fprintln(os.Stderr, "usage: changes [-records FOLDER] [-keep FOLDER] filters|churn RESULTS > PAGE, or compression RESULTS... > PAGE")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if flag.NArg() != 2 {
+	if flag.NArg() < 2 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(os.Stdout, flag.Arg(0), flag.Arg(1), *records, *keep); err != nil {
+	if err := run(os.Stdout, flag.Arg(0), flag.Args()[1:], *records, *keep); err != nil {
 		fmt.Fprintf(os.Stderr, "changes: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(w io.Writer, kind, dir, records, keep string) error {
-	write, ok := map[string]func(*page){"filters": (*page).filters, "churn": (*page).churn}[kind]
-	if !ok {
-		return fmt.Errorf("there is no page %q: there are filters and churn", kind)
+func run(w io.Writer, kind string, dirs []string, records, keep string) error {
+	p := &page{records: records}
+	switch kind {
+	case "filters", "churn":
+		if len(dirs) != 1 {
+			return fmt.Errorf("the page %s is made from one folder of results, not from %d", kind, len(dirs))
+		}
+		if err := p.changes(kind, dirs[0], keep); err != nil {
+			return err
+		}
+	case "compression":
+		if err := p.compression(dirs, keep); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("there is no page %q: there are filters, churn and compression", kind)
 	}
+	_, err := w.Write(append(bytes.TrimRight(p.text.Bytes(), "\n"), '\n'))
+	return err
+}
+
+// changes writes filters or churn, from the results in dir.
+func (p *page) changes(kind, dir, keep string) error {
 	results, err := record.OpenKept(dir)
 	if err != nil {
 		return err
@@ -55,19 +75,19 @@ func run(w io.Writer, kind, dir, records, keep string) error {
 	if kind == "filters" && len(results.Filtered) == 0 || kind == "churn" && len(results.Churned) == 0 {
 		return fmt.Errorf("%s holds no records of %s: run configs/%s.yaml into it", dir, kind, kind)
 	}
-	report, err := judge.Of(results)
-	if err != nil {
+	if p.report, err = judge.Of(results); err != nil {
 		return err
 	}
-	p := &page{results: results, report: report, records: records}
-	write(p)
-	if keep != "" {
-		if err := results.Keep(keep); err != nil {
-			return err
-		}
+	p.results = results
+	if kind == "filters" {
+		p.filters()
+	} else {
+		p.churn()
 	}
-	_, err = w.Write(append(bytes.TrimRight(p.text.Bytes(), "\n"), '\n'))
-	return err
+	if keep != "" {
+		return results.Keep(keep)
+	}
+	return nil
 }
 
 // latest is without the records of cells that were measured again: of runbooks that were broken off.
