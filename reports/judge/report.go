@@ -261,7 +261,7 @@ func Load(dirs ...string) (*Report, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading results: %w", err)
 		}
-		makePortable(src)
+		MakePortable(src)
 		all = append(all, src)
 	}
 	return Of(all...)
@@ -276,15 +276,18 @@ func Of(results ...*record.Results) (*Report, error) {
 	return r, nil
 }
 
-func makePortable(src *record.Results) {
+// MakePortable makes the messages of results [Portable], in place.
+func MakePortable(src *record.Results) {
 	each := func(list []string) {
 		for i := range list {
 			list[i] = Portable(list[i])
 		}
 	}
-	for i := range src.Records {
-		src.Records[i].Error = Portable(src.Records[i].Error)
-		each(src.Records[i].Warnings)
+	for _, all := range [][]record.Record{src.Records, src.Filtered, src.Churned} {
+		for i := range all {
+			all[i].Error = Portable(all[i].Error)
+			each(all[i].Warnings)
+		}
 	}
 	each(src.Dataset.Warnings)
 	each(src.Dataset.Notes)

@@ -19,6 +19,9 @@ type Transforms struct {
 	// worse end of the 95 % interval of the difference, at most [KeepsMAP] is lost; without categories, the recall is
 	// [Target] at least. -1: none but these vectors.
 	Smallest int
+	// Nearest is the place of the fewest bytes whose recall is [Target] at least, whatever the categories; -1: none but
+	// these vectors.
+	Nearest int
 }
 
 // TransformLine is one transform.
@@ -39,7 +42,7 @@ func (r *Report) Transforms(t Terms) *Transforms {
 		return nil
 	}
 	t.Transform = ""
-	out := &Transforms{Terms: t, Smallest: -1}
+	out := &Transforms{Terms: t, Smallest: -1, Nearest: -1}
 	out.Family = r.comparesAll(t, src.Dataset.Transforms)
 	for i, tr := range src.Dataset.Transforms {
 		at := t
@@ -63,6 +66,9 @@ func (r *Report) Transforms(t Terms) *Transforms {
 		if line.Row != nil && at.Transform != "" && line.same() && (out.Smallest < 0 || tr.Bytes < out.Lines[out.Smallest].Bytes) {
 			out.Smallest = i
 		}
+		if line.Row != nil && at.Transform != "" && line.near() && (out.Nearest < 0 || tr.Bytes < out.Lines[out.Nearest].Bytes) {
+			out.Nearest = i
+		}
 	}
 	return out
 }
@@ -75,6 +81,10 @@ func (l *TransformLine) same() bool {
 	if lo, ok := l.Row.Value(metric.MAPDeltaLo); ok {
 		return lo.Median >= -KeepsMAP
 	}
+	return l.near()
+}
+
+func (l *TransformLine) near() bool {
 	recall, _ := l.Row.Value(metric.Recall)
 	return recall.Median >= Target
 }

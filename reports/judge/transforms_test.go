@@ -32,6 +32,9 @@ func TestTransforms(t *testing.T) {
 	if got == nil || len(got.Lines) != 4 {
 		t.Fatalf("%+v", got)
 	}
+	if got.Nearest != 2 {
+		t.Errorf("the smallest that finds the same is at %d; want 2 (int8)", got.Nearest)
+	}
 	if r.Focus.Transform != "" || got.Family != "flat" || got.Smallest != 2 {
 		t.Errorf("focus %+v, family %s, smallest at %d; want the vectors as they are, flat and 2 (int8)", r.Focus, got.Family, got.Smallest)
 	}

@@ -3,11 +3,11 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
 	"annbench/bench/metric"
-	"annbench/bench/record"
 	"annbench/reports/judge"
 	"annbench/reports/say"
 	"annbench/reports/text"
@@ -36,7 +36,7 @@ func (p *page) compression(dirs []string, keep string) error {
 		p.say("[How the records were made](%s/RUN.md).\n", p.records)
 	}
 	for i, dir := range dirs {
-		results, err := record.OpenKept(dir)
+		results, err := open(dir)
 		if err != nil {
 			return err
 		}
@@ -76,13 +76,16 @@ func (p *page) where(t judge.Terms, name string) {
 	}
 	p.say("%s: %s × %d, %s; %s, k = %d. %s, %s; %s, %s. %s", say.Clean(set.Name), count(set.Base), set.Dim, say.Plural(set.Queries, "query", "queries"), t.Metric, t.K,
 		say.Clean(env.CPU), say.Plural(env.Cores, "core", "cores"), say.Plural(p.results.Records[0].Cell.Threads, "thread", "threads"), say.Plural(reps, "repetition", "repetitions"), say.Provenance(p.report, records))
+	if disturbed := p.results.Records[0].Env.Disturbed; len(disturbed) > 0 {
+		p.say("The machine was disturbed when the run began: %s.", say.Clean(strings.Join(disturbed, "; ")))
+	}
 }
 
 func (p *page) sizes(c *judge.Compression, name string) {
 	set := p.results.Dataset
 	p.say("## %s × %d\n", count(set.Base), set.Dim)
 	p.where(c.Terms, name)
-	p.say("Times are those of a query%s. Bytes a vector are by the family's formula: codes, ids, lists, graphs, code books, and what is kept for refinement. Settings that are 0 or false are left out.\n", say.Clock(p.report.Clock(c.Terms)))
+	p.say("\nTimes are those of a query%s. Bytes a vector are by the family's formula: codes, ids, lists, graphs, code books, and what is kept for refinement. Settings that are 0 or false are left out.\n", say.Clock(p.report.Clock(c.Terms)))
 	p.writeUp(c)
 	p.fronts(c)
 	p.allBuilds(c)
@@ -120,18 +123,13 @@ func (p *page) ofFloat32(bytes float64) string {
 // writeUp compares the write-up's IVF-PQ as it was, without refinement, with the same refined.
 func (p *page) writeUp(c *judge.Compression) {
 	var lines []judge.CompressedBuild
-	smallest := make([]*judge.CompressedBuild, len(targets))
-	for i, b := range c.Builds {
-		if b.Family != "ivfpq-faiss" {
-			continue
-		}
-		if has(b.Build, "nlist=8", "m=8", "nbits=8") {
+	var all []judge.CompressedBuild
+	for _, b := range c.Builds {
+		if b.Family == "ivfpq-faiss" && has(b.Build, "nlist=8", "m=8", "nbits=8") {
 			lines = append(lines, b)
 		}
-		for j, target := range targets {
-			if smallest[j] == nil && !b.Equal[place(c, target)].Out {
-				smallest[j] = &c.Builds[i]
-			}
+		if b.Family == "ivfpq-faiss" || b.Family == "faiss" && ivfpq.MatchString(word(b.Build, "factory")) {
+			all = append(all, b)
 		}
 	}
 	if len(lines) == 0 {
@@ -146,14 +144,39 @@ func (p *page) writeUp(c *judge.Compression) {
 		p.say("| %s | %s | %s | %s | %s | %s |", word(b.Build, "refine"), say.Quantity(metric.PerVector, b.Bytes.Median), say.Ratio(high.Median), reached(c, b, targets[0]), reached(c, b, targets[1]), built(b.High))
 	}
 	p.say("")
-	for j, target := range targets {
-		if b := smallest[j]; b != nil {
-			p.say("- Of IVF-PQ at any setting measured, the smallest build that comes up to recall %.2f takes %s a vector: %s, which answers in %s.", target, say.Quantity(metric.PerVector, b.Bytes.Median), brief(b.Build), reached(c, *b, target))
-		} else {
-			p.say("- IVF-PQ comes up to recall %.2f at no setting that was measured.", target)
-		}
+	for _, target := range targets {
+		p.extremes(c, all, target)
 	}
 	p.say("")
+}
+
+// ivfpq are Faiss's descriptions of IVF-PQ, with what is before it and refinement, but not the codes of fast scan.
+var ivfpq = regexp.MustCompile(`\bIVF[0-9]+,PQ[0-9]+(x[0-9]+)?(np)?(,|$)`)
+
+// extremes are the smallest and the fastest of IVF-PQ, with any number of lists and codes, at a target.
+func (p *page) extremes(c *judge.Compression, all []judge.CompressedBuild, target float64) {
+	var small, fast *judge.CompressedBuild
+	speed := func(b *judge.CompressedBuild) float64 { return b.Equal[place(c, target)].Match.Value.Median }
+	for i := range all {
+		b := &all[i]
+		if b.Equal[place(c, target)].Out {
+			continue
+		}
+		if small == nil {
+			small = b
+		}
+		if fast == nil || speed(b) > speed(fast) {
+			fast = b
+		}
+	}
+	if small == nil {
+		p.say("- IVF-PQ comes up to recall %.2f at no setting that was measured.", target)
+		return
+	}
+	one := func(b *judge.CompressedBuild) string {
+		return fmt.Sprintf("%s of %s a vector, in %s", brief(b.Build), say.Quantity(metric.PerVector, b.Bytes.Median), reached(c, *b, target))
+	}
+	p.say("- Recall %.2f with any number of lists and codes: the smallest that comes up to it is %s; the fastest is %s.", target, one(small), one(fast))
 }
 
 // asItWas is the setting that the write-up had.
@@ -169,7 +192,7 @@ func (p *page) asItWas(t judge.Terms) {
 			quality := ""
 			if v, ok := row.Value(metric.MAP); ok {
 				exact, _ := row.Value(metric.MAPExact)
-				quality = fmt.Sprintf(" Its mAP is %s, that of exact search %s: its answers are of the right category, but not the nearest.", say.Ratio(v.Median), say.Ratio(exact.Median))
+				quality = fmt.Sprintf(" Its mAP by category is %s, that of exact search %s.", say.Ratio(v.Median), say.Ratio(exact.Median))
 			}
 			p.say("As it was, it takes %s a vector, and finds recall %s in %s.%s\n", say.Quantity(metric.PerVector, bytes.Median), say.Ratio(recall.Median), say.Format(metric.Seconds, 1/speed.Median), quality)
 		}

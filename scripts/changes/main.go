@@ -67,7 +67,7 @@ func run(w io.Writer, kind string, dirs []string, records, keep string) error {
 
 // changes writes filters or churn, from the results in dir.
 func (p *page) changes(kind, dir, keep string) error {
-	results, err := record.OpenKept(dir)
+	results, err := open(dir)
 	if err != nil {
 		return err
 	}
@@ -88,6 +88,15 @@ func (p *page) changes(kind, dir, keep string) error {
 		return results.Keep(keep)
 	}
 	return nil
+}
+
+// open reads results, whose messages name no folder of the machine then: pages and kept records are for others.
+func open(dir string) (*record.Results, error) {
+	results, err := record.OpenKept(dir)
+	if err == nil {
+		judge.MakePortable(results)
+	}
+	return results, err
 }
 
 // latest is without the records of cells that were measured again: of runbooks that were broken off.
