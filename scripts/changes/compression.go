@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"annbench/bench/metric"
+	"annbench/bench/record"
 	"annbench/reports/judge"
 	"annbench/reports/say"
 	"annbench/reports/text"
@@ -19,23 +20,8 @@ var targets = []float64{0.95, 0.99}
 // compression writes what compression costs: a section for each folder of results. One whose data have several forms
 // says how small the embedding may be, any other how small an index.
 func (p *page) compression(dirs []string, keep string) error {
-	var names []string
+	var sections []section
 	for _, dir := range dirs {
-		names = append(names, filepath.Base(filepath.Clean(dir)))
-	}
-	p.say("# What compression costs\n")
-	p.say("<!-- written by scripts/changes: do not edit -->\n")
-	p.say("How many bytes a vector must an index keep to find 0.95 or 0.99 of the nearest neighbours, and how fast does it answer then? " +
-		"And how many dimensions do the vectors themselves need? How to measure it on your own: [smaller vectors](../howto/smaller-vectors.md).\n")
-	p.say("<!-- not run: takes an hour or more -->\n```sh")
-	for _, name := range names {
-		p.say("annbench run configs/%[1]s.yaml --out results/%[1]s", name)
-	}
-	p.say("go run ./scripts/changes compression results/%s > docs/results/compression.md\n```\n", strings.Join(names, " results/"))
-	if p.records != "" {
-		p.say("[How the records were made](%s/RUN.md).\n", p.records)
-	}
-	for i, dir := range dirs {
 		results, err := open(dir)
 		if err != nil {
 			return err
@@ -44,24 +30,63 @@ func (p *page) compression(dirs []string, keep string) error {
 		if err != nil {
 			return err
 		}
-		p.results, p.report = results, r
-		if t := r.Transforms(r.Focus); t != nil {
-			err = p.transforms(t, names[i])
-		} else if c := r.Compression(r.Focus); c != nil {
-			p.sizes(c, names[i])
+		one := section{filepath.Base(filepath.Clean(dir)), results, r, r.Transforms(r.Focus), r.Compression(r.Focus)}
+		if one.forms == nil && one.sizes == nil {
+			return fmt.Errorf("%s holds no builds of several sizes of which one comes up to recall %.2f: run configs/compression.yaml into it", dir, judge.Target)
+		}
+		sections = append(sections, one)
+	}
+	p.compressionHead(sections)
+	for _, one := range sections {
+		p.results, p.report = one.results, one.report
+		var err error
+		if one.forms != nil {
+			err = p.transforms(one.forms, one.name)
 		} else {
-			err = fmt.Errorf("%s holds no builds of several sizes of which one comes up to recall %.2f: run configs/compression.yaml into it", dir, judge.Target)
+			p.sizes(one.sizes, one.name)
+		}
+		if err == nil && keep != "" {
+			err = one.results.Keep(filepath.Join(keep, one.name))
 		}
 		if err != nil {
 			return err
 		}
-		if keep != "" {
-			if err := results.Keep(filepath.Join(keep, names[i])); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
+}
+
+// section is a folder of results. One of forms and sizes is nil.
+type section struct {
+	name    string
+	results *record.Results
+	report  *judge.Report
+	forms   *judge.Transforms
+	sizes   *judge.Compression
+}
+
+// compressionHead says what the page is of, and by which commands.
+func (p *page) compressionHead(sections []section) {
+	p.say("# What compression costs\n")
+	p.say("<!-- written by scripts/changes: do not edit -->\n")
+	p.say("How many bytes a vector must an index keep to find 0.95 or 0.99 of the nearest neighbours, and how fast does it answer then? " +
+		"And how many dimensions do the vectors themselves need? How to measure it on your own: [smaller vectors](../howto/smaller-vectors.md).\n")
+	p.say("<!-- not run: takes an hour or more -->\n```sh")
+	folders, fetched := "", false
+	for _, one := range sections {
+		sweeps := "configs"
+		if one.forms != nil { // whose photographs are not there before they are fetched
+			if !fetched {
+				p.say("annbench data fetch clothing-dataset-small --dir results/data")
+			}
+			sweeps, fetched = "docs/results/records/compression", true
+		}
+		p.say("annbench run %s/%[2]s.yaml --out results/%[2]s", sweeps, one.name)
+		folders += " results/" + one.name
+	}
+	p.say("go run ./scripts/changes compression%s > docs/results/compression.md\n```\n", folders)
+	if p.records != "" {
+		p.say("[How the records were made](%s/RUN.md).\n", p.records)
+	}
 }
 
 // where says what a section is of, and on which machine.
@@ -76,8 +101,11 @@ func (p *page) where(t judge.Terms, name string) {
 	}
 	p.say("%s: %s × %d, %s; %s, k = %d. %s, %s; %s, %s. %s", say.Clean(set.Name), count(set.Base), set.Dim, say.Plural(set.Queries, "query", "queries"), t.Metric, t.K,
 		say.Clean(env.CPU), say.Plural(env.Cores, "core", "cores"), say.Plural(p.results.Records[0].Cell.Threads, "thread", "threads"), say.Plural(reps, "repetition", "repetitions"), say.Provenance(p.report, records))
+	for _, note := range slices.Concat(p.results.Dataset.Warnings, p.results.Dataset.Notes) {
+		p.say("\n%s.", strings.TrimSuffix(say.Clean(note), "."))
+	}
 	if disturbed := p.results.Records[0].Env.Disturbed; len(disturbed) > 0 {
-		p.say("The machine was disturbed when the run began: %s.", say.Clean(strings.Join(disturbed, "; ")))
+		p.say("\nThe machine was disturbed when the run began: %s.", say.Clean(strings.Join(disturbed, "; ")))
 	}
 }
 
@@ -86,6 +114,9 @@ func (p *page) sizes(c *judge.Compression, name string) {
 	p.say("## %s × %d\n", count(set.Base), set.Dim)
 	p.where(c.Terms, name)
 	p.say("\nTimes are those of a query%s. Bytes a vector are by the family's formula: codes, ids, lists, graphs, code books, and what is kept for refinement. Settings that are 0 or false are left out.\n", say.Clock(p.report.Clock(c.Terms)))
+	if p.records != "" {
+		p.say("![Recall by bytes a vector, within a time](../pictures/compression/%s.png)\n", name)
+	}
 	p.writeUp(c)
 	p.fronts(c)
 	p.allBuilds(c)
@@ -283,7 +314,7 @@ func word(settings, name string) string {
 }
 
 func (p *page) transforms(t *judge.Transforms, name string) error {
-	p.say("## How many dimensions the photographs need\n")
+	p.say("## How many dimensions %s photographs need\n", count(p.results.Dataset.Base))
 	p.where(t.Terms, name)
 	p.say("")
 	s := say.TransformsOf(t)

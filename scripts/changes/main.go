@@ -1,6 +1,6 @@
 // Command changes writes three pages of docs/results: filters.md from the results of configs/filters.yaml, churn.md from
-// those of configs/churn.yaml, and compression.md from those of configs/compression.yaml, compression-million.yaml and
-// compression-photographs.yaml, a section each. In docs/results:
+// those of configs/churn.yaml, and compression.md from those of configs/compression.yaml and compression-million.yaml, and
+// of the sweeps of photographs in records/compression, a section each. In docs/results:
 //
 //	go run ../../scripts/changes -records records/filters -keep records/filters filters RESULTS > filters.md
 //	go run ../../scripts/changes -records records/churn -keep records/churn churn RESULTS > churn.md

@@ -152,6 +152,7 @@ func TestCompressionPage(t *testing.T) {
 	if err := atomicfile.WriteJSON(filepath.Join(photographs, record.DatasetFile), record.Dataset{
 		Name: "photographs", Digest: "d", Base: 50000, Queries: 100, Dim: 8,
 		Transforms: []record.Transform{{Name: "none", Dim: 8, Bytes: 32}, {Name: "pca:4", Dim: 4, Bytes: 16}},
+		Warnings:   []string{"half of them were trained on"},
 		Embedding:  &record.Embedding{Refusals: []string{"cuda: no /home/me/lib/libcuda.so"}},
 	}); err != nil {
 		t.Fatal(err)
@@ -163,7 +164,7 @@ func TestCompressionPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"(records/x/RUN.md)", "## 50,000 × 8", "abacus, 2 cores",
+		"(records/x/RUN.md)", "(../pictures/compression/" + filepath.Base(dirs[0]) + ".png)", "## 50,000 × 8", "abacus, 2 cores",
 		"As it was, it takes 17.0 B a vector, and finds recall 0.100 in 20.0 µs.",
 		"| none | 17.0 B | 0.100 | max 0.100 | max 0.100 | 2.50 s |",
 		"| flat | 49.0 B | 0.950 | 60.0 µs, `k_factor=64 nprobe=2` | max 0.950 |",
@@ -173,7 +174,7 @@ func TestCompressionPage(t *testing.T) {
 		"| 25.0 B | 78 % | faiss | `SQ8 train=100` |", "| 40.0 B | 125 % | faiss | `IVF4,SQ8 train=100` |",
 		"| 45.0 B | codes alone | faiss | `IVF4,SQfp16 train=100` | 0.995 | ≤ 20.0 µs | ≤ 20.0 µs | 2.50 s |",
 		"| 40.0 B | codes alone | faiss | `IVF4,SQ8 train=100` | 0.991 | **≤ 10.0 µs** | **≤ 10.0 µs** | 2.50 s |",
-		"## How many dimensions the photographs need", "is pca:4: 4 dimensions, 16.0 B a vector", "| pca:4   |          4 |",
+		"## How many dimensions 50,000 photographs need", "\nhalf of them were trained on.\n", "is pca:4: 4 dimensions, 16.0 B a vector", "| pca:4   |          4 |",
 	} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("no %q in\n%s", want, page.String())
