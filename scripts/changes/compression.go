@@ -87,6 +87,39 @@ func (p *page) compressionHead(sections []section) {
 	if p.records != "" {
 		p.say("[How the records were made](%s/RUN.md).\n", p.records)
 	}
+	p.say("## In short\n")
+	for _, one := range sections {
+		set := one.results.Dataset
+		if one.forms != nil {
+			p.say("- %s photographs: %s", count(set.Base), say.TransformsOf(one.forms).Answer)
+		} else {
+			p.say("- %s × %d: %s", count(set.Base), set.Dim, one.short())
+		}
+	}
+	p.say("")
+}
+
+// short says from how many bytes on builds come up to the targets, any and those of the write-up's IVF-PQ.
+func (one *section) short() string {
+	c, dim := one.sizes, one.results.Dataset.Dim
+	refined := slices.DeleteFunc(slices.Clone(c.Builds), func(b judge.CompressedBuild) bool { return !writeUps(b) })
+	var parts []string
+	for _, target := range targets {
+		from := func(builds []judge.CompressedBuild) string {
+			i := slices.IndexFunc(builds, func(b judge.CompressedBuild) bool { return !b.Equal[place(c, target)].Out })
+			if i < 0 {
+				return "none"
+			}
+			bytes := builds[i].Bytes.Median
+			return fmt.Sprintf("%s a vector (%s of float32), in %s", say.Quantity(metric.PerVector, bytes), ofFloat32(bytes, dim), say.EqualCellOf(builds[i].Equal[place(c, target)], target).Text)
+		}
+		text := fmt.Sprintf("the smallest build of recall %.2f takes %s", target, from(c.Builds))
+		if len(refined) > 0 {
+			text += fmt.Sprintf("; of the write-up's IVF-PQ, refined, %s", from(refined))
+		}
+		parts = append(parts, say.Sentence(text))
+	}
+	return strings.Join(parts, " ")
 }
 
 // where says what a section is of, and on which machine.
@@ -139,16 +172,16 @@ func (p *page) fronts(c *judge.Compression) {
 		for _, b := range front {
 			m := b.Equal[place(c, target)]
 			recall, _ := m.Match.Setting.Value(metric.Recall)
-			p.say("| %s | %s | %s | %s | %s | %s (recall %s) | %s |", say.Quantity(metric.PerVector, b.Bytes.Median), p.ofFloat32(b.Bytes.Median), b.Family, brief(b.Build),
+			p.say("| %s | %s | %s | %s | %s | %s (recall %s) | %s |", say.Quantity(metric.PerVector, b.Bytes.Median), ofFloat32(b.Bytes.Median, p.results.Dataset.Dim), b.Family, brief(b.Build),
 				say.EqualCellOf(m, target).Text, brief(m.Match.Setting.Cell.Search), say.Ratio(recall.Median), built(m.Match.Setting))
 		}
 		p.say("")
 	}
 }
 
-// ofFloat32 is a size as a share of the vectors as float32.
-func (p *page) ofFloat32(bytes float64) string {
-	return fmt.Sprintf("%.0f %%", 100*bytes/(4*float64(p.results.Dataset.Dim)))
+// ofFloat32 is a size as a share of a vector of dim float32.
+func ofFloat32(bytes float64, dim int) string {
+	return fmt.Sprintf("%.0f %%", 100*bytes/(4*float64(dim)))
 }
 
 // writeUp compares the write-up's IVF-PQ as it was, without refinement, with the same refined.
@@ -156,7 +189,7 @@ func (p *page) writeUp(c *judge.Compression) {
 	var lines []judge.CompressedBuild
 	var all []judge.CompressedBuild
 	for _, b := range c.Builds {
-		if b.Family == "ivfpq-faiss" && has(b.Build, "nlist=8", "m=8", "nbits=8") {
+		if writeUps(b) {
 			lines = append(lines, b)
 		}
 		if b.Family == "ivfpq-faiss" || b.Family == "faiss" && ivfpq.MatchString(word(b.Build, "factory")) {
@@ -179,6 +212,11 @@ func (p *page) writeUp(c *judge.Compression) {
 		p.extremes(c, all, target)
 	}
 	p.say("")
+}
+
+// writeUps says whether a build is the write-up's IVF-PQ, refined or not.
+func writeUps(b judge.CompressedBuild) bool {
+	return b.Family == "ivfpq-faiss" && has(b.Build, "nlist=8", "m=8", "nbits=8")
 }
 
 // ivfpq are Faiss's descriptions of IVF-PQ, with what is before it and refinement, but not the codes of fast scan.
