@@ -127,7 +127,8 @@ func (c *Compression) Front(i int) []CompressedBuild {
 			continue
 		}
 		pays := func(smaller CompressedBuild) bool {
-			return !asFast(b.Equal[i].Match.Value.Judged(smaller.Equal[i].Match.Value))
+			lead := b.Equal[i].Match.Value.Judged(smaller.Equal[i].Match.Value)
+			return lead.Difference > 1/(1-Slight) && !asFast(lead) // of what was measured once the noise may not be known
 		}
 		if n := len(out); n == 0 || pays(out[n-1]) {
 			out = append(out, b)

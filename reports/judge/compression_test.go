@@ -100,6 +100,15 @@ func TestCompressionFront(t *testing.T) {
 	for _, b := range c.Front(0) {
 		got = append(got, b.Bytes.Median)
 	}
+	// Measured once, without rounds: nothing says how large the noise is.
+	once := func(bytes, speed float64) CompressedBuild {
+		v := summarize(Speed, []observation{{Observation: metric.Observation{Value: speed}}})
+		return CompressedBuild{Bytes: Value{Median: bytes}, Equal: []EqualCell{{Match: Match{Reach: At, Value: v}}}}
+	}
+	single := Compression{Builds: []CompressedBuild{once(10, 100), once(20, 101)}}
+	if n := len(single.Front(0)); n != 1 {
+		t.Errorf("%d builds pay where the larger is faster by a hundredth, measured once; want 1", n)
+	}
 	if !slices.Equal(got, []float64{10, 30}) {
 		t.Errorf("builds of %v bytes pay; want 10 and 30", got)
 	}

@@ -17,9 +17,9 @@ type Transforms struct {
 	Lines  []TransformLine // in the order of the sweep
 	// Smallest is the place in Lines of the fewest bytes that keep the quality of the vectors as they are: of mAP, by the
 	// worse end of the 95 % interval of the difference, at most [KeepsMAP] is lost; without categories, the recall is
-	// [Target] at least. -1: none but these vectors.
+	// [Target] at least, by its worse end. -1: none but these vectors.
 	Smallest int
-	// Nearest is the place of the fewest bytes whose recall is [Target] at least, whatever the categories; -1: none but
+	// Nearest is the place of the fewest bytes whose recall is [Target] at least by its worse end, whatever the categories; -1: none but
 	// these vectors.
 	Nearest int
 }
@@ -84,10 +84,8 @@ func (l *TransformLine) same() bool {
 	return l.near()
 }
 
-func (l *TransformLine) near() bool {
-	recall, _ := l.Row.Value(metric.Recall)
-	return recall.Median >= Target
-}
+// near goes by the worse end of the interval, as [Report.Pick] does.
+func (l *TransformLine) near() bool { return l.Row.keeps([]Limit{{metric.Recall, Target}}) }
 
 // comparesAll is the family that speaks for the transforms; see [Transforms.Family].
 func (r *Report) comparesAll(t Terms, transforms []record.Transform) string {

@@ -70,12 +70,12 @@ func TransformsOf(t *judge.Transforms) *Transforms {
 		why = fmt.Sprintf("loses at most %s of mAP (ΔmAP %s, at worst %s by its 95 %% interval)", trimmed(judge.KeepsMAP), Signed(d.Median), Signed(lo.Median))
 	}
 	out.Answer = fmt.Sprintf("The smallest that %s is %s.", why, form(l))
-	if recall, _ := l.Row.Value(metric.Recall); recall.Median < judge.Target {
+	if recall, _ := l.Row.Value(metric.Recall); t.Nearest != t.Smallest {
 		out.Answer += fmt.Sprintf(" It finds other answers, of as right a category: its recall@%d is %s. ", t.Terms.K, Ratio(recall.Median))
 		if t.Nearest < 0 {
-			out.Answer += fmt.Sprintf("No smaller form that was measured finds recall %s.", trimmed(judge.Target))
+			out.Answer += fmt.Sprintf("No smaller form that was measured is sure to find recall %s.", trimmed(judge.Target))
 		} else {
-			out.Answer += fmt.Sprintf("The smallest that finds recall %s is %s.", trimmed(judge.Target), form(t.Lines[t.Nearest]))
+			out.Answer += fmt.Sprintf("The smallest that is sure to find recall %s is %s.", trimmed(judge.Target), form(t.Lines[t.Nearest]))
 		}
 	}
 	return out

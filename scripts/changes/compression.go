@@ -99,25 +99,31 @@ func (p *page) compressionHead(sections []section) {
 	p.say("")
 }
 
-// short says from how many bytes on builds come up to the targets, any and those of the write-up's IVF-PQ.
+// short says which builds are worth their bytes, and from how many on the write-up's IVF-PQ comes up to the targets.
 func (one *section) short() string {
 	c, dim := one.sizes, one.results.Dataset.Dim
-	refined := slices.DeleteFunc(slices.Clone(c.Builds), func(b judge.CompressedBuild) bool { return !writeUps(b) })
 	var parts []string
 	for _, target := range targets {
-		from := func(builds []judge.CompressedBuild) string {
-			i := slices.IndexFunc(builds, func(b judge.CompressedBuild) bool { return !b.Equal[place(c, target)].Out })
-			if i < 0 {
-				return "none"
+		at := place(c, target)
+		each := func(b judge.CompressedBuild) string {
+			return fmt.Sprintf("%s in %s", say.Quantity(metric.PerVector, b.Bytes.Median), strings.TrimPrefix(say.EqualCellOf(b.Equal[at], target).Text, "≤ "))
+		}
+		text := fmt.Sprintf("Recall %.2f: at no size that was measured.", target)
+		if front := c.Front(at); len(front) > 0 {
+			var sizes []string
+			for _, b := range front {
+				sizes = append(sizes, each(b))
 			}
-			bytes := builds[i].Bytes.Median
-			return fmt.Sprintf("%s a vector (%s of float32), in %s", say.Quantity(metric.PerVector, bytes), ofFloat32(bytes, dim), say.EqualCellOf(builds[i].Equal[place(c, target)], target).Text)
+			text = fmt.Sprintf("Recall %.2f takes %s of the vectors as float32 at least, of what was measured. Builds that pay, by bytes a vector: %s.", target, ofFloat32(front[0].Bytes.Median, dim), strings.Join(sizes, ", "))
 		}
-		text := fmt.Sprintf("the smallest build of recall %.2f takes %s", target, from(c.Builds))
-		if len(refined) > 0 {
-			text += fmt.Sprintf("; of the write-up's IVF-PQ, refined, %s", from(refined))
+		i := slices.IndexFunc(c.Builds, func(b judge.CompressedBuild) bool { return writeUps(b) && !b.Equal[at].Out })
+		switch {
+		case i >= 0:
+			text += fmt.Sprintf(" The write-up's IVF-PQ, refined, comes up to it with %s.", each(c.Builds[i]))
+		case slices.ContainsFunc(c.Builds, writeUps):
+			text += " The write-up's IVF-PQ does not come up to it, refined or not."
 		}
-		parts = append(parts, say.Sentence(text))
+		parts = append(parts, text)
 	}
 	return strings.Join(parts, " ")
 }
