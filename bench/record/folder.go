@@ -39,6 +39,8 @@ type Results struct {
 	Map     *Map     // nil where the folder has none
 	// Torn is the unfinished last line, which was left aside.
 	Torn Torn
+	// Missing is what the run set out to measure and did not; nothing where its plan is not known.
+	Missing Missing
 }
 
 // Open reads the results folder at dir. It is an error if the folder has no records file or if a
@@ -57,6 +59,11 @@ func Open(dir string) (*Results, error) {
 		}
 		return nil, err
 	}
+	plans, err := OpenPlans(dir)
+	if err != nil {
+		return nil, err
+	}
+	r.Missing = FindMissing(plans, r.Records)
 	r.Records = slices.DeleteFunc(r.Records, func(rec Record) bool {
 		switch {
 		case rec.Cell.Churn != "":

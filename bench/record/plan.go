@@ -55,6 +55,15 @@ type Missing struct {
 // Any reports whether something is missing.
 func (m *Missing) Any() bool { return len(m.Shards) > 0 || len(m.Absent) > 0 }
 
+// Cells is how many cells lack a record in the shards that have begun.
+func (m *Missing) Cells() int {
+	n := 0
+	for _, p := range m.Shards {
+		n += len(p.Cells) + len(p.Skipped)
+	}
+	return n
+}
+
 // FindMissing compares plans with records. A record counts however it ended.
 func FindMissing(plans []Planned, records []Record) Missing {
 	have := map[string]bool{}

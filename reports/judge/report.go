@@ -79,7 +79,7 @@ func TermsOf(c record.Cell) Terms {
 // Note is a doubt about the results as a whole.
 type Note struct {
 	Code  NoteCode
-	Name  string // of a folder, for Torn; of a file, for Zeroed; what disturbed, in the records' own words, for Disturbed; a line, for OfData; versions, for OtherVersion
+	Name  string // of a folder, for Torn and Unfinished; of a file, for Zeroed; what disturbed, in the records' own words, for Disturbed; a line, for OfData; versions, for OtherVersion
 	N     int    // bytes, records, data sets, environments; of Disturbed how often beside Name it happened
 	Of    int
 	Share float64
@@ -100,6 +100,7 @@ const (
 	OtherVersion                        // N records that count are of harness versions (Name) that are not this one's
 	Zeroed                              // the last N bytes of the records file Name, from line Of, are zeros
 	FewVectors                          // k is N, and data set Name has only Of vectors to search
+	Unfinished                          // folder Name lacks records of N cells that its run set out to measure
 	OfData                              // what was guessed or left out of the data, in the words of its readers: Name
 )
 
@@ -338,6 +339,9 @@ func (r *Report) group() error {
 			r.Notes = append(r.Notes, Note{Code: Zeroed, Name: filepath.Join(src.Dir, record.RecordsFile), N: int(src.Torn.Bytes), Of: src.Torn.Line})
 		case src.Torn.Bytes > 0:
 			r.Notes = append(r.Notes, Note{Code: Torn, Name: baseName(src.Dir), N: int(src.Torn.Bytes)})
+		}
+		if n := src.Missing.Cells(); n > 0 {
+			r.Notes = append(r.Notes, Note{Code: Unfinished, Name: baseName(src.Dir), N: n})
 		}
 	}
 	rows, superseded := gather(r.Sources, func(src *record.Results) []record.Record { return src.Records })

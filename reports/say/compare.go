@@ -22,7 +22,7 @@ func PairNotes(p *judge.Pairs) []string {
 	}
 	for _, r := range []*judge.Report{p.A, p.B} {
 		for _, n := range r.Notes {
-			if n.Code == judge.OtherVersion || n.Code == judge.ExactMisses {
+			if n.Code == judge.OtherVersion || n.Code == judge.ExactMisses || n.Code == judge.Unfinished {
 				if line := judge.NameOf(r) + ": " + noteText(r, n); !slices.Contains(out, line) { // both may have one name
 					out = append(out, line)
 				}

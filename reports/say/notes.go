@@ -25,6 +25,8 @@ func noteText(r *judge.Report, n judge.Note) string {
 		return fmt.Sprintf("%s: the last %d bytes are an unfinished record and were left out; run the sweep again to measure it", n.Name, n.N)
 	case judge.Zeroed:
 		return fmt.Sprintf("%s:%d: the last %d bytes are zeros, as a power cut leaves them: records that were there are lost; run the sweep again to measure them", Clean(n.Name), n.Of, n.N)
+	case judge.Unfinished:
+		return fmt.Sprintf("%s: %s of the sweep without a record of each repetition: it was stopped, or lines were lost; run it again to measure what is missing", Clean(n.Name), Plural(n.N, "cell", "cells"))
 	case judge.Superseded:
 		return Plural(n.N, "record was", "records were") + " measured again later; the later one counts"
 	case judge.Outdated:
