@@ -203,18 +203,12 @@ func (f *Filtered) Fastest(at int, recall float64) (reach []FilterPick, highest 
 	return reach, highest
 }
 
-// ScanSlight is by what share the scan's time may exceed the fastest and still count as as fast, for [Filtered.ScanWins]: what one
-// measurement may be off.
-const ScanSlight = 0.2
-
-// ScanWins reports whether comparing everything that passes is as fast as any other way that reaches [Target] (where they
-// were measured too seldom for an interval: by [ScanSlight]) under the filter at this place, and whether it was measured at all.
+// ScanWins reports whether comparing everything that passes is as fast as any other way that reaches [Target] under the filter at this place, and whether it was measured at all.
 func (f *Filtered) ScanWins(at int) (wins, measured bool) {
 	reach, _ := f.Fastest(at, Target)
 	for _, p := range reach {
 		if p.Line.Way == "before" {
-			lead := reach[0].Point.Time
-			return p.Best || !lead.HasInterval && p.Point.Time.Median <= (1+ScanSlight)*lead.Median, true
+			return p.Best, true
 		}
 	}
 	return false, false

@@ -31,9 +31,6 @@ func FilterName(u judge.FilterUse) string {
 // Share is a share as people say it: 50 %, 0.1 %.
 func Share(share float64) string { return fmt.Sprintf("%.4g %%", 100*share) }
 
-// scanSlight says what counts as as fast in [FilterAdvice], which is more than in the marks of its tables ([FilterMarked]).
-var scanSlight = fmt.Sprintf(" (within the noise or %.0f %%)", 100*judge.ScanSlight)
-
 // FilterAdvice says, for each correlation, where comparing what passes is as good as any index.
 func FilterAdvice(f *judge.Filtered) []string {
 	var out []string
@@ -53,11 +50,11 @@ func FilterAdvice(f *judge.Filtered) []string {
 		switch {
 		case len(wins)+len(loses) == 0:
 		case len(loses) == 0:
-			out = append(out, where+", comparing everything that passes is as fast as any index"+scanSlight+" at every selectivity that was measured.")
+			out = append(out, where+", comparing everything that passes is as fast as any index at every selectivity that was measured.")
 		case len(wins) == 0:
 			out = append(out, where+", an index is faster than comparing everything that passes, at every selectivity that was measured.")
 		default:
-			out = append(out, fmt.Sprintf("%s, comparing everything that passes is as fast as any index%s at %s; an index is faster at %s.", where, scanSlight, percents(wins), percents(loses)))
+			out = append(out, fmt.Sprintf("%s, comparing everything that passes is as fast as any index at %s; an index is faster at %s.", where, percents(wins), percents(loses)))
 		}
 	}
 	for i, u := range f.Filters {
