@@ -111,6 +111,18 @@ func TestBrowser(t *testing.T) {
 	do(chromedp.Navigate(address))
 	await("the link shows the same", fmt.Sprintf(`[...document.querySelectorAll("#columns .tile")].map(e => e.title).join() === %q`, titles))
 
+	// A filter says what it can ask for, and stays from item to item.
+	await("attributes", `[...document.querySelectorAll("#attribute-list li")].map(e => e.textContent).some(x => /^price a number, .* to /.test(x)) && !document.querySelector("#attributes").hidden`)
+	filterBy := func(text string) {
+		eval(fmt.Sprintf(`(f => { f.value = %q; f.dispatchEvent(new Event("change")); return true })(document.querySelector("#filter"))`, text))
+	}
+	filterBy("fabric = 'silk'")
+	await("the filter is in the address", `new URLSearchParams(location.search).get("filter") === "fabric = 'silk'" && /pass the filter/.test(document.querySelector("#query-facts").textContent)`)
+	eval(`(a => { window.was = document.querySelector("#query-facts").textContent; a.click(); return true })(document.querySelector("#columns .tile"))`)
+	await("the filter stays", `document.querySelector("#filter").value === "fabric = 'silk'" && document.querySelector("#query-facts").textContent !== window.was && new URLSearchParams(location.search).get("filter") === "fabric = 'silk'"`)
+	filterBy("")
+	await("and goes", `!new URLSearchParams(location.search).has("filter")`)
+
 	// A picture of one's own.
 	img := image.NewRGBA(image.Rect(0, 0, 30, 30))
 	for i := range 900 {

@@ -1,6 +1,8 @@
 package serve
 
 import (
+	"cmp"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
@@ -8,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"annbench/bench/dataset/attributes"
 	"annbench/bench/metric"
 	"annbench/bench/record"
 )
@@ -45,9 +48,63 @@ func (s *Server) about(w http.ResponseWriter, _ *http.Request) error {
 	}
 	return reply(w, map[string]any{
 		"name": l.name, "metric": l.metric, "dim": l.set.Base.Dim, "searched": l.set.Base.Rows, "held_out": l.set.Queries.Rows,
-		"categories": categories, "boards": len(l.boardNames), "max_k": maxK, "max_upload_bytes": maxUpload,
+		"categories": categories, "attributes": attributesOf(l.set.BaseAttributes()), "boards": len(l.boardNames), "max_k": maxK, "max_upload_bytes": maxUpload,
 		"experiment": s.Experiment != nil, "embeds": s.Embed != nil, "no_embed": s.NoEmbed, "pictures": l.pictures != nil || l.source != nil,
 	})
+}
+
+// attributeView is an attribute that a filter can ask for.
+type attributeView struct {
+	Name string          `json:"name"`
+	Kind attributes.Kind `json:"kind"`
+	// Values are examples, as an expression has them: of a number the least and the greatest, else the most frequent.
+	Values []string `json:"values"`
+}
+
+// shownWords is how many values of an attribute are shown.
+const shownWords = 5
+
+func attributesOf(t *attributes.Table) []attributeView {
+	out := []attributeView{}
+	if t == nil {
+		return out
+	}
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		view := attributeView{Name: c.Name, Kind: c.Kind, Values: []string{}}
+		for _, v := range examples(c) {
+			text := c.Say(v)
+			if c.Kind == attributes.Text {
+				text = "'" + strings.ReplaceAll(text, "'", "''") + "'"
+			}
+			view.Values = append(view.Values, text)
+		}
+		out = append(out, view)
+	}
+	return out
+}
+
+// examples are the least and the greatest value of a column of numbers; of another, the most frequent ones.
+func examples(c *attributes.Column) []float64 {
+	counts := map[float64]int{}
+	least, greatest := math.Inf(1), math.Inf(-1)
+	for _, v := range c.Values {
+		switch {
+		case math.IsNaN(v):
+		case c.Kind == attributes.Number:
+			least, greatest = min(least, v), max(greatest, v)
+		default:
+			counts[v]++
+		}
+	}
+	if c.Kind == attributes.Number {
+		if least > greatest {
+			return nil
+		}
+		return slices.Compact([]float64{least, greatest})
+	}
+	all := slices.SortedFunc(maps.Keys(counts), func(a, b float64) int { return cmp.Or(counts[b]-counts[a], cmp.Compare(a, b)) })
+	return all[:min(len(all), shownWords)]
 }
 
 // indexView is an index in the API.

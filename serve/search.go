@@ -365,10 +365,7 @@ func (s *Server) query(ctx context.Context, r *searchRequest) (*asked, error) {
 		view := s.view(n)
 		q.view.Item = &view
 		if q.label >= 0 {
-			relevant := len(l.labels[q.label].rows)
-			if q.self >= 0 {
-				relevant--
-			}
+			relevant := l.relevant(q.label, q.self, r.among)
 			q.view.Relevant = &relevant
 		}
 		return q, nil
@@ -379,6 +376,17 @@ func (s *Server) query(ctx context.Context, r *searchRequest) (*asked, error) {
 		return &asked{vector: r.Vector, label: -1, self: -1}, nil
 	}
 	return s.embed(ctx, r)
+}
+
+// relevant is how many items of a category can be found: without the query itself, and of those that pass a filter, where
+// among is not nil, alone.
+func (l *Library) relevant(label, self int32, among *vec.Set) (n int) {
+	for _, row := range l.labels[label].rows {
+		if row != self && (among == nil || among.Has(row)) {
+			n++
+		}
+	}
+	return n
 }
 
 // unfit says why no distances can be told from v; empty where they can.

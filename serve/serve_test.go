@@ -256,6 +256,73 @@ func TestSearchAgainstOracle(t *testing.T) {
 	}
 }
 
+// Under a filter, what is relevant is what passes: average precision of the exact answers against one worked out item by item.
+func TestAveragePrecisionUnderFilter(t *testing.T) {
+	s := fixture(t, nil)
+	l := s.Library
+	const k = 7
+	for n := range l.items {
+		for text, passes := range map[string]func(m int) bool{
+			"":              func(int) bool { return true },
+			"price < 30":    func(m int) bool { return m < 30 },
+			"fabric='silk'": func(m int) bool { return m%2 == 0 },
+			"category = '" + l.label(n) + "' and price >= 40": func(m int) bool { return m >= 40 && l.label(m) == l.label(n) },
+		} {
+			body, _ := json.Marshal(map[string]any{"item": n, "index": exactID, "k": k, "judge": true, "filter": text})
+			got := ask(t, s, string(body))
+			relevant := 0
+			for m := range l.items {
+				if m != n && l.items[m].base >= 0 && passes(m) && l.label(m) == l.label(n) {
+					relevant++
+				}
+			}
+			if got.Query.Relevant == nil || *got.Query.Relevant != relevant {
+				t.Fatalf("item %d under %q: relevant %v, not %d", n, text, got.Query.Relevant, relevant)
+			}
+			sum, hits := 0.0, 0
+			for i, a := range got.Results[0].Answers {
+				if a.Category == l.label(n) {
+					hits++
+					sum += float64(hits) / float64(i+1)
+				}
+			}
+			ap := got.Results[0].AveragePrecision
+			if want := sum / float64(min(k, relevant)); relevant > 0 && (ap == nil || math.Abs(*ap-want) > 1e-9) {
+				t.Fatalf("item %d under %q: average precision %v, not %v", n, text, ap, want)
+			}
+		}
+	}
+}
+
+// The page lists what a filter can ask for.
+func TestAboutAttributes(t *testing.T) {
+	s := fixture(t, nil)
+	w := request(s, "GET", api+"/about", "")
+	var got struct{ Attributes []attributeView }
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]attributeView{}
+	for _, a := range got.Attributes {
+		names[a.Name] = a
+		for _, v := range a.Values {
+			body, _ := json.Marshal(map[string]any{"item": 1, "index": exactID, "filter": a.Name + " = " + v})
+			if n := len(ask(t, s, string(body)).Results[0].Answers); n == 0 {
+				t.Errorf("nothing passes %s = %s", a.Name, v)
+			}
+		}
+	}
+	if p := names["price"]; p.Kind != attributes.Number || len(p.Values) != 2 {
+		t.Errorf("price is %+v", p)
+	}
+	if f := names["fabric"]; f.Kind != attributes.Text || len(f.Values) != 2 || !slices.Contains(f.Values, "'silk'") {
+		t.Errorf("fabric is %+v", f)
+	}
+	if c := names["category"]; !slices.Contains(c.Values, "'coat & hat'") {
+		t.Errorf("category is %+v", c)
+	}
+}
+
 func TestSearchByPicture(t *testing.T) {
 	s := fixture(t, nil)
 	img := image.NewRGBA(image.Rect(0, 0, 40, 40))

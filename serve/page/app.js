@@ -67,11 +67,11 @@ function tile(item, props, ...inner) {
   return a;
 }
 
-// The address. What is kept from view to view are the indexes, k and whether exact search is shown.
+// The address. What is kept from view to view are the indexes, k, the filter and whether exact search is shown.
 const state = () => new URLSearchParams(location.search);
 function link(changes) {
   const old = state(), now = new URLSearchParams();
-  for (const name of ["a", "b", "k", "exact"]) if (old.has(name)) now.set(name, old.get(name));
+  for (const name of ["a", "b", "k", "filter", "exact"]) if (old.has(name)) now.set(name, old.get(name));
   for (const [name, value] of Object.entries(changes)) {
     if (value === undefined || value === null || value === "") now.delete(name); else now.set(name, value);
   }
@@ -334,6 +334,18 @@ function fill(s, p) {
   $("filter").value = p.get("filter") || "";
 }
 
+// What a filter can ask for. A name that is no plain word stands in backquotes.
+function fillAttributes() {
+  $("filter").parentElement.hidden = $("attributes").hidden = !about.attributes.length;
+  const sample = about.attributes[0];
+  if (sample) $("filter").placeholder = example(sample);
+  $("attribute-list").replaceChildren(...about.attributes.map(a => el("li", {}, el("code", {}, quoted(a.name)), ` ${kinds[a.kind]}`,
+    a.values.length ? (a.kind === "number" ? `, ${a.values.join(" to ")}` : `: ${a.values.join(", ")}`) : ", of which no item has a value")));
+}
+const kinds = { number: "a number", text: "a text", boolean: "true or false" };
+const quoted = name => /^[\p{L}_][\p{L}\p{N}_.\-]*$/u.test(name) && !/^(and|or|not|in|true|false)$/i.test(name) ? name : "`" + name + "`";
+const example = a => a.kind === "boolean" ? quoted(a.name) : `${quoted(a.name)} ${a.kind === "number" ? "<=" : "="} ${a.values.at(a.kind === "number" ? -1 : 0) ?? "''"}`;
+
 const dark = () => document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 function paint(e, id) {
   e.dataset.index = id || "";
@@ -351,7 +363,7 @@ async function showQuery(mine, got, p, board, request) {
     $("query-kind").textContent = item.held_out ? "Held out: searched for, not among what is searched" : "An item of the catalogue; it is left out of its own answers";
     $("query-name").textContent = item.category || item.id;
     facts.push(item.category ? item.id : "");
-    if (q.relevant !== undefined) facts.push(`${count(q.relevant)} of its category to be found`);
+    if (q.relevant !== undefined) facts.push(`${count(q.relevant)} of its category ${p.get("filter") ? "pass the filter" : "to be found"}`);
     if (item.picture) { img.src = item.picture + "?size=large"; img.alt = `The query: ${item.category || ""} ${item.id}`; } else blank("The catalogue has no pictures.");
     if (item.category) actions.push(el("a", { className: "button", href: link({ category: item.category }) }, `Browse ${item.category}`));
     if (item.board) {
@@ -574,6 +586,7 @@ async function begin() {
   $("dataset").textContent = about.name;
   $("lead").textContent = `${count(about.searched)} items can be found, by ${indexes.filter(x => !x.missing).length} settings of ${new Set(indexes.map(x => x.family)).size} index families, side by side with exact search.`;
   $("k").max = about.max_k;
+  fillAttributes();
   $("nav-boards").hidden = !about.boards;
   $("upload-label").hidden = $("drop").hidden = !about.embeds;
   call("/highlights").then(h => { $("nav-telling").hidden = !h.queries.length; }, () => {});
