@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -164,6 +165,12 @@ func column(text string, at lexer.Position) int {
 	return 1 + utf8.RuneCountInString(text[:min(max(0, at.Offset), len(text))])
 }
 
+// bare is the end of a text where a word stands in the place of a value; listed is the word, where the parser stops before
+// it or before the comma of a list.
+var listed = regexp.MustCompile(`^,?\s*[\p{L}_][\p{L}\p{N}_.\-]*`)
+
+var bare = regexp.MustCompile(`(?i)(?:[=<>]|\bin\s*\((?:[^()]*,)?)\s*([\p{L}_][\p{L}\p{N}_.\-]*)$`)
+
 // reason puts what the parser found into words.
 func reason(text string, err participle.Error) string {
 	rest := strings.TrimLeftFunc(text[min(max(0, err.Position().Offset), len(text)):], unicode.IsSpace)
@@ -183,6 +190,9 @@ func reason(text string, err participle.Error) string {
 		return "there is no !: write not"
 	case errors.Is(err, strconv.ErrRange):
 		return "a number is beyond what a float64 holds, 1.8e308: write a smaller one"
+	}
+	if value := bare.FindStringSubmatch(text[:len(text)-len(rest)] + listed.FindString(rest)); value != nil {
+		return fmt.Sprintf("%q is a name, not a value: a text stands in quotes, '%[1]s'", value[1])
 	}
 	word := rest
 	if i := strings.IndexAny(rest, " \t\n(),"); i > 0 {

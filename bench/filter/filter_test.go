@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"math"
@@ -82,7 +83,9 @@ func TestExpressionErrors(t *testing.T) {
 		{"category =", 11, "ends too early"},
 		{"category = 'dress' and", 23, "ends too early"},
 		{"category = 'dress", 12, "does not end"},
-		{"category = dress", 12, `"dress" cannot stand here`},
+		{"category = dress", 12, `"dress" is a name, not a value: a text stands in quotes, 'dress'`},
+		{"price < 3 and category IN ('coat', dress)", 34, `a text stands in quotes, 'dress'`},
+		{"category in (dress)", 14, `a text stands in quotes, 'dress'`},
 		{"price < 100 && sale", 13, "write and, or"},
 		{"!sale", 1, "write not"},
 		{"(price < 100", 13, "ends too early"},
@@ -272,6 +275,30 @@ func writeCSR(t *testing.T, path string, cols int, rows [][]int32) {
 	}
 	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// The bytes that write_sparse_matrix of big-ann-benchmarks (benchmark/dataset_io.py) leaves of scipy's csr_matrix of
+// [[1 0 0 1] [0 0 0 0] [0 1 0 0]]: sizes and beginnings as int64, columns as int32, values as float32.
+const published = "030000000000000004000000000000000300000000000000" +
+	"0000000000000000020000000000000002000000000000000300000000000000" +
+	"000000000300000001000000" + "0000803f0000803f0000803f"
+
+func TestPublishedCSR(t *testing.T) {
+	bytes, err := hex.DecodeString(published)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "base.spmat")
+	if err := os.WriteFile(path, bytes, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := readCSR(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.rows != 3 || c.cols != 4 || !slices.Equal(c.row(0), []int32{0, 3}) || len(c.row(1)) != 0 || !slices.Equal(c.row(2), []int32{1}) {
+		t.Errorf("%d rows, %d columns: %v %v %v", c.rows, c.cols, c.row(0), c.row(1), c.row(2))
 	}
 }
 
