@@ -1,9 +1,10 @@
-// Command changes writes three pages of docs/results: filters.md from the results of configs/filters.yaml, churn.md from
-// those of configs/churn.yaml, and compression.md from those of configs/compression.yaml and compression-million.yaml, and
+// Command changes writes four pages of docs/results: filters.md from the results of configs/filters.yaml, churn.md from
+// those of configs/churn.yaml, frontier.md from those of configs/frontier.yaml, and compression.md from those of configs/compression.yaml and compression-million.yaml, and
 // of the sweeps of photographs in records/compression, a section each. In docs/results:
 //
 //	go run ../../scripts/changes -records records/filters -keep records/filters filters RESULTS > filters.md
 //	go run ../../scripts/changes -records records/churn -keep records/churn churn RESULTS > churn.md
+//	go run ../../scripts/changes -records records/frontier -keep records/frontier frontier RESULTS > frontier.md
 //	go run ../../scripts/changes -records records/compression -keep records/compression compression RESULTS... > compression.md
 //
 // -keep writes the records that a page is made from, compressed, from which it can be made again: with
@@ -30,7 +31,7 @@ func main() {
 	records := flag.String("records", "", "folder below docs/results that has the records, for the page to link to")
 	keep := flag.String("keep", "", "folder to write the records that the page uses to")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: changes [-records FOLDER] [-keep FOLDER] filters|churn RESULTS > PAGE, or compression RESULTS... > PAGE")
+		fmt.Fprintln(os.Stderr, "usage: changes [-records FOLDER] [-keep FOLDER] filters|churn|frontier RESULTS > PAGE, or compression RESULTS... > PAGE")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -47,7 +48,7 @@ func main() {
 func run(w io.Writer, kind string, dirs []string, records, keep string) error {
 	p := &page{records: records}
 	switch kind {
-	case "filters", "churn":
+	case "filters", "churn", "frontier":
 		if len(dirs) != 1 {
 			return fmt.Errorf("the page %s is made from one folder of results, not from %d", kind, len(dirs))
 		}
@@ -59,13 +60,13 @@ func run(w io.Writer, kind string, dirs []string, records, keep string) error {
 			return err
 		}
 	default:
-		return fmt.Errorf("there is no page %q: there are filters, churn and compression", kind)
+		return fmt.Errorf("there is no page %q: there are filters, churn, frontier and compression", kind)
 	}
 	_, err := w.Write(append(bytes.TrimRight(p.text.Bytes(), "\n"), '\n'))
 	return err
 }
 
-// changes writes filters or churn, from the results in dir.
+// changes writes filters, churn or the frontier, from the results in dir.
 func (p *page) changes(kind, dir, keep string) error {
 	results, err := open(dir)
 	if err != nil {
@@ -79,10 +80,15 @@ func (p *page) changes(kind, dir, keep string) error {
 		return err
 	}
 	p.results = results
-	if kind == "filters" {
+	switch kind {
+	case "filters":
 		p.filters()
-	} else {
+	case "churn":
 		p.churn()
+	default:
+		if err := p.frontier(); err != nil {
+			return err
+		}
 	}
 	if keep != "" {
 		return results.Keep(keep)
@@ -127,8 +133,8 @@ type page struct {
 
 func (p *page) say(format string, args ...any) { fmt.Fprintf(&p.text, format+"\n", args...) }
 
-// head says what was measured, where and how.
-func (p *page) head(title, kind string, all []record.Record) {
+// head says what was measured, where and how; howto is the page that explains it.
+func (p *page) head(title, kind, howto string, all []record.Record) {
 	first, last := all[0], all[0]
 	for _, r := range all {
 		if r.Time.Before(first.Time) {
@@ -150,7 +156,7 @@ func (p *page) head(title, kind string, all []record.Record) {
 		p.say("\nThe machine was disturbed when the run began: %s.", say.Clean(strings.Join(first.Env.Disturbed, "; ")))
 	}
 	p.say("\n<!-- not run: takes half an hour or more -->\n```sh\nannbench run configs/%[1]s.yaml\nannbench report results/%[1]s\n"+
-		"go run ./scripts/changes %[1]s results/%[1]s > docs/results/%[1]s.md\n```\n\nHow to read it: [%[1]s](../howto/%[1]s.md).\n", kind)
+		"go run ./scripts/changes %[1]s results/%[1]s > docs/results/%[1]s.md\n```\n\nHow to read it: [%[2]s](../howto/%[2]s.md).\n", kind, howto)
 }
 
 // count is a number with commas at the thousands.
@@ -186,7 +192,7 @@ func (p *page) exactly(all []record.Record, compares func(*record.Record) bool, 
 
 func (p *page) filters() {
 	all := p.results.Filtered
-	p.head("Search under filters", "filters", all)
+	p.head("Search under filters", "filters", "filters", all)
 	p.exactly(all, func(r *record.Record) bool { return r.Cell.Way == "before" || r.Exact && r.Cell.Way == "inside" }, "cells")
 	for _, f := range p.report.Filtered() {
 		info, _ := metric.Lookup(f.Time)
@@ -267,7 +273,7 @@ func (p *page) lost(rows []*judge.Row) {
 
 func (p *page) churn() {
 	all := p.results.Churned
-	p.head("Indexes whose vectors change", "churn", all)
+	p.head("Indexes whose vectors change", "churn", "churn", all)
 	p.exactly(all, func(r *record.Record) bool { return r.Exact && r.Values[metric.Stale] == 0 }, "searches without stale vectors")
 	for _, c := range p.report.Churned() {
 		p.say("## %s\n", say.Clean(c.Runbook))
