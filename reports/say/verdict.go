@@ -80,7 +80,11 @@ func Verdict(r *judge.Report, v judge.Verdict) Answer {
 		}
 		a.Sure = sure(r, v)
 		for _, w := range v.Wishes {
-			a.Wishes = append(a.Wishes, wish(v, w))
+			said := wish(v, w)
+			if stronger, ok := most[said.If]; ok && slices.ContainsFunc(a.Wishes, func(o Wish) bool { return o.If == said.If }) {
+				said.If = stronger
+			}
+			a.Wishes = append(a.Wishes, said)
 			if w.Kind == judge.LessOf || w.Kind == judge.LeastOf {
 				a.Rule = thriftRule
 			}
@@ -88,6 +92,9 @@ func Verdict(r *judge.Report, v judge.Verdict) Answer {
 	}
 	return a
 }
+
+// most are the words of the second wish for less of the same, which goes as far as any setting does.
+var most = map[string]string{"memory is short": "memory counts most", "the index is rebuilt often": "the index is rebuilt all the time"}
 
 func names(matches []judge.Match) []string {
 	var out []string
