@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
 
 	"annbench/internal/words"
 )
@@ -199,7 +200,10 @@ func (src *file) checkNode(n ast.Node, t reflect.Type, what string, depth int) e
 			return says("%s: %q is not a number: write %s", what, value, strings.ReplaceAll(value, ",", ""))
 		}
 		if k == reflect.Interface {
-			if _, err := strconv.ParseFloat(value, 64); err == nil && quoted {
+			if x, err := strconv.ParseFloat(value, 64); err == nil && quoted {
+				if kind := n.GetToken().Type; kind != token.SingleQuoteType && kind != token.DoubleQuoteType {
+					return says("%s: %s is a text in YAML: write %s", what, value, strconv.FormatFloat(x, 'f', -1, 64))
+				}
 				return says("%s: %q in quotes is a text: write %s", what, value, value)
 			}
 			break

@@ -324,6 +324,7 @@ type importer struct {
 	labelled []string        // ids of the rows that labels are given to, if their table has such
 	own      bool            // ids are of the file
 	done     int
+	bare     int // rows without a label, in files that have labels
 
 	// Ids of the files, by a hash of them, with their rows: an id should be of one row, and attributes and pages go by it.
 	seed     maphash.Seed
@@ -440,6 +441,9 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 	if im.repeated > 0 {
 		given.Notes = append(given.Notes, fmt.Sprintf("ids repeat: %s had been there before, the first %s; columns: {ids: ...} names another column", words.Count(im.repeated, "id"), im.again))
 	}
+	if im.bare > 0 {
+		given.Notes = append(given.Notes, fmt.Sprintf("%s without a label, and so without a category: as queries they have no mAP, as answers they are wrong", words.Count(im.bare, "vector")))
+	}
 	if later, earlier := otherOrder(parts); later != "" {
 		given.Notes = append(given.Notes, fmt.Sprintf("%d files are read in the order of their numbers, not of their names: %s before %s", len(parts), partName(earlier), partName(later)))
 	}
@@ -547,6 +551,9 @@ func (im *importer) copy(f *vecfile.File, path, prefix, label string) error {
 				}
 			case im.labels == nil && f.Label != nil:
 				item.Label = f.Label(row + i)
+			}
+			if item.Label == "" && (im.labels != nil && im.done+i < len(im.labels.Labels) || im.labels == nil && f.Label != nil) {
+				im.bare++
 			}
 			for _, word := range []string{item.ID, item.Label} {
 				if !utf8.ValidString(word) {

@@ -183,3 +183,34 @@ func TestRepeatedIDs(t *testing.T) {
 		got.Close()
 	}
 }
+
+// TestMissingLabels: vectors without a label among others that have one are counted in a note.
+func TestMissingLabels(t *testing.T) {
+	for _, c := range []struct{ base, labels, want string }{
+		{"label,a,b\nhat,1.5,2\n,3,4.5\n,5.5,6\n", "", "2 vectors without a label"},
+		{"label,a,b\nhat,1.5,2\nshoe,3,4.5\n", "", ""},
+		{"a,b\n1.5,2\n3,4.5\n", "", ""},
+		{"a,b\n1.5,2\n3,4.5\n5.5,6\n", "hat\n\nshoe\n", "1 vector without a label"},
+	} {
+		dir := t.TempDir()
+		src := Files{Vectors: filepath.Join(dir, "base.csv")}
+		if err := os.WriteFile(src.Vectors, []byte(c.base), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if c.labels != "" {
+			src.Labels = filepath.Join(dir, "labels.txt")
+			if err := os.WriteFile(src.Labels, []byte(c.labels), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := OpenFiles(t.Context(), src, t.TempDir(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		notes := strings.Join(got.Meta.Notes, "\n")
+		if c.want != "" && !strings.Contains(notes, c.want) || c.want == "" && strings.Contains(notes, "without a label") {
+			t.Errorf("%q and %q: notes %q", c.base, c.labels, notes)
+		}
+		got.Close()
+	}
+}
