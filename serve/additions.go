@@ -56,6 +56,12 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// HasAdditions reports whether items were added in the folder dir.
+func HasAdditions(dir string) bool {
+	text, err := os.ReadFile(filepath.Join(dir, additionsFile))
+	return err == nil && bytes.Count(text, []byte("\n")) > 1 // the head, and a line for each request
+}
+
 // OpenAdditions opens the file of what was added to l in the folder dir, or begins it. A last line that was not written to
 // its end, by a crash, is cut off: its request was not answered. Any other damage is an error with its line. One process at
 // a time may have the file open; the caller sees to that.

@@ -93,6 +93,9 @@ func TestAddItems(t *testing.T) {
 	dir := t.TempDir()
 	s := adding(t, dir, families...)
 	before := s.Library.set.Base.Rows
+	if HasAdditions(dir) {
+		t.Error("items are seen before any was added")
+	}
 	var added struct {
 		Items   []itemView
 		Indexes []takesView
@@ -103,6 +106,9 @@ func TestAddItems(t *testing.T) {
 	}
 	send(t, s, "/items", `{"items":[`+newItem(2, ``)+`]}`, http.StatusOK, nil)
 	send(t, s, "/items", `{"items":[`+newItem(3, ``)+`,`+newItem(0, ``)+`]}`, http.StatusConflict, nil)
+	if !HasAdditions(dir) {
+		t.Error("the added items are not seen")
+	}
 	again := adding(t, dir, families...)
 	for name, s := range map[string]*Server{"at once": s, "after a restart": again} {
 		var about struct{ Searched int }

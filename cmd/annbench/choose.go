@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"annbench/bench/filter"
 	"annbench/bench/metric"
@@ -124,8 +125,8 @@ func (c *chooseCmd) Run(s *surface) error {
 	switch {
 	case c.Correlation != "none" && c.Selectivity == nil:
 		return misuse(errors.New("--correlation goes with --selectivity, which says how many pass: 1%"))
-	case c.Selectivity != nil && *c.Selectivity <= 0:
-		return misuse(errors.New("--selectivity is a share above 0: 1%"))
+	case c.Selectivity != nil && (*c.Selectivity <= 0 || *c.Selectivity > 1):
+		return misuse(errors.New("--selectivity is a share above 0 and at most 100%: 1%"))
 	case c.Filter != "" || c.Selectivity != nil:
 		return c.filtered(s, r, t)
 	}
@@ -167,6 +168,9 @@ func (c *chooseCmd) filtered(s *surface, r *judge.Report, t judge.Terms) error {
 		at, ok := f.Nearest(name, share, c.Correlation)
 		if !ok {
 			return misuse(fmt.Errorf("nothing was measured under a made filter of that correlation: %s", say.FilterNames(&f)))
+		}
+		if asked := f.Filters[at].Asked; share > 0 && math.Abs(asked-share) > share/100 {
+			fmt.Fprintf(s.out, "%s was not measured; the nearest is %s.\n", say.Share(share), say.Share(asked))
 		}
 		text, ok := say.FilterPick(&f, at, limits[0].Bound)
 		fmt.Fprint(s.out, text)

@@ -86,6 +86,9 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 		}
 	}
 	defer func() { err = errors.Join(err, finish()) }()
+	if !c.AddItems && serve.HasAdditions(c.added()) {
+		s.log.Warn("items that were added to these results are not served: give --add-items", "folder", c.added())
+	}
 	if c.AddItems {
 		additions, done, err := c.additions(ctx, content.Library)
 		if err != nil {
@@ -121,9 +124,12 @@ func (c *serveCmd) Run(ctx context.Context, s *surface) (err error) {
 	return server.Close()
 }
 
+// added is the folder of new items.
+func (c *serveCmd) added() string { return filepath.Join(c.Results, "added") }
+
 // additions opens the file of new items. No other process writes to it until done is called.
 func (c *serveCmd) additions(ctx context.Context, l *serve.Library) (a *serve.Additions, done func(), err error) {
-	dir := filepath.Join(c.Results, "added")
+	dir := c.added()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, err
 	}
