@@ -185,6 +185,9 @@ func (src *file) checkNode(n ast.Node, t reflect.Type, what string, depth int) e
 		}
 		return nil
 	}
+	if len(pairs) == 1 && t.Kind() == reflect.String && pairs[0].Value != nil { // pca:64, which is a mapping between brackets
+		return says("%s: YAML takes this for a mapping: write \"%s:%s\" in quotes", what, pairs[0].Key.GetToken().Value, pairs[0].Value.GetToken().Value)
+	}
 	if isList || pairs != nil {
 		return says("%s has one value here, not a list or a mapping", what)
 	}

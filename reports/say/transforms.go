@@ -2,6 +2,7 @@ package say
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"annbench/bench/metric"
@@ -36,9 +37,17 @@ func TransformsOf(t *judge.Transforms) *Transforms {
 		Title: TransformTitle,
 		Says: fmt.Sprintf("The same vectors with fewer dimensions or bits. Recall@%d and mAP are against exact search over the vectors as they are, so that what %s loses, which compares every vector, is the transform's doing. "+
 			"Bytes are those of one vector by itself. fp16, int8 and binary are rounded values that families here hold as float32: what they lose is measured, and time and memory are those of float32. "+
-			"On the right, the fastest setting of any family that still reaches recall %s.", t.Terms.K, t.Family, trimmed(judge.Target)),
+			"On the right, the fastest setting of any family whose recall is %s at least by the worse end of its interval.", t.Terms.K, t.Family, trimmed(judge.Target)),
 	}
-	for _, c := range []Column{{metric.Recall, "recall"}, {metric.MAP, "mAP"}, {metric.MAPDelta, "ΔmAP"}, {metric.Mean, "time"}, {metric.Resident, "resident"}} {
+	time := metric.Mean
+	if i := slices.IndexFunc(t.Lines, func(l judge.TransformLine) bool { return l.Row != nil }); i >= 0 {
+		clock := t.Lines[i].Row.Clock()
+		if clock == judge.Processor {
+			time = metric.CPU
+		}
+		out.Says += " Times are those of a query" + Clock(clock) + "."
+	}
+	for _, c := range []Column{{metric.Recall, "recall"}, {metric.MAP, "mAP"}, {metric.MAPDelta, "ΔmAP"}, {time, "time"}, {metric.Resident, "resident"}} {
 		for _, l := range t.Lines {
 			if l.Row == nil {
 				continue

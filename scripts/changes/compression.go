@@ -106,7 +106,7 @@ func (one *section) short() string {
 	for _, target := range targets {
 		at := place(c, target)
 		each := func(b judge.CompressedBuild) string {
-			return fmt.Sprintf("%s in %s", say.Quantity(metric.PerVector, b.Bytes.Median), strings.TrimPrefix(say.EqualCellOf(b.Equal[at], target).Text, "≤ "))
+			return fmt.Sprintf("%s in %s", say.Quantity(metric.PerVector, b.Bytes.Median), strings.Replace(say.EqualCellOf(b.Equal[at], target).Text, "≤ ", "at most ", 1))
 		}
 		text := fmt.Sprintf("Recall %.2f: at no size that was measured.", target)
 		if front := c.Front(at); len(front) > 0 {
