@@ -179,9 +179,9 @@ func TestCompressionPage(t *testing.T) {
 	}
 	for _, want := range []string{
 		"(records/x/RUN.md)", "(../pictures/compression/" + filepath.Base(dirs[0]) + ".png)", "## 50,000 × 8", "abacus, 2 cores",
-		"- 50,000 × 8: Recall 0.95 takes 78 % of the vectors as float32 at least, of what was measured. Builds that pay, by bytes a vector: 25.0 B in 90.0 µs, 40.0 B in 10.0 µs. " +
+		"- 50,000 × 8: Recall 0.95 takes 78 % of the vectors as float32 at least, of what was measured. Builds that pay, by bytes a vector: 25.0 B in at most 90.0 µs, 40.0 B in at most 10.0 µs. " +
 			"The write-up's IVF-PQ, refined, comes up to it with 49.0 B in 60.0 µs. " +
-			"Recall 0.99 takes 125 % of the vectors as float32 at least, of what was measured. Builds that pay, by bytes a vector: 40.0 B in 10.0 µs. The write-up's IVF-PQ does not come up to it, refined or not.\n",
+			"Recall 0.99 takes 125 % of the vectors as float32 at least, of what was measured. Builds that pay, by bytes a vector: 40.0 B in at most 10.0 µs. The write-up's IVF-PQ does not come up to it, refined or not.\n",
 		"- 50,000 photographs: The smallest that finds recall@10 0.95 at least is pca:4: 4 dimensions, 16.0 B a vector.\n",
 		"As it was, it takes 17.0 B a vector, and finds recall 0.100 in 20.0 µs.",
 		"| none | 17.0 B | 0.100 | max 0.100 | max 0.100 | 2.50 s |",
