@@ -19,6 +19,7 @@ func TestSweepErrorsNamePlaceAndFix(t *testing.T) {
 		says       string
 	}{
 		{"unknown key", head + "repetition: 3\nfamilies: [{family: flat}]\n", 2, 1, `did you mean "repetitions"?`},
+		{"a number that YAML takes for a text", head + "families: [{family: hnsw, search: {ef: [16, 1e1]}}]\n", 2, 45, `1e1 is a text in YAML: write 10`},
 		{"a transform that YAML takes for a mapping", "data: {synthetic: {n: 500, dim: 16}, transform: [none, pca:8]}\nfamilies: [{family: flat}]\n", 1, 56, `write "pca:8" in quotes`},
 		{"unknown key within", "data:\n  rendered:\n    board: 10\nfamilies: [{family: flat}]\n", 3, 5, `did you mean "boards"?`},
 		{"unknown key unlike any", "data:\n  file: x.npy\nfamilies: [{family: flat}]\n", 2, 3, "known here are images, "},
