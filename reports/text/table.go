@@ -567,20 +567,18 @@ var markdownEscaper = strings.NewReplacer(
 
 // Equal writes one comparison on equal terms.
 func Equal(w io.Writer, e *say.Equal, o Options) error {
-	var b bytes.Buffer
-	t := tabler{o: o, w: &b}
-	if err := t.equal(e); err != nil {
-		return err
-	}
-	_, err := w.Write(b.Bytes())
-	return err
+	return section(w, o, func(t *tabler) error { return t.equal(e) })
 }
 
 // Transforms writes how small the embedding may be.
 func Transforms(w io.Writer, s *say.Transforms, o Options) error {
+	return section(w, o, func(t *tabler) error { return t.transforms(s) })
+}
+
+// section writes a part of a table by itself: all of it, or nothing where there is an error.
+func section(w io.Writer, o Options, write func(*tabler) error) error {
 	var b bytes.Buffer
-	t := tabler{o: o, w: &b}
-	if err := t.transforms(s); err != nil {
+	if err := write(&tabler{o: o, w: &b}); err != nil {
 		return err
 	}
 	_, err := w.Write(b.Bytes())

@@ -543,6 +543,7 @@ func (im *importer) copy(f *vecfile.File, path, prefix, label string) error {
 				}
 				item.ID = prefix + strconv.Itoa(number)
 			}
+			labelled := true
 			switch at := im.done + i; {
 			case im.labels != nil && at < len(im.labels.Labels):
 				item.Label = im.labels.Labels[at]
@@ -551,8 +552,10 @@ func (im *importer) copy(f *vecfile.File, path, prefix, label string) error {
 				}
 			case im.labels == nil && f.Label != nil:
 				item.Label = f.Label(row + i)
+			default:
+				labelled = false
 			}
-			if item.Label == "" && (im.labels != nil && im.done+i < len(im.labels.Labels) || im.labels == nil && f.Label != nil) {
+			if labelled && item.Label == "" {
 				im.bare++
 			}
 			for _, word := range []string{item.ID, item.Label} {

@@ -161,26 +161,10 @@ func TestRepeatedIDs(t *testing.T) {
 		{"id,a,b\nx,1.5,2\ny,3,4.5\n", "id,a,b\nz,1.5,2\nw,3,4.5\n", ""},
 		{"a,b\n1.5,2\n1.5,2\n", "a,b\n1.5,2\n1.5,2\n", ""},
 	} {
-		dir := t.TempDir()
-		src := Files{Vectors: filepath.Join(dir, "base.csv")}
-		if err := os.WriteFile(src.Vectors, []byte(c.base), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if c.queries != "" {
-			src.Queries = filepath.Join(dir, "queries.csv")
-			if err := os.WriteFile(src.Queries, []byte(c.queries), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, err := OpenFiles(t.Context(), src, t.TempDir(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		notes := strings.Join(got.Meta.Notes, "\n")
+		notes := notesOf(t, c.base, c.queries, "")
 		if c.want != "" && !strings.Contains(notes, c.want) || c.want == "" && strings.Contains(notes, "ids repeat") {
 			t.Errorf("%q and %q: notes %q", c.base, c.queries, notes)
 		}
-		got.Close()
 	}
 }
 
@@ -192,25 +176,31 @@ func TestMissingLabels(t *testing.T) {
 		{"a,b\n1.5,2\n3,4.5\n", "", ""},
 		{"a,b\n1.5,2\n3,4.5\n5.5,6\n", "hat\n\nshoe\n", "1 vector without a label"},
 	} {
-		dir := t.TempDir()
-		src := Files{Vectors: filepath.Join(dir, "base.csv")}
-		if err := os.WriteFile(src.Vectors, []byte(c.base), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if c.labels != "" {
-			src.Labels = filepath.Join(dir, "labels.txt")
-			if err := os.WriteFile(src.Labels, []byte(c.labels), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, err := OpenFiles(t.Context(), src, t.TempDir(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		notes := strings.Join(got.Meta.Notes, "\n")
+		notes := notesOf(t, c.base, "", c.labels)
 		if c.want != "" && !strings.Contains(notes, c.want) || c.want == "" && strings.Contains(notes, "without a label") {
 			t.Errorf("%q and %q: notes %q", c.base, c.labels, notes)
 		}
-		got.Close()
 	}
+}
+
+// notesOf reads vectors, and queries and labels where there are any, from files of these texts: the notes about them.
+func notesOf(t *testing.T, vectors, queries, labels string) string {
+	t.Helper()
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		if text == "" {
+			return ""
+		}
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	got, err := OpenFiles(t.Context(), Files{Vectors: file("base.csv", vectors), Queries: file("queries.csv", queries), Labels: file("labels.txt", labels)}, t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Close()
+	return strings.Join(got.Meta.Notes, "\n")
 }

@@ -314,8 +314,8 @@ type parquetLeaf struct {
 	plain    func([]byte) (x float64, ok bool) // reads a number as statistics have it
 }
 
-// inMaps tells of each column whether it is within a map: two rows of one may have the same keys in another order, so its values
-// are no vector.
+// inMaps reports which columns are within a map. The values of such a column are no vector: each row may have its keys in an order
+// of its own.
 func inMaps(schema []format.SchemaElement) (within []bool) {
 	var depth []int32 // children left, of each group on the way down
 	inside := 0       // groups on the way from the outermost map; 0 outside of maps
