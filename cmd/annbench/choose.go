@@ -31,7 +31,7 @@ type chooseCmd struct {
 	Results []string `arg:"" help:"Results folders." s3:"results"`
 
 	limitFlags
-	MaxBytes *units.Bytes `name:"max-bytes-per-vector" help:"Bytes a vector, by the family's formula: 128B." placeholder:"SIZE"`
+	MaxBytes *units.VectorBytes `name:"max-bytes-per-vector" help:"Bytes a vector, by the family's formula: 128B." placeholder:"SIZE"`
 
 	K      int    `help:"Number of answers, where the results have several." placeholder:"K"`
 	Metric string `help:"Metric, where the results have several." placeholder:"NAME"`

@@ -136,6 +136,9 @@ func offerBytes(number string, x float64) string {
 	return strconv.FormatFloat(x, 'f', -1, 64) + "B"
 }
 
+// vectorSizes are sizes of one vector, which a bare number means in bytes.
+var vectorSizes = kind{sizes.noun, "256B or 1KiB", func(number string, _ float64) string { return number + "B" }, sizes.units}
+
 // offerTime offers seconds first: limits are written in them.
 func offerTime(number string, _ float64) string { return number + "s or " + number + "ms" }
 
@@ -159,6 +162,15 @@ func ParseBytes(s string) (int64, error) {
 		return 0, err
 	}
 	return sizes.whole(s, math.Round(x))
+}
+
+// ParseVectorBytes is [ParseBytes] of one vector: its errors offer bytes.
+func ParseVectorBytes(s string) (int64, error) {
+	x, err := vectorSizes.parse(s)
+	if err != nil {
+		return 0, err
+	}
+	return vectorSizes.whole(s, math.Round(x))
 }
 
 // ParseSeconds reads a time in seconds: a number with a unit, or several of them in Go's way ("1m30s").
@@ -210,6 +222,9 @@ func ParseCount(s string) (int64, error) {
 // Bytes is a size as [ParseBytes] reads it.
 type Bytes int64
 
+// VectorBytes is a size of one vector as [ParseVectorBytes] reads it.
+type VectorBytes int64
+
 // Seconds is a time as [ParseSeconds] reads it.
 type Seconds float64
 
@@ -227,6 +242,9 @@ type Count int64
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (q *Bytes) UnmarshalText(b []byte) error { return set(q, b, ParseBytes) }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (q *VectorBytes) UnmarshalText(b []byte) error { return set(q, b, ParseVectorBytes) }
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (q *Seconds) UnmarshalText(b []byte) error { return set(q, b, ParseSeconds) }

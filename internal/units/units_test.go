@@ -72,6 +72,8 @@ func TestErrorsOfferTheFix(t *testing.T) {
 		{new(Bytes), "1e9", "1e9 what? write 1GB"},
 		{new(Bytes), "4294967296", "4294967296 what? write 4GiB"},
 		{new(Bytes), "123456789", "123456789 what? write 123456789B"},
+		{new(VectorBytes), "256", "256 what? write 256B"},
+		{new(VectorBytes), "-256B", `"-256B" is negative: write a size like 256B or 1KiB`},
 		{new(Duration), "300", "300 what? write 300s or 300ms"},
 		{new(Bytes), "4 GiBs", `"4 GiBs" has no known unit; did you mean 4GiB?`},
 		{new(Bytes), "much", `"much" is not a size: write it like 300MB or 4GiB`},
