@@ -98,6 +98,7 @@ type Spent struct {
 // Failure is a picture that was left out.
 type Failure struct {
 	ID     string `json:"id"`
+	Label  string `json:"label,omitempty"` // its category
 	Reason string `json:"reason"`
 }
 

@@ -160,7 +160,7 @@ func (f *filled) sort() {
 		row := place % len(f.pictures)
 		p := &f.pictures[row]
 		if p.err != nil {
-			f.skipped = append(f.skipped, Failure{ID: p.ID, Reason: p.err.Error()})
+			f.skipped = append(f.skipped, Failure{ID: p.ID, Label: p.Label, Reason: p.err.Error()})
 			continue
 		}
 		f.items = append(f.items, p.Item)

@@ -175,12 +175,10 @@ func (p *Pipeline) one(ctx context.Context, d *sweepfile.Data, scenes bool) (*co
 	if err != nil {
 		return nil, err
 	}
-	var notes []string
 	if b, ok := c.Source.(catalog.Troubled); ok {
 		for _, line := range catalog.DescribeProblems(b.Problems()) {
 			p.say("%s", line)
 		}
-		notes = catalog.Doubts(b.Problems())
 	}
 	dir, err := p.EmbedCached(ctx, c)
 	if err != nil {
@@ -190,12 +188,28 @@ func (p *Pipeline) one(ctx context.Context, d *sweepfile.Data, scenes bool) (*co
 	if err != nil {
 		return nil, err
 	}
-	if note := lost(c.Source.Labels(), labelsOf(out)); note != "" {
+	notes := doubts(c.Source, labelsOf(out))
+	for _, note := range out.Meta.Notes { // an older folder has none
+		if !slices.Contains(notes, note) {
+			notes = append(notes, note)
+		}
+	}
+	for _, note := range notes {
 		p.say("note: %s", words.Visible(note))
+	}
+	out.Meta.Notes = notes
+	return out, nil
+}
+
+// doubts are what is to be known of a collection of images of which the categories embedded have a vector, a line each.
+func doubts(src catalog.Source, embedded []string) (notes []string) {
+	if b, ok := src.(catalog.Troubled); ok {
+		notes = catalog.Doubts(b.Problems())
+	}
+	if note := lost(src.Labels(), embedded); note != "" {
 		notes = append(notes, note)
 	}
-	out.Meta.Notes = append(notes, out.Meta.Notes...)
-	return out, nil
+	return notes
 }
 
 // lost names the categories that are not among those that were embedded.

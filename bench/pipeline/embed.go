@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"annbench/bench"
@@ -55,6 +57,7 @@ type Embedded struct {
 	Kept       *float64 `json:"neighbours_kept,omitempty"`
 	KeptImages int      `json:"neighbours_kept_images,omitempty"`
 	TrainedOn  int      `json:"trained_on,omitempty"` // of the images, by the model
+	Notes      []string `json:"notes,omitempty"`      // doubts about the categories, a line each
 }
 
 // comparedImages are embedded in fp32 on the CPU too where another precision was asked for: enough that a
@@ -69,11 +72,16 @@ func (p *Pipeline) Embed(ctx context.Context, c EmbedConfig, dir string) (Embedd
 	if err != nil {
 		return Embedded{}, err
 	}
-	if out, ok := e.finished(ctx, key, dir); ok {
+	out, ok := e.finished(ctx, key, dir)
+	if ok {
 		e.say("embeddings of %s are there already", e.Source.Name())
-		return out, nil
+	} else {
+		out, err = e.into(ctx, key, dir)
 	}
-	return e.into(ctx, key, dir)
+	for _, note := range out.Notes {
+		e.say("note: %s", words.Visible(note))
+	}
+	return out, err
 }
 
 // finished is what stands at dir, where an earlier call of the same key has made all of it.
@@ -96,6 +104,7 @@ func (e *embedJob) finished(ctx context.Context, key, dir string) (out Embedded,
 	}
 	out.Images, out.Resumed, out.Device, out.Precision = d.Images, d.Images, embedder.Device(d.Device), embedder.Precision(d.Precision)
 	out.Options, out.Kept, out.KeptImages, out.TrainedOn = d.DeviceOptions, d.Kept, d.KeptImages, d.TrainedOn
+	out.Notes = c.Meta.Notes
 	for _, f := range d.Skipped {
 		out.Skipped = append(out.Skipped, embedder.Failure(f))
 	}
@@ -331,8 +340,11 @@ func (e *embedJob) into(ctx context.Context, key, dir string) (out Embedded, err
 	}
 	out.Images, out.Skipped = w.Rows(), all.Skipped
 	if w.Rows() == 0 {
-		f := all.Skipped[0]
-		return out, fmt.Errorf("embedding %s: none of its %d pictures can be embedded; the first is %s: %s", e.Source.Name(), len(all.Skipped), f.ID, f.Reason)
+		f, of, way := all.Skipped[0], e.Source.Name(), ""
+		if part.Of > 1 {
+			of, way = fmt.Sprintf("shard %d/%d of %s", part.Index, part.Of, of), "; move them away, or embed in fewer shards"
+		}
+		return out, fmt.Errorf("embedding %s: none of its %d pictures can be embedded; the first is %s: %s%s", of, len(all.Skipped), f.ID, f.Reason, way)
 	}
 	if out.Precision != embedder.FP32 {
 		kept, n, err := embedder.KeptOf(ctx, e.Source, session, e.Session, o, comparedImages)
@@ -349,6 +361,8 @@ func (e *embedJob) into(ctx context.Context, key, dir string) (out Embedded, err
 	if out.TrainedOn, err = embedder.TrainedOn(ctx, e.Card, e.Source, part.First, part.End); err != nil {
 		return out, err
 	}
+	out.Notes = e.doubts(all.Skipped, part)
+	w.Note(out.Notes...)
 	described := e.describe(out, all.Spent, part)
 	how, err := json.Marshal(described)
 	if err != nil {
@@ -368,6 +382,28 @@ func (e *embedJob) into(ctx context.Context, key, dir string) (out Embedded, err
 		e.say("%s", note)
 	}
 	return out, nil
+}
+
+// doubts are those about the whole collection, which of its shards the first has; what the shards lost together, their
+// merge says.
+func (e *embedJob) doubts(skipped []embedder.Failure, part *record.EmbeddingShard) []string {
+	switch {
+	case part.Index > 1:
+		return nil
+	case part.Of > 1:
+		return doubts(e.Source, e.Source.Labels())
+	}
+	left := map[string]int{}
+	for g := range e.Source.Groups() {
+		for _, item := range e.Source.Items(g) {
+			left[item.Label]++
+		}
+	}
+	for _, f := range skipped {
+		left[f.Label]--
+	}
+	maps.DeleteFunc(left, func(_ string, n int) bool { return n <= 0 })
+	return doubts(e.Source, slices.Collect(maps.Keys(left)))
 }
 
 // limitOf says which stage was the limit, and what the others would have done.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -86,6 +87,8 @@ func (p *Pipeline) MergeVectors(ctx context.Context, dirs []string, out string) 
 			}
 		}
 	}
+	notes := mergedNotes(shards, how.Skipped)
+	w.Note(notes...)
 	text, err := json.Marshal(how)
 	if err != nil {
 		return err
@@ -95,7 +98,30 @@ func (p *Pipeline) MergeVectors(ctx context.Context, dirs []string, out string) 
 		return err
 	}
 	p.say("merged %s: %d images; digest %s", words.Count(len(shards), "shard"), meta.Rows, meta.Digest)
+	for _, note := range notes {
+		p.say("note: %s", words.Visible(note))
+	}
 	return nil
+}
+
+// mergedNotes are the notes of the shards, and which categories have no vector in any of them.
+func mergedNotes(shards []embeddingShard, skipped []record.Failure) (notes []string) {
+	had, embedded := map[string]bool{}, map[string]bool{}
+	for _, f := range skipped {
+		if f.Label != "" {
+			had[f.Label] = true
+		}
+	}
+	for _, shard := range shards {
+		notes = append(notes, shard.Meta.Notes...)
+		for _, label := range labelsOf(shard.Collection) {
+			embedded[label] = true
+		}
+	}
+	if note := lost(slices.Sorted(maps.Keys(had)), slices.Collect(maps.Keys(embedded))); note != "" {
+		notes = append(notes, note)
+	}
+	return notes
 }
 
 // checkShards says why shards, sorted, are not all of one collection.

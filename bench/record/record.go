@@ -393,6 +393,7 @@ type EmbeddingShard struct {
 // Failure is an image that could not be used, and why.
 type Failure struct {
 	ID     string `json:"id"`
+	Label  string `json:"label,omitempty"` // its category; absent where it is not known
 	Reason string `json:"reason"`
 }
 

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -332,6 +333,61 @@ func TestEmbedKilled(t *testing.T) {
 		t.Errorf("%d images went through the model after %d of %d", went, before, n)
 	}
 	t.Logf("%d kills; the last call went on after %d rows of %d images, and ran the model on %d", kills, before, n, r.Stages[1].Images)
+}
+
+// A category that lost all of its images is named, and kept among the notes of the vectors, whether they were embedded at
+// once or in shards of which none knows what the others lost.
+func TestEmbedLostCategory(t *testing.T) {
+	needsRuntime(t)
+	base := t.TempDir()
+	dir, v := filepath.Join(base, "photos"), filepath.Join(base, "v")
+	if err := photoFolder(dir, 12, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range []string{"belts", "hat"} {
+		if err := os.Mkdir(filepath.Join(dir, folder), 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"1.jpg", "2.jpg", "3.jpg"} {
+		if err := os.WriteFile(filepath.Join(dir, "hat", name), []byte("hello"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{
+		`1 category is missing, as no image was found in the folder: "belts"`,
+		`1 category missing, as none of the pictures could be read: "hat"`,
+	}
+	whole, log := embedJSON(t, dir, "--out", v)
+	if !slices.Equal(whole.Notes, want) || !strings.Contains(log, want[1]) {
+		t.Errorf("%q\n%s", whole.Notes, log)
+	}
+	merge := []string{"merge", "--out", v + "-merged"}
+	for i := range 2 { // hat lies across both
+		r, log := embedJSON(t, dir, "--out", v, "--shard", fmt.Sprintf("%d/2", i+1))
+		if len(r.Skipped) == 0 || strings.Contains(log, want[1]) {
+			t.Errorf("shard %d left out %d: %s", i+1, len(r.Skipped), log)
+		}
+		merge = append(merge, fmt.Sprintf("%s-%d-of-2", v, i+1))
+	}
+	program, err := exec.LookPath("annbench")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := exec.Command(program, merge...).CombinedOutput()
+	if err != nil || !strings.Contains(string(text), want[0]) || !strings.Contains(string(text), want[1]) {
+		t.Errorf("%v: %s", err, text)
+	}
+	for _, folder := range []string{v, v + "-merged"} {
+		c, err := collection.OpenFolder(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(c.Meta.Notes, want) {
+			t.Errorf("%s: %q", folder, c.Meta.Notes)
+		}
+		c.Close()
+	}
 }
 
 // Shards joined are the whole, and what does not belong together is not joined.

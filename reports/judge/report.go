@@ -297,7 +297,7 @@ func MakePortable(src *record.Results) {
 		e.Source, e.Model = Portable(e.Source), Portable(e.Model)
 		each(e.Refusals)
 		for i := range e.Skipped {
-			e.Skipped[i] = record.Failure{ID: Portable(e.Skipped[i].ID), Reason: Portable(e.Skipped[i].Reason)}
+			e.Skipped[i] = record.Failure{ID: Portable(e.Skipped[i].ID), Label: Portable(e.Skipped[i].Label), Reason: Portable(e.Skipped[i].Reason)}
 		}
 	}
 }

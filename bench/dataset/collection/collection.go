@@ -16,6 +16,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -607,6 +608,15 @@ func (w *Writer) zipEntry(name string, jpeg []byte) error {
 	_, err = out.Write(jpeg)
 	w.count++
 	return err
+}
+
+// Note adds to the notes of the collection, [Meta.Notes], those that it does not have yet.
+func (w *Writer) Note(notes ...string) {
+	for _, n := range notes {
+		if !slices.Contains(w.given.Notes, n) {
+			w.given.Notes = append(w.given.Notes, n)
+		}
+	}
 }
 
 // Commit ends the collection and gives it its name. embedding goes into [Meta] as it is; it must be
