@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -40,7 +41,7 @@ func (a *answers) all() [][]int32 {
 	return out
 }
 
-// most bounds the samples that are kept of one cell, 8 bytes each.
+// most bounds the samples that are kept of one cell, 12 bytes each.
 const most = 4_000_000
 
 // block is what the clocks said of a block of searches. Its slice is used again.
@@ -52,6 +53,7 @@ type block struct {
 // timing is what the clocks said about one cell, block after block.
 type timing struct {
 	samples []float64 // seconds of each search
+	query   []int32   // likewise, which was asked
 	sum     []float64 // of the samples, by query
 	count   []int     // likewise
 	first   []float64 // the first sample of each query
@@ -86,6 +88,7 @@ func (t *timing) add(b *block, at, first int) {
 		}
 		t.sum[q] += s
 		t.count[q]++
+		t.query = append(t.query, int32(q))
 	}
 	t.samples = append(t.samples, b.times...)
 }
@@ -173,11 +176,16 @@ func (t *timing) values() (values, spread map[string]float64, rounds *record.Rou
 	}
 	spread = map[string]float64{metric.Mean: metric.StandardError(byQuery)}
 	spread[metric.QPS] = spread[metric.Mean] / (mean * mean)
+	rounds = &record.Rounds{Chance: map[string]float64{}}
 	for _, at := range percentiles {
-		values[at.name] = metric.Percentile(sorted, at.share)
-		spread[at.name] = metric.PercentileError(sorted, at.share, len(byQuery))
+		x := metric.Percentile(sorted, at.share)
+		effect, chance := metric.ClusterShare(t.above(x), t.count)
+		values[at.name] = x
+		spread[at.name] = metric.PercentileError(sorted, at.share, math.Sqrt(effect*at.share*(1-at.share)/float64(len(byQuery))))
+		if chance > 0 {
+			rounds.Chance[at.name] = chance
+		}
 	}
-	rounds = &record.Rounds{}
 	for i, r := range t.rounds {
 		to := len(t.samples)
 		if i+1 < len(t.rounds) {
@@ -197,6 +205,17 @@ func (t *timing) values() (values, spread map[string]float64, rounds *record.Rou
 		values[metric.OnCPU] = t.cpu / t.wall
 	}
 	return values, spread, rounds
+}
+
+// above counts the samples of each query that are above x.
+func (t *timing) above(x float64) []int {
+	hits := make([]int, len(t.count))
+	for i, s := range t.samples {
+		if s > x {
+			hits[t.query[i]]++
+		}
+	}
+	return hits
 }
 
 // percentiles are those of latencies that are kept.

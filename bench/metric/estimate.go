@@ -13,6 +13,10 @@ type Observation struct {
 	Value float64
 	// Spread is the standard error of Value over the queries, 0 where there is none: a build time.
 	Spread float64
+	// Chance is the part of Spread², from 0 to 1, that the same queries show when they are asked again: a percentile is
+	// made by what disturbs single searches as well as by the queries. The scatter over repetitions has it already,
+	// so that of several only the rest of Spread counts.
+	Chance float64
 	// Rounds are what the rounds of the repetition found, one for each number in At, which ascend; nil
 	// where there are none. See [Compare]. Without At they are rounds that asked other queries than those of what
 	// they are compared with.
@@ -223,6 +227,9 @@ func onScale(observed []Observation, scale Scale) scaled {
 			// the quotient; of a p99 that lies at the edge of a long tail the quotient is hundreds, and e to that no interval.
 			spread /= o.Value
 			spread = math.Sqrt(math.Log1p(spread * spread))
+		}
+		if len(observed) > 1 {
+			spread *= math.Sqrt(1 - o.Chance)
 		}
 		s.spread2 += spread * spread / float64(len(observed))
 		s.asked = s.asked && len(o.At) == len(o.Rounds)
@@ -481,15 +488,43 @@ func StandardError(values []float64) float64 {
 
 // PercentileError is the standard error of the percentile p of samples that come in clusters, as
 // latencies do by query: half of the width, in standard errors, of the interval between the
-// percentiles p ± z·√(p(1-p)/n) (Woodruff, Journal of the American Statistical Association 1952),
-// with n = clusters, as if samples of one cluster said the same: on the safe side. The samples are
-// ascending. It panics as [Percentile] does, and without clusters.
-func PercentileError(sorted []float64, p float64, clusters int) float64 {
-	if clusters < 1 {
-		panic("metric: no clusters")
-	}
+// percentiles p ± z·off (Woodruff, Journal of the American Statistical Association 1952), with off
+// the standard error of the share of samples below it. With n clusters that is √(p(1-p)/n) if samples
+// of one cluster say the same, and less where they do not: see [ClusterShare]. The samples are
+// ascending. It panics as [Percentile] does.
+func PercentileError(sorted []float64, p, off float64) float64 {
 	const z = 1.959964
-	off := z * math.Sqrt(p*(1-p)/float64(clusters))
-	lo, hi := Percentile(sorted, max(0, p-off)), Percentile(sorted, min(1, p+off))
+	lo, hi := Percentile(sorted, max(0, p-z*off)), Percentile(sorted, min(1, p+z*off))
 	return (hi - lo) / (2 * z)
+}
+
+// ClusterShare compares the error of a share that was counted in clusters, hits[i] of counts[i], with that of one count
+// a cluster, F(1-F)/n: effect is the quotient of the two variances, at most 1. chance, from 0 to 1, is the part of it
+// that the same clusters show when they are counted again, from the scatter within those that were counted
+// several times (analysis of variance); where none was, it is 0. Without hits, or with hits alone, nothing is
+// known: effect is 1, chance 0.
+func ClusterShare(hits, counts []int) (effect, chance float64) {
+	var hit, all, n, within, again float64
+	for i, c := range counts {
+		if c == 0 {
+			continue
+		}
+		f := float64(hits[i]) / float64(c)
+		hit, all, n = hit+float64(hits[i]), all+float64(c), n+1
+		within, again = within+float64(c)*f*(1-f), again+float64(c-1)
+	}
+	share := hit / all
+	if n < 2 || share <= 0 || share >= 1 {
+		return 1, 0
+	}
+	var between float64
+	for i, c := range counts {
+		off := float64(hits[i]) - share*float64(c)
+		between += off * off
+	}
+	between *= n / (n - 1) / (all * all)
+	if again > 0 {
+		chance = min(1, within/again/all/between)
+	}
+	return min(1, between*n/(share*(1-share))), chance
 }

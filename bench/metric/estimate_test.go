@@ -91,8 +91,29 @@ func TestPercentileErrorShrinksWithQueries(t *testing.T) {
 	}
 	// Uniform: the standard error of the median is √(.25/n).
 	for _, n := range []int{100, 1000} {
-		if got, want := PercentileError(sorted, 0.5, n), 0.5/math.Sqrt(float64(n)); math.Abs(got/want-1) > 0.01 {
+		if got, want := PercentileError(sorted, 0.5, 0.5/math.Sqrt(float64(n))), 0.5/math.Sqrt(float64(n)); math.Abs(got/want-1) > 0.01 {
 			t.Errorf("median of %d queries: %v, want %v", n, got, want)
+		}
+	}
+}
+
+// A cluster that says always the same has no chance, and counts once; where each varies as much as all together,
+// all is chance.
+func TestClusterShareByHand(t *testing.T) {
+	for _, c := range []struct {
+		hits, counts   []int
+		effect, chance float64
+	}{
+		{[]int{2, 0, 2, 0}, []int{2, 2, 2, 2}, 1, 0},
+		{[]int{1, 0, 1, 0}, []int{1, 1, 1, 1}, 1, 0},
+		// F = 1/2, off = 1, 0, 0, -1: 4/3·2/64 = 1/24 against 1/16; within 2·1/4·2 over 4, over 8: 1/32.
+		{[]int{2, 1, 1, 0}, []int{2, 2, 2, 2}, 2. / 3, 3. / 4},
+		{[]int{0, 0}, []int{5, 5}, 1, 0},
+		{[]int{3, 0}, []int{3, 0}, 1, 0},
+	} {
+		effect, chance := ClusterShare(c.hits, c.counts)
+		if math.Abs(effect-c.effect) > 1e-12 || math.Abs(chance-c.chance) > 1e-12 {
+			t.Errorf("%v of %v: effect %v, chance %v, want %v and %v", c.hits, c.counts, effect, chance, c.effect, c.chance)
 		}
 	}
 }

@@ -88,6 +88,13 @@ func (r *Record) check() error {
 			}
 		}
 	}
+	if r.Rounds != nil {
+		for name, v := range r.Rounds.Chance {
+			if !(v >= 0 && v <= 1) {
+				return fmt.Errorf("rounds: chance of %s is %v, which is not from 0 to 1", name, v)
+			}
+		}
+	}
 	for name, v := range r.Values {
 		low, high := bounds(name)
 		if v < low || v > high {

@@ -202,6 +202,9 @@ type Rounds struct {
 	CPU  []float64 `json:"cpu,omitempty"`
 	Wall []float64 `json:"wall"` // seconds a query, by the clock on the wall
 	P50  []float64 `json:"p50"`  // median search time of the round, in seconds
+	// Chance is, by the name of a percentile, the part of its Spread² that the same queries show when they are
+	// asked again, from 0 to 1. Absent where no query was asked twice.
+	Chance map[string]float64 `json:"chance,omitempty"`
 }
 
 // HarnessVersion is the version of the way in which this annbench measures: what stands in [Record.Engine].

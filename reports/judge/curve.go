@@ -135,7 +135,7 @@ func (r *Report) MatchRows(f FamilyRows, t Terms, target float64, name string) M
 			// The spread over queries is that of the setting next to the target.
 			for _, rep := range m.Setting.Reps {
 				if near, ok := m.Setting.observe(rep, name); ok && rep.Rep == n && near.Value != 0 {
-					o.Spread = near.Spread / near.Value * x
+					o.Spread, o.Chance = near.Spread/near.Value*x, near.Chance
 				}
 			}
 			samples = append(samples, o)

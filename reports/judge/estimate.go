@@ -100,6 +100,7 @@ func observe(rec *record.Record, name string) (o observation, ok bool) {
 	}
 	o = observation{rep: rec.Rep, Observation: metric.Observation{Value: x, Spread: rec.Spread[name]}}
 	if r := rec.Rounds; r != nil {
+		o.Chance = r.Chance[name]
 		switch name {
 		case metric.CPU:
 			o.At, o.Rounds = r.At, r.CPU
