@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/base64"
@@ -15,7 +16,9 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -91,7 +94,7 @@ func TestTenThousandConnections(t *testing.T) {
 func crowdStands(t *testing.T, many int, said string, patience time.Duration) bool {
 	t.Helper()
 	s := fixture(t, nil)
-	s.patience.header, s.patience.body = patience, patience
+	s.patience.header, s.patience.body, s.patience.idle = patience, patience, patience
 	began := time.Now()
 	addr := listen(t, s)
 	cmd := exec.Command(os.Args[0], "-test.run=^TestCrowdClient$", "-test.v")
@@ -183,33 +186,123 @@ func TestMoreThanTheLimit(t *testing.T) {
 	}
 }
 
-// TestSlowClients has each way of being slow end in a closed connection.
+// TestSlowClients has each way of being slow end in a closed connection, and in an answer where a request has begun.
 func TestSlowClients(t *testing.T) {
 	s := fixture(t, nil)
-	s.patience = patience{header: 300 * time.Millisecond, body: 600 * time.Millisecond, write: time.Second, idle: 300 * time.Millisecond}
+	s.patience = patience{header: 300 * time.Millisecond, body: 600 * time.Millisecond, write: hang, idle: 300 * time.Millisecond}
 	addr := listen(t, s)
-	for name, said := range map[string]string{
-		"silence":         "",
-		"half a header":   "GET / HTTP/1.1\r\nHost: loc",
-		"half a body":     "POST " + api + "/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{\"item\":",
-		"nothing further": "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+	const post = "POST " + api + "/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+	for name, c := range map[string]struct {
+		said, want string
+	}{
+		"silence":         {"", ""},
+		"half a header":   {"GET / HTTP/1.1\r\nHost: loc", "408 "},
+		"half a body":     {post + `{"item":`, "408 "},
+		"nothing further": {"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", "200 "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, err := net.Dial("tcp", addr)
+			client, err := net.Dial("tcp", addr)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer c.Close()
-			if _, err := io.WriteString(c, said); err != nil {
+			defer client.Close()
+			if _, err := io.WriteString(client, c.said); err != nil {
 				t.Fatal(err)
 			}
-			_ = c.SetReadDeadline(time.Now().Add(hang))
-			if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+			_ = client.SetReadDeadline(time.Now().Add(hang))
+			b, err := io.ReadAll(client)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Error("it is not dropped")
+			}
+			if got := strings.TrimPrefix(string(b), "HTTP/1.1 "); !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
+				t.Errorf("the answer is %q, want %s", b, c.want)
 			}
 		})
 	}
+}
+
+// TestLateRequests: no request that comes on an open connection is lost because the connection was opened ahead of it,
+// or because the server is late to read it. The clock is of the test.
+func TestLateRequests(t *testing.T) {
+	s := fixture(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		late := &lateConn{Conn: server}
+		l := pipeListener{make(chan net.Conn, 1)}
+		l.conns <- late
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Serve(ctx, l) }()
+		answers := bufio.NewReader(client)
+		for _, c := range []struct {
+			wait time.Duration
+			late bool // the server comes to read when its time is over
+		}{
+			{s.patience.idle - time.Second, false}, // on a connection that is new
+			{s.patience.idle - time.Second, false}, // idle
+			{s.patience.idle / 2, true},
+		} {
+			time.Sleep(c.wait)
+			late.missed.Store(c.late)
+			body := `{"item":1,"index":"exact"}`
+			_, err := fmt.Fprintf(client, "POST %s/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", api, len(body), body)
+			if err != nil {
+				t.Fatalf("%+v: %v", c, err)
+			}
+			r, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				t.Fatalf("%+v: %v", c, err)
+			}
+			if _, err := io.Copy(io.Discard, r.Body); err != nil || r.StatusCode != http.StatusOK {
+				t.Fatalf("%+v: %d, %v", c, r.StatusCode, err)
+			}
+		}
+		if _, err := io.WriteString(client, "GET /healthz HT"); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := http.ReadResponse(answers, nil); err != nil || r.StatusCode != http.StatusRequestTimeout {
+			t.Errorf("a part of a header behind them: %+v, %v", r, err)
+		}
+		client.Close()
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// pipeListener accepts what is in the channel.
+type pipeListener struct{ conns chan net.Conn }
+
+func (l pipeListener) Accept() (net.Conn, error) {
+	if c, ok := <-l.conns; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+func (l pipeListener) Close() error { close(l.conns); return nil }
+func (pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+// lateConn is a connection on which the bytes of a read that is missed are there, and the time is over.
+type lateConn struct {
+	net.Conn
+	missed atomic.Bool
+	held   []byte
+}
+
+func (c *lateConn) Read(b []byte) (int, error) {
+	if len(c.held) > 0 {
+		n := copy(b, c.held)
+		c.held = c.held[n:]
+		return n, nil
+	}
+	n, err := c.Conn.Read(b)
+	if n > 0 && c.missed.CompareAndSwap(true, false) {
+		c.held = bytes.Clone(b[:n])
+		return 0, os.ErrDeadlineExceeded
+	}
+	return n, err
 }
 
 // TestHeldBodies has bodies beyond what may be held together be refused, and given back after.

@@ -112,7 +112,8 @@ type shared struct {
 
 // patience is how long things may take. Clients that are slow are dropped, so that they cost memory for so long
 // and no more. A body, a turn in the queue and decoding together take less than write, so that whoever waits in
-// vain is told. After the grace of a stop, requests under way are given up.
+// vain is told. Idle is longer than usual clients and proxies keep a connection (Go 90 s, Caddy 2 minutes), so that they
+// close it: a server that does may meet a request on its way. After the grace of a stop, requests under way are given up.
 type patience struct{ header, body, write, idle, guess, queue, decode, grace time.Duration }
 
 //go:embed page openapi.json
@@ -136,7 +137,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &shared{handler: (*Server).routes, guesses: guesses{waiting: map[netip.Prefix]int{}}}
 	s.patience = patience{
-		header: 5 * time.Second, body: 20 * time.Second, write: 60 * time.Second, idle: 60 * time.Second, guess: 300 * time.Millisecond,
+		header: 20 * time.Second, body: 20 * time.Second, write: 60 * time.Second, idle: 3 * time.Minute, guess: 300 * time.Millisecond,
 		queue: 20 * time.Second, decode: 10 * time.Second, grace: 3 * time.Second,
 	}
 	s.metrics = newMetrics()
@@ -195,15 +196,14 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		Handler:           s.Handler(),
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ReadHeaderTimeout: s.patience.header,
-		ReadTimeout:       s.patience.body,
 		WriteTimeout:      s.patience.write,
 		IdleTimeout:       s.patience.idle,
-		ConnState:         s.crowd.state,
+		ConnState:         s.connState,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- h.Serve(l) }()
+	go func() { ended <- h.Serve(listener{l, s.shared}) }()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
@@ -212,7 +212,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	close(s.stopping)
 	const afterwards = time.Second // to say so, once a request was given up
 	impatient := time.AfterFunc(s.patience.grace, func() {
-		s.Log.Warn("requests under way are given up: the server is being stopped", "requests", s.underWay.Load())
+		if n := s.underWay.Load(); n > 0 { // or a connection waits that is new
+			s.Log.Warn("requests under way are given up: the server is being stopped", "requests", n)
+		}
 		giveUp(errStopping)
 	})
 	defer impatient.Stop()
@@ -398,6 +400,9 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Permissions-Policy", "geolocation=(), microphone=()")
+		if req.Body != nil && req.Body != http.NoBody {
+			s.awaitBody(w)
+		}
 		out := &answer{ResponseWriter: w}
 		out.before = func() { s.drain(out, req) }
 		// A mapped file that has become shorter is then a panic of the one request that met it.
@@ -638,8 +643,13 @@ func (s *Server) drain(a *answer, req *http.Request) {
 	if req.Body == nil || req.Body == http.NoBody || !a.read && req.Header.Get("Expect") != "" {
 		return // one that asked first has sent nothing, and will not
 	}
-	_ = http.NewResponseController(a).SetReadDeadline(time.Now().Add(s.patience.body)) // not where a test has no connection
+	s.awaitBody(a)
 	_, _ = io.CopyN(io.Discard, req.Body, 2*maxBody)
+}
+
+// awaitBody has the time for a body begin.
+func (s *Server) awaitBody(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.patience.body)) // not where a test has no connection
 }
 
 func reply(w http.ResponseWriter, v any) error {
