@@ -135,6 +135,7 @@ func (t *table) header(columns Columns) (head int, err error) {
 				headed = true
 			}
 		}
+		headed = headed || t.namesAlmost(first, body[0])
 		if !headed {
 			if headed, err = t.numbered(first, body); err != nil {
 				return 0, err
@@ -153,6 +154,13 @@ func (t *table) header(columns Columns) (head int, err error) {
 	}
 	t.sample = body
 	return 1, t.secondNames()
+}
+
+// namesAlmost reports whether first has texts alone and next has what looks like numbers, such as 12.5% or 1.234,50: these are in
+// error, not the names above them.
+func (t *table) namesAlmost(first, next []string) bool {
+	almost := almostNumber.MatchString
+	return !slices.ContainsFunc(first, func(f string) bool { return t.isNumbers(f) || almost(f) }) && slices.ContainsFunc(next, almost)
 }
 
 // secondNames refuses a second line of names below the first, as pandas writes columns of several levels: of numbers, it would be

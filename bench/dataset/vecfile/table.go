@@ -166,7 +166,7 @@ func (l *lines) placeOf(line int) string { return fmt.Sprintf("line %d", line+l.
 func (t *table) number(field string) (float32, error) {
 	if t.decimal {
 		if strings.Contains(field, ".") {
-			return 0, errors.New("has a point, and other numbers have decimal commas")
+			return 0, errors.New("has a point, and other numbers have decimal commas: write it without points")
 		}
 		field = strings.Replace(field, ",", ".", 1)
 	}
@@ -180,6 +180,16 @@ func (t *table) number(field string) (float32, error) {
 		return 0, errors.New("is no number: a value is missing")
 	case strings.HasPrefix(field, "..."):
 		return 0, errors.New("is no number: NumPy shortens long arrays when it prints them; write them whole")
+	}
+	if almostNumber.MatchString(field) {
+		switch {
+		case strings.HasSuffix(field, "%"):
+			return 0, errors.New("is not a number: write it without the percent sign")
+		case strings.ContainsAny(field, ",' ") || strings.Count(field, ".") > 1:
+			return 0, errors.New("is not a number: write it with a decimal point, and nothing between thousands")
+		case strings.ContainsAny(field, "$€"):
+			return 0, errors.New("is not a number: write it without the currency sign")
+		}
 	}
 	return 0, errors.New("is not a number")
 }

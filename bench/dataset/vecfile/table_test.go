@@ -106,6 +106,13 @@ func TestTextIsRefused(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"thousands.csv", "a;b\n1,234;2\n3,456;5\n", "decimal comma"},
 		{"thousands2.csv", "a;b\n\"1,234.5\";2\n3;5\n", `"1,234.5" is not a number`},
+		{"percent.csv", "a,b\n12.5%,3%\n1%,2%\n", `line 2, column a: "12.5%" is not a number: write it without the percent sign`},
+		{"percent-comma.csv", "a;b\n12,5%;3%\n1%;2%\n", `line 2, column a: "12,5%" is not a number: write it without the percent`},
+		{"percent-bare.csv", "12.5%,3%\n1%,2%\n", `line 1, column 1: "12.5%" is not a number: write it without the percent`},
+		{"euros.csv", "a;b\n€12.5;€3\n€1;€2\n", `line 2, column a: "€12.5" is not a number: write it without the currency`},
+		{"german.csv", "a;b\n1.234,50;2.345,60\n123,5;345,6\n", `line 2, column a: "1.234,50" has a point, and other numbers have decimal commas`},
+		{"german-all.csv", "a;b\n1.234,50;2.345,60\n1.234,5;3.345,6\n", `line 2, column a: "1.234,50" is not a number: write it with a decimal point, and nothing between`},
+		{"swiss.csv", "a;b\n1'234.5;2'345.6\n1'234.5;3'345.6\n", `line 2, column a: "1'234.5" is not a number: write it with a decimal point, and nothing between`},
 		{"mixed.csv", "1,5;2\n3.5;4,5\n", "has a point"},
 		{"numbered.csv", "0,1\n5,6\n7,9\n", "names of columns or a vector"},
 		{"missing.csv", "1,2\n3,\n5,6\n", "a value is missing"},
