@@ -63,8 +63,12 @@ func ReadParquetColumns(path string) (columns []TextColumn, notes []string, err 
 		if err := checkCodec(file, leaf.ColumnIndex); err != nil {
 			return nil, nil, err
 		}
+		classes := classNames(file, path[0])
+		if classes != nil {
+			kind = "text"
+		}
 		c := TextColumn{Name: path[0], Kind: kind}
-		if c.Texts, err = parquetTexts(file, sound, leaf, text); err != nil {
+		if c.Texts, err = parquetTexts(file, sound, leaf, classes, text); err != nil {
 			return nil, nil, fmt.Errorf("column %q: %w", path[0], err)
 		}
 		if len(c.Texts) != int(file.NumRows()) {
@@ -240,14 +244,18 @@ func parquetWords(leaf parquet.LeafColumn) (kind string, text func(parquet.Value
 	return "", nil
 }
 
-// parquetTexts are the values of one column of all row groups.
-func parquetTexts(file *parquet.File, sound *parquetPages, leaf parquet.LeafColumn, text func(parquet.Value) string) (texts []string, err error) {
+// parquetTexts are the values of one column of all row groups; of classes, where there are any, by their names.
+func parquetTexts(file *parquet.File, sound *parquetPages, leaf parquet.LeafColumn, classes []string, text func(parquet.Value) string) (texts []string, err error) {
 	interned := map[string]string{}
 	for group := range file.RowGroups() {
 		err := sound.values(file, group, leaf, func(v parquet.Value) error {
 			s := ""
 			if !v.IsNull() {
-				s = intern(interned, text(v))
+				name, err := className(classes, text(v))
+				if err != nil {
+					return err
+				}
+				s = intern(interned, name)
 			}
 			texts = append(texts, s)
 			return nil

@@ -111,7 +111,9 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 			aside = append(aside, i)
 		}
 	}
-	p.classes = classNames(file, labelAt, names)
+	if p.label >= 0 {
+		p.classes = classNames(file, names[labelAt])
+	}
 	var vectors []int
 	var notes []string
 	switch {
@@ -281,28 +283,45 @@ func indexesOf(columns []*parquetColumn) []int {
 	return out
 }
 
-// classNames are the names of the classes that the numbers of the label stand for, as Hugging Face datasets keeps
-// them beside the table; nil if there are none.
-func classNames(file *parquet.File, label int, names []string) []string {
+// classNames are the names of the classes that the numbers of the column called name stand for, as Hugging Face datasets keeps them
+// beside the table; nil if there are none.
+func classNames(file *parquet.File, name string) []string {
 	text, ok := file.Lookup("huggingface")
-	if !ok || label < 0 {
+	if !ok {
 		return nil
 	}
 	var meta struct {
 		Info struct {
-			Features map[string]json.RawMessage `json:"features"`
+			Features json.RawMessage `json:"features"`
 		} `json:"info"`
 	}
 	if json.Unmarshal([]byte(text), &meta) != nil {
 		return nil
 	}
+	return classesWithin(meta.Info.Features, name)
+}
+
+// classesWithin looks for the classes of a column among features, which of a struct are the features of its fields.
+func classesWithin(features json.RawMessage, name string) []string {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(features, &fields) != nil {
+		return nil
+	}
 	var feature struct {
 		Names []string `json:"names"`
 	}
-	if json.Unmarshal(meta.Info.Features[names[label]], &feature) != nil {
-		return nil
+	if json.Unmarshal(fields[name], &feature) == nil && len(feature.Names) > 0 {
+		return feature.Names
 	}
-	return feature.Names
+	for i := range name { // a name may have dots of its own
+		if name[i] != '.' {
+			continue
+		}
+		if classes := classesWithin(fields[name[:i]], name[i+1:]); classes != nil {
+			return classes
+		}
+	}
+	return nil
 }
 
 // parquetLeaf is a column of plain values.
@@ -575,7 +594,7 @@ func (p *parquetRows) texts(group int) error {
 		err := p.sound.values(p.file, group, leaf, func(v parquet.Value) (err error) {
 			s := p.words[part.column](v)
 			if part.intern {
-				if s, err = p.class(s); err != nil {
+				if s, err = className(p.classes, s); err != nil {
 					return err
 				}
 				s = intern(p.interned, s)
@@ -590,9 +609,9 @@ func (p *parquetRows) texts(group int) error {
 	return nil
 }
 
-// class is the label that s, a label or the number of a class, stands for.
-func (p *parquetRows) class(s string) (string, error) {
-	if p.classes == nil || s == "" {
+// className is what s, a text or the number of a class, stands for.
+func className(classes []string, s string) (string, error) {
+	if classes == nil || s == "" {
 		return s, nil
 	}
 	n, err := strconv.Atoi(s)
@@ -601,10 +620,10 @@ func (p *parquetRows) class(s string) (string, error) {
 		return s, nil
 	case n == -1: // no label
 		return "", nil
-	case n < 0 || n >= len(p.classes):
-		return "", fmt.Errorf("a label is class %d, and the file names %d classes", n, len(p.classes))
+	case n < 0 || n >= len(classes):
+		return "", fmt.Errorf("a label is class %d, and the file names %d classes", n, len(classes))
 	}
-	return p.classes[n], nil
+	return classes[n], nil
 }
 
 func parquetText(v parquet.Value, unsigned bool) string {
