@@ -47,6 +47,21 @@ func choose(f FamilyRows) Choice {
 	return c
 }
 
+// Higher is the setting of the family that reaches [Target], too, and whose median speed over all rounds is the highest
+// above that of Row; nil where Row's is. It is faster by no more than noise: Row was chosen by one half of the rounds.
+func (c Choice) Higher() (found *Row) {
+	if !c.Reached {
+		return nil
+	}
+	high, _ := c.Row.Value(Speed)
+	for _, row := range c.Family.Rows {
+		if v, ok := row.Value(Speed); ok && v.Median > high.Median && row.OK() > 0 && row.keeps([]Limit{{metric.Recall, Target}}) {
+			found, high = row, v
+		}
+	}
+	return found
+}
+
 // chosenBy is the speed that the row is chosen by: that of its rounds of even number where there are enough,
 // as its speed against other families is judged by the others; -1 where it has none. See [Row.beaten].
 func (r *Row) chosenBy() float64 {

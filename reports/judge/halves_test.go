@@ -82,6 +82,37 @@ func TestNoSlowerSpeaks(t *testing.T) {
 	}
 }
 
+// A setting of a higher median than the one that speaks for its family is named, and is faster by no more than noise.
+func TestHigherIsNamed(t *testing.T) {
+	rng := rand.New(rand.NewPCG(19, 5))
+	named := 0
+	for range 300 {
+		r := madeFamilies(rng, 1, 5, 3)
+		c := r.Choose(r.Focus)[0]
+		own, _ := c.Row.Value(Speed)
+		var highest *Row
+		high := own.Median
+		for _, row := range r.Rows {
+			if v, _ := row.Value(Speed); v.Median > high {
+				highest, high = row, v.Median
+			}
+		}
+		if got := c.Higher(); got != highest {
+			t.Fatalf("%v is named, and %v has the highest median", got, highest)
+		}
+		if highest == nil {
+			continue
+		}
+		named++
+		if v, _ := highest.Value(Speed); TieOf(v.Against(own)) != Tied {
+			t.Fatalf("%s is faster by more than noise, and does not speak for its family", highest.Cell.Search)
+		}
+	}
+	if named == 0 || named == 300 {
+		t.Errorf("named in %d of 300: the test shows nothing", named)
+	}
+}
+
 // Answer and table tie the same families where they compare the same settings.
 func TestTiesAreDecidedOnce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(19, 4))

@@ -434,6 +434,7 @@ func (d *pageData) FamilyColumns() []say.Column {
 func (d *pageData) families(choices []judge.Choice) {
 	base := judge.FastestExact(choices)
 	d.Speedup, d.SpeedupSays = say.SpeedupTitle(choices, base)
+	d.SpeedupSays = strings.TrimSpace(d.SpeedupSays + " " + say.Halves(choices))
 	for _, c := range choices {
 		line := familyLine{Name: c.Family.Name, From: say.From(c.Family.Caller), Approach: c.Family.Approach, Library: c.Family.Library, Class: d.class(c.Family.Name)}
 		if c.Row == nil {

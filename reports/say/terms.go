@@ -14,6 +14,21 @@ func ChoiceRule(k int) string {
 	return fmt.Sprintf("one setting a family: the fastest whose recall@%d is at least %.2f by the worse end of its interval; where none reaches it, the one of highest recall", k, judge.Target)
 }
 
+// Halves says why another setting of a family may read faster than the one that is chosen, and which do; it is empty where
+// none does.
+func Halves(choices []judge.Choice) string {
+	var higher []string
+	for _, c := range choices {
+		if row := c.Higher(); row != nil {
+			higher = append(higher, strings.TrimSpace(c.Family.Name+" "+Clean(row.Cell.Settings())))
+		}
+	}
+	if len(higher) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("The setting of a family is chosen by half of the rounds and judged by the other half, since the best of several noisy ones reads too fast: so %s %s here than the setting of its family in this table, by no more than the noise.", And(higher), map[bool]string{true: "reads faster", false: "read faster"}[len(higher) == 1])
+}
+
 // Terms is terms in words, without the data set: "cosine, k = 10, built with 1 thread, one query
 // in flight".
 func Terms(t judge.Terms) string {

@@ -129,7 +129,7 @@ func (t *tabler) terms(terms judge.Terms) error {
 
 	t.heading(3, "By family")
 	_, speedup := say.SpeedupTitle(choices, judge.FastestExact(choices))
-	t.paragraph(say.Sentence(say.ChoiceRule(terms.K)) + " " + speedup)
+	t.paragraph(strings.TrimSpace(say.Sentence(say.ChoiceRule(terms.K)) + " " + speedup + " " + say.Halves(choices)))
 	if err := t.choices(choices); err != nil {
 		return err
 	}
