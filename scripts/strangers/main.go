@@ -1,8 +1,11 @@
 // Command strangers does to a running `annbench serve` what strangers do: it uploads hostile pictures while others search,
 // and then sends many requests with uploads among them, by many clients at once. It prints what came of it; the server's
-// processor time and memory are those of /metrics. docs/results/serve.md has a run of it.
+// processor time, memory and requests are those of /metrics, so nobody else may send requests meanwhile.
+// docs/results/serve.md has a run of it.
 //
 //	go run ./scripts/strangers --url http://127.0.0.1:8080 --requests 1000000
+//
+// --turns 0 leaves the hostile pictures out, --requests 0 the many requests.
 package main
 
 import (
@@ -11,16 +14,12 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"image"
-	"image/png"
 	"io"
-	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"regexp"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -40,7 +39,7 @@ func main() {
 	flag.Parse()
 	debug.SetGCPercent(-1) // a collection here would count as the server's time; for the memory there is a limit
 	debug.SetMemoryLimit(4 << 30)
-	s := &server{url: *url, token: *token, client: &http.Client{
+	s := &server{url: *url, token: *token, out: os.Stdout, client: &http.Client{
 		Timeout: 2 * time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: *clients},
 	}}
 	if err := s.run(*requests, *clients, *rate, *turns, *uploads); err != nil {
@@ -52,25 +51,30 @@ func main() {
 type server struct {
 	url, token string
 	client     *http.Client
+	out        io.Writer
 	index      string
 	items      int
+	reads      atomic.Int64 // requests that are no searches
 }
 
-// post sends a search and gives the status; an error is a request without an answer.
+// post sends a search and gives the status; an error is a request without an answer, a [*lost].
 func (s *server) post(body []byte) (int, error) {
+	var a attempt
 	r, err := http.NewRequest(http.MethodPost, s.url+"/api/v1/search", bytes.NewReader(body))
 	if err != nil {
 		return 0, err
 	}
 	r.GetBody = nil // one answer for one request: the client does not try again by itself
 	r.Header.Set("Content-Type", "application/json")
-	got, err := s.do(r)
+	got, err := s.do(r.WithContext(a.trace(r.Context())))
 	if err != nil {
-		return 0, err
+		return 0, a.lost(err)
 	}
 	defer got.Body.Close()
-	_, err = io.Copy(io.Discard, got.Body)
-	return got.StatusCode, err
+	if _, err = io.Copy(io.Discard, got.Body); err != nil {
+		return 0, a.lost(err)
+	}
+	return got.StatusCode, nil
 }
 
 func (s *server) do(r *http.Request) (*http.Response, error) {
@@ -81,6 +85,7 @@ func (s *server) do(r *http.Request) (*http.Response, error) {
 }
 
 func (s *server) read(path string) ([]byte, error) {
+	s.reads.Add(1)
 	r, err := http.NewRequest(http.MethodGet, s.url+path, nil)
 	if err != nil {
 		return nil, err
@@ -97,17 +102,24 @@ func (s *server) read(path string) ([]byte, error) {
 	return b, err
 }
 
-// measure is one number of /metrics.
-func (s *server) measure(name string) (float64, error) {
+// measure is a number of /metrics, or the sum of those that have this name and differ in labels.
+func (s *server) measure(name string) (sum float64, err error) {
 	b, err := s.read("/metrics")
 	if err != nil {
 		return 0, err
 	}
-	m := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindSubmatch(b)
-	if m == nil {
+	all := regexp.MustCompile(`(?m)^`+name+`(?:\{.*\})? (\S+)$`).FindAllSubmatch(b, -1)
+	if all == nil {
 		return 0, fmt.Errorf("/metrics has no %s", name)
 	}
-	return strconv.ParseFloat(string(m[1]), 64)
+	for _, m := range all {
+		v, err := strconv.ParseFloat(string(m[1]), 64)
+		if err != nil {
+			return 0, fmt.Errorf("/metrics: %s: %w", name, err)
+		}
+		sum += v
+	}
+	return sum, nil
 }
 
 func (s *server) run(requests, clients, rate, turns, uploads int) error {
@@ -133,10 +145,15 @@ func (s *server) run(requests, clients, rate, turns, uploads int) error {
 	if s.index == "" {
 		return fmt.Errorf("%s has no index", s.url)
 	}
-	if err := s.hostile(rate, turns); err != nil {
-		return err
+	if turns > 0 {
+		if err := s.hostile(rate, turns); err != nil {
+			return err
+		}
 	}
-	return s.crowd(requests, clients, uploads)
+	if requests > 0 {
+		return s.crowd(requests, clients, uploads)
+	}
+	return nil
 }
 
 func (s *server) search() []byte {
@@ -210,11 +227,9 @@ func (s *server) hostile(rate, turns int) error {
 	close(stop)
 	all.Wait()
 	for i, p := range bodies {
-		fmt.Printf("%5.2f s of processor time at most, searches included  %5.2f s  %s: %s\n", costs[i], waits[i].Seconds(), p.Name, last[i])
+		fmt.Fprintf(s.out, "%5.2f s of processor time at most, searches included  %5.2f s  %s: %s\n", costs[i], waits[i].Seconds(), p.Name, last[i])
 	}
-	slices.Sort(times)
-	at := func(q float64) time.Duration { return times[int(q*float64(len(times)-1))].Round(10 * time.Microsecond) }
-	fmt.Printf("%d searches beside them: p50 %v, p99 %v, most %v; %d failed\n", len(times), at(0.5), at(0.99), at(1), failed)
+	fmt.Fprintf(s.out, "searches beside them: %s; %d failed\n", spread(times), failed)
 	if wrong > 0 || failed > 0 {
 		return fmt.Errorf("%d pictures got another answer than they should, %d searches failed", wrong, failed)
 	}
@@ -226,51 +241,4 @@ func errText(err error) string {
 		return ""
 	}
 	return err.Error()
-}
-
-// crowd sends requests by many clients at once, and tells memory ten times on the way.
-func (s *server) crowd(requests, clients, uploads int) error {
-	var picture bytes.Buffer
-	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 300, 300))); err != nil {
-		return err
-	}
-	good, bad := upload(picture.Bytes(), s.index), upload(hostile.ScanBomb(hostile.Width, hostile.Height, 40), s.index)
-	var next, silent atomic.Int64
-	var mu sync.Mutex
-	statuses := map[int]int{}
-	began := time.Now()
-	var all sync.WaitGroup
-	for range clients {
-		all.Go(func() {
-			for n := next.Add(1); n <= int64(requests); n = next.Add(1) {
-				body := s.search()
-				if n%int64(uploads) == 0 {
-					if body = good; n/int64(uploads)%2 == 0 {
-						body = bad
-					}
-				}
-				status, err := s.post(body)
-				if err != nil {
-					silent.Add(1)
-					fmt.Fprintf(os.Stderr, "request %d has no answer: %v\n", n, err)
-				}
-				mu.Lock()
-				statuses[status]++
-				mu.Unlock()
-				if n%int64(max(1, requests/10)) == 0 {
-					if bytes, err := s.measure("process_resident_memory_bytes"); err == nil {
-						fmt.Printf("%9d requests, %6.0f s, %5.0f MB resident\n", n, time.Since(began).Seconds(), bytes/1e6)
-					}
-				}
-			}
-		})
-	}
-	all.Wait()
-	for _, status := range slices.Sorted(maps.Keys(statuses)) {
-		fmt.Printf("%3d  %d\n", status, statuses[status])
-	}
-	if n := silent.Load(); n > 0 {
-		return fmt.Errorf("%d requests have no answer", n)
-	}
-	return nil
 }
