@@ -26,6 +26,7 @@ func TestChurned(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := r.Churned()
+	all[0].Lines[0].Rows[1].values[metric.Stale] = Value{Median: 0.2, N: 1}
 	if len(all) != 1 || len(all[0].Lines) != 2 || len(all[0].Steps) != 3 || all[0].Steps[1] != 5 {
 		t.Fatalf("%+v", all)
 	}
@@ -39,6 +40,23 @@ func TestChurned(t *testing.T) {
 	hnsw.Rows[0].values[metric.Serialized] = Value{Median: 7}
 	if hnsw.AtLast(metric.Serialized) || !hnsw.AtLast(metric.UpdateCPU) {
 		t.Error("the last search has the size of the first, or not what it has")
+	}
+	for _, c := range []struct {
+		name                string
+		first, last, living float64
+		grows               bool
+	}{
+		{metric.Resident, 100 << 10, 500 << 10, 100, false}, // a measurement's noise
+		{metric.Resident, 20 << 20, 40 << 20, 100, true},
+		{metric.Resident, 20 << 20, 40 << 20, 200, false}, // twice as many live
+		{metric.Resident, 100 << 20, 120 << 20, 100, false},
+		{metric.Serialized, 100 << 10, 500 << 10, 100, true}, // a file's size has no noise
+	} {
+		hnsw.Rows[0].values[c.name], hnsw.Rows[2].values[c.name] = Value{Median: c.first, N: 1}, Value{Median: c.last, N: 1}
+		hnsw.Rows[2].values[metric.Living] = Value{Median: c.living, N: 1}
+		if _, _, grows := hnsw.Grows(c.name); grows != c.grows {
+			t.Errorf("%+v: grows: %v", c, grows)
+		}
 	}
 	if least, _ := flat.Worst(metric.Recall, true); least != 0.7 {
 		t.Errorf("least: %v", least)
@@ -59,6 +77,12 @@ func TestChurned(t *testing.T) {
 	}
 	if each, ok := hnsw.UpdateEach(); !ok || each < 0.2999 || each > 0.3001 || !hnsw.Walled() {
 		t.Errorf("a change takes %v, %v, wall time: %v", each, ok, hnsw.Walled())
+	}
+	if family, seconds, ok := all[0].CheapestBuild(); !ok || family != "flat" || seconds != 1 {
+		t.Errorf("cheapest to build: %s, %v, %v", family, seconds, ok)
+	}
+	if every, share := all[0].Stalest(); every != 3 || share != 0.2 {
+		t.Errorf("built anew every %d lacks %v", every, share)
 	}
 	if _, ok := flat.UpdateEach(); ok {
 		t.Error("what is built anew has a cost of changes")

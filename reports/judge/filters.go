@@ -15,7 +15,7 @@ type Filtered struct {
 	Time    string // the quantity that times are: [metric.CPU] where every row has it, else [metric.Mean]
 	Filters []FilterUse
 	Lines   []FilterLine // families in the order of a report, each with its ways
-	Lost    []*Row       // cells that no repetition measured
+	Lost    []FilterLoss // why cells have no values
 }
 
 // Scan names what needs no index, the way before, where families have their names: in tables, legends and colours.
@@ -40,6 +40,14 @@ type FilterLine struct {
 	Points      []*FilterPoint // by place in Filters; nil where nothing was measured
 
 	all [][]*FilterPoint // by place in Filters, of every setting
+}
+
+// FilterLoss is a reason why cells of a family have no values.
+type FilterLoss struct {
+	Family  string
+	Ways    []string
+	Filters []int // places in Filters, ascending; nil for all
+	Why     Failure
 }
 
 // Look is the name by which a line has its colour: that of its family, or [Scan].
@@ -125,6 +133,7 @@ func filteredOf(t Terms, rows []*Row) Filtered {
 	slices.SortStableFunc(rows, func(a, b *Row) int {
 		return cmp.Or(compareFamilies(a, b), cmp.Compare(slices.Index(filterWays, a.Cell.Way), slices.Index(filterWays, b.Cell.Way)))
 	})
+	var lost []*Row
 	for _, row := range rows {
 		c := row.Cell
 		i := slices.IndexFunc(f.Lines, func(l FilterLine) bool { return l.Family == c.Family && l.Way == c.Way })
@@ -133,7 +142,7 @@ func filteredOf(t Terms, rows []*Row) Filtered {
 			f.Lines = append(f.Lines, FilterLine{Family: c.Family, Way: c.Way, Exact: row.Exact, Points: make([]*FilterPoint, len(f.Filters)), all: make([][]*FilterPoint, len(f.Filters))})
 		}
 		if row.OK() == 0 {
-			f.Lost = append(f.Lost, row)
+			lost = append(lost, row)
 			continue
 		}
 		p := &FilterPoint{Row: row}
@@ -153,7 +162,42 @@ func filteredOf(t Terms, rows []*Row) Filtered {
 	f.Lines = slices.DeleteFunc(f.Lines, func(l FilterLine) bool {
 		return !slices.ContainsFunc(l.Points, func(p *FilterPoint) bool { return p != nil })
 	})
+	f.Lost = losses(lost, places)
 	return f
+}
+
+// losses says why rows have no values: a reason once for all ways of a family that have it under the same filters. places
+// are those of all filters, by name.
+func losses(rows []*Row, places map[string]int) []FilterLoss {
+	same := func(a, b FilterLoss) bool {
+		return a.Family == b.Family && a.Why.Status == b.Why.Status && a.Why.Error == b.Why.Error
+	}
+	var ways []FilterLoss // each of one way
+	for _, row := range rows {
+		for _, why := range row.Failures() {
+			l := FilterLoss{Family: row.Cell.Family, Ways: []string{row.Cell.Way}, Why: why}
+			i := slices.IndexFunc(ways, func(m FilterLoss) bool { return same(l, m) && l.Ways[0] == m.Ways[0] })
+			if i < 0 {
+				i, ways = len(ways), append(ways, l)
+			}
+			if at := places[row.Cell.Filter]; !slices.Contains(ways[i].Filters, at) {
+				ways[i].Filters = append(ways[i].Filters, at)
+			}
+		}
+	}
+	var out []FilterLoss
+	for _, l := range ways {
+		if slices.Sort(l.Filters); len(l.Filters) == len(places) {
+			l.Filters = nil
+		}
+		i := slices.IndexFunc(out, func(m FilterLoss) bool { return same(l, m) && slices.Equal(l.Filters, m.Filters) })
+		if i < 0 {
+			out = append(out, l)
+		} else {
+			out[i].Ways = append(out[i].Ways, l.Ways[0])
+		}
+	}
+	return out
 }
 
 // better reports whether p speaks for a line rather than q, where a recall is wanted.

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"slices"
 	"testing"
 
 	"annbench/bench/metric"
@@ -22,12 +23,17 @@ func TestFiltered(t *testing.T) {
 	delete(plain.Values, metric.Selectivity)
 	failed := under("hnsw", "after", "ef=10", few, 0, 0, 0)
 	failed.Status, failed.Values, failed.Error = record.Failed, nil, "lost"
+	skip := func(way, filter string) record.Record {
+		r := under("ivf", way, "", filter, 0, 0, 0)
+		r.Status, r.Values, r.Error = record.Skipped, nil, "not built in"
+		return r
+	}
 	r, err := Of(&record.Results{Records: []record.Record{plain}, Filtered: []record.Record{
 		under("hnsw", "inside", "ef=10", few, 0.5, 1, 0.01), under("hnsw", "inside", "ef=20", few, 0.96, 4, 0.01), under("hnsw", "inside", "ef=30", few, 0.99, 5, 0.01),
 		under("hnsw", "inside", "ef=10", many, 0.6, 1, 0.5), under("hnsw", "inside", "ef=20", many, 0.7, 3, 0.5),
 		under("flat", "before", "", few, 1, 2, 0.01), under("flat", "before", "", many, 1, 90, 0.5),
 		under("hnsw", "inside", "ef=10", words, 0.97, 7, 0.1), under("flat", "before", "", words, 1, 70, 0.1),
-		failed,
+		failed, skip("inside", few), skip("inside", many), skip("inside", words), skip("after", words), skip("after", few), skip("after", many),
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -40,8 +46,13 @@ func TestFiltered(t *testing.T) {
 	if len(f.Filters) != 3 || f.Filters[0].Name != words || f.Filters[1].Name != many || f.Filters[2].Name != few || f.Time != metric.CPU {
 		t.Fatalf("filters: %+v", f.Filters)
 	}
-	if len(f.Lines) != 2 || f.Lines[0].Family != "flat" || f.Lines[1].Way != "inside" || len(f.Lost) != 1 {
-		t.Fatalf("lines: %+v, lost %v", f.Lines, f.Lost)
+	if len(f.Lines) != 2 || f.Lines[0].Family != "flat" || f.Lines[1].Way != "inside" {
+		t.Fatalf("lines: %+v", f.Lines)
+	}
+	// The same reason for all of a family is said once.
+	if l := f.Lost; len(l) != 2 || !slices.Equal(l[0].Filters, []int{2}) || l[0].Why.Error != "lost" ||
+		!slices.Equal(l[1].Ways, []string{"inside", "after"}) || l[1].Filters != nil {
+		t.Errorf("lost: %+v", l)
 	}
 	hnsw := f.Lines[1]
 	if p := hnsw.Points[2]; !p.Reached || p.Row.Cell.Search != "ef=20" {

@@ -2,11 +2,9 @@ package page
 
 import (
 	"html/template"
-	"slices"
 
 	"annbench/bench/metric"
 	"annbench/reports/draw"
-	"annbench/reports/judge"
 	"annbench/reports/say"
 )
 
@@ -34,10 +32,7 @@ func (d *pageData) churn() {
 			Runbook: say.Clean(c.Runbook), Terms: say.Plural(len(c.Steps), "search", "searches"), Advice: say.ChurnAdvice(c),
 			Columns: []string{"recall, first", "last", "least", "query CPU, first", "last", "a change", "building anew", "memory, first", "last", "on disk, first", "last", "stale, at most"},
 		}
-		asked := slices.ContainsFunc(c.Lines, func(l judge.ChurnLine) bool {
-			_, ok := l.Worst(metric.DuringP99, false)
-			return ok
-		})
+		asked := c.Asked()
 		if asked {
 			b.Columns = append(b.Columns, "p99 while it changes")
 		}

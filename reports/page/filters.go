@@ -64,10 +64,9 @@ func (d *pageData) filters() {
 			}
 			b.Rows = append(b.Rows, row)
 		}
-		for _, row := range f.Lost {
-			for _, why := range row.Failures() {
-				b.Lost = append(b.Lost, lost{say.FilterLine(row.Cell.Family, row.Cell.Way) + ", " + row.Cell.Filter, string(why.Status) + ": " + judge.Portable(why.Error)})
-			}
+		for _, l := range f.Lost {
+			where, why := say.FilterLoss(f, l)
+			b.Lost = append(b.Lost, lost{where, why})
 		}
 		d.Filters = append(d.Filters, b)
 	}

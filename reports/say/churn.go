@@ -13,9 +13,9 @@ func ChurnLine(l *judge.ChurnLine) string {
 	case 0:
 		return l.Family
 	case 1:
-		return l.Family + ", built anew every step"
+		return l.Family + ", built anew every search"
 	}
-	return fmt.Sprintf("%s, built anew every %d steps", l.Family, l.Rebuild)
+	return fmt.Sprintf("%s, built anew every %d searches", l.Family, l.Rebuild)
 }
 
 // ChurnShort is [ChurnLine] where there is little room.
@@ -24,7 +24,7 @@ func ChurnShort(l *judge.ChurnLine) string {
 	case 0:
 		return l.Family
 	case 1:
-		return l.Family + ", anew every step"
+		return l.Family + ", anew every search"
 	}
 	return fmt.Sprintf("%s, anew every %d", l.Family, l.Rebuild)
 }
@@ -88,35 +88,20 @@ func ChurnAdvice(c *judge.Churned) []string {
 				text += fmt.Sprintf(" changing is cheaper until %s of the vectors have been replaced.", Percent(share/2)) // out and in are two changes
 			}
 		}
-		if first, last, ok := l.Ends(metric.Resident); ok && first > 0 && last > 1.25*first {
+		if first, last, ok := l.Grows(metric.Resident); ok {
 			text += fmt.Sprintf(" Its memory grows from %s to %s.", Format(metric.Bytes, first), Format(metric.Bytes, last))
 		}
-		if first, last, ok := l.Ends(metric.Serialized); ok && first > 0 && last > 1.25*first {
+		if first, last, ok := l.Grows(metric.Serialized); ok {
 			text += fmt.Sprintf(" On the disk it grows from %s to %s.", Format(metric.Bytes, first), Format(metric.Bytes, last))
 		}
 		if text != "" {
 			out = append(out, text)
 		}
 	}
-	var cheapest *judge.ChurnLine
-	for i := range c.Lines {
-		l := &c.Lines[i]
-		build, ok := l.BuildCPU()
-		first, _ := l.At(0, metric.Recall)
-		if !ok || first < judge.Target || l.Rebuild == 0 || l.Walled() {
-			continue
-		}
-		if cheapest == nil {
-			cheapest = l
-		} else if least, _ := cheapest.BuildCPU(); build < least {
-			cheapest = l
-		}
-	}
-	if cheapest != nil {
-		build, _ := cheapest.BuildCPU()
-		text := fmt.Sprintf("Cheapest to build anew is %s, in %s of processor time.", cheapest.Family, Format(metric.Seconds, build))
-		if stale, ok := cheapest.Worst(metric.Stale, false); ok && stale > 0 {
-			text += fmt.Sprintf(" Built anew every %d steps it lacks up to %s of what lives.", cheapest.Rebuild, Share(stale))
+	if family, seconds, ok := c.CheapestBuild(); ok {
+		text := fmt.Sprintf("Cheapest to build anew is %s, in %s of processor time.", family, Format(metric.Seconds, seconds))
+		if every, share := c.Stalest(); share > 0 {
+			text += fmt.Sprintf(" An index that is built anew every %d searches lacks up to %s of what lives.", every, Share(share))
 		}
 		out = append(out, text)
 	}

@@ -17,6 +17,31 @@ func FilterLine(family, way string) string {
 	return family + ", " + way
 }
 
+// filterWay is [FilterLine] where a sentence says which way is the fastest.
+func filterWay(l *judge.FilterLine) string {
+	if l.Way == "before" {
+		return "to " + judge.Scan
+	}
+	return FilterLine(l.Family, l.Way)
+}
+
+// FilterLoss says which cells have no values, and why.
+func FilterLoss(f *judge.Filtered, l judge.FilterLoss) (where, why string) {
+	where = Clean(l.Family) + ", " + And(l.Ways)
+	var filters []string
+	for _, at := range l.Filters {
+		filters = append(filters, FilterName(f.Filters[at]))
+	}
+	if len(filters) > 0 {
+		where += " (" + strings.Join(filters, "; ") + ")"
+	}
+	why = string(l.Why.Status)
+	if l.Why.Error != "" {
+		why += ": " + judge.Portable(l.Why.Error)
+	}
+	return where, why
+}
+
 // FilterMarked explains the marks of the tables.
 var FilterMarked = "Bold or *: the fastest that reaches that recall, and those that are as fast within the noise or " + slight + "."
 
@@ -64,9 +89,9 @@ func FilterAdvice(f *judge.Filtered) []string {
 		reach, highest := f.Fastest(i, judge.Target)
 		switch {
 		case len(reach) > 0:
-			out = append(out, fmt.Sprintf("Under %s, which %s of the vectors pass, the fastest is %s.", Clean(u.Name), Share(u.Selectivity), FilterLine(reach[0].Line.Family, reach[0].Line.Way)))
+			out = append(out, fmt.Sprintf("Under %s, which %s of the vectors pass, the fastest way is %s.", Clean(u.Name), Share(u.Selectivity), filterWay(reach[0].Line)))
 		case highest != nil:
-			out = append(out, fmt.Sprintf("Under %s, nothing reaches a recall of %s; %s comes nearest, at %s.", Clean(u.Name), Ratio(judge.Target), FilterLine(highest.Line.Family, highest.Line.Way), Ratio(highest.Point.Recall.Median)))
+			out = append(out, fmt.Sprintf("Under %s, nothing reaches a recall of %s; the nearest is %s, at %s.", Clean(u.Name), Ratio(judge.Target), filterWay(highest.Line), Ratio(highest.Point.Recall.Median)))
 		}
 	}
 	return out
@@ -83,21 +108,21 @@ func FilterPick(f *judge.Filtered, at int, recall float64) (text string, ok bool
 		if settings != "" {
 			settings = " (" + settings + ")"
 		}
-		return fmt.Sprintf("%s%s: %s a query, recall %s", FilterLine(p.Line.Family, p.Line.Way), settings, Format(metric.Seconds, p.Point.Time.Median), Ratio(p.Point.Recall.Median))
+		return fmt.Sprintf("%s%s: %s a query, recall %s", filterWay(p.Line), settings, Format(metric.Seconds, p.Point.Time.Median), Ratio(p.Point.Recall.Median))
 	}
 	if len(reach) == 0 {
 		if highest == nil {
 			return head + "nothing was measured.\n", false
 		}
-		return head + "nothing reaches a recall of " + Ratio(recall) + "; nearest is " + line(*highest) + ".\n", false
+		return head + "nothing reaches a recall of " + Ratio(recall) + "; the nearest is " + line(*highest) + ".\n", false
 	}
-	text = head + "take " + line(reach[0]) + ".\n"
+	text = head + "the fastest way is " + line(reach[0]) + ".\n"
 	for _, p := range reach[1:min(len(reach), 3)] {
 		as := ""
 		if p.Best {
 			as = ", as fast within the noise or " + slight
 		}
-		text += "then " + line(p) + as + "\n"
+		text += "next is " + line(p) + as + ".\n"
 	}
 	return text, true
 }

@@ -246,7 +246,7 @@ func (p *page) filters() {
 				}
 			}
 		}
-		p.lost(f.Lost)
+		p.lost(&f)
 	}
 }
 
@@ -259,15 +259,14 @@ func families(f *judge.Filtered) int {
 }
 
 // lost lists the cells without values.
-func (p *page) lost(rows []*judge.Row) {
-	if len(rows) == 0 {
+func (p *page) lost(f *judge.Filtered) {
+	if len(f.Lost) == 0 {
 		return
 	}
 	p.say("\nWithout values:\n")
-	for _, row := range rows {
-		for _, why := range row.Failures() {
-			p.say("- %s, %s: %s: %s", say.FilterLine(row.Cell.Family, row.Cell.Way), say.Clean(row.Cell.Filter), why.Status, judge.Portable(why.Error))
-		}
+	for _, l := range f.Lost {
+		where, why := say.FilterLoss(f, l)
+		p.say("- %s: %s", where, why)
 	}
 }
 

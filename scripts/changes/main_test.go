@@ -93,7 +93,7 @@ func TestPages(t *testing.T) {
 		{"churn", []record.Record{
 			churned("flat", true, 1, 0.5, 0, 0), churned("flat", true, 1, 1, 0, 0), churned("flat", true, 2, 1, 0, 0), // the first was broken off
 			churned("exact", true, 1, 1, 0, 2), churned("exact", true, 2, 0.8, 0.2, 2),
-		}, []string{"each of its 3 searches", "## book", "| flat | – | 1.000 → 1.000 | 1.000 |", "| exact, built anew every 2 steps | – | 1.000 → 0.800 | 0.800 |", "| 20 % | 3.00 ms |", "| 200 µs |"}, "lost"},
+		}, []string{"each of its 3 searches", "## book", "| flat | – | 1.000 → 1.000 | 1.000 |", "| exact, built anew every 2 searches | – | 1.000 → 0.800 | 0.800 |", "| 20 % | 3.00 ms |", "| 200 µs |"}, "lost"},
 		{"frontier", []record.Record{plain("ours", 0.97, 2e-5, 0), plain("theirs", 0.97, 4e-5, 1e-5), plain("poor", 0.5, 1e-6, 1e-7)}, []string{
 			"at recall@10 0.95: **ours**", "### At equal recall", "| theirs | 0.970 | 40.0 µs | 10.0 µs | 25 % |",
 		}, "| poor | 0.5"},
