@@ -433,6 +433,7 @@ func (l *Library) grown(items []Addition) (*Library, vec.Matrix, error) {
 	scales := append(l.ranker.Scales(), vec.NewRanker(more, l.metric).Scales()...)
 	g.ranker = vec.RestoreRanker(g.set.Base, l.metric, scales)
 	g.base = g.set.BaseRows
+	g.attributes = attributesOnce(g.set)
 	return &g, more, nil
 }
 

@@ -96,6 +96,9 @@ func TestAddItems(t *testing.T) {
 	if HasAdditions(dir) {
 		t.Error("items are seen before any was added")
 	}
+	if w := request(s, "GET", api+"/about", "", "Authorization", "Bearer "+s.Token); strings.Contains(w.Body.String(), `"1000"`) {
+		t.Errorf("a price that nothing has: %s", w.Body)
+	}
 	var added struct {
 		Items   []itemView
 		Indexes []takesView
@@ -111,10 +114,16 @@ func TestAddItems(t *testing.T) {
 	}
 	again := adding(t, dir, families...)
 	for name, s := range map[string]*Server{"at once": s, "after a restart": again} {
-		var about struct{ Searched int }
+		var about struct {
+			Searched   int
+			Attributes []attributeView
+		}
 		w := request(s, "GET", api+"/about", "", "Authorization", "Bearer "+s.Token)
 		if err := json.Unmarshal(w.Body.Bytes(), &about); err != nil || about.Searched != before+3 {
 			t.Errorf("%s: %d items are searched, want 3 more than %d (%v)", name, about.Searched, before, err)
+		}
+		if !slices.ContainsFunc(about.Attributes, func(a attributeView) bool { return a.Name == "price" && slices.Contains(a.Values, "1000") }) {
+			t.Errorf("%s: the price of an item that was added is not among %+v", name, about.Attributes)
 		}
 		for i, takes := range append(slices.Clone(added.Indexes), takesView{Index: exactID, Added: true}) {
 			for item := range 3 {

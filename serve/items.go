@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
+	"annbench/bench/dataset"
 	"annbench/bench/dataset/attributes"
 	"annbench/bench/metric"
 	"annbench/bench/record"
@@ -48,9 +50,14 @@ func (s *Server) about(w http.ResponseWriter, _ *http.Request) error {
 	}
 	return reply(w, map[string]any{
 		"name": l.name, "metric": l.metric, "dim": l.set.Base.Dim, "searched": l.set.Base.Rows, "held_out": l.set.Queries.Rows,
-		"categories": categories, "attributes": attributesOf(l.set.BaseAttributes()), "boards": len(l.boardNames), "max_k": maxK, "max_upload_bytes": maxUpload,
+		"categories": categories, "attributes": l.attributes(), "boards": len(l.boardNames), "max_k": maxK, "max_upload_bytes": maxUpload,
 		"experiment": s.Experiment != nil, "embeds": s.Embed != nil, "no_embed": s.NoEmbed, "pictures": l.pictures != nil || l.source != nil,
 	})
+}
+
+// attributesOnce are those of a set, counted at the first call.
+func attributesOnce(set *dataset.Set) func() []attributeView {
+	return sync.OnceValue(func() []attributeView { return attributesOf(set.BaseAttributes()) })
 }
 
 // attributeView is an attribute that a filter can ask for.

@@ -37,6 +37,7 @@ type Library struct {
 	labels  []labelled
 	fold    []string // items' ids and categories in lower case, for searching by name
 	gallery
+	attributes func() []attributeView // what a filter can ask for
 
 	pictures   *collection.Collection // thumbnails; nil where there are none
 	source     catalog.Source         // pictures in full; nil where they are not at hand
@@ -97,7 +98,7 @@ func NewLibrary(c LibraryConfig) (*Library, error) {
 	}
 	l := &Library{
 		name: c.Results.Dataset.Name, dataset: c.Results.Dataset, metric: c.Metric, set: c.Set, ranker: vec.NewRanker(c.Set.Base, c.Metric),
-		pictures: c.Thumbnails, source: c.Source, byID: map[string]int{},
+		pictures: c.Thumbnails, source: c.Source, byID: map[string]int{}, attributes: attributesOnce(c.Set),
 	}
 	rows := 0
 	for _, numbers := range [][]int32{c.Set.BaseRows, c.Set.QueryRows} {

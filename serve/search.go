@@ -131,6 +131,7 @@ func readArray[T any](d *jsontext.Decoder, most int) ([]T, error) {
 type searchReply struct {
 	Query   queryView    `json:"query"`
 	K       int          `json:"k"`
+	Passing *int         `json:"passing,omitempty"` // items that pass the filter and are of the category, where one was given
 	Results []resultView `json:"results"`
 }
 
@@ -193,7 +194,20 @@ func (s *Server) search(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
+	out.Passing = s.Library.passing(label, r.among)
 	return reply(w, out)
+}
+
+// passing is how many items are of a category and pass a filter; nil where neither is asked for. among has those of the category
+// alone.
+func (l *Library) passing(label int32, among *vec.Set) *int {
+	switch {
+	case among != nil:
+		return new(among.Len())
+	case label >= 0:
+		return new(len(l.labels[label].rows))
+	}
+	return nil
 }
 
 // searchAll takes its turn, which is over before the answer is written: a slow reader keeps nobody waiting.

@@ -439,7 +439,7 @@ function column(r, i, order, sets, got) {
   number("search", time(r.search_seconds));
   if (x?.measured.latency_p50 !== undefined) number("p50 in run", time(x.measured.latency_p50));
   if (r.asked > got.k + 1) number("asked for", count(r.asked));
-  c.append(el("header", {}, el("h2", {}, el("span", { className: "chip" }), x ? x.family : "exact search"), el("code", {}, x ? settingsOf(x) : `compares all ${count(about.searched)}`), numbers));
+  c.append(el("header", {}, el("h2", {}, el("span", { className: "chip" }), x ? x.family : "exact search"), el("code", {}, x ? settingsOf(x) : got.passing === undefined ? `compares all ${count(about.searched)}` : `compares the ${count(got.passing)} that pass, of ${count(about.searched)}`), numbers));
   const found = el("div", {});
   c.append(found);
   if (!r.answers.length) found.append(el("p", { className: "empty-state" }, state().get("filter") ? "Nothing that passes the filter was found." : "Nothing of this category was found. Exact search compares all."));
