@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -31,6 +32,15 @@ func (c *crowd) state(conn net.Conn, to http.ConnState) {
 	if old := c.move(conn, to); old != nil {
 		c.evicted.Inc()
 		_ = old.Close() // net/http sees it closed, and says so here
+	}
+}
+
+// hurry has connections without a request end by then, unless one comes.
+func (c *crowd) hurry(by time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for e := c.waiting.Front(); e != nil; e = e.Next() {
+		_ = e.Value.(net.Conn).SetReadDeadline(by)
 	}
 }
 

@@ -272,6 +272,26 @@ func TestLateRequests(t *testing.T) {
 	})
 }
 
+// TestStopBesideNewConnection: a connection that was opened and not used does not hold up a stop. The clock is of the test.
+func TestStopBesideNewConnection(t *testing.T) {
+	s := fixture(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		defer client.Close()
+		l := pipeListener{make(chan net.Conn, 1)}
+		l.conns <- server
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Serve(ctx, l) }()
+		synctest.Wait() // it is accepted
+		began := time.Now()
+		stop()
+		if err := <-ended; err != nil || time.Since(began) >= s.patience.grace {
+			t.Errorf("%v after %v, want an end within %v", err, time.Since(began), s.patience.grace)
+		}
+	})
+}
+
 // pipeListener accepts what is in the channel.
 type pipeListener struct{ conns chan net.Conn }
 

@@ -211,8 +211,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	close(s.stopping)
 	const afterwards = time.Second // to say so, once a request was given up
+	// Shutdown waits for the request of a connection that is new, and browsers open some that they do not use.
+	s.crowd.hurry(time.Now().Add(s.patience.grace / 3))
 	impatient := time.AfterFunc(s.patience.grace, func() {
-		if n := s.underWay.Load(); n > 0 { // or a connection waits that is new
+		if n := s.underWay.Load(); n > 0 {
 			s.Log.Warn("requests under way are given up: the server is being stopped", "requests", n)
 		}
 		giveUp(errStopping)
