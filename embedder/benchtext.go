@@ -90,7 +90,7 @@ func (r *BenchReport) WriteText(out io.Writer) error {
 	for _, m := range r.Cases {
 		switch {
 		case m.Refused != "":
-			note("%s, %s: not measured: %s", m.Device, m.Precision, Brief(m.Refused))
+			note("%s, %s: not measured: %s", m.Device, m.Precision, m.Refused)
 		case m.NoBeside != "":
 			note("Not beside Python's onnxruntime: %s", m.NoBeside)
 		}

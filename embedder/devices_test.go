@@ -188,20 +188,6 @@ func TestMultiplyAdds(t *testing.T) {
 	}
 }
 
-func TestBrief(t *testing.T) {
-	for reason, want := range map[string]string{
-		"/src/webgpu_context.cc:65 a::b(const c&)::<lambda()> status == Success was false. Failed to get a WebGPU adapter: No supported adapters":            "Failed to get a WebGPU adapter: No supported adapters",
-		"/src/provider_bridge_ort.cc:1988 onnxruntime::Provider& Get() [ONNXRuntimeError] : 1 : FAIL : Failed to load library /a/b.so with error: not there": "b.so does not load: not there",
-		"Failed to load library /a/b.so with error: /a/b.so: cannot open shared object file: No such file or directory":                                      "b.so does not load: cannot open shared object file: No such file or directory",
-		"Failed to load library /a/b.so with error: libcudnn.so.9: cannot open shared object file: No such file or directory":                                "b.so does not load: libcudnn.so.9: cannot open shared object file: No such file or directory",
-		"XNNPACK execution provider is not supported in this build.":                                                                                         "XNNPACK execution provider is not supported in this build.",
-	} {
-		if got := Brief(reason); got != want {
-			t.Errorf("%q: %q", reason, got)
-		}
-	}
-}
-
 // TestVulkanDrivers has manifests found where the loader looks, and none where it does not.
 func TestVulkanDrivers(t *testing.T) {
 	if runtime.GOOS != "linux" {

@@ -38,7 +38,7 @@ func openRuntime(path string) (string, error) {
 		ort.SetSharedLibraryPath(path)
 		// What goes wrong comes back as an error, with the same words as in the runtime's own log.
 		if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
-			return "", fmt.Errorf("opening the library of ONNX Runtime %s: %w; %s", path, err, libraryFix)
+			return "", fmt.Errorf("opening the library of ONNX Runtime %s: %w; %s", path, plainError(err), libraryFix)
 		}
 		library.path = path
 	} else if library.path != path {
@@ -70,7 +70,7 @@ func readGraph(card *models.Card) (graph, error) {
 		}
 	}
 	if err != nil {
-		return graph{}, fmt.Errorf("reading the model: %w", err)
+		return graph{}, fmt.Errorf("reading the model: %w", plainError(err))
 	}
 	return graph{inputs: ports(inputs), outputs: ports(outputs)}, nil
 }
@@ -128,7 +128,8 @@ type ortEngine struct {
 //
 // Subtle: the options are made anew for every device. After a provider has refused to be appended,
 // the same options make a session on the CPU without an error (ONNX Runtime 1.27).
-func openEngine(card *models.Card, setup engineSetup) (engine, error) {
+func openEngine(card *models.Card, setup engineSetup) (_ engine, err error) {
+	defer func() { err = plainError(err) }()
 	o, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, err
@@ -271,7 +272,7 @@ func (e *ortEngine) run(in tensor, rows int, out output) error {
 		defer logits.Destroy()
 		outputs = append(outputs, logits)
 	}
-	return e.session.Run([]ort.Value{input}, outputs)
+	return plainError(e.session.Run([]ort.Value{input}, outputs))
 }
 
 func (e *ortEngine) close() error { return e.session.Destroy() }

@@ -16,7 +16,7 @@ import (
 	"annbench/indexes/vec"
 )
 
-// Refusal is a device that could not be had, with the reason in its own words.
+// Refusal is a device that could not be had, with the reason.
 type Refusal struct {
 	Device Device `json:"device"`
 	Reason string `json:"reason"`
@@ -208,7 +208,7 @@ func (s *Session) take(open openEngineFunc, devices []Device, options DeviceOpti
 			if log != nil {
 				attributes := []any{"device", d, "model", s.card.Name, "precision", setup.precision, "runtime", s.runtime}
 				if len(s.refusals) > 0 {
-					attributes = append(attributes, "refused", strings.Join(s.refused(true), "; "))
+					attributes = append(attributes, "refused", s.refused())
 				}
 				log.Info("device taken", attributes...)
 			}
@@ -219,20 +219,16 @@ func (s *Session) take(open openEngineFunc, devices []Device, options DeviceOpti
 	if len(devices) == 1 {
 		return fmt.Errorf("device %s is not available: %s", devices[0], s.refusals[0].Reason)
 	}
-	return fmt.Errorf("none of the devices %s is available: %s", join(devices), strings.Join(s.refused(false), "; "))
+	return fmt.Errorf("none of the devices %s is available: %s", join(devices), s.refused())
 }
 
-// refused are the devices that were refused, each with its reason; brief as [Brief] has them.
-func (s *Session) refused(brief bool) []string {
+// refused are the devices that were refused, each with its reason.
+func (s *Session) refused() string {
 	reasons := make([]string, len(s.refusals))
 	for i, r := range s.refusals {
-		reason := r.Reason
-		if brief {
-			reason = Brief(reason)
-		}
-		reasons[i] = fmt.Sprintf("%s: %s", r.Device, reason)
+		reasons[i] = fmt.Sprintf("%s: %s", r.Device, r.Reason)
 	}
-	return reasons
+	return strings.Join(reasons, "; ")
 }
 
 // try runs one black picture.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -96,24 +95,6 @@ func SurveyDevices(card *models.Card, o SessionOptions) (*Survey, error) {
 func RuntimeName() string {
 	name, _ := loadedRuntime()
 	return name
-}
-
-var wherefrom = regexp.MustCompile(`^/\S+:\d+ .*? (?:was false\.|\[ONNXRuntimeError\] : \d+ : \w+ :) `)
-
-// notLoaded is what the loader says of a library that it did not open: its path twice, once for ONNX Runtime's words
-// and once for the system's.
-var notLoaded = regexp.MustCompile(`Failed to load library (\S+) with error: `)
-
-// Brief is the reason of a refusal without the place in ONNX Runtime's sources that it came from, and of a library that
-// could not be loaded the name without its folder.
-func Brief(reason string) string {
-	reason = wherefrom.ReplaceAllString(reason, "")
-	at := notLoaded.FindStringSubmatchIndex(reason)
-	if at == nil {
-		return reason
-	}
-	path := reason[at[2]:at[3]]
-	return reason[:at[0]] + filepath.Base(path) + " does not load: " + strings.TrimPrefix(reason[at[1]:], path+": ")
 }
 
 // vulkanVariables are what names drivers for the Vulkan loader. All but the last replace those of the usual folders.

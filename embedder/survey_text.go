@@ -16,7 +16,7 @@ func (s *Survey) WriteText(out io.Writer) error {
 	for _, d := range s.Devices {
 		said := "ready: " + Placed(d.Nodes) + fmt.Sprintf("; first answer after %.2f s", d.Seconds)
 		if !d.Ready {
-			said = "no: " + Brief(d.Reason)
+			said = "no: " + d.Reason
 			if rest, found := strings.CutSuffix(d.Reason, " execution provider is not supported in this build."); found && !strings.Contains(rest, " ") {
 				lacking = append(lacking, string(d.Device))
 				continue

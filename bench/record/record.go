@@ -333,7 +333,7 @@ type Embedding struct {
 	ModelDigest string    `json:"model_digest"`
 	Source      string    `json:"source"`             // the collection, for people
 	Device      string    `json:"device"`             // cuda, webgpu or cpu
-	Refusals    []string  `json:"refusals,omitempty"` // devices that were tried first, each in its own words
+	Refusals    []string  `json:"refusals,omitempty"` // devices that were tried first, each with the reason
 	Images      int       `json:"images"`
 	Skipped     []Failure `json:"skipped,omitempty"` // images that could not be read
 	Seconds     float64   `json:"seconds"`           // wall time, from the first image read to the last vector

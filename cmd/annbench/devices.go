@@ -14,7 +14,7 @@ type devicesCmd struct {
 // Help is printed below the flags.
 func (devicesCmd) Help() string {
 	return `A device is ready if a model ran on it with all nodes on the device and none on the CPU. For the others,
-the reason is printed in ONNX Runtime's own words. The exit code is 0 either way.`
+the reason is printed. The exit code is 0 either way.`
 }
 
 func (c *devicesCmd) Run(s *surface) error {
