@@ -37,15 +37,15 @@ type churnJob struct {
 	Churning
 }
 
-// churnings lists what a sweep asks for of one family.
-func churnings(s *sweepfile.Sweep, f *indexes.Family) []Churning {
+// churnings lists what a sweep asks for of one family. searches are those of each runbook.
+func churnings(s *sweepfile.Sweep, f *indexes.Family, searches map[churn.Spec][]int) []Churning {
 	var out []Churning
 	for _, cs := range s.Churn {
 		for _, spec := range cs.Each() {
 			if f.Updates != "" {
 				out = append(out, Churning{Spec: spec, Rate: cs.Rate})
 			}
-			for _, every := range cs.Rebuilds() {
+			for _, every := range cs.Rebuilds(len(searches[spec])) {
 				out = append(out, Churning{Spec: spec, Every: every})
 			}
 		}
@@ -64,6 +64,19 @@ func allSpecs(s *sweepfile.Sweep) []churn.Spec {
 		}
 	}
 	return out
+}
+
+// searchesOf are the searches of each runbook of a sweep, by their numbers.
+func searchesOf(s *sweepfile.Sweep, set *dataset.Set) (map[churn.Spec][]int, error) {
+	out := map[churn.Spec][]int{}
+	for _, spec := range allSpecs(s) {
+		steps, err := spec.Book(set, s.Seed)
+		if err != nil {
+			return nil, err
+		}
+		out[spec] = churn.Searches(steps)
+	}
+	return out, nil
 }
 
 // checkChurn reports runbooks that the data set cannot follow, before anything is measured.
@@ -95,8 +108,8 @@ func (w *worker) prepareChurn(ctx context.Context) error {
 }
 
 // churnJobs are those of one repetition: of families of this process and of servers, the searches of all vectors one at a
-// time.
-func churnJobs(s *sweepfile.Sweep, jobs []Job) []churnJob {
+// time. searches are those of each runbook.
+func churnJobs(s *sweepfile.Sweep, jobs []Job, searches map[churn.Spec][]int) []churnJob {
 	var out []churnJob
 	for _, j := range jobs {
 		if j.Family.Folder != "" || j.Family.Missing != "" {
@@ -111,7 +124,7 @@ func churnJobs(s *sweepfile.Sweep, jobs []Job) []churnJob {
 		if j.Points = points; len(points) == 0 {
 			continue
 		}
-		for _, c := range churnings(s, j.Family) {
+		for _, c := range churnings(s, j.Family, searches) {
 			out = append(out, churnJob{j, c})
 		}
 	}
@@ -135,19 +148,16 @@ func (c *coordinator) churn(ctx context.Context, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	for _, j := range churnJobs(c.Sweep, plan.Jobs) {
-		steps, err := j.Spec.Book(c.set, c.Sweep.Seed)
-		if err != nil {
-			return err
-		}
+	searches, err := searchesOf(c.Sweep, c.set)
+	if err != nil {
+		return err
+	}
+	for _, j := range churnJobs(c.Sweep, plan.Jobs, searches) {
 		var cells []record.Cell
 		missing := 0
-		for _, step := range steps {
-			if step.Op != churn.Search {
-				continue
-			}
+		for _, number := range searches[j.Spec] {
 			for _, p := range j.Points {
-				cell := j.cell(c.set.Digest, p, step.Number)
+				cell := j.cell(c.set.Digest, p, number)
 				cells = append(cells, cell)
 				if _, ok := c.done[record.Key(cell, j.Rep, Engine)]; !ok {
 					missing++
@@ -166,7 +176,7 @@ func (c *coordinator) churn(ctx context.Context, plan *Plan) error {
 			c.Log.Warn("a runbook that was broken off begins anew: an index that changes is not kept", "what", what, "measured before", len(cells)-missing, "of", len(cells))
 		}
 		c.total += len(cells)
-		c.report(what)
+		c.reportOf(what+": searches of the runbook", 0, len(searches[j.Spec]))
 		index := fmt.Sprintf("%s/churn-index", c.scratch)
 		written := map[record.Cell]bool{}
 		write := func(cell record.Cell, fill func(*record.Record)) error {
@@ -192,7 +202,7 @@ func (c *coordinator) churn(ctx context.Context, plan *Plan) error {
 			failed = write(j.cell(c.set.Digest, j.Points[*r.Cell], r.Step), func(rec *record.Record) {
 				rec.Status, rec.Values, rec.Spread, rec.Warnings, rec.Server = record.OK, r.Values, r.Spread, r.Warnings, r.Server
 			})
-			c.report(fmt.Sprintf("%s: step %d", what, r.Step))
+			c.reportOf(what+": searches of the runbook", 1+slices.Index(searches[j.Spec], r.Step), len(searches[j.Spec]))
 		})
 		if j.Family.Remote != nil {
 			c.dropFrom(ctx, j.Job, o.Name)

@@ -187,7 +187,7 @@ func TestChurn(t *testing.T) {
 	r.Log = slog.New(slog.NewTextHandler(&log, nil))
 	ctx, cancel := context.WithCancel(t.Context())
 	r.Progress = func(p Progress) {
-		if strings.Contains(p.What, "order=random: step 5") { // of the first index, with steps to go
+		if strings.Contains(p.What, "order=random: searches of the runbook") && p.Done == 2 && p.Total == 4 { // of the first index, with steps to go
 			cancel()
 		}
 	}
@@ -260,8 +260,30 @@ func TestPreviewOfChurn(t *testing.T) {
 		if err := NewPreview(testSweep(t, families), set, &Plan{}, Estimate{}, false).WriteText(&text); err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Contains(text.String(), "runbooks of churn are not in this estimate"); got != want {
-			t.Errorf("says so: %v, want %v, in\n%s", got, want, text.String())
+		for _, says := range []string{"runbooks of churn are not in this estimate", "order=random: 4 searches, and built anew after every 2\n", "order=oldest: 3 searches, and never built anew\n"} {
+			if got := strings.Contains(text.String(), says); got != want {
+				t.Errorf("%s: %v, want %v, in\n%s", says, got, want, text.String())
+			}
+		}
+	}
+}
+
+// Indexes are built anew as often as a runbook has room for; what was asked for and never happens is said.
+func TestRebuildsFitTheRunbook(t *testing.T) {
+	set := &dataset.Set{Digest: "d", Base: vec.NewMatrix(640, 16), Queries: vec.NewMatrix(40, 16)}
+	for churns, says := range map[string]string{
+		"per_step: 10%, steps: 1":               ": 2 searches, and built anew after every 1\n",
+		"per_step: 10%, steps: 2":               ": 3 searches, and built anew after every 1 and 2\n",
+		"per_step: 10%, steps: 4":               ": 5 searches, and built anew after every 1 and 2\n",
+		"per_step: 10%, steps: 5":               ": 6 searches, and built anew after every 1 and 5\n",
+		"per_step: 10%, steps: 2, rebuild: [3]": ": 3 searches, and built anew after every 3; every 3 is never, for want of searches\n",
+	} {
+		var text bytes.Buffer
+		if err := NewPreview(testSweep(t, "- family: flat\nchurn: [{"+churns+"}]\n"), set, &Plan{}, Estimate{}, false).WriteText(&text); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(text.String(), says) {
+			t.Errorf("%s: no %q in\n%s", churns, says, text.String())
 		}
 	}
 }

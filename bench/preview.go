@@ -12,6 +12,7 @@ import (
 
 	"github.com/olekukonko/tablewriter"
 
+	"annbench/bench/churn"
 	"annbench/bench/dataset"
 	"annbench/bench/record"
 	"annbench/bench/sweepfile"
@@ -35,8 +36,48 @@ type Preview struct {
 
 	Churn bool `json:"churn,omitempty"` // indexes follow runbooks, too, whose steps are not in Cells and in the estimate
 
+	Runbooks []PlannedRunbook `json:"runbooks,omitempty"`
+
 	estimate Estimate
 	same     []Same
+}
+
+// PlannedRunbook is a runbook that indexes follow.
+type PlannedRunbook struct {
+	Name     string `json:"name"`
+	Searches int    `json:"searches"`
+	Rebuild  []int  `json:"rebuild,omitempty"` // after how many searches indexes are built anew, as rivals of those that change
+}
+
+// plannedRunbooks lists the runbooks of a sweep; those that the set cannot follow are left out, since [CheckAsked] names them.
+func plannedRunbooks(s *sweepfile.Sweep, set *dataset.Set) []PlannedRunbook {
+	var out []PlannedRunbook
+	for _, cs := range s.Churn {
+		for _, spec := range cs.Each() {
+			if steps, err := spec.Book(set, s.Seed); err == nil {
+				n := len(churn.Searches(steps))
+				out = append(out, PlannedRunbook{Name: spec.String(), Searches: n, Rebuild: cs.Rebuilds(n)})
+			}
+		}
+	}
+	return out
+}
+
+// String says how often the runbook searches, and how often indexes are built anew in it.
+func (r PlannedRunbook) String() string {
+	text := fmt.Sprintf("runbook %s: %d searches, and never built anew", r.Name, r.Searches)
+	if len(r.Rebuild) == 0 {
+		return text
+	}
+	var every []string
+	for _, n := range r.Rebuild {
+		every = append(every, strconv.Itoa(n))
+	}
+	text = fmt.Sprintf("runbook %s: %d searches, and built anew after every %s", r.Name, r.Searches, strings.Join(every, " and "))
+	if n := slices.Max(r.Rebuild); n >= r.Searches && n > 1 {
+		text += fmt.Sprintf("; every %d is never, for want of searches", n)
+	}
+	return text
 }
 
 // LeftOut is a cell that is not measured.
@@ -50,7 +91,7 @@ func NewPreview(sweep *sweepfile.Sweep, set *dataset.Set, plan *Plan, e Estimate
 	p := &Preview{
 		Name: sweep.Name, Dataset: set.Digest, Base: set.Base.Rows, Queries: set.Queries.Rows, Dim: set.Base.Dim,
 		Repetitions: sweep.Repetitions, Builds: len(plan.Jobs),
-		Seconds: e.Wall.Seconds(), Memory: e.Memory, Drawn: drawn, Churn: len(sweep.Churn) > 0, estimate: e, same: plan.Same,
+		Seconds: e.Wall.Seconds(), Memory: e.Memory, Drawn: drawn, Churn: len(sweep.Churn) > 0, Runbooks: plannedRunbooks(sweep, set), estimate: e, same: plan.Same,
 	}
 	for i := range plan.Jobs {
 		if plan.Jobs[i].Rep == 0 {
@@ -115,6 +156,9 @@ func (p *Preview) WriteText(w io.Writer) error {
 		e.Wall.Round(time.Second), e.Memory>>20, e.Largest, min(CalibrationRows, p.Base), by)
 	if err == nil && len(e.Rough) > 0 {
 		_, err = fmt.Fprintf(w, "rough for %s: what numbers such as M or ef cost in a program of its own is not known, so all count as the first\n", strings.Join(e.Rough, ", "))
+	}
+	for _, r := range p.Runbooks {
+		fmt.Fprintln(w, r)
 	}
 	if err == nil && p.Churn {
 		_, err = fmt.Fprintln(w, "the runbooks of churn are not in this estimate, and come on top: every family changes, is built anew and searches at every step")

@@ -65,7 +65,7 @@ type Run struct {
 // Progress is how far a run is.
 type Progress struct {
 	What        string        // what is being done, for people
-	Done, Total int           // cells, those of earlier runs left out
+	Done, Total int           // cells, those of earlier runs left out; of a runbook, its searches
 	Left        time.Duration // about; 0 while it is not known to a factor of two
 }
 
@@ -391,11 +391,15 @@ func (c *coordinator) run(ctx context.Context, plan *Plan) error {
 	return nil
 }
 
-func (c *coordinator) report(what string) {
+// report shows how many of all cells are measured.
+func (c *coordinator) report(what string) { c.reportOf(what, c.finished, c.total) }
+
+// reportOf shows that so many of total are done of what.
+func (c *coordinator) reportOf(what string, done, total int) {
 	if c.Progress == nil {
 		return
 	}
-	p := Progress{What: what, Done: c.finished, Total: c.total}
+	p := Progress{What: what, Done: done, Total: total}
 	if !c.left.at.IsZero() && c.finished < c.total {
 		p.Left = max(0, c.left.total-time.Since(c.left.at))
 	}

@@ -120,6 +120,17 @@ func (s Spec) Book(set *dataset.Set, seed uint64) ([]Step, error) {
 	return steps, nil
 }
 
+// Searches are the numbers of the steps that search.
+func Searches(steps []Step) []int {
+	var out []int
+	for _, step := range steps {
+		if step.Op == Search {
+			out = append(out, step.Number)
+		}
+	}
+	return out
+}
+
 // State is what lives.
 type State struct {
 	Living *vec.Set        // rows of the base

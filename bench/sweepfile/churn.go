@@ -34,12 +34,20 @@ func (c *ChurnSweep) steps() int {
 	return c.Steps
 }
 
-// Rebuilds are after how many searches an index is built anew, as rivals of those that change.
-func (c *ChurnSweep) Rebuilds() []int {
+// Rebuilds are after how many searches an index is built anew, as rivals of those that change, in a runbook of so many
+// searches. By default it is built for each; and after every 5 or, in a runbook that ends before that, 2.
+func (c *ChurnSweep) Rebuilds(searches int) []int {
 	if c.Rebuild == nil {
-		return []int{1, 5}
+		return slices.DeleteFunc([]int{1, seldom(searches)}, func(n int) bool { return n >= searches && n > 1 })
 	}
 	return slices.DeleteFunc(slices.Clone([]int(c.Rebuild)), func(n int) bool { return n == 0 })
+}
+
+func seldom(searches int) int {
+	if searches > 5 {
+		return 5
+	}
+	return 2
 }
 
 func (s *Sweep) checkChurn() error {
