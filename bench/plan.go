@@ -310,12 +310,11 @@ func unfit(j *Job, p Point, shape Shape) string {
 		return "the family has no batch search"
 	case p.Way != "" && unfiltered(j.Family, p.Among) != "":
 		return unfiltered(j.Family, p.Among)
-	case j.Family.Fits != nil:
-		params := maps.Clone(j.Build)
-		maps.Copy(params, p.Search)
-		if err := j.Family.Fits(shape.Base, j.Transform.Dim(shape.Dim), params); err != nil {
-			return err.Error()
-		}
+	}
+	params := maps.Clone(j.Build)
+	maps.Copy(params, p.Search)
+	if err := j.Family.CheckFit(shape.Base, j.Transform.Dim(shape.Dim), j.Metric, params); err != nil {
+		return err.Error()
 	}
 	return ""
 }

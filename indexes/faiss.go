@@ -54,12 +54,12 @@ func faissLacks(family string) string {
 	return "it wants Faiss 1.11 or later, installed with its C++ headers; this one is " + have
 }
 
-// faissTakes is Faiss's own reason why it does not take a description for vectors of dim dimensions.
+// faissTakes is Faiss's own reason why it does not take a description for vectors of dim dimensions under m.
 // [parseFactory] must have taken it.
-func faissTakes(text string, dim int) error {
+func faissTakes(text string, dim int, m vec.Metric) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	index, err := faiss.IndexFactory(dim, text, faiss.MetricL2)
+	index, err := faiss.IndexFactory(dim, text, faissMetric(m))
 	if err != nil {
 		return faissReason(err)
 	}
@@ -120,10 +120,8 @@ func openFaiss(ctx context.Context, f *Family, in BuildInput) (_ Index, err erro
 	if err != nil {
 		return nil, err
 	}
-	if f.Fits != nil {
-		if err := f.Fits(v.Rows, v.Dim, params); err != nil {
-			return nil, fail(err)
-		}
+	if err := f.CheckFit(v.Rows, v.Dim, in.Metric, params); err != nil {
+		return nil, fail(err)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, fail(err)

@@ -939,9 +939,37 @@ func TestFaissSettings(t *testing.T) {
 
 // TestFaissReasons: what Faiss itself says reaches the user without the place in its sources.
 func TestFaissReasons(t *testing.T) {
-	err := faissTakes("IVF8,SQ9", 16)
+	err := faissTakes("IVF8,SQ9", 16, vec.L2)
 	if err == nil || err.Error() != "the reason of Faiss: could not parse code description SQ9 in IVF8,SQ9" {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestFaissTakesByMetric: a description that Faiss has under one metric and not under another is refused before the build.
+func TestFaissTakesByMetric(t *testing.T) {
+	f, err := Lookup("faiss")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		factory string
+		metric  vec.Metric
+		refused bool
+	}{
+		{"LSH", vec.L2, false},
+		{"LSH", vec.InnerProduct, true},
+		{"LSH", vec.Cosine, true},
+		{"RQ2x4fs", vec.L2, true},
+		{"RQ2x4fs", vec.InnerProduct, false},
+		{"RQ2x4fs_Nrq2x4", vec.L2, false},
+	} {
+		p, err := f.Settings(f.all(), Params{"factory": c.factory})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.CheckFit(600, 16, c.metric, p); (err != nil) != c.refused {
+			t.Errorf("%s under %s: %v", c.factory, c.metric, err)
+		}
 	}
 }
 

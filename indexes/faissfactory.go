@@ -27,18 +27,20 @@ type factory struct {
 	exact bool
 	// vectors says that the vectors as they were given are in it, or a multiple of them.
 	vectors bool
-	bytes   func(n, dim int) float64
-	table   func(dim int) float64  // bytes more under l2; nil is none
-	fits    func(n, dim int) error // n is the number of vectors to train on
-	work    func(n, dim int) (build, probe float64)
+	// blocks says that codes are laid out for many to be compared at once, so that none can be alone.
+	blocks bool
+	bytes  func(n, dim int) float64
+	table  func(dim int) float64  // bytes more under l2; nil is none
+	fits   func(n, dim int) error // n is the number of vectors to train on
+	work   func(n, dim int) (build, probe float64)
 }
 
 // factoryExamples are the descriptions that an error offers, the most useful first.
 var factoryExamples = []string{
-	"IVF256,PQ64x4fs,RFlat", "IVF256,PQ64x4fsr,RFlat", "IVF256,PQ64", "IVF256,PQ64x8", "IVF256,PQ64,RFlat",
+	"IVF256,PQ64x4fs,RFlat", "IVF256,PQ64x4fsr,RFlat", "IVF256,PQ64np", "IVF256,PQ64x8np", "IVF256,PQ64np,RFlat",
 	"IVF256,Flat", "IVF256,SQ8", "IVF256,SQ4,RFlat", "IVF256,SQfp16", "IVF256,RaBitQ,RFlat", "OPQ64,IVF256,PQ64x4fs,RFlat",
 	"PCA128,IVF256,SQ8", "PCAR64,IVF256,Flat,RFlat", "IVF256,PQ64x4fs,Refine(SQ8)", "IVF65536_HNSW32,PQ64x4fs,RFlat",
-	"HNSW32", "HNSW32,SQ8", "HNSW32,PQ64", "HNSW32,SQ8,RFlat", "Flat", "SQ8", "SQfp16", "PQ64", "PQ64x4fs",
+	"HNSW32", "HNSW32,SQ8", "HNSW32,PQ64np", "HNSW32,SQ8,RFlat", "Flat", "SQ8", "SQfp16", "PQ64np", "PQ64x4fs",
 	"RaBitQ", "LSH", "ITQ64,LSH", "RQ8x8", "LSQ8x8", "PRQ4x4x8", "IVF256,RQ8x8",
 }
 
@@ -160,17 +162,8 @@ func (p factoryParser) index(s string) (*factory, error) {
 	if m := reGraph.FindStringSubmatch(s); m != nil {
 		return p.graph(m[1], m[2], m[3])
 	}
-	for _, prefix := range []string{"MinMax,", "MinMaxFP16,"} {
-		if rest, ok := strings.CutPrefix(s, prefix); ok {
-			inside, err := p.index(rest)
-			if err != nil {
-				return nil, err
-			}
-			inside.exact, inside.vectors = false, false
-			bytes := inside.bytes
-			inside.bytes = func(n, dim int) float64 { return bytes(n, dim) + 8*float64(n) }
-			return inside, nil
-		}
+	if strings.HasPrefix(s, "MinMax") {
+		return nil, fmt.Errorf("%s makes codes, which Faiss cannot search: leave MinMax out", clip(s))
 	}
 	return p.ivf(s)
 }
@@ -180,12 +173,15 @@ func (p factoryParser) refine(base, by, kind string) (*factory, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b.refined != "" {
+		return nil, fmt.Errorf("%s is refined already, and answers are compared again once: leave one of them out", clip(base))
+	}
 	p.depth++
 	r, err := p.index(by)
 	if err != nil {
 		return nil, err
 	}
-	if len(r.settings) > 0 {
+	if len(r.settings) > 0 || r.blocks {
 		return nil, fmt.Errorf("Refine(%s) is not one code for each vector: write Refine(SQ8), Refine(SQfp16) or RFlat", clip(by))
 	}
 	return &factory{
@@ -347,6 +343,7 @@ type code struct {
 	trains   bool
 	exact    bool
 	vectors  bool
+	blocks   bool                  // see factory
 	lookups  func(dim int) float64 // work of comparing with one code, in components
 	learn    func(n, dim int) float64
 }
@@ -380,6 +377,9 @@ func parseCode(s string, lists bool) (*code, error) {
 		c.size = func(int) float64 { return float64((parts*nbits + 7) / 8) }
 		if nbits == 8 {
 			c.settings = []string{"ht"}
+		}
+		if m[3] == "" {
+			c.polysemous(entries)
 		}
 		c.table = func(nlist int) float64 { // none where it would be over 2 GiB
 			table := 4 * float64(nlist) * float64(parts) * float64(entries)
@@ -505,6 +505,15 @@ func (c *code) quantiser(parts, nbits, most int) error {
 	return nil
 }
 
+// polysemous adds the work of Faiss's polysemous training (Douze, Jégou, Perronnin: Polysemous codes, ECCV 2016), which
+// depends on the codes alone: for each of a vector's parts twice half a million exchanges of two entries, each of which
+// looks at every entry, and takes about as long as 64 multiplications for it.
+func (c *code) polysemous(entries int) {
+	learn := c.learn
+	once := 2 * 500_000 * 64 * float64(c.parts) * float64(entries)
+	c.learn = func(n, dim int) float64 { return learn(n, dim) + once }
+}
+
 // fastScan makes c's codes those of blocks of vectors, in the order of SIMD registers: half a byte for
 // each of parts.
 func (c *code) fastScan(parts int, block string, residual bool) error {
@@ -515,6 +524,7 @@ func (c *code) fastScan(parts int, block string, residual bool) error {
 			return fmt.Errorf("%s: a block must be a multiple of 32 vectors, up to 4096, not %s", c.name, block)
 		}
 	}
+	c.blocks = true
 	bytes := float64(parts) / 2
 	c.size = func(int) float64 { return bytes }
 	c.settings = nil
@@ -565,7 +575,7 @@ func (c *code) check(n, dim int) error {
 // flat is c's code for each vector, and nothing else: a search compares with all.
 func (c *code) flat() *factory {
 	return &factory{
-		settings: c.settings, trains: c.trains, exact: c.exact, vectors: c.vectors,
+		settings: c.settings, trains: c.trains, exact: c.exact, vectors: c.vectors, blocks: c.blocks,
 		bytes: func(n, dim int) float64 { return float64(n)*c.size(dim) + c.fixed(dim) },
 		fits:  c.check,
 		work: func(n, dim int) (build, probe float64) {

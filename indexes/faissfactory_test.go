@@ -1,6 +1,7 @@
 package indexes
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -49,6 +50,17 @@ func TestFactoryRefuses(t *testing.T) {
 		"IDMap,Flat":                 "leave IDMap out",
 		"Flat,IDMap2":                "leave IDMap out",
 		"IVF256,Flat,Refine(HNSW8)":  "not one code for each vector",
+		"Flat,Refine(PQ4x4fs)":       "not one code for each vector", // Faiss ends the process at the first search
+		"IVF64,RFlat,RFlat":          "what IVF64 keeps of a vector is missing",
+		"IVF64,SQ8,RFlat,RFlat":      "IVF64,SQ8,RFlat is refined already",
+		"PQ8,Refine(SQ8),RFlat":      "is refined already",
+		"Flat,Refine(Flat,RFlat)":    "not one code for each vector",
+		"IVF64,IVF64,Flat":           " in Faiss; near",
+		"IVF64(IVF8),Flat":           "what IVF8 keeps of a vector is missing",
+		"IVF64,Flat,":                " in Faiss; near",
+		"SQ8,,RFlat":                 " in Faiss; near",
+		"PCA8,":                      " in Faiss; near",
+		"MinMax,SQ8":                 "leave MinMax out",
 		"IVF256(":                    " in Faiss; near",
 		"IVF256)Flat(":               " in Faiss; near",
 		"\x00\xff":                   " in Faiss; near",
@@ -83,6 +95,9 @@ func TestFactoryFits(t *testing.T) {
 		{1000, 64, Params{"factory": "Flat", "efSearch": 3}, "it has no search setting at all"},
 		{1000, 64, Params{"factory": "Flat", "efConstruction": 3}, "has no HNSW"},
 		{1000, 64, Params{"factory": "LSH100"}, "write LSH100r"},
+		{1000, 64, Params{"factory": "OPQ12,PQ12"}, "12 parts do not divide 64 dimensions: use OPQ8 or OPQ16"},
+		{1000, 64, Params{"factory": "PCA30,Flat,Refine(PCA65,Flat)"}, "use at most 64"},
+		{1000, 64, Params{"factory": "IVF16(IVF32,Flat),Flat"}, "IVF32 needs at least 32 vectors to train on, there are 16"},
 	} {
 		p, err := family.Settings(family.all(), c.p)
 		if err != nil {
@@ -159,11 +174,40 @@ func TestFactoryBytes(t *testing.T) {
 	}
 }
 
+// Polysemous training depends on neither the number of vectors nor their dimensions, and np leaves it out.
+func TestFactoryPolysemousWork(t *testing.T) {
+	more := func(text string, n, dim int) float64 {
+		with, err := parseFactory(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		without, err := parseFactory(text + "np")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, _ := with.work(n, dim)
+		b, _ := without.work(n, dim)
+		return a - b
+	}
+	once := more("PQ8", 1000, 64)
+	if once <= 0 {
+		t.Fatal("PQ8 trains no longer than PQ8np")
+	}
+	for _, text := range []string{"IVF16,PQ8", "OPQ8,PQ8", "HNSW8,PQ8"} {
+		if got := more(text, 50_000, 128); math.Abs(got-once) > 1e-6*once {
+			t.Errorf("%s: %v more than without, want the %v of PQ8", text, got, once)
+		}
+	}
+	if got := more("PQ16", 1000, 64); math.Abs(got-2*once) > 1e-6*once {
+		t.Errorf("twice the codes: %v, want twice %v", got, once)
+	}
+}
+
 func FuzzFactory(f *testing.F) {
 	for _, text := range factoryExamples {
 		f.Add(text)
 	}
-	for _, text := range []string{"IVF4(IVF4,Flat),PQ4np", "IMI2x4,PQ8np", "MinMax,SQ8", "IVF10,PQ8+8", "LSQ2x4fs_32_Nrq2x4", "IVF5,PRQ2x2x4fsr", "L2norm,RR8,Pad20,Flat"} {
+	for _, text := range []string{"IVF4(IVF4,Flat),PQ4np", "IMI2x4,PQ8np", "IVF10,PQ8+8", "LSQ2x4fs_32_Nrq2x4", "IVF5,PRQ2x2x4fsr", "L2norm,RR8,Pad20,Flat"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

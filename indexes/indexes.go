@@ -158,6 +158,8 @@ type Family struct {
 	// Fits reports why these build settings cannot work on n vectors of dim dimensions, with the
 	// nearest that can. It may be nil.
 	Fits func(n, dim int, p Params) error
+	// FitsMetric is Fits for what depends on the metric. It may be nil. See [Family.CheckFit].
+	FitsMetric func(dim int, m vec.Metric, p Params) error
 	// Open builds an index. It stops early, with the context's error, where the library allows it.
 	Open func(ctx context.Context, in BuildInput) (Index, error)
 	// Load restores what Save wrote. in.Vectors may be empty; Metric, Params and Seed are those of the build.
@@ -167,6 +169,20 @@ type Family struct {
 	Bytes func(n, dim int, p Params) int64
 	// Tables is what the index holds beside that under one metric and not under another. It may be nil.
 	Tables func(n, dim int, m vec.Metric, p Params) int64
+}
+
+// CheckFit reports why these complete settings cannot work on n vectors of dim dimensions under m: what f.Fits says, and
+// f.FitsMetric.
+func (f *Family) CheckFit(n, dim int, m vec.Metric, p Params) error {
+	if f.Fits != nil {
+		if err := f.Fits(n, dim, p); err != nil {
+			return err
+		}
+	}
+	if f.FitsMetric != nil {
+		return f.FitsMetric(dim, m, p)
+	}
+	return nil
 }
 
 // Size is the analytic size of an index in memory, in bytes: f.Bytes, and f.Tables where the family has them.
@@ -537,10 +553,8 @@ func (f *Family) Check(in BuildInput) (BuildInput, error) {
 	if v.Rows > math.MaxInt32 {
 		return in, fmt.Errorf("%s: %d vectors are more than the %d that an index can number", f.Name, v.Rows, math.MaxInt32)
 	}
-	if f.Fits != nil {
-		if err := f.Fits(v.Rows, v.Dim, params); err != nil {
-			return in, fmt.Errorf("%s: %w", f.Name, err)
-		}
+	if err := f.CheckFit(v.Rows, v.Dim, in.Metric, params); err != nil {
+		return in, fmt.Errorf("%s: %w", f.Name, err)
 	}
 	if i := vec.FirstNonFinite(v.Data); i >= 0 {
 		return in, fmt.Errorf("%s: vector %d holds %v in dimension %d: indexes need finite values", f.Name, i/v.Dim, v.Data[i], i%v.Dim)

@@ -15,7 +15,7 @@ const faissMissing = "built without the tag faiss: `make build` sets it"
 func faissLacks(string) string { return faissMissing }
 
 // faissTakes asks Faiss, and nobody is there to ask.
-func faissTakes(string, int) error { return nil }
+func faissTakes(string, int, vec.Metric) error { return nil }
 
 // FaissVersion is the version of the Faiss in this build and what it was compiled for
 // ("1.7.3 AVX2"), or "" where there is none.

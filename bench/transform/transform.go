@@ -69,7 +69,10 @@ func Parse(word string) (Transform, error) {
 	for _, k := range kinds {
 		known = append(known, k.name)
 	}
-	return Transform{}, fmt.Errorf("no transform %q%s; there are %s", word, words.DidYouMean(name, known), strings.Join(Examples, ", "))
+	if near := words.Nearest(name, known); near != "" {
+		return Transform{}, fmt.Errorf("no transform %q; did you mean %q?", word, near)
+	}
+	return Transform{}, fmt.Errorf("no transform %q; there are %s", word, strings.Join(Examples, ", "))
 }
 
 // String is what [Parse] reads.

@@ -20,6 +20,7 @@ func TestParse(t *testing.T) {
 	for word, want := range map[string]string{
 		"pcs:12": `did you mean "pca"`, "pca": "write pca:128", "pca:0": "write pca:128", "pca:012": "write pca:128",
 		"first:x": "write first:128", "int8:4": "write int8", "": "there are none", "none:3": "write none",
+		"zap": `no transform "zap"; there are none, pca:128, first:256, fp16, int8, binary`,
 	} {
 		if _, err := Parse(word); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Parse(%q): error %v, want one with %q", word, err, want)

@@ -168,10 +168,7 @@ func (r *Race) bringDown(a arm) string {
 }
 
 func (r *Race) fits(a arm, rows int) error {
-	if a.family.Fits == nil {
-		return nil
-	}
-	return a.family.Fits(rows, r.Dim, complete(a.family, a.build, nil))
+	return a.family.CheckFit(rows, r.Dim, r.Metric, complete(a.family, a.build, nil))
 }
 
 // complete are build and search settings together, with defaults.
