@@ -24,7 +24,7 @@ type limitFlags struct {
 	MinQPS    *units.PerSecond `name:"min-qps" help:"Queries a second on one thread: 10k." placeholder:"N"`
 	MaxMemory *units.Bytes     `help:"Resident memory: 300MiB." placeholder:"SIZE"`
 	MaxFile   *units.Bytes     `help:"Size of the saved index." placeholder:"SIZE"`
-	MaxBuild  *units.Seconds   `help:"Time to build: 1m." placeholder:"TIME"`
+	MaxBuild  *units.Seconds   `help:"Time to build: 1m. It is processor time where builds have one thread and all records have it, else wall time; the answer names it (CPU build, wall build)." placeholder:"TIME"`
 }
 
 type chooseCmd struct {

@@ -46,6 +46,11 @@ func TestBuildsGoByProcessorTime(t *testing.T) {
 		if got := p.Best.Row.Cell.Family; got != c.want || p.Reason != ByFrugal || p.BuildTime != c.by {
 			t.Errorf("%s: %s for reason %d by %s; want %s by %s", c.name, got, p.Reason, p.BuildTime, c.want, c.by)
 		}
+		// A limit on builds goes by the same clock: b waits for 1,000 s, and works for 5.
+		limited := r.Pick(r.Focus, []Limit{{Name: metric.Build, Bound: 10}})
+		if limited.Limits[0].Name != c.by || (limited.Best != nil) != (c.by == metric.BuildCPU) {
+			t.Errorf("%s: at most 10 s to build is judged by %s, and %v fits", c.name, limited.Limits[0].Name, limited.Best)
+		}
 	}
 }
 

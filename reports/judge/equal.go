@@ -11,7 +11,7 @@ import (
 // line for each family, a cell for each of Amounts.
 type Equal struct {
 	Terms   Terms
-	By      string // [metric.Recall], [metric.Resident] or [metric.Build]
+	By      string // [metric.Recall], [metric.Resident] or [Report.BuildTime]
 	Amounts []float64
 	Lines   []EqualLine
 }
@@ -49,7 +49,7 @@ func (e *Equal) Any() bool {
 // nothing was measured is left out.
 func (r *Report) Equals(t Terms) []*Equal {
 	var out []*Equal
-	for _, e := range []*Equal{r.equalRecall(t), r.equalBudget(t, metric.Resident), r.equalBudget(t, metric.Build)} {
+	for _, e := range []*Equal{r.equalRecall(t), r.equalBudget(t, metric.Resident), r.equalBudget(t, r.BuildTime(t))} {
 		if e.Any() {
 			out = append(out, e)
 		}

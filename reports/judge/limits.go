@@ -105,7 +105,10 @@ const (
 // number, where the records have rounds and [Enough] repetitions. (Fitting speed monotone in work within a family would do, too, but
 // gives a speed that no setting was measured at.) Families that are as fast as the fastest, but for [Slight], are
 // told apart by memory and build time: see [Reason].
+//
+// A limit on [metric.Build] is one on [Report.BuildTime]; Limits of the pick names which.
 func (r *Report) Pick(t Terms, limits []Limit) Pick {
+	limits = r.asJudged(t, limits)
 	p := Pick{Terms: t, Clock: r.Clock(t), BuildTime: r.BuildTime(t), Limits: limits}
 	if share, ok := r.OnCPU(t); ok {
 		p.OnCPU, p.TooBusy = share, share < Busy
@@ -192,6 +195,17 @@ func (r *Report) Pick(t Terms, limits []Limit) Pick {
 	p.Others = fit[1:min(3, len(fit))]
 	r.about(&p)
 	return p
+}
+
+// asJudged are limits under terms t, that on the build time by the clock by which builds are judged.
+func (r *Report) asJudged(t Terms, limits []Limit) []Limit {
+	limits = slices.Clone(limits)
+	for i := range limits {
+		if limits[i].Name == metric.Build {
+			limits[i].Name = r.BuildTime(t)
+		}
+	}
+	return limits
 }
 
 // about says of the best whether it was measured once, and what more recall would cost.

@@ -151,6 +151,7 @@ func Asked(s *record.Search) (limits []Limit, o Objective) {
 // best by it, one a family. Those within 5 % of the best are as good, and speed decides among them. A setting of which
 // the objective is not known comes after all others.
 func (r *Report) PickBy(t Terms, limits []Limit, o Objective) Pick {
+	limits = r.asJudged(t, limits)
 	p := r.Pick(t, limits)
 	if o.name() == Speed || p.Best == nil {
 		return p

@@ -58,13 +58,16 @@ var FamilyColumns = []Column{
 }
 
 // WithCPU is columns for a table of r: where any of its records has processor time, that stands behind the queries
-// a second by the wall. A narrow table then leaves out the mean, which is what these queries a second say, too, and the
+// a second by the wall, and that of builds behind their wall time; a narrow table has of builds the one that decides. A narrow table then leaves out the mean, which is what these queries a second say, too, and the
 // size of the saved index, of which bytes a vector say as much.
 func WithCPU(r *judge.Report, columns []Column, narrow bool) []Column {
 	if narrow {
 		columns = slices.DeleteFunc(slices.Clone(columns), func(c Column) bool { return c.Name == metric.Serialized })
 	}
-	if !slices.ContainsFunc(r.Rows, func(row *judge.Row) bool { _, ok := row.Value(metric.CPU); return ok }) {
+	has := func(name string) bool {
+		return slices.ContainsFunc(r.Rows, func(row *judge.Row) bool { _, ok := row.Value(name); return ok })
+	}
+	if !has(metric.CPU) {
 		return columns
 	}
 	var out []Column
@@ -72,11 +75,20 @@ func WithCPU(r *judge.Report, columns []Column, narrow bool) []Column {
 		if narrow && c.Name == metric.Mean {
 			continue
 		}
-		if c.Name == metric.QPS {
+		switch {
+		case c.Name == metric.QPS:
 			out = append(out, Column{metric.QPS, "wall QPS"}, Column{metric.CPU, "CPU time"})
-			continue
+		case c.Name == metric.Build:
+			decides := r.BuildTime(r.Focus)
+			if !narrow || decides == metric.Build {
+				out = append(out, Column{metric.Build, "wall build"})
+			}
+			if has(metric.BuildCPU) && (!narrow || decides == metric.BuildCPU) {
+				out = append(out, Column{metric.BuildCPU, "CPU build"})
+			}
+		default:
+			out = append(out, c)
 		}
-		out = append(out, c)
 	}
 	return out
 }

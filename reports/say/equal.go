@@ -129,8 +129,8 @@ func Describe(m judge.Match, target float64) string {
 
 func equalBudget(r *judge.Report, e *judge.Equal) *Equal {
 	what, long := "memory", "resident memory"
-	if e.By == metric.Build {
-		what, long = "build time", "time to build"
+	if e.By != metric.Resident {
+		what, long = "build time", "time to build"+BuildClock(e.By)
 	}
 	out := &Equal{
 		Title: "At equal " + what,

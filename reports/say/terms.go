@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"annbench/bench/metric"
 	"annbench/bench/record"
 	"annbench/reports/judge"
 )
@@ -120,6 +121,14 @@ func SpeedupTitle(choices []judge.Choice, base *judge.Row) (title, says string) 
 		}
 	}
 	return "speed-up", "Speed-up: " + against
+}
+
+// BuildClock is [Clock] of a quantity that builds are judged by: see [judge.Report.BuildTime].
+func BuildClock(name string) string {
+	if name == metric.BuildCPU {
+		return Clock(judge.Processor)
+	}
+	return Clock(judge.Wall)
 }
 
 // Clock is the clock that a speed goes by, to stand behind it: " by processor time".

@@ -224,21 +224,26 @@ func beside(v judge.Verdict) string {
 	s := strings.Join(parts, "; ") + "."
 	switch v.Reason {
 	case judge.ByFrugal:
-		s += fmt.Sprintf(" M%s is least of %s, so it is the answer.", thrift[1:], v.Fast[0].Family.Name)
+		s += fmt.Sprintf(" M%s is least of %s, so it is the answer.", (thrift + prompt)[1:], v.Fast[0].Family.Name)
 	case judge.ByFastest:
-		s += fmt.Sprintf(" M%s is the same within %s, so the fastest by its median, %s, is the answer.", thrift[1:], slight, v.Fast[0].Family.Name)
+		s += fmt.Sprintf(" M%s is the same within %s, so the fastest by its median, %s, is the answer.", (thrift + prompt)[1:], slight, v.Fast[0].Family.Name)
 	}
 	return s
 }
 
-// thrift is what decides between families that are as fast; a second is [judge.Prompt].
-const thrift = "memory times build time (less than a second counts as one)"
+// thrift is what decides between families that are as fast, and prompt of what build times; the second is [judge.Prompt].
+const (
+	thrift = "memory times build time"
+	prompt = " (less than a second counts as one)"
+)
 
-// buildTime is a time of [judge.Report.BuildTime], with its clock where that is not the one on the wall.
+// buildTime is a time of [judge.Report.BuildTime], with its clock where any time goes by the processor's.
 func buildTime(v judge.Verdict, seconds float64) string {
 	s := Quantity(v.BuildTime, seconds)
 	if v.BuildTime == metric.BuildCPU {
 		s += " of processor time"
+	} else if v.Clock == judge.Processor {
+		s += " of wall time"
 	}
 	return s
 }
