@@ -201,7 +201,7 @@ func writeMerged(ctx context.Context, out string, all []*record.Results, ordered
 		}
 	}
 	if len(plans) > 0 {
-		if err := atomicfile.WriteJSON(filepath.Join(out, record.PlanFile), plans); err != nil {
+		if err := record.WritePlans(out, plans); err != nil {
 			return err
 		}
 	}

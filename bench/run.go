@@ -106,7 +106,7 @@ func (r *Run) Do(ctx context.Context) (Summary, error) {
 		slices.SortStableFunc(plan.Jobs, func(a, b Job) int { return a.Rep - b.Rep })
 	}
 	// Both stand there before anything is measured: what is killed early can be merged, and told to lack.
-	if err := atomicfile.WriteJSON(filepath.Join(r.Out, record.PlanFile), []record.Planned{r.planned(c.set.Digest, plan)}); err != nil {
+	if err := record.WritePlans(r.Out, []record.Planned{r.planned(c.set.Digest, plan)}); err != nil {
 		return sum, err
 	}
 	if err := seal.WriteJSON(filepath.Join(r.Out, record.DatasetFile), r.Dataset); err != nil {

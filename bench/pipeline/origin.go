@@ -14,6 +14,7 @@ import (
 	"annbench/embedder/catalog"
 	"annbench/embedder/models"
 	"annbench/internal/atomicfile"
+	"annbench/internal/seal"
 )
 
 // Origin says where a run's pictures came from, so that they can be shown in full. Paths are absolute, or
@@ -45,15 +46,19 @@ func keepOrigin(d *sweepfile.Data, out string) error {
 		}
 		*path = abs
 	}
-	return atomicfile.WriteJSON(filepath.Join(out, originFile), o)
+	return seal.WriteJSON(filepath.Join(out, originFile), o)
 }
 
-// ReadOrigin is empty where the folder has none, or none that can be read: pictures are then shown small.
-func ReadOrigin(dir string) (o Origin) {
-	if atomicfile.ReadJSON(filepath.Join(dir, originFile), &o) != nil {
-		return Origin{}
+// ReadOrigin is empty where the folder has none: pictures are then shown small. It is an error if the note is not as it was
+// written.
+func ReadOrigin(dir string) (o Origin, err error) {
+	switch _, err := seal.ReadJSON(filepath.Join(dir, originFile), &o); {
+	case errors.Is(err, fs.ErrNotExist):
+		return Origin{}, nil
+	case err != nil:
+		return Origin{}, fmt.Errorf("%w: delete the file, and pictures are shown small, or its sha256 alone if you mean the change", err)
 	}
-	return o
+	return o, nil
 }
 
 // BringOrigin takes the note of where the data came from into the folder out, from the first of the folders

@@ -101,7 +101,10 @@ func TestImagesToResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer set.Close()
-	origin := pipeline.ReadOrigin(out)
+	origin, err := pipeline.ReadOrigin(out)
+	if err != nil {
+		t.Fatal(err)
+	}
 	pictures := p.Pictures(set.Collection, origin)
 	if pictures == nil {
 		t.Fatal("the collection with the pictures is not found in the cache")

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"slices"
 
 	"annbench/internal/atomicfile"
+	"annbench/internal/seal"
 )
 
 // PlanFile is where a run notes what it set out to measure, before it measures: so that of results one
@@ -29,20 +31,37 @@ type Planned struct {
 
 // OpenPlans reads what the runs whose results are in dir set out to measure; nil where it is not known.
 func OpenPlans(dir string) ([]Planned, error) {
-	var plans []Planned
+	var sealed []json.RawMessage
 	path := filepath.Join(dir, PlanFile)
-	switch err := atomicfile.ReadJSON(path, &plans); {
+	switch err := atomicfile.ReadJSON(path, &sealed); {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
 		return nil, err
 	}
-	for i, p := range plans {
+	plans := make([]Planned, len(sealed))
+	for i := range sealed {
+		p := &plans[i]
+		if _, err := seal.Decode(path, sealed[i], p); err != nil {
+			return nil, fmt.Errorf("%w: delete the file, and `annbench run` writes it again", err)
+		}
 		if p.Of < 1 || p.Shard < 1 || p.Shard > p.Of || p.Repetitions < 1 {
 			return nil, fmt.Errorf("%s: plan %d is of shard %d of %d, %d repetitions: delete the file, and `annbench run` writes it again", path, i, p.Shard, p.Of, p.Repetitions)
 		}
 	}
 	return plans, nil
+}
+
+// WritePlans writes down in dir what runs set out to measure, each plan with its sum.
+func WritePlans(dir string, plans []Planned) error {
+	sealed := make([]json.RawMessage, len(plans))
+	for i, p := range plans {
+		var err error
+		if sealed[i], err = seal.Encode(p); err != nil {
+			return fmt.Errorf("writing %s: %w", filepath.Join(dir, PlanFile), err)
+		}
+	}
+	return atomicfile.WriteJSON(filepath.Join(dir, PlanFile), sealed)
 }
 
 // Missing is what plans name that records do not hold.

@@ -1,7 +1,12 @@
 package record
 
 import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -44,5 +49,33 @@ func TestFindMissing(t *testing.T) {
 	joined := JoinPlans([]Planned{plan(2, 2, a)}, []Planned{plan(2, 2, b), plan(1, 2, b)})
 	if len(joined) != 2 || joined[0].Shard != 1 || joined[1].Cells[0] != a {
 		t.Errorf("joined: %+v", joined)
+	}
+}
+
+// TestEditedPlan: a plan that was edited could hide cells that were not measured; one without a sum, of an older version, is read.
+func TestEditedPlan(t *testing.T) {
+	dir := t.TempDir()
+	plan := Planned{Sweep: "s", Shard: 1, Of: 1, Engine: "e", Repetitions: 3, Cells: []Cell{{Family: "exact"}, {Family: "hnsw"}}}
+	if err := WritePlans(dir, []Planned{plan}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := OpenPlans(dir); err != nil || !reflect.DeepEqual(got, []Planned{plan}) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	path := filepath.Join(dir, PlanFile)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := strings.Replace(string(whole), `"repetitions": 3`, `"repetitions": 1`, 1)
+	unsealed := regexp.MustCompile(`,\s*"sha256": "\w+"`).ReplaceAllString(edited, "")
+	for text, want := range map[string]string{edited: PlanFile + " has changed since it was written", unsealed: ""} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := OpenPlans(dir)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%v, want %q\n%s", err, want, text)
+		}
 	}
 }

@@ -31,8 +31,11 @@ func (c *packCmd) Run(ctx context.Context, s *surface) error {
 	if err != nil {
 		return misuse(err)
 	}
-	origin, err := originHere(ctx, s, pipeline.ReadOrigin(c.Results))
+	origin, err := pipeline.ReadOrigin(c.Results)
 	if err != nil {
+		return err
+	}
+	if origin, err = originHere(ctx, s, origin); err != nil {
 		s.say("note: %v", err)
 	}
 	sum, err := s.pipeline(ctx).Keep(ctx, results, origin)

@@ -232,8 +232,11 @@ func (c *serveCmd) open(ctx context.Context, s *surface) (content serve.Content,
 	if err := set.Verify(ctx); err != nil {
 		return content, err
 	}
-	src, err := originHere(ctx, s, pipeline.ReadOrigin(c.Results))
+	src, err := pipeline.ReadOrigin(c.Results)
 	if err != nil {
+		return content, err
+	}
+	if src, err = originHere(ctx, s, src); err != nil {
 		s.say("note: pictures are shown small: %v", err)
 	}
 	if src.Model, err = pipeline.ModelFor(ctx, results, src); err != nil {

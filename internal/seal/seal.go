@@ -103,25 +103,33 @@ const field = "sha256"
 // WriteJSON makes v, which encodes as a JSON object without a field "sha256", the contents of the file at
 // path, with that field at its end.
 func WriteJSON(path string, v any) error {
-	b, err := json.Marshal(v)
+	b, err := Encode(v)
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return atomicfile.WriteJSON(path, b)
+}
+
+// Encode is v, which encodes as a JSON object without a field "sha256", with that field at its end.
+func Encode(v any) (json.RawMessage, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
 	}
 	sum, err := sumJSON(b)
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+		return nil, err
 	}
 	last, err := json.Marshal(sum)
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+		return nil, err
 	}
 	if len(b) > 2 {
 		b = append(b[:len(b)-1], ',')
 	} else {
 		b = b[:1]
 	}
-	b = append(append(b, `"`+field+`":`...), last...)
-	return atomicfile.WriteJSON(path, json.RawMessage(append(b, '}')))
+	return append(append(append(b, `"`+field+`":`...), last...), '}'), nil
 }
 
 // ReadJSON reads what [WriteJSON] wrote. It is an error if the file is not what its sum says. sealed is
@@ -131,6 +139,11 @@ func ReadJSON(path string, v any) (sealed bool, err error) {
 	if err := atomicfile.ReadJSON(path, &raw); err != nil {
 		return false, err
 	}
+	return Decode(path, raw, v)
+}
+
+// Decode reads what [Encode] made, as [ReadJSON] does; path names it in errors.
+func Decode(path string, raw json.RawMessage, v any) (sealed bool, err error) {
 	var own struct {
 		Sum *string `json:"sha256"`
 	}
