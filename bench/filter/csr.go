@@ -140,9 +140,10 @@ func SumCSR(base, queries string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)[:6]), nil
 }
 
-// postings are, by word, which of the base rows have it; baseRows[i] is the row of vector i in the file.
-func (c *csr) postings(baseRows []int32) [][]int32 {
-	out := make([][]int32, c.cols)
+// postings are, by word, which of the base rows have it; baseRows[i] is the row of vector i in the file. A file may say that it
+// has billions of columns, so there is room for the words that occur alone.
+func (c *csr) postings(baseRows []int32) map[int32][]int32 {
+	out := map[int32][]int32{}
 	for i, row := range baseRows {
 		last := int32(-1)
 		for _, w := range c.row(int(row)) {
@@ -156,7 +157,7 @@ func (c *csr) postings(baseRows []int32) [][]int32 {
 }
 
 // passing are the vectors that have all words of a query; all vectors have none.
-func passing(lists [][]int32, asked []int32, rows int) *vec.Set {
+func passing(lists map[int32][]int32, asked []int32, rows int) *vec.Set {
 	out := vec.NewSet(rows)
 	if len(asked) == 0 {
 		for i := range rows {
@@ -166,10 +167,7 @@ func passing(lists [][]int32, asked []int32, rows int) *vec.Set {
 	}
 	var shared []int32
 	for i, w := range asked {
-		var list []int32
-		if int(w) < len(lists) {
-			list = lists[w]
-		}
+		list := lists[w]
 		if i == 0 {
 			shared = slices.Clone(list)
 			continue

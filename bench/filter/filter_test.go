@@ -322,7 +322,10 @@ func TestCSR(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, b := range map[string][]byte{
-		"empty": nil, "short": whole[:len(whole)-1], "long": append(slices.Clone(whole), 0), "other": bytes.Repeat([]byte{7}, len(whole)),
+		"negative word": append(append(slices.Clone(whole[:24+8*5]), 0xff, 0xff, 0xff, 0xff), whole[24+8*5+4:]...),
+		"fewer columns": append(append(slices.Clone(whole[:8]), 2, 0, 0, 0, 0, 0, 0, 0), whole[16:]...),
+		"more entries":  append(append(slices.Clone(whole[:16]), 0, 0, 0, 0, 0, 0, 0, 0x40), whole[24:]...),
+		"empty":         nil, "short": whole[:len(whole)-1], "long": append(slices.Clone(whole), 0), "other": bytes.Repeat([]byte{7}, len(whole)),
 		"rows beyond": append(append(slices.Clone(whole[:24+8*4]), 99, 0, 0, 0, 0, 0, 0, 0), whole[24+8*5:]...),
 	} {
 		if err := os.WriteFile(path, b, 0o644); err != nil {
@@ -419,7 +422,12 @@ func TestPrepare(t *testing.T) {
 			}
 			for q := range queries {
 				among := p.Set(q)
-				if want := max(1, int(math.Round(f.Selectivity*float64(n)))); among.Len() != want {
+				// A query that stands among the vectors neither passes what is drawn for it nor takes room in the pool.
+				may := n
+				if f.Correlation != None && set.Self(q) >= 0 {
+					may--
+				}
+				if want := min(may, max(1, int(math.Round(f.Selectivity*float64(n))))); among.Len() != want {
 					t.Errorf("%s, query %d: %d pass, not %d", f, q, among.Len(), want)
 				}
 				type near struct {
@@ -428,6 +436,9 @@ func TestPrepare(t *testing.T) {
 				}
 				var all []near
 				for i := range n {
+					if may < n && int32(i) == set.Self(q) {
+						continue
+					}
 					all = append(all, near{int32(i), vec.L2.Distance(set.Queries.Row(q), set.Base.Row(i))})
 				}
 				slices.SortFunc(all, func(a, b near) int {
@@ -436,13 +447,13 @@ func TestPrepare(t *testing.T) {
 					}
 					return int(a.id - b.id)
 				})
-				pool := int(math.Ceil(math.Sqrt(f.Selectivity) * float64(n)))
+				pool := min(may, int(math.Ceil(math.Sqrt(f.Selectivity)*float64(n))))
 				within := all
 				switch f.Correlation {
 				case Near:
 					within = all[:pool]
 				case Far:
-					within = all[n-pool:]
+					within = all[may-pool:]
 				}
 				in := vec.NewSet(n)
 				for _, a := range within {

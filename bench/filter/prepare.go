@@ -32,7 +32,7 @@ const (
 )
 
 // version is that of the folder's form and of the way filters are made.
-const version = 1
+const version = 2
 
 type meta struct {
 	Version int               `json:"version"`
@@ -146,6 +146,7 @@ func Prepare(ctx context.Context, set *dataset.Set, metric vec.Metric, filters [
 				}
 				query := ranker.Query(set.Queries.Row(q), unit)
 				query.Rows(values, 0)
+				order = order[:rows]
 				for i := range order {
 					order[i] = int32(i)
 				}
@@ -158,8 +159,11 @@ func Prepare(ctx context.Context, set *dataset.Set, metric vec.Metric, filters [
 					}
 					return int(a - b)
 				})
+				if at := slices.Index(order, set.Self(q)); at >= 0 { // no answer, so it neither passes nor is in a pool
+					order = slices.Delete(order, at, at+1)
+				}
 				for i := range makers {
-					among := makers[i].of(q, order, drawn)
+					among := makers[i].of(q, rows, order, drawn)
 					made[i].put(set, metric, q, order, among)
 				}
 				if n := int(done.Add(1)); progress != nil && (n%16 == 0 || n == queries) {
@@ -202,7 +206,7 @@ type maker struct {
 	shared *vec.Set // where it is the same for all queries
 	seed   uint64
 
-	lists [][]int32 // of CSR
+	lists map[int32][]int32 // of CSR, by word
 	asked func(q int) []int32
 }
 
@@ -270,22 +274,22 @@ func (m *maker) draw(out *vec.Set, pool []int32, count, q int) {
 	}
 }
 
-// of is who passes for query q, from which order has all vectors, nearest first. drawn is memory to use.
-func (m *maker) of(q int, order []int32, drawn *vec.Set) *vec.Set {
+// of is who passes for query q of the rows of the base. order has those that may be answered, nearest first. drawn is memory to use.
+func (m *maker) of(q, rows int, order []int32, drawn *vec.Set) *vec.Set {
 	if m.shared != nil {
 		return m.shared
 	}
 	if m.lists != nil {
-		return passing(m.lists, m.asked(q), len(order))
+		return passing(m.lists, m.asked(q), rows)
 	}
 	drawn.Clear()
-	pool := max(m.count(len(order)), int(math.Ceil(math.Sqrt(m.filter.Selectivity)*float64(len(order)))))
+	pool := max(m.count(rows), int(math.Ceil(math.Sqrt(m.filter.Selectivity)*float64(rows))))
 	pool = min(pool, len(order))
 	from := order[:pool]
 	if m.filter.Correlation == Far {
 		from = order[len(order)-pool:]
 	}
-	m.draw(drawn, from, m.count(len(order)), q)
+	m.draw(drawn, from, min(len(from), m.count(rows)), q)
 	return drawn
 }
 

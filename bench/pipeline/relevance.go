@@ -92,7 +92,7 @@ func (p *Pipeline) guessGains(t *attributes.Table, item string) (gains []dataset
 		names = append(names, c.Name)
 	}
 	if len(names) > 0 {
-		p.say("note: answers are graded by %s, all with the same weight; `gains: {%s: 1}` says otherwise", strings.Join(names, ", "), names[0])
+		p.say("note: answers are graded by %s, all with the same weight (nDCG); under data, `gains: {%s: 1}` names those that count, and `gains: {}` none, where they are for filters alone", strings.Join(names, ", "), names[0])
 	}
 	return gains
 }

@@ -79,7 +79,7 @@ func TestScripts(t *testing.T) {
 			}
 			return false, fmt.Errorf("no condition %q", name)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"vectors": writeVectors, "code": wantCode, "signal": sendSignal, "s3": storageCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"vectors": writeVectors, "attributes": writeAttributes, "code": wantCode, "signal": sendSignal, "s3": storageCommand},
 	})
 }
 
@@ -181,6 +181,17 @@ func writeVectors(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Check(vecfile.WriteArray(ts.MkAbs(args[0]+".npy"), m.Data, m.Dim))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".txt"), []byte(labels.String()), 0o644))
+}
+
+// writeAttributes is the script command "attributes NAME ROWS": in NAME.csv a price from 0 to 199 and a size, S, M or L, of each row.
+func writeAttributes(ts *testscript.TestScript, _ bool, args []string) {
+	rows, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	table := "price,size\n"
+	for i := range rows {
+		table += fmt.Sprintf("%d,%c\n", i%200, "SML"[i%3])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".csv"), []byte(table), 0o644))
 }
 
 // storageFor is object storage with the bucket lab, and the environment that leads to it: a real server
