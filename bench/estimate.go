@@ -41,8 +41,8 @@ const processStart = 150 * time.Millisecond
 // most 1,500 vectors and searched for a moment, and [indexes.Family.Work] carries that over to all of
 // the data and to the other settings. Builds whose words or switches differ, such as the descriptions of Faiss's
 // factory, are other indexes, and each is calibrated by itself. Settings that do not fit so few vectors are brought down for
-// it. It takes a second or a few, in this process, and is good to a factor of two or three: enough to
-// choose between now, tonight and not at all.
+// it. It takes a second or a few in this process, or half a minute for each OPQ of Faiss, and is good to a factor of
+// two or three: enough to choose between now, tonight and not at all.
 func EstimatePlan(ctx context.Context, s *sweepfile.Sweep, set *dataset.Set, plan *Plan) (Estimate, error) {
 	all, err := EstimatePlans(ctx, s, set, plan)
 	return all[0], err
@@ -141,7 +141,8 @@ func kindOf(j *Job) string {
 	return strings.TrimSpace(j.Family.Name + " " + words.String())
 }
 
-// job estimates one job: a build, and for each process and each point the passes over the queries.
+// job estimates one job: a build, and for each process and each point the pass whose answers are scored, and what
+// is timed after it.
 func (e *Estimate) job(s *sweepfile.Sweep, j *Job, rate speed, n, dim, queries int) time.Duration {
 	var total time.Duration
 	workers := -1
@@ -155,11 +156,11 @@ func (e *Estimate) job(s *sweepfile.Sweep, j *Job, rate speed, n, dim, queries i
 		}
 		if p.Workers != workers {
 			workers = p.Workers
-			total += processStart + pass // loads, and answers all once
+			total += processStart // loads
 		}
 		switch p.Mode {
 		case record.Latency:
-			total += pass + 2*max(s.Measure, pass)
+			total += pass + max(s.Measure, pass)
 		case record.OpenLoop:
 			total += pass + s.Duration
 		default:
@@ -186,25 +187,77 @@ func calibrate(ctx context.Context, j *Job, set *dataset.Set) (speed, error) {
 		// What cannot be removed has a name that says whose it is.
 		defer func() { _ = j.Server.drop(ctx, j.Family, in.Name) }()
 	}
-	start := time.Now()
+	clock := startWork(j.Family)
 	ix, err := j.Family.Open(ctx, in)
-	took := time.Since(start)
+	took := clock.took()
 	if err != nil {
 		return speed{}, err
 	}
 	defer ix.Close()
+	if x, ok := ix.(indexes.Weighed); ok { // a program of its own: not its start
+		wall, cpu, _ := x.Cost()
+		took = leastTime(wall, cpu)
+	}
+	each, err := timeSearches(j, set.Queries, ix)
+	if err != nil {
+		return speed{}, fmt.Errorf("searching: %w", err)
+	}
 	build, search := j.Family.Work(rows, sample.Dim, in.Params)
-	found := make([]vec.Neighbor, 0, j.Points[0].K)
+	return speed{build: float64(took) / build, search: float64(each) / search}, nil
+}
+
+// timeSearches searches ix for a moment and gives what one query takes.
+func timeSearches(j *Job, queries vec.Matrix, ix indexes.Index) (time.Duration, error) {
+	k := j.Points[0].K
+	if x, ok := ix.(indexes.Timed); ok {
+		var b indexes.Block
+		for range 2 { // the first one warms up
+			if err := x.SearchTimed(&b, queries, 0, min(queries.Rows, 100), k, false); err != nil {
+				return 0, err
+			}
+		}
+		return leastTime(b.Wall, b.CPU) / time.Duration(len(b.Times)), nil
+	}
+	found := make([]vec.Neighbor, 0, k)
 	asked := 0
-	start = time.Now()
-	for time.Since(start) < 50*time.Millisecond {
-		if found, err = ix.Search(found[:0], set.Queries.Row(asked%set.Queries.Rows), j.Points[0].K); err != nil {
-			return speed{}, fmt.Errorf("searching: %w", err)
+	clock := startWork(j.Family)
+	for time.Since(clock.start) < 50*time.Millisecond {
+		var err error
+		if found, err = ix.Search(found[:0], queries.Row(asked%queries.Rows), k); err != nil {
+			return 0, err
 		}
 		asked++
 	}
-	each := time.Since(start) / time.Duration(asked)
-	return speed{build: float64(took) / build, search: float64(each) / search}, nil
+	return clock.took() / time.Duration(asked), nil
+}
+
+// workClock times work by the processor time of this process where that is less than the wall's: a calibration takes
+// milliseconds, in which another program can have the processor for as long again. What an engine does counts by
+// the wall alone.
+type workClock struct {
+	start  time.Time
+	cpu    float64
+	engine bool
+}
+
+func startWork(f *indexes.Family) workClock {
+	return workClock{start: time.Now(), cpu: processorTime(), engine: f.Remote != nil}
+}
+
+func (c workClock) took() time.Duration {
+	wall := time.Since(c.start)
+	if c.engine {
+		return wall
+	}
+	return leastTime(wall, time.Duration((processorTime()-c.cpu)*float64(time.Second)))
+}
+
+// leastTime is the lesser of two times, where there is processor time.
+func leastTime(wall, cpu time.Duration) time.Duration {
+	if cpu <= 0 {
+		return wall
+	}
+	return min(wall, cpu)
 }
 
 // bringDown halves settings of k-means until they fit n vectors.

@@ -1,16 +1,21 @@
 package bench
 
 import (
+	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/goccy/go-yaml"
 	"github.com/prometheus/procfs"
 
 	"annbench/bench/dataset"
@@ -238,6 +243,161 @@ func TestEstimate(t *testing.T) {
 	if low := int64(4 * 2970 * 16); one.Memory < low || one.Memory > 20*low || one.Largest != "forest" {
 		t.Errorf("%d bytes for %d bytes of vectors, in %q", one.Memory, low, one.Largest)
 	}
+}
+
+// TestEstimateAgreesWithRecords wants estimates of sweeps whose records are kept within a factor of two of what building
+// and searching took in them, from calibrations that are kept beside: of the same machine. Of compression they are of
+// some of its builds, those with the longest training among them.
+func TestEstimateAgreesWithRecords(t *testing.T) {
+	for name, measure := range map[string]time.Duration{"frontier": 150 * time.Millisecond, "compression/compression": 100 * time.Millisecond} {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			folder := filepath.Join("../docs/results/records", filepath.FromSlash(name))
+			set := shapeOf(t, folder)
+			speeds := keptSpeeds(t, filepath.Base(name), set.Base.Dim)
+			plan, took := recordedPlan(t, folder, speeds)
+			var e Estimate
+			e.Family, e.Unknown = map[string]time.Duration{}, map[string]string{}
+			if err := e.plan(t.Context(), &sweepfile.Sweep{Measure: measure}, set, plan, speeds, map[string]string{}); err != nil {
+				t.Fatal(err)
+			}
+			var all time.Duration
+			for family, wall := range took {
+				all += wall
+				t.Logf("%-15s took %8v, estimated %8v", family, wall.Round(time.Millisecond), e.Family[family].Round(time.Millisecond))
+			}
+			if e.Wall < all/2 || e.Wall > 2*all {
+				t.Errorf("estimated at %v, the records took %v", e.Wall, all)
+			}
+		})
+	}
+}
+
+// shapeOf is a set of the size of the one that records are of, without vectors.
+func shapeOf(t *testing.T, folder string) *dataset.Set {
+	t.Helper()
+	var meta struct{ Base, Queries, Dim int }
+	text, err := os.ReadFile(filepath.Join(folder, "dataset.json"))
+	if err == nil {
+		err = json.Unmarshal(text, &meta)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &dataset.Set{Base: vec.Matrix{Rows: meta.Base, Dim: meta.Dim}, Queries: vec.Matrix{Rows: meta.Queries, Dim: meta.Dim}}
+}
+
+// recordedPlan is the plan that records are of, as far as speeds knows it, and how long building and what was timed
+// took in it, by family.
+func recordedPlan(t *testing.T, folder string, speeds map[string]speed) (*Plan, map[string]time.Duration) {
+	t.Helper()
+	type build struct {
+		family, params string
+		rep            int
+	}
+	jobs, took := map[build]*Job{}, map[string]time.Duration{}
+	seconds := func(family string, s float64) { took[family] += time.Duration(s * float64(time.Second)) }
+	for _, r := range unpackRecords(t, folder) {
+		family, err := lookup(r.Cell.Family)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := build{r.Cell.Family, r.Cell.Build, r.Rep}
+		if jobs[b] == nil {
+			j := &Job{Family: family, Metric: vec.Metric(r.Cell.Metric), Build: settingsOf(t, family, family.Build, r.Cell.Build), Rep: r.Rep}
+			if _, known := speeds[kindOf(j)]; !known {
+				continue
+			}
+			jobs[b] = j
+			seconds(family.Name, r.Values[metric.Build])
+		}
+		seconds(family.Name, r.Values[metric.Samples]*r.Values[metric.Mean])
+		jobs[b].Points = append(jobs[b].Points, Point{K: r.Cell.K, Search: settingsOf(t, family, family.Search, r.Cell.Search), Asking: Asking{Mode: r.Cell.Mode}})
+	}
+	plan := &Plan{}
+	for _, j := range jobs {
+		plan.Jobs = append(plan.Jobs, *j)
+	}
+	return plan, took
+}
+
+// unpackRecords reads the records that a folder has compressed.
+func unpackRecords(t *testing.T, folder string) []record.Record {
+	t.Helper()
+	packed, err := os.Open(filepath.Join(folder, record.RecordsFile+".gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packed.Close()
+	in, err := gzip.NewReader(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, record.RecordsFile), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return readRecords(t, dir)
+}
+
+// settingsOf reads settings as records write them.
+func settingsOf(t *testing.T, f *indexes.Family, params []indexes.Param, text string) indexes.Params {
+	t.Helper()
+	given := indexes.Params{}
+	for _, field := range strings.Fields(text) {
+		name, word, _ := strings.Cut(field, "=")
+		var value any
+		if err := yaml.Unmarshal([]byte(word), &value); err != nil || strings.Contains(word, ",") {
+			value = word
+		}
+		if n, ok := value.(uint64); ok {
+			value = int(n)
+		}
+		given[name] = value
+	}
+	complete, err := f.Settings(params, given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return complete
+}
+
+// keptSpeeds are those of a calibration that is kept: what a build on CalibrationRows vectors and one search took.
+func keptSpeeds(t *testing.T, sweep string, dim int) map[string]speed {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "calibrations", sweep+".tsv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	speeds := map[string]speed{}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t") // family, build settings, search settings, times
+		if len(fields) != 5 {
+			t.Fatalf("%q has %d fields", line, len(fields))
+		}
+		f, err := lookup(fields[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := &Job{Family: f, Build: settingsOf(t, f, f.Build, fields[1])}
+		params := maps.Clone(j.Build)
+		maps.Copy(params, settingsOf(t, f, f.Search, fields[2]))
+		build, search := f.Work(CalibrationRows, dim, params)
+		speeds[kindOf(j)] = speed{build: nanoseconds(t, fields[3]) / build, search: nanoseconds(t, fields[4]) / search}
+	}
+	return speeds
+}
+
+func nanoseconds(t *testing.T, text string) float64 {
+	t.Helper()
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return float64(d)
 }
 
 // TestEstimateByWord wants a build of another word to be calibrated by itself, and one that cannot be to count as

@@ -155,7 +155,7 @@ func (p *Preview) WriteText(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "about %v, and up to %d MiB in a worker process (%s), by a calibration on %d %svectors; good to a factor of two or three\n",
 		e.Wall.Round(time.Second), e.Memory>>20, e.Largest, min(CalibrationRows, p.Base), by)
 	if err == nil && len(e.Rough) > 0 {
-		_, err = fmt.Fprintf(w, "rough for %s: what numbers such as M or ef cost in a program of its own is not known, so all count as the first\n", strings.Join(e.Rough, ", "))
+		_, err = fmt.Fprintf(w, "rough for %s: what building with other numbers, such as M, costs in a program of its own is not known, so all count as the first\n", strings.Join(e.Rough, ", "))
 	}
 	for _, r := range p.Runbooks {
 		fmt.Fprintln(w, r)

@@ -874,7 +874,7 @@ func factoryBuilds(t *testing.T, x *factory) {
 	if f.Missing != "" || x.bytes(600, 16) > 20e6 || x.nlist > 600 {
 		return
 	}
-	if build, _ := x.work(600, 16); build > 2e8 {
+	if build, _ := x.work(600, 600, 16); build > 2e8 {
 		return
 	}
 	if slices.Contains(x.settings, "ht") && !strings.Contains(x.text, "np") {

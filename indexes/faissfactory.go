@@ -3,7 +3,6 @@ package indexes
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 	"regexp"
 	"slices"
 	"strconv"
@@ -30,9 +29,9 @@ type factory struct {
 	// blocks says that codes are laid out for many to be compared at once, so that none can be alone.
 	blocks bool
 	bytes  func(n, dim int) float64
-	table  func(dim int) float64  // bytes more under l2; nil is none
-	fits   func(n, dim int) error // n is the number of vectors to train on
-	work   func(n, dim int) (build, probe float64)
+	table  func(dim int) float64                          // bytes more under l2; nil is none
+	fits   func(n, dim int) error                         // n is the number of vectors to train on
+	work   func(n, train, dim int) (build, probe float64) // of n vectors, trained on train of them
 }
 
 // factoryExamples are the descriptions that an error offers, the most useful first.
@@ -205,9 +204,9 @@ type transform struct {
 	out   func(dim int) int
 	fits  func(n, dim int) error
 	bytes func(dim int) float64
-	keeps bool // distances stay what they were
-	plain bool // needs no training
-	work  float64
+	keeps bool                         // distances stay what they were
+	plain bool                         // needs no training
+	learn func(train, dim int) float64 // work of its training; nil where there is none
 }
 
 func parseTransform(s string) (*transform, error) {
@@ -244,7 +243,7 @@ func parseTransform(s string) (*transform, error) {
 				return fmt.Errorf("%s needs at least %d vectors to train on, there are %d", s, out(dim), n)
 			}
 			return nil
-		}, bytes: func(dim int) float64 { return 4 * float64(dim) * float64(dim+out(dim)+2) }}, nil
+		}, bytes: func(dim int) float64 { return 4 * float64(dim) * float64(dim+out(dim)+2) }, learn: rounds(1, func(dim int) int { return dim }, 0, eigen)}, nil
 	}
 	m := reTransform.FindStringSubmatch(s)
 	switch {
@@ -274,7 +273,7 @@ func parseTransform(s string) (*transform, error) {
 				return fmt.Errorf("%s needs at least %d vectors to train on, there are %d", s, dim, n)
 			}
 			return nil
-		}, bytes: matrix(out), work: 50}, nil
+		}, bytes: matrix(out), learn: rounds(50, out, 0, singular)}, nil
 	case strings.HasPrefix(s, "OPQ"):
 		parts, out := atoi(m[3]), to(m[4])
 		if parts < 1 || (m[4] != "" && out(0) < 1) {
@@ -294,13 +293,30 @@ func parseTransform(s string) (*transform, error) {
 				return fmt.Errorf("%s needs at least 256 vectors to train on, there are %d", s, n)
 			}
 			return nil
-		}, bytes: matrix(out), work: 50}, nil
+		}, bytes: matrix(out), learn: rounds(50, out, 1<<11, singular)}, nil
 	default: // Pad
 		n := atoi(m[5])
 		if n > 1<<16 {
 			return nil, fmt.Errorf("%s makes more than %d dimensions", s, 1<<16)
 		}
 		return &transform{name: s, out: func(dim int) int { return max(dim, n) }, keeps: true, plain: true, fits: always, bytes: func(int) float64 { return 0 }}, nil
+	}
+}
+
+// eigen and singular are what decompositions of a matrix cost in cubes of the dimensions, by its eigenvectors (PCA) and
+// by its singular values (OPQ, ITQ): measured at 512 dimensions.
+const (
+	eigen    = 20
+	singular = 80
+)
+
+// rounds is the work of learning a rotation in so many rounds: each is a product of the vectors that it is trained on
+// with a matrix, choosing among so many entries of codes for each of them, and the decomposition of a matrix, which costs
+// cubes times the cube of the dimensions for any number of vectors.
+func rounds(n int, out func(dim int) int, entries int, cubes float64) func(train, dim int) float64 {
+	return func(train, dim int) float64 {
+		rows, d := float64(min(train, 1<<16)), float64(dim)
+		return float64(n) * (rows*d*float64(out(dim)+entries) + cubes*d*d*d)
 	}
 }
 
@@ -322,10 +338,13 @@ func (t *transform) before(inside *factory) *factory {
 		}
 		return inside.fits(n, t.out(dim))
 	}
-	out.work = func(n, dim int) (build, probe float64) {
-		build, probe = inside.work(n, t.out(dim))
+	out.work = func(n, train, dim int) (build, probe float64) {
+		build, probe = inside.work(n, train, t.out(dim))
 		once := float64(dim) * float64(t.out(dim))
-		return build + (1+t.work)*float64(n)*once, probe + once
+		if t.learn != nil {
+			build += t.learn(train, dim)
+		}
+		return build + float64(n)*once, probe + once
 	}
 	return &out
 }
@@ -343,15 +362,15 @@ type code struct {
 	trains   bool
 	exact    bool
 	vectors  bool
-	blocks   bool                  // see factory
-	lookups  func(dim int) float64 // work of comparing with one code, in components
-	learn    func(n, dim int) float64
+	blocks   bool                            // see factory
+	lookups  func(dim int) float64           // work of comparing with one code, in components
+	learn    func(n, train, dim int) float64 // work of training on train of n vectors, and of encoding all
 }
 
 // parseCode reads what a vector is kept as, in inverted lists or without.
 func parseCode(s string, lists bool) (*code, error) {
 	nothing := func(int) float64 { return 0 }
-	c := &code{name: s, fixed: nothing, lists: nothing, table: nothing, lookups: func(dim int) float64 { return float64(dim) }, learn: func(int, int) float64 { return 0 }}
+	c := &code{name: s, fixed: nothing, lists: nothing, table: nothing, lookups: func(dim int) float64 { return float64(dim) }, learn: func(int, int, int) float64 { return 0 }}
 	if s == "Flat" || (lists && s == "FlatDedup") {
 		c.size, c.exact, c.vectors = func(dim int) float64 { return 4 * float64(dim) }, true, true
 		return c, nil
@@ -498,9 +517,10 @@ func (c *code) quantiser(parts, nbits, most int) error {
 	c.parts, c.least, c.trains = parts, entries, true
 	c.fixed = func(dim int) float64 { return 4 * float64(dim) * float64(entries) }
 	c.lookups = func(int) float64 { return float64(parts) }
-	c.learn = func(n, dim int) float64 {
-		rows := min(float64(n), 256*float64(entries))
-		return (25*rows + float64(n)) * float64(entries) * float64(dim)
+	c.learn = func(n, train, dim int) float64 {
+		rows := min(float64(train), 256*float64(entries))
+		const part = 1000 // of choosing an entry, beside comparing with all: it shows where they are few
+		return (25*rows + float64(n)) * (float64(entries)*float64(dim) + part*float64(parts))
 	}
 	return nil
 }
@@ -511,7 +531,7 @@ func (c *code) quantiser(parts, nbits, most int) error {
 func (c *code) polysemous(entries int) {
 	learn := c.learn
 	once := 2 * 500_000 * 64 * float64(c.parts) * float64(entries)
-	c.learn = func(n, dim int) float64 { return learn(n, dim) + once }
+	c.learn = func(n, train, dim int) float64 { return learn(n, train, dim) + once }
 }
 
 // fastScan makes c's codes those of blocks of vectors, in the order of SIMD registers: half a byte for
@@ -552,8 +572,8 @@ func (c *code) additive(total, most int, norm string) error {
 	if strings.HasPrefix(norm, "_Nlsq") || strings.HasPrefix(norm, "_Nrq") || norm == "_Ncqint8" {
 		c.least = max(c.least, 256)
 	}
-	c.learn = func(n, dim int) float64 {
-		return 50 * float64(n) * float64(codes) * float64(int(1)<<most) * float64(dim)
+	c.learn = func(n, train, dim int) float64 {
+		return (49*float64(train) + float64(n)) * float64(codes) * float64(int(1)<<most) * float64(dim)
 	}
 	return nil
 }
@@ -578,8 +598,8 @@ func (c *code) flat() *factory {
 		settings: c.settings, trains: c.trains, exact: c.exact, vectors: c.vectors, blocks: c.blocks,
 		bytes: func(n, dim int) float64 { return float64(n)*c.size(dim) + c.fixed(dim) },
 		fits:  c.check,
-		work: func(n, dim int) (build, probe float64) {
-			return c.learn(n, dim) + float64(n)*float64(dim), float64(n) * c.lookups(dim)
+		work: func(n, train, dim int) (build, probe float64) {
+			return c.learn(n, train, dim) + float64(n)*float64(dim), float64(n) * c.lookups(dim)
 		},
 	}
 }
@@ -612,10 +632,9 @@ func (p factoryParser) graph(kind, links, of string) (*factory, error) {
 	f.bytes = func(n, dim int) float64 {
 		return plain(n, dim) + float64(hnswBytes(n, dim, Params{"M": m})) - 4*float64(n)*float64(dim)
 	}
-	f.work = func(n, dim int) (build, probe float64) {
-		hop := 2 * float64(m) * float64(dim)
-		depth := float64(bits.Len(uint(n)))
-		return c.learn(n, dim) + float64(n)*(40+depth)*hop, (16 + depth) * hop
+	f.work = func(n, train, dim int) (build, probe float64) {
+		build, probe = hnswWork(n, dim, Params{"M": m, "efConstruction": 40, "efSearch": 16})
+		return build + c.learn(n, train, dim), probe
 	}
 	return f, nil
 }
@@ -704,10 +723,10 @@ func (p factoryParser) ivf(s string) (*factory, error) {
 			}
 			return c.check(n, dim)
 		},
-		work: func(n, dim int) (build, probe float64) {
-			rows := min(float64(n), 256*float64(nlist))
+		work: func(n, train, dim int) (build, probe float64) {
+			rows := min(float64(train), 256*float64(nlist))
 			d := float64(dim)
-			return (10*rows+float64(n))*float64(nlist)*d + c.learn(n, dim), float64(nlist)*d + float64(n)/float64(nlist)*c.lookups(dim)
+			return (10*rows+float64(n))*float64(nlist)*d + c.learn(n, train, dim), float64(nlist)*d + float64(n)/float64(nlist)*c.lookups(dim)
 		},
 	}, nil
 }

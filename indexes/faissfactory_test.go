@@ -185,8 +185,8 @@ func TestFactoryPolysemousWork(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, _ := with.work(n, dim)
-		b, _ := without.work(n, dim)
+		a, _ := with.work(n, n, dim)
+		b, _ := without.work(n, n, dim)
 		return a - b
 	}
 	once := more("PQ8", 1000, 64)

@@ -182,9 +182,9 @@ var faissUpdatesOf = map[string]string{
 }
 
 func hnswWork(n, dim int, p Params) (build, search float64) {
-	hop := 2 * float64(p.Int("M")) * float64(dim) // distances to the links of one vector
-	depth := math.Log2(float64(n) + 2)
-	return float64(n) * (float64(p.Int("efConstruction")) + depth) * hop, (float64(p.Int("efSearch")) + depth) * hop
+	links, depth := 2*float64(p.Int("M")), math.Log2(float64(n)+2)
+	walk := func(ef int) float64 { return GraphWalk(n, (float64(ef)+depth)*links) * float64(dim) }
+	return float64(n) * walk(p.Int("efConstruction")), walk(p.Int("efSearch"))
 }
 
 func effectiveProbes(_, _ int, p Params) { p["nprobe"] = min(p.Int("nprobe"), p.Int("nlist")) }
@@ -217,7 +217,7 @@ func pqWork(n, dim int, p Params) (build, search float64) {
 func factoryWork(name string) func(n, dim int, p Params) (build, search float64) {
 	return func(n, dim int, p Params) (build, search float64) {
 		f := mustFactory(name, n, dim, p)
-		build, search = f.work(n, dim)
+		build, search = f.work(n, trainRows(n, p), dim)
 		if f.nlist > 0 {
 			probes := p.Int("nprobe")
 			search += float64(min(max(1, probes), f.nlist)-1) * float64(n) / float64(f.nlist) * float64(dim) / 16

@@ -37,7 +37,7 @@ func hnswFamily() *Family {
 			if p.Bool("codes") {
 				d /= 3
 			}
-			walk := func(ef int) float64 { return (float64(ef) + layers) * links * d }
+			walk := func(ef int) float64 { return GraphWalk(n, (float64(ef)+layers)*links) * d }
 			return 2 * float64(n) * walk(p.Int("efConstruction")), walk(p.Int("ef"))
 		},
 		Bytes: func(n, dim int, p Params) int64 {

@@ -185,6 +185,11 @@ func (f *Family) CheckFit(n, dim int, m vec.Metric, p Params) error {
 	return nil
 }
 
+// GraphWalk is with how many of n vectors a walk through a graph compares, about, that looks at so many links: a vector
+// that was met before is not compared again, so that among few vectors it is fewer, and never more than n. It is
+// for a family's Work.
+func GraphWalk(n int, links float64) float64 { return links * float64(n) / (links + float64(n)) }
+
 // Size is the analytic size of an index in memory, in bytes: f.Bytes, and f.Tables where the family has them.
 func (f *Family) Size(n, dim int, m vec.Metric, p Params) int64 {
 	size := f.Bytes(n, dim, p)

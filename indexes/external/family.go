@@ -418,17 +418,31 @@ func (f *Family) effective(_, k int, p indexes.Params) {
 	}
 }
 
-// work is a guess from the approach alone: of a library that is only known by its name and its settings
-// nothing better is to be had.
-func (f *Family) work(n, dim int, _ indexes.Params) (build, search float64) {
-	scan, hop := float64(n)*float64(dim), 1000*float64(dim)
+// work is a guess from the approach, and of a graph from the candidates that a search keeps (at_least_k): of a
+// library that is only known by its name and its settings nothing better is to be had. A graph is taken to be built
+// with 200 candidates, each with 20 links, as is usual.
+func (f *Family) work(n, dim int, p indexes.Params) (build, search float64) {
+	rows, d, depth := float64(n), float64(dim), math.Log2(float64(n)+2)
 	switch f.Approach {
 	case "exact":
-		return scan, scan
+		return rows * d, rows * d
 	case "graph":
-		return float64(n) * 4 * hop, hop * math.Log2(float64(n)+2) / 10
+		walk := func(candidates float64) float64 { return indexes.GraphWalk(n, 20*candidates) * d }
+		return rows * walk(200), walk(f.candidates(p) + depth)
+	case "tree":
+		return 300 * rows * d * depth, rows*d/50 + 1000*d
 	}
-	return 300 * scan, scan/50 + hop
+	return 300 * rows * d, rows*d/50 + 1000*d
+}
+
+// candidates is how many candidates a search of a graph keeps by the settings p.
+func (f *Family) candidates(p indexes.Params) float64 {
+	for _, s := range f.Search {
+		if v, ok := p[s.Name].(int); ok && s.AtLeastK {
+			return float64(v)
+		}
+	}
+	return 50
 }
 
 // bytes is likewise a guess, good for judging whether a build fits into memory and for nothing else.
