@@ -25,7 +25,8 @@ type compareCmd struct {
 func (compareCmd) Help() string {
 	return `Puts the cells of two results side by side, each value with the interval of its change and a verdict:
 faster, slower, or the same within noise. Where environments differ, it says in what.
-Exit code 1 where something got worse, 3 where the noise would hide that (--power-limit): for CI.
+Exit code 1 where something got worse, 3 where the noise would hide that (--power-limit), or where both
+have the same records, as a folder and itself: for CI.
 
 Examples:
   annbench compare results/before results/after
@@ -79,7 +80,7 @@ func (c *compareCmd) Run(s *surface) error {
 	case strings.Join(c.Fail, "") == "none":
 	case p.Worse(names...):
 		return errWorse
-	case power.CannotTell():
+	case power.CannotTell(), p.Itself():
 		return errCannotTell
 	}
 	return nil

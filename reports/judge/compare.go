@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -36,6 +37,8 @@ type Pairs struct {
 	OnlyA, OnlyB []*Row
 	// MAPByQuery says that changes of mAP are those of its loss against exact search on the same queries.
 	MAPByQuery bool
+	// Shared is how many of Cells have the same records in both, so that nothing is compared.
+	Shared int
 }
 
 // Pair is a cell in both results.
@@ -98,6 +101,9 @@ func Compare(a, b *Report, margin float64) *Pairs {
 			continue
 		}
 		delete(rows, key(row.Cell))
+		if sameRecords(row, other) {
+			p.Shared++
+		}
 		pair := Pair{ID: row.Cell.ID(), Cell: row.Cell}
 		for _, name := range comparedValues {
 			if name == Speed {
@@ -136,6 +142,16 @@ func Compare(a, b *Report, margin float64) *Pairs {
 		}
 	}
 	return p
+}
+
+// Itself reports whether results were compared with themselves, or a copy: no cell was measured twice.
+func (p *Pairs) Itself() bool { return p.Shared > 0 && p.Shared == len(p.Cells) }
+
+// sameRecords reports whether two rows have the same records: measured at the same moments, with the same values.
+func sameRecords(a, b *Row) bool {
+	return slices.EqualFunc(a.Reps, b.Reps, func(x, y *record.Record) bool {
+		return x.Key() == y.Key() && !x.Time.IsZero() && x.Time.Equal(y.Time) && maps.Equal(x.Values, y.Values)
+	})
 }
 
 // lossOfBoth are the losses of mAP against exact search, of both, where exact search has the same mAP in both: it then

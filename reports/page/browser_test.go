@@ -156,7 +156,7 @@ func TestBrowserAxes(t *testing.T) {
 		evaluate[bool](t, ctx, fmt.Sprintf(`(s => { s.value = [...s.options].find(o => o.textContent === %q).value; s.dispatchEvent(new Event("change")); return true })(document.querySelector(%q))`, text, id))
 	}
 	check("the choices are there", `!document.querySelector(".axes").hidden`)
-	for _, y := range []string{"p99", "resident", "build", "mAP", "wall QPS", "queries a second by processor time"} {
+	for _, y := range []string{"p99", "resident", "wall build", "mAP", "wall QPS", "queries a second by processor time"} {
 		choose("#ay", y)
 		if got := evaluate[int](t, ctx, marks+`.length`); got != before {
 			t.Errorf("%d marks over %s, %d at first", got, y, before)

@@ -20,6 +20,12 @@ func PairNotes(p *judge.Pairs) []string {
 		}
 		out = append(out, fmt.Sprintf("the two are of different data: %s against %s; recall and mAP do not compare and are left out, and speeds and sizes compare only roughly", a, b))
 	}
+	switch {
+	case p.Itself():
+		out = append(out, "the two have the same records: nothing was measured twice, so that nothing is compared; name the folder of another run")
+	case p.Shared > 0:
+		out = append(out, fmt.Sprintf("of %s the two have the same records, which says nothing about them", Plural(p.Shared, "cell", "cells")))
+	}
 	for _, r := range []*judge.Report{p.A, p.B} {
 		for _, n := range r.Notes {
 			if n.Code == judge.OtherVersion || n.Code == judge.ExactMisses || n.Code == judge.Unfinished {

@@ -7,12 +7,14 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"annbench/bench/metric"
 	"annbench/bench/record"
 	"annbench/reports/interchange"
 	"annbench/reports/internal/fixture"
 	"annbench/reports/judge"
+	"annbench/reports/say"
 )
 
 func TestCompare(t *testing.T) {
@@ -197,6 +199,43 @@ func TestCompareCannotTell(t *testing.T) {
 		}
 		if _, err := json.Marshal(interchange.Pairs(p, w)); err != nil {
 			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// A folder beside itself is said to have the same records; beside a run with other values, or other moments, it is not.
+func TestCompareWithItself(t *testing.T) {
+	load := func(faster float64, families ...string) *judge.Report {
+		var all []record.Record
+		for rep := range 3 {
+			for _, f := range families {
+				rec := fixture.Cell(f, "", rep, 1, 1000+float64(rep))
+				if f == "b" {
+					rec.Values[metric.QPS] *= faster
+				}
+				rec.Time = time.Unix(int64(1000+rep), 0)
+				all = append(all, rec)
+			}
+		}
+		return fixture.Load(t, judge.Load, fixture.Results(t, all...))
+	}
+	own := load(1, "a", "b")
+	for _, c := range []struct {
+		name   string
+		other  *judge.Report
+		shared int
+		itself bool
+		says   string
+	}{
+		{"itself", own, 2, true, "the two have the same records"},
+		{"a copy", load(1, "a", "b"), 2, true, "the two have the same records"},
+		{"one cell changed", load(1.5, "a", "b"), 1, false, "of 1 cell the two have the same records"},
+		{"nothing in common", load(1, "c"), 0, false, ""},
+	} {
+		p := judge.Compare(own, c.other, judge.DefaultMargin)
+		notes := strings.Join(say.PairNotes(p), "\n")
+		if p.Shared != c.shared || p.Itself() != c.itself || !strings.Contains(notes, c.says) || c.says == "" && notes != "" {
+			t.Errorf("%s: %d shared, itself %v, notes %q", c.name, p.Shared, p.Itself(), notes)
 		}
 	}
 }
