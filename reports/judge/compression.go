@@ -137,6 +137,49 @@ func (c *Compression) Front(i int) []CompressedBuild {
 	return out
 }
 
+// byteBudgets are the bytes a vector that [Compression.Within] answers for.
+var byteBudgets = []float64{128, 256, 512}
+
+// WithinBytes is the setting of highest recall of all builds that take at most so many bytes a vector; of equal ones the
+// fastest.
+type WithinBytes struct {
+	Bytes float64
+	Build CompressedBuild // High is the setting
+}
+
+// Within are the bests under 128, 256 and 512 bytes a vector: of those that some builds keep to and some do not.
+func (c *Compression) Within() []WithinBytes {
+	var out []WithinBytes
+	for _, bytes := range byteBudgets {
+		within, best := 0, -1
+		for i, b := range c.Builds {
+			if b.Bytes.Median > bytes {
+				continue
+			}
+			within++
+			if best < 0 || b.higher(c.Builds[best]) {
+				best = i
+			}
+		}
+		if within > 0 && within < len(c.Builds) {
+			out = append(out, WithinBytes{bytes, c.Builds[best]})
+		}
+	}
+	return out
+}
+
+// higher reports whether b's setting of highest recall is above other's, or as high and faster.
+func (b CompressedBuild) higher(other CompressedBuild) bool {
+	recall, _ := b.High.Value(metric.Recall)
+	than, _ := other.High.Value(metric.Recall)
+	if recall.Median != than.Median {
+		return recall.Median > than.Median
+	}
+	speed, _ := b.High.Value(Speed)
+	against, _ := other.High.Value(Speed)
+	return speed.Median > against.Median
+}
+
 func holds(row *Row) Holds {
 	v, ok := row.Value(metric.Vectors)
 	switch {

@@ -45,6 +45,39 @@ func TestCompression(t *testing.T) {
 	}
 }
 
+// The best within so many bytes is what a search over all rows by hand finds; limits that part no builds are left out.
+func TestCompressionWithin(t *testing.T) {
+	r := fixture.Load(t, Load, fixture.Usual().Write(t))
+	c := r.Compression(r.Focus)
+	got := c.Within()
+	if len(got) == 0 {
+		t.Fatal("no best within 256 bytes of builds from 146 to 2,867")
+	}
+	for _, w := range got {
+		high, fast := 0.0, 0.0
+		for _, row := range r.Rows {
+			bytes, ok := row.Value(metric.PerVector)
+			recall, ok2 := row.Value(metric.Recall)
+			speed, ok3 := row.Value(Speed)
+			if !ok || !ok2 || !ok3 || TermsOf(row.Cell) != c.Terms || bytes.Median > w.Bytes {
+				continue
+			}
+			if recall.Median > high || recall.Median == high && speed.Median > fast {
+				high, fast = recall.Median, speed.Median
+			}
+		}
+		recall, _ := w.Build.High.Value(metric.Recall)
+		speed, _ := w.Build.High.Value(Speed)
+		if recall.Median != high || speed.Median != fast {
+			t.Errorf("within %v bytes: recall %v at %v a second, want %v at %v", w.Bytes, recall.Median, speed.Median, high, fast)
+		}
+	}
+	c.Builds = slices.DeleteFunc(c.Builds, func(b CompressedBuild) bool { return b.Bytes.Median <= 512 })
+	if got := c.Within(); len(got) != 0 {
+		t.Errorf("%d limits, and every build is above all of them", len(got))
+	}
+}
+
 // A build is compared at a recall as a family of its rows alone is; what pays for its bytes is faster than all that is
 // smaller, and nothing that does is left out.
 func TestCompressionAtEqualRecall(t *testing.T) {

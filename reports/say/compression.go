@@ -11,6 +11,7 @@ import (
 // Compression is [judge.Compression] in words.
 type Compression struct {
 	Title, Says string
+	Within      string   // the best within so many bytes; empty where no such limit parts the builds
 	Heads       []string // of the times
 	Lines       []CompressionLine
 }
@@ -40,6 +41,7 @@ func CompressionOf(c *judge.Compression) *Compression {
 			"two, four and eight times the least time in which any family comes up to recall %s. Bytes are by the family's formula, or where it has none those of the saved index. "+
 			"An index holds the full vectors or codes alone; full vectors can be for refinement, which compares the best answers of the codes again.", c.Terms.K, trimmed(judge.Target)),
 	}
+	out.Within = within(c)
 	for _, s := range c.Seconds {
 		out.Heads = append(out.Heads, "≤ "+Short(Format(metric.Seconds, s)))
 	}
@@ -59,6 +61,22 @@ func CompressionOf(c *judge.Compression) *Compression {
 		out.Lines = append(out.Lines, l)
 	}
 	return out
+}
+
+// within is a sentence on [judge.Compression.Within].
+func within(c *judge.Compression) string {
+	var parts []string
+	for _, w := range c.Within() {
+		row := w.Build.High
+		recall, _ := row.Value(metric.Recall)
+		speed, _ := row.Value(judge.Speed)
+		parts = append(parts, fmt.Sprintf("within %s it is %s, of %s in %s", Short(Quantity(metric.PerVector, w.Bytes)), Ratio(recall.Median),
+			strings.TrimSpace(w.Build.Family+" "+Clean(row.Cell.Settings())), Format(metric.Seconds, 1/speed.Median)))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("The highest recall@%d by bytes a vector, in whatever time a query: %s.", c.Terms.K, strings.Join(parts, "; "))
 }
 
 // Vectors says what an index holds.

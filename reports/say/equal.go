@@ -2,7 +2,6 @@ package say
 
 import (
 	"fmt"
-	"math"
 
 	"annbench/bench/metric"
 	"annbench/reports/judge"
@@ -140,7 +139,7 @@ func equalBudget(r *judge.Report, e *judge.Equal) *Equal {
 	for _, amount := range e.Amounts {
 		head := EqualHead{Title: "≤ " + Short(Quantity(e.By, amount))}
 		if src := r.Source(e.Terms.Dataset); src != nil && e.By == metric.Resident {
-			head.Small = Significant(math.Round(amount/float64(src.Dataset.Base))) + " B a vector"
+			head.Small = Short(Quantity(metric.PerVector, amount/float64(src.Dataset.Base))) + " a vector"
 		}
 		out.Heads = append(out.Heads, head)
 	}

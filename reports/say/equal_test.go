@@ -22,6 +22,43 @@ func TestEqualOutOfReach(t *testing.T) {
 	}
 }
 
+// Sizes above tables are in the unit that keeps them short, as everywhere.
+func TestEqualMemoryHeads(t *testing.T) {
+	r := fixture.Load(t, judge.Load, fixture.Usual().Write(t))
+	base := float64(r.Source(r.Focus.Dataset).Dataset.Base)
+	heads := 0
+	for _, e := range r.Equals(r.Focus) {
+		if e.By != metric.Resident {
+			continue
+		}
+		for i, head := range equalBudget(r, e).Heads {
+			if want := Short(Quantity(metric.PerVector, e.Amounts[i]/base)) + " a vector"; head.Small != want || strings.Contains(head.Small, ",") {
+				t.Errorf("head %q, want %q", head.Small, want)
+			}
+			heads++
+		}
+	}
+	if heads == 0 {
+		t.Fatal("nothing is compared at equal memory")
+	}
+}
+
+func TestCompressionWithin(t *testing.T) {
+	r := fixture.Load(t, judge.Load, fixture.Usual().Write(t))
+	c := r.Compression(r.Focus)
+	said := CompressionOf(c).Within
+	for _, w := range c.Within() {
+		recall, _ := w.Build.High.Value(metric.Recall)
+		if want := "within " + Short(Quantity(metric.PerVector, w.Bytes)) + " it is " + Ratio(recall.Median) + ", of " + w.Build.Family; !strings.Contains(said, want) {
+			t.Errorf("%q does not say %q", said, want)
+		}
+	}
+	c.Builds = c.Builds[len(c.Builds)-1:]
+	if said := CompressionOf(c).Within; said != "" {
+		t.Errorf("one build alone: %q", said)
+	}
+}
+
 func TestEqualMarksTies(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	var records []record.Record

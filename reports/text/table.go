@@ -230,6 +230,9 @@ func (t *tabler) compression(c *say.Compression) error {
 	}
 	t.heading(3, c.Title)
 	t.paragraph(c.Says)
+	if c.Within != "" {
+		t.paragraph(c.Within)
+	}
 	head := append([]string{"family", "setting", "a vector", "it holds"}, c.Heads...)
 	var rows [][]string
 	for _, l := range c.Lines {
