@@ -35,6 +35,17 @@ type Margin struct {
 // Keeps reports whether the limit is kept.
 func (m Margin) Keeps() bool { return m.OK && m.Room >= 0 }
 
+// Uncertain reports whether the median keeps the limit and only the worse end of the interval breaks it.
+func (m Margin) Uncertain() bool {
+	if !m.OK || m.Keeps() {
+		return false
+	}
+	if m.Limit.AtMost() {
+		return m.Value.Median <= m.Limit.Bound
+	}
+	return m.Value.Median >= m.Limit.Bound
+}
+
 // Candidate is a setting beside the limits.
 type Candidate struct {
 	Row     *Row

@@ -104,6 +104,9 @@ func Pick(p judge.Pick) string {
 		for _, m := range p.Nearest.Margins {
 			say("  %s", Margin(m))
 		}
+		if !slices.ContainsFunc(p.Nearest.Margins, func(m judge.Margin) bool { return !m.Keeps() && !m.Uncertain() }) {
+			say("By its medians it keeps every limit, by the worse ends of their intervals it does not: more repetitions, a longer measure or a quieter machine make intervals narrower.")
+		}
 		return b.String()
 	}
 	say("%s", strings.TrimRight(YAML(*p.Best), "\n"))

@@ -57,6 +57,7 @@ func TestPick(t *testing.T) {
 		{"the slowest queries", []judge.Limit{{Name: metric.Recall, Bound: .95}, {Name: metric.Resident, Bound: 120e6}, {Name: metric.P99, Bound: .002}}, "", "a ef=20", []string{"nothing fits", "nearest is a M=16 ef=20", "resident 134 MiB", "17 % too much"}}, // b takes 1.5 times the time, a 1.17 times the memory,
 		{"build", []judge.Limit{{Name: metric.Recall, Bound: .5}, {Name: metric.Build, Bound: 11}}, "c p=1", "", nil},
 		{"the end of the interval decides", []judge.Limit{{Name: metric.Recall, Bound: .5}, {Name: metric.Build, Bound: 10.001}}, "b n=4", "", nil}, // c takes 9.99 to 10.01 s
+		{"the interval alone breaks it", []judge.Limit{{Name: metric.Recall, Bound: .5}, {Name: metric.QPS, Bound: 15000}, {Name: metric.Build, Bound: 10.001}}, "", "c p=1", []string{"By its medians it keeps every limit"}},
 		{"out of reach", []judge.Limit{{Name: metric.Recall, Bound: 1}, {Name: metric.QPS, Bound: 5000}}, "", "flat", []string{"QPS 100", "short"}},
 		{"much room", []judge.Limit{{Name: metric.Resident, Bound: 1e9}, {Name: metric.Build, Bound: 1e4}}, "c p=1", "", []string{"99.9 % to spare"}},
 		{"not measured", []judge.Limit{{Name: metric.MAP, Bound: .5}}, "", "c p=1", []string{"mAP ≥ 0.5: not measured"}},
@@ -78,6 +79,9 @@ func TestPick(t *testing.T) {
 			}
 		}
 		if p.Best == nil {
+			if said := strings.Contains(Pick(p), "By its medians"); said != (c.name == "the interval alone breaks it") {
+				t.Errorf("%s: that only intervals are in the way is said: %v", c.name, said)
+			}
 			continue
 		}
 		// The table confirms it: nothing that keeps the limits is faster.
