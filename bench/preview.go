@@ -65,15 +65,18 @@ func plannedRunbooks(s *sweepfile.Sweep, set *dataset.Set) []PlannedRunbook {
 
 // String says how often the runbook searches, and how often indexes are built anew in it.
 func (r PlannedRunbook) String() string {
-	text := fmt.Sprintf("runbook %s: %d searches, and never built anew", r.Name, r.Searches)
+	text := fmt.Sprintf("runbook %s: %d searches, and ", r.Name, r.Searches)
+	if r.Searches == 1 {
+		text = fmt.Sprintf("runbook %s: 1 search, and ", r.Name)
+	}
 	if len(r.Rebuild) == 0 {
-		return text
+		return text + "never built anew"
 	}
 	var every []string
 	for _, n := range r.Rebuild {
 		every = append(every, strconv.Itoa(n))
 	}
-	text = fmt.Sprintf("runbook %s: %d searches, and built anew after every %s", r.Name, r.Searches, strings.Join(every, " and "))
+	text += "built anew after every " + strings.Join(every, " and ")
 	if n := slices.Max(r.Rebuild); n >= r.Searches && n > 1 {
 		text += fmt.Sprintf("; every %d is never, for want of searches", n)
 	}

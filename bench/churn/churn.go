@@ -6,6 +6,7 @@
 package churn
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -210,12 +211,19 @@ func entryOf(raw any) (e entry, err error) {
 	return e, nil
 }
 
+// maxSteps is how many steps the runbooks of a file may have together. Reading takes time by the square of them: a plan with
+// 8,000 took 1.6 s, and one with 100,000 had not ended after a minute.
+const maxSteps = 20_000
+
 // read reads a runbook: a mapping by data set, in it one step under each of the keys 1, 2, 3, ..., and max_pts and gt_url,
 // which are not looked at. Ranges begin at their start and end before their end.
 func read(path, name string, rows int) ([]Step, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
+	}
+	if n := bytes.Count(text, []byte("operation")); n > maxSteps {
+		return nil, fmt.Errorf("%s: it has %d steps, and %d are the most that are read: leave out other data sets than %q, or take fewer and larger steps", path, n, maxSteps, name)
 	}
 	var all map[string]map[string]any
 	if err := yaml.Unmarshal(text, &all); err != nil {

@@ -159,6 +159,10 @@ func TestRead(t *testing.T) {
 			t.Errorf("%s: %v", c.to, err)
 		}
 	}
+	write(published + strings.Repeat("# operation\n", maxSteps))
+	if _, err := (Spec{File: path, Dataset: "random-xs"}).Book(set, 1); err == nil || !strings.Contains(err.Error(), "20000 are the most") {
+		t.Errorf("too many steps: %v", err)
+	}
 	write(published)
 	if _, err := (Spec{File: path, Dataset: "other"}).Book(set, 1); err == nil {
 		t.Error("a search of nothing: no error")

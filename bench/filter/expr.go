@@ -33,10 +33,20 @@ type Error struct {
 	Reason string // what is wrong, and the fix
 }
 
-// Error names the place, and shows it below the expression.
+// Error names the place, and shows it below what stands around it.
 func (e *Error) Error() string {
-	return fmt.Sprintf("filter, column %d: %s\n    %s\n    %s^", e.Column, e.Reason, e.Text, strings.Repeat(" ", max(0, e.Column-1)))
+	text, at := []rune(e.Text), max(0, e.Column-1)
+	if from := at - shownAround; from > 0 {
+		text, at = append([]rune("…"), text[min(from, len(text)):]...), shownAround+1
+	}
+	if to := at + shownAround; to < len(text) {
+		text = append(text[:to:to], '…')
+	}
+	return fmt.Sprintf("filter, column %d: %s\n    %s\n    %s^", e.Column, e.Reason, string(text), strings.Repeat(" ", at))
 }
+
+// shownAround is how many characters of an expression an error shows before the place, and behind it.
+const shownAround = 60
 
 // The grammar, in the form of package participle. Keywords are in capitals or not; and binds tighter than or.
 

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"annbench/bench/dataset"
 	"annbench/bench/dataset/attributes"
@@ -114,6 +115,23 @@ func TestExpressionErrors(t *testing.T) {
 		if at.Column != c.column || !strings.Contains(at.Reason, c.says) {
 			t.Errorf("%q: column %d, %s; should be column %d, %s", c.text, at.Column, at.Reason, c.column, c.says)
 		}
+	}
+}
+
+// An error of a long expression shows what stands around the place, and the mark below it.
+func TestLongExpression(t *testing.T) {
+	text := strings.Repeat("price < 1 or ", 900) + "prise ! 1 or " + strings.Repeat("price < 1 or ", 900) + "true"
+	_, err := Parse(text)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != 3 || len(lines[1]) > 200 {
+		t.Fatalf("%s", err)
+	}
+	at := utf8.RuneCountInString(lines[2]) - 1
+	if shown := []rune(lines[1]); shown[at] != '!' || !strings.HasPrefix(string(shown[at-6:]), "prise !") {
+		t.Errorf("the mark is not below the place:\n%s", err)
 	}
 }
 
