@@ -150,6 +150,17 @@ func lines(t *testing.T, dir string) (out []Line) {
 	return out
 }
 
+// newLog is a log in a folder of its own.
+func newLog(t *testing.T) (l *Log, dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	l, err := OpenLog(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, dir
+}
+
 // TestTornLine: a line that was not written to its end is cut, and what follows is whole.
 func TestTornLine(t *testing.T) {
 	dir := t.TempDir()
@@ -200,11 +211,7 @@ func (f *narrow) WriteAt(b []byte, at int64) (int, error) {
 // comes meanwhile is refused.
 func TestFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := t.TempDir()
-		l, err := OpenLog(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
+		l, dir := newLog(t)
 		disk := &narrow{l.file, 200}
 		l.file = disk
 		var taken []int
@@ -216,7 +223,7 @@ func TestFullDisk(t *testing.T) {
 					refused++
 				}
 			}
-			time.Sleep(2 * group)
+			time.Sleep(2*group + time.Millisecond) // and not to the moment of a group
 			return refused
 		}
 		if n := add(1, 6); n > 0 {
@@ -259,11 +266,7 @@ func rotate(t *testing.T, l *Log) {
 
 // TestRotationAgain: a file that got its final name when the next one could not be made is still written to.
 func TestRotationAgain(t *testing.T) {
-	dir := t.TempDir()
-	l, err := OpenLog(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, dir := newLog(t)
 	defer l.Close()
 	_ = l.Append(Line{Kind: KindEvent, Rank: 1})
 	l.flush()
@@ -284,11 +287,7 @@ func TestRotationAgain(t *testing.T) {
 
 // TestRotation: lines keep their order over files, and each file begins with its experiment.
 func TestRotation(t *testing.T) {
-	dir := t.TempDir()
-	l, err := OpenLog(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, dir := newLog(t)
 	add := func(line Line) {
 		if err := l.Append(line); err != nil {
 			t.Fatal(err)
@@ -338,11 +337,7 @@ func TestClosedNames(t *testing.T) {
 
 // TestSetBack: neither a clock that is set back nor the order of lines ends a session early, or makes it a program's.
 func TestSetBack(t *testing.T) {
-	dir := t.TempDir()
-	l, err := OpenLog(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, dir := newLog(t)
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	add := func(line Line) {
 		line.At = at
@@ -430,11 +425,7 @@ func TestKilled(t *testing.T) {
 
 // TestRobotsAreSetAside, with what a log may say wrongly.
 func TestAnalyze(t *testing.T) {
-	dir := t.TempDir()
-	l, err := OpenLog(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, dir := newLog(t)
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	add := func(line Line) {
 		line.At = at
