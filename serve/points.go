@@ -167,8 +167,8 @@ func (p *Point) open(ctx context.Context, dir string, lib *Library, seed uint64,
 		if err := buildInto(ctx, f, in, path); err != nil {
 			return err
 		}
-		if err := record.LabelIndex(ctx, path, lib.dataset); err != nil {
-			return err
+		if err := record.LabelIndex(ctx, path, lib.dataset); err != nil { // stopped, perhaps
+			return errors.Join(err, os.RemoveAll(path)) // an index without a label is not taken, and not built again
 		}
 	} else if err != nil {
 		return err
