@@ -229,11 +229,7 @@ func TestLateRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
 		late := &lateConn{Conn: server}
-		l := pipeListener{make(chan net.Conn, 1)}
-		l.conns <- late
-		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- s.Serve(ctx, l) }()
+		stop := serveOne(t, s, late)
 		answers := bufio.NewReader(client)
 		for _, c := range []struct {
 			wait time.Duration
@@ -265,8 +261,7 @@ func TestLateRequests(t *testing.T) {
 			t.Errorf("a part of a header behind them: %+v, %v", r, err)
 		}
 		client.Close()
-		stop()
-		if err := <-ended; err != nil {
+		if err := stop(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -278,18 +273,23 @@ func TestStopBesideNewConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
 		defer client.Close()
-		l := pipeListener{make(chan net.Conn, 1)}
-		l.conns <- server
-		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- s.Serve(ctx, l) }()
+		stop := serveOne(t, s, server)
 		synctest.Wait() // it is accepted
 		began := time.Now()
-		stop()
-		if err := <-ended; err != nil || time.Since(began) >= s.patience.grace {
+		if err := stop(); err != nil || time.Since(began) >= s.patience.grace {
 			t.Errorf("%v after %v, want an end within %v", err, time.Since(began), s.patience.grace)
 		}
 	})
+}
+
+// serveOne has s serve that connection alone, until stop.
+func serveOne(t *testing.T, s *Server, c net.Conn) (stop func() error) {
+	l := pipeListener{make(chan net.Conn, 1)}
+	l.conns <- c
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, l) }()
+	return func() error { cancel(); return <-ended }
 }
 
 // pipeListener accepts what is in the channel.
