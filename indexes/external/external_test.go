@@ -438,6 +438,47 @@ func TestFamilyFiles(t *testing.T) {
 	}
 }
 
+// TestNamedFolders has names found in the folders of ANNBENCH_FAMILIES by what family.yaml says, two of one name refused,
+// and what is no folder, or no program, named.
+func TestNamedFolders(t *testing.T) {
+	parent := t.TempDir()
+	t.Setenv(Variable, parent)
+	t.Setenv("ANNBENCH_CACHE", t.TempDir())
+	add := func(folder, run string) string {
+		path := filepath.Join(parent, folder)
+		text := strings.Replace(scanYAML, "run: [PROGRAM, program, FAULT]", "run: ["+run+"]", 1)
+		if err := os.MkdirAll(filepath.Join(path, "bin"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(path, File), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	first := add("first", "./bin")
+	f, err := Find("scan", ".")
+	if err != nil || f.Folder != first {
+		t.Fatalf("scan is %v, %v; want that of %s", f, err, first)
+	}
+	if missing := f.find(); !strings.Contains(missing, "its program ./bin, which run in "+filepath.Join(first, File)+" names, is a folder") {
+		t.Errorf("a folder as a program: %s", missing)
+	}
+	second := add("second", "sh")
+	for _, name := range []string{"scan", "scam"} {
+		if _, err := Find(name, "."); err == nil || !strings.Contains(err.Error(), first+" and "+second+` are both named "scan"`) {
+			t.Errorf("%s of two: %v", name, err)
+		}
+	}
+	for path, want := range map[string]string{
+		filepath.Join(parent, "none"): "there is no folder " + filepath.Join(parent, "none"),
+		filepath.Join(first, File):    "name the folder " + first,
+	} {
+		if _, err := Find(path, "."); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %q", path, err, want)
+		}
+	}
+}
+
 // Words of a build setting say that codes are kept.
 func TestCodesOfSetting(t *testing.T) {
 	f := &Family{Description: Description{Name: "x", Build: []Setting{{Name: "dtype", Kind: "word", Default: "f32", Words: []string{"f32", "f16"}, Codes: []string{"f16"}}}}}

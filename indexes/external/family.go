@@ -143,6 +143,14 @@ func Read(folder string) (*Family, error) {
 	if err != nil {
 		return nil, err
 	}
+	switch info, err := os.Stat(folder); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("there is no folder %s: a family is a folder with a %s", folder, File)
+	case err != nil:
+		return nil, err
+	case !info.IsDir():
+		return nil, fmt.Errorf("%s is a file, and a family is a folder: name the folder %s", folder, filepath.Dir(folder))
+	}
 	f, err := read(os.DirFS(folder), folder)
 	if err != nil {
 		return nil, err

@@ -121,7 +121,14 @@ func Find(name, dir string) (*Family, error) {
 	if slices.Contains(shipped(), name) {
 		return readShipped(name)
 	}
-	_, err := indexes.Lookup(name) // an error, which names the families of annbench's own
+	own, err := listed()
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(own, func(f *Family) bool { return f.Name == name }); i >= 0 { // in a folder of another name
+		return own[i], nil
+	}
+	_, err = indexes.Lookup(name) // an error, which names the families of annbench's own
 	names := append(shipped(), ownNames()...)
 	if meant := words.DidYouMean(name, names); strings.HasSuffix(meant, "?") {
 		return nil, fmt.Errorf("no index family %q%s", name, meant)
@@ -143,24 +150,12 @@ func ownNames() []string {
 // All lists the external families that have names: those of the folders of [Variable], then those that
 // ship, in name order. The error is about the first family.yaml that cannot be read.
 func All() (all []*Family, err error) {
+	if all, err = listed(); err != nil {
+		return nil, err
+	}
 	seen := map[string]bool{}
-	for _, parent := range filepath.SplitList(os.Getenv(Variable)) {
-		entries, err := os.ReadDir(parent)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", Variable, err)
-		}
-		for _, e := range entries {
-			folder := filepath.Join(parent, e.Name())
-			if _, err := os.Stat(filepath.Join(folder, File)); err != nil || seen[e.Name()] {
-				continue
-			}
-			f, err := Read(folder)
-			if err != nil {
-				return nil, err
-			}
-			seen[e.Name()] = true
-			all = append(all, f)
-		}
+	for _, f := range all {
+		seen[f.Name] = true
 	}
 	for _, name := range shipped() {
 		if seen[name] {
@@ -171,6 +166,36 @@ func All() (all []*Family, err error) {
 			return nil, err
 		}
 		all = append(all, f)
+	}
+	return all, nil
+}
+
+// listed are the families of the folders of [Variable]. Of one name in several of them, the first counts, as in
+// PATH; in one of them it is an error.
+func listed() (all []*Family, err error) {
+	before := map[string]string{} // folder of a name
+	for _, parent := range filepath.SplitList(os.Getenv(Variable)) {
+		entries, err := os.ReadDir(parent)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", Variable, err)
+		}
+		for _, e := range entries {
+			folder := filepath.Join(parent, e.Name())
+			if _, err := os.Stat(filepath.Join(folder, File)); err != nil {
+				continue
+			}
+			f, err := Read(folder)
+			if err != nil {
+				return nil, err
+			}
+			switch other, twice := before[f.Name]; {
+			case !twice:
+				before[f.Name] = folder
+				all = append(all, f)
+			case filepath.Dir(other) == filepath.Clean(parent):
+				return nil, fmt.Errorf("%s and %s are both named %q: give one of them another name in its %s", other, folder, f.Name, File)
+			}
+		}
 	}
 	return all, nil
 }
@@ -297,10 +322,17 @@ func (f *Family) find() (missing string) {
 		f.env = append(f.env, "PATH="+filepath.Dir(f.python())+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	}
 	if path, err := exec.LookPath(args[0]); err != nil {
-		if info, err := os.Stat(args[0]); err == nil && !info.IsDir() {
+		info, err := os.Stat(filepath.Join(f.Folder, args[0]))
+		if filepath.IsAbs(args[0]) {
+			info, err = os.Stat(args[0])
+		}
+		switch {
+		case err == nil && info.IsDir():
+			return fmt.Sprintf("its program %s, which run in %s names, is a folder: name a program in it", args[0], filepath.Join(f.Folder, File))
+		case err == nil:
 			return fmt.Sprintf("its program %s may not be executed: chmod +x %s", args[0], args[0])
 		}
-		return fmt.Sprintf("its program %s, which run in family.yaml names, is not in PATH and not in %s", args[0], f.Folder)
+		return fmt.Sprintf("its program %s, which run in %s names, is not in PATH and not in that folder", args[0], filepath.Join(f.Folder, File))
 	} else if args[0], err = filepath.Abs(path); err != nil {
 		return err.Error()
 	}
