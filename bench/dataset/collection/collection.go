@@ -208,14 +208,7 @@ func (c *Collection) readLabels(path string) error {
 	}
 	labels := all.Labels
 	if len(labels) != len(c.Items) {
-		if strings.EqualFold(filepath.Ext(path), ".npy") {
-			return fmt.Errorf("%s has %d labels, there are %d vectors", path, len(labels), len(c.Items))
-		}
-		header := ""
-		if len(labels) == len(c.Items)+1 {
-			header = fmt.Sprintf("; if its first line, %q, is a heading, remove it", labels[0])
-		}
-		return fmt.Errorf("%s has %d lines, there are %d vectors: it takes one label a line, an empty line for none%s", path, len(labels), len(c.Items), header)
+		return otherCount(path, labels, len(c.Items))
 	}
 	own := false
 	for i := range c.Items {
@@ -230,6 +223,18 @@ func (c *Collection) readLabels(path string) error {
 	c.files = append(c.files, path)
 	c.Meta.Digest = "" // of the vectors alone
 	return nil
+}
+
+// otherCount is the error that the file at path has not one label for each of so many vectors.
+func otherCount(path string, labels []string, vectors int) error {
+	if strings.EqualFold(filepath.Ext(path), ".npy") {
+		return fmt.Errorf("%s has %d labels, there are %d vectors", path, len(labels), vectors)
+	}
+	header := ""
+	if len(labels) == vectors+1 {
+		header = fmt.Sprintf("; if its first line, %q, is a heading, remove it", labels[0])
+	}
+	return fmt.Errorf("%s has %d labels, there are %d vectors: it takes one each, an empty line for none%s", path, len(labels), vectors, header)
 }
 
 // ReadItems reads a file of items, one a line, at path, which must have rows lines.

@@ -331,10 +331,10 @@ func TestOpenVectors(t *testing.T) {
 		l.Close()
 	}
 	for text, reason := range map[string]string{
-		"hat\n":              "has 1 lines, there are 4 vectors",
-		"1\n2\n3\n4\n5\n6":   "has 6 lines",
-		"1\n2\n3\n4\n\n":     "has 5 lines",
-		"":                   "has 0 lines",
+		"hat\n":              "has 1 labels, there are 4 vectors",
+		"1\n2\n3\n4\n5\n6":   "has 6 labels",
+		"1\n2\n3\n4\n\n":     "has 5 labels",
+		"":                   "has 0 labels",
 		"a\nb\nc\n" + "\x00": "",
 	} {
 		os.WriteFile(labels, []byte(text), 0o644)

@@ -430,7 +430,7 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 	given.Queries = im.done - base
 	if l := im.labels; l != nil {
 		if len(l.Labels) != base && len(l.Labels) != im.done {
-			return fmt.Errorf("%s has %d labels, there are %d vectors: it takes one each, an empty line for none", src.Labels, len(l.Labels), base)
+			return otherCount(src.Labels, l.Labels, base)
 		}
 		if err := l.Of(len(im.labelled), func(row int) string { return im.labelled[row] }, im.own); err != nil {
 			return fmt.Errorf("%s: %w", src.Labels, err)

@@ -204,3 +204,18 @@ func notesOf(t *testing.T, vectors, queries, labels string) string {
 	defer got.Close()
 	return strings.Join(got.Meta.Notes, "\n")
 }
+
+// TestLabelsWithHeading: a line too many in a file of labels may be a heading, and the error shows it.
+func TestLabelsWithHeading(t *testing.T) {
+	dir := t.TempDir()
+	vectors, labels := filepath.Join(dir, "x.csv"), filepath.Join(dir, "labels.txt")
+	for path, text := range map[string]string{vectors: "1,2\n3,5\n", labels: "kind\nhat\nshoe\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := OpenFiles(t.Context(), Files{Vectors: vectors, Labels: labels}, t.TempDir(), nil)
+	if err == nil || !strings.Contains(err.Error(), `3 labels, there are 2 vectors`) || !strings.Contains(err.Error(), `"kind", is a heading`) {
+		t.Error(err)
+	}
+}
