@@ -259,7 +259,7 @@ type ChurnSweep struct {
 	// Dataset is the name of the data set in that file.
 	Dataset string `yaml:"dataset"`
 	// Rebuild has every family, also those that cannot change, built anew after so many searches: one or several numbers;
-	// 0 for none. Default: [1, 5], or [1, 2] where a runbook has 5 searches or fewer.
+	// 0 for none. Default: 1 and 5; where a runbook has 5 searches or fewer, 1 and 2.
 	Rebuild OneOrMany[int] `yaml:"rebuild"`
 	// Rate, where given, is how many queries a second arrive while an index changes. Default: none do.
 	Rate float64 `yaml:"rate"`
