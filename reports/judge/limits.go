@@ -102,7 +102,7 @@ type Reason int
 const (
 	ByFastest     Reason = iota // it is the fastest
 	ByExactEnough               // exact search is as fast as the fastest, and misses nothing; of several, see ByFrugal
-	ByFrugal                    // of those that are as fast it takes least of memory times build time
+	ByFrugal                    // of those that are as fast it takes least of memory times build time, or is built soonest: see [Alike]
 	ByObjective                 // it is the best by what was asked for: see [Report.PickBy]
 )
 
@@ -283,24 +283,42 @@ const less = 0.95
 // Prompt is the build time in seconds below which a shorter one is worth nothing: nobody waits for it.
 const Prompt = 1
 
-// frugal is the one that takes least of memory times build time, of which less than [Prompt] counts as that, the fastest
-// where several are within 5 % of the least: half the memory for twice the build time is neither better nor worse. It is nil where all are, or where
-// one of the two was not measured of one of them. The families come by speed; buildTime is [Report.BuildTime].
+// Alike is by how much more than the least one may take of memory times build time, as a share, and still count as
+// taking as little: families that are as fast often lie within that, and noise then chose among them.
+const Alike = 0.25
+
+// frugal is the one of those tied that takes least of memory times build time, of which less than [Prompt] counts as
+// that; where several are [Alike], the one of them that is built soonest; where several of these are built as soon,
+// the fastest. It is nil where none of that tells them apart, or where one of the two was not measured of one of
+// them. The families come by speed; buildTime is [Report.BuildTime].
 func frugal(tied []*Candidate, buildTime string) *Row {
-	cost := make([]float64, len(tied))
-	for i, c := range tied {
+	type price struct {
+		row         *Row
+		cost, build float64
+	}
+	var left []price
+	for _, c := range tied {
 		memory, ok := c.Row.Value(metric.Resident)
 		build, built := c.Row.Value(buildTime)
 		if !ok || !built || memory.Median <= 0 || build.Median <= 0 {
 			return nil
 		}
-		cost[i] = memory.Median * max(build.Median, Prompt)
+		left = append(left, price{c.Row, memory.Median * max(build.Median, Prompt), build.Median})
 	}
-	enough := slices.Min(cost) / less
-	if slices.Max(cost) <= enough {
+	// keep leaves those that take at most a factor more than the least.
+	keep := func(take func(price) float64, factor float64) {
+		least := math.Inf(1)
+		for _, p := range left {
+			least = min(least, take(p))
+		}
+		left = slices.DeleteFunc(left, func(p price) bool { return take(p) > least*factor })
+	}
+	keep(func(p price) float64 { return p.cost }, 1+Alike)
+	keep(func(p price) float64 { return p.build }, 1/less)
+	if len(left) == len(tied) {
 		return nil
 	}
-	return tied[slices.IndexFunc(cost, func(x float64) bool { return x <= enough })].Row
+	return left[0].row
 }
 
 // MarginOf says how a setting stands to a limit.

@@ -25,9 +25,11 @@ func TestPickAmongEquals(t *testing.T) {
 		{"alike in all", []family{{"a", 100, 10e6, 8}, {"b", 99, 10e6, 7.76}}, "a", ByFastest},
 		// A third family that takes less memory, and more of the build than it saves, changes nothing.
 		{"a third", []family{{"a", 100, 10e6, 8}, {"b", 97, 10e6, 4}, {"c", 98, 9e6, 32}}, "b", ByFrugal},
-		{"half the memory, twice the build time", []family{{"a", 100, 10e6, 8}, {"b", 98, 5e6, 16}}, "a", ByFastest},
-		{"nobody waits for less than a second", []family{{"a", 100, 10e6, .9}, {"b", 98, 10e6, .05}}, "a", ByFastest},
-		{"of builds that are so short, memory decides", []family{{"a", 100, 10e6, .05}, {"b", 98, 8e6, .9}}, "b", ByFrugal},
+		{"half the memory, twice the build time", []family{{"a", 98, 10e6, 8}, {"b", 100, 5e6, 16}}, "a", ByFrugal},
+		{"a fifth less memory, twice the build time", []family{{"a", 98, 10e6, .4}, {"b", 100, 8e6, .8}}, "a", ByFrugal},
+		{"a third less memory of builds below a second", []family{{"a", 100, 10e6, .05}, {"b", 98, 6.6e6, .9}}, "b", ByFrugal},
+		// What one run's speed decides, the next one's does not: of these three, b is built as soon as a.
+		{"of those built as soon, the fastest", []family{{"a", 99, 10e6, .5}, {"b", 100, 11e6, .51}, {"c", 98, 10e6, .9}}, "b", ByFrugal},
 		{"no memory measured of one", []family{{"a", 100, 10e6, 8}, {"b", 98, 0, 4}}, "a", ByFastest},
 		{"exact 3 % slower", []family{{"a", 100, 10e6, .1}, {"flat", 97, 10e6, 1}}, "flat", ByExactEnough},
 		{"exact 6 % slower", []family{{"a", 100, 10e6, .1}, {"flat", 94, 10e6, .1}}, "a", ByFastest},
