@@ -120,7 +120,7 @@ func Pick(p judge.Pick) string {
 	case judge.ByExactEnough:
 		lead = "Exact search is enough here: as fast as the fastest within the noise or " + slight + ","
 	case judge.ByFrugal:
-		lead = "As fast as the fastest within the noise or " + slight + ", and of such families the one of least " + thrift + BuildClock(p.BuildTime) + prompt + ","
+		lead = "As fast as the fastest within the noise or " + slight + ", and of such families the one of " + thrift(p.BuildTime) + ","
 	case judge.ByObjective:
 		lead = best(p.Objective)
 	}

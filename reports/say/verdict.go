@@ -224,18 +224,18 @@ func beside(v judge.Verdict) string {
 	s := strings.Join(parts, "; ") + "."
 	switch v.Reason {
 	case judge.ByFrugal:
-		s += fmt.Sprintf(" M%s is least of %s, so it is the answer.", (thrift + prompt)[1:], v.Fast[0].Family.Name)
+		s += fmt.Sprintf(" By %s, %s is the answer.", thrift(v.BuildTime), v.Fast[0].Family.Name)
 	case judge.ByFastest:
-		s += fmt.Sprintf(" M%s is the same within %s, so the fastest by its median, %s, is the answer.", (thrift + prompt)[1:], slight, v.Fast[0].Family.Name)
+		s += fmt.Sprintf(" By %s they are alike, so the fastest by its median, %s, is the answer.", thrift(v.BuildTime), v.Fast[0].Family.Name)
 	}
 	return s
 }
 
-// thrift is what decides between families that are as fast, and prompt of what build times; the second is [judge.Prompt].
-const (
-	thrift = "memory times build time"
-	prompt = " (less than a second counts as one)"
-)
+// thrift is what decides between families that are as fast, where builds go by such a time. A second is [judge.Prompt],
+// a quarter [judge.Alike].
+func thrift(buildTime string) string {
+	return "least memory times build time" + BuildClock(buildTime) + " (less than a second counts as one) and, within a quarter of the least, shortest build"
+}
 
 // buildTime is a time of [judge.Report.BuildTime], with its clock where any time goes by the processor's.
 func buildTime(v judge.Verdict, seconds float64) string {
