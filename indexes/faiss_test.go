@@ -945,6 +945,29 @@ func TestFaissReasons(t *testing.T) {
 	}
 }
 
+// TestFaissTrainsOnNothingTooLong: with one vector whose squared distances overflow, training ended the process.
+func TestFaissTrainsOnNothingTooLong(t *testing.T) {
+	v := clusters(600, 16, 1)
+	for j := range v.Dim {
+		v.Row(7)[j] = 1e30
+	}
+	for _, name := range []string{"ivfflat-faiss", "ivfpq-faiss", "ivfpqfs-faiss", "ivfsq-faiss", "ivfrabitq-faiss"} {
+		f, err := Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Missing != "" {
+			continue
+		}
+		for _, m := range []vec.Metric{vec.L2, vec.InnerProduct} {
+			_, err := f.OpenChecked(context.Background(), BuildInput{Vectors: v, Metric: m, Params: Params{"nlist": 8}})
+			if err == nil || !strings.Contains(err.Error(), "vector 7 is 4e+30 long") {
+				t.Errorf("%s under %s: %v", name, m, err)
+			}
+		}
+	}
+}
+
 // TestFaissTakesByMetric: a description that Faiss has under one metric and not under another is refused before the build.
 func TestFaissTakesByMetric(t *testing.T) {
 	f, err := Lookup("faiss")
