@@ -151,12 +151,12 @@ func openFaiss(ctx context.Context, f *Family, in BuildInput) (_ Index, err erro
 			return nil, err
 		}
 	}
-	if !index.IsTrained() {
-		if in.Metric != vec.Cosine {
-			if err := faissTrainable(v); err != nil {
-				return nil, err
-			}
+	if !f.Exact && in.Metric != vec.Cosine {
+		if err := faissMeasurable(v); err != nil {
+			return nil, err
 		}
+	}
+	if !index.IsTrained() {
 		in.begin("train")
 		if err := x.train(v, trainRows(v.Rows, params)); err != nil {
 			return nil, err
@@ -250,16 +250,16 @@ func (x *faissIndex) train(v vec.Matrix, rows int) error {
 	return x.trainOn(s)
 }
 
-// faissTrainable reports a vector so long that a squared distance in float32 may overflow: training on such vectors ends the
-// process, or writes outside of its memory.
-func faissTrainable(v vec.Matrix) error {
+// faissMeasurable reports a vector so long that a squared distance in float32 may overflow: on such vectors training writes
+// outside of its memory, and a search of a graph reads outside of it.
+func faissMeasurable(v vec.Matrix) error {
 	for i := range v.Rows {
 		sum := 0.0
 		for _, x := range v.Row(i) {
 			sum += float64(x) * float64(x)
 		}
 		if sum > math.MaxFloat32/4 {
-			return fmt.Errorf("vector %d is %.3g long: its squared distances are too large for a float32, which Faiss trains in; scale the vectors down", i, math.Sqrt(sum))
+			return fmt.Errorf("vector %d is %.3g long: its squared distances are too large for a float32; scale the vectors down", i, math.Sqrt(sum))
 		}
 	}
 	return nil

@@ -945,13 +945,13 @@ func TestFaissReasons(t *testing.T) {
 	}
 }
 
-// TestFaissTrainsOnNothingTooLong: with one vector whose squared distances overflow, training ended the process.
-func TestFaissTrainsOnNothingTooLong(t *testing.T) {
+// TestFaissRefusesTooLong: vectors whose squared distances overflow ended the process, in training or in a search.
+func TestFaissRefusesTooLong(t *testing.T) {
 	v := clusters(600, 16, 1)
 	for j := range v.Dim {
 		v.Row(7)[j] = 1e30
 	}
-	for _, name := range []string{"ivfflat-faiss", "ivfpq-faiss", "ivfpqfs-faiss", "ivfsq-faiss", "ivfrabitq-faiss"} {
+	for _, name := range []string{"ivfflat-faiss", "ivfpq-faiss", "ivfpqfs-faiss", "ivfsq-faiss", "ivfrabitq-faiss", "hnsw-faiss"} {
 		f, err := Lookup(name)
 		if err != nil {
 			t.Fatal(err)
@@ -960,7 +960,11 @@ func TestFaissTrainsOnNothingTooLong(t *testing.T) {
 			continue
 		}
 		for _, m := range []vec.Metric{vec.L2, vec.InnerProduct} {
-			_, err := f.OpenChecked(context.Background(), BuildInput{Vectors: v, Metric: m, Params: Params{"nlist": 8}})
+			p := Params{}
+			if strings.HasPrefix(name, "ivf") {
+				p["nlist"] = 8
+			}
+			_, err := f.OpenChecked(context.Background(), BuildInput{Vectors: v, Metric: m, Params: p})
 			if err == nil || !strings.Contains(err.Error(), "vector 7 is 4e+30 long") {
 				t.Errorf("%s under %s: %v", name, m, err)
 			}
