@@ -231,7 +231,12 @@ def _signed(row):
     if isinstance(row, np.ndarray) and row.dtype.kind == "u":
         none = np.iinfo(row.dtype).max
         return [-1 if x == none else x for x in row.tolist()]
-    return [int(x) for x in row]
+    row = list(row)
+    ids = [int(x) for x in row]
+    for i, x in zip(ids, row):
+        if i != x:
+            raise ValueError(f"{x!r} is no id of a vector: a query returns whole numbers")
+    return ids
 
 
 def _settle():
