@@ -501,6 +501,9 @@ func number(v any) (float64, bool) {
 
 // Lookup returns the family called name. The error names the nearest one.
 func Lookup(name string) (*Family, error) {
+	if strings.TrimSpace(name) == "" {
+		return nil, errors.New("the name of an index family is empty: `annbench families` lists those that there are")
+	}
 	var names, of []string
 	for _, f := range Families() {
 		if f.Name == name {

@@ -398,6 +398,11 @@ func TestFamilyFiles(t *testing.T) {
 		{"approach: exact", "approach: grap", `:6:11: no approach "grap"; did you mean "graph"?`},
 		{"metrics: [l2]", "metrics: [l2, l3]", `:7:15: unknown metric "l3"`},
 		{"metrics: [l2]", "metric: [l2]", `:7:1: unknown key "metric"; did you mean "metrics"?`},
+		{"metrics: [l2]", "colour: red", `unknown key "colour"; known are protocol, name, library, licence, doc, approach, caller, metrics, exact, random, codes, save, batch, run, build, search, floor, needs` + "\n"},
+		{"metrics: [l2]", "minn: 1", `unknown key "minn"; known are protocol, `}, // min is a setting's
+		{"default: 100, ", "defualt: 100, ", `unknown key "defualt"; did you mean "default"?`},
+		{"default: 100, ", "licence: MIT, ", `unknown key "licence"; known are name, kind, default, min, max, words, codes, at_least_k, at_most, scale, grows, doc` + "\n"},
+		{"search:", "needs: {colour: red}\nsearch:", `unknown key "colour"; known are requirements, sources, commands, debian, make, cpu, minutes` + "\n"},
 		{"protocol: 1", "protocol: 2", `:1:11: protocol must be 1`},
 		{"licence: MIT\n", "", "the family needs the licence"},
 		{"kind: integer", "kind: int", `most: no kind "int"`},
@@ -470,6 +475,7 @@ func TestNamedFolders(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
+		"":                            "the name of an index family is empty",
 		filepath.Join(parent, "none"): "there is no folder " + filepath.Join(parent, "none"),
 		filepath.Join(first, File):    "name the folder " + first,
 	} {
@@ -582,7 +588,7 @@ func TestRemoveByPath(t *testing.T) {
 	if err != nil || len(left) != 2 || left[0].Folder != "/yours/x" || left[1].Folder != "" {
 		t.Error(left, err)
 	}
-	if _, err := Remove("/mine/x"); err == nil || !strings.Contains(err.Error(), "nothing is installed of /mine/x") {
+	if _, err := Remove("/mine/x"); err == nil || !strings.Contains(err.Error(), `nothing is installed of "/mine/x"`) {
 		t.Error(err)
 	}
 	if _, err := Remove("x"); err != nil {

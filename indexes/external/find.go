@@ -101,6 +101,10 @@ func Select(names []string, dir string) ([]*indexes.Family, error) {
 
 // Find is Lookup for external families alone.
 func Find(name, dir string) (*Family, error) {
+	if strings.TrimSpace(name) == "" {
+		_, err := indexes.Lookup(name)
+		return nil, err
+	}
 	if IsPath(name) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(dir, name)

@@ -242,7 +242,7 @@ func Remove(name string) (bytes int64, err error) {
 		bytes += one.Bytes
 	}
 	if !found {
-		return 0, fmt.Errorf("nothing is installed of %s: `annbench families list` shows what is", name)
+		return 0, fmt.Errorf("nothing is installed of %q: `annbench families list` shows what is", name)
 	}
 	return bytes, nil
 }

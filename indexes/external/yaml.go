@@ -70,7 +70,7 @@ func (src *source) explain(err error, to any) error {
 	reason, t := at.GetMessage(), at.GetToken()
 	var unknown *yaml.UnknownFieldError
 	if errors.As(err, &unknown) && t != nil {
-		reason = fmt.Sprintf("unknown key %q", t.Value) + words.DidYouMean(t.Value, keys(reflect.TypeOf(to)))
+		reason = fmt.Sprintf("unknown key %q", t.Value) + words.DidYouMean(t.Value, keys(src.around(t, reflect.TypeOf(to))))
 	}
 	var form *yaml.TypeError
 	var node *yaml.UnexpectedNodeTypeError
@@ -132,21 +132,52 @@ func wants(form string, t *token.Token) string {
 	return fmt.Sprintf("%s must be %s, not %s; %s", what, form, value, see)
 }
 
-// keys lists the YAML keys of t and of the structs within it.
-func keys(t reflect.Type) []string {
-	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice:
-		return keys(t.Elem())
-	case reflect.Struct:
-		var all []string
-		for f := range t.Fields() {
-			if key := f.Tag.Get("yaml"); key != "" && key != "-" {
-				all = append(append(all, key), keys(f.Type)...)
+// around is the type of the mapping that the key at t stands in, in a file that is decoded into whole.
+func (src *source) around(t *token.Token, whole reflect.Type) reflect.Type {
+	within := whole
+	for _, doc := range src.file.Docs {
+		for _, n := range ast.Filter(ast.MappingValueType, doc.Body) {
+			key := n.(*ast.MappingValueNode).Key
+			if p := key.GetToken().Position; p.Line == t.Position.Line && p.Column == t.Position.Column {
+				within = holder(whole, strings.Split(strings.TrimPrefix(key.GetPath(), "$."), "."))
 			}
 		}
-		return all
 	}
-	return nil
+	return within
+}
+
+// holder is the type of the struct that holds the last of path, which are keys from t on, each perhaps with places of a
+// list behind it: search[0].
+func holder(t reflect.Type, path []string) reflect.Type {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if len(path) < 2 || t.Kind() != reflect.Struct {
+		return t
+	}
+	name, _, _ := strings.Cut(path[0], "[")
+	for f := range t.Fields() {
+		if f.Tag.Get("yaml") == name {
+			return holder(f.Type, path[1:])
+		}
+	}
+	return t
+}
+
+// keys lists the YAML keys of the struct t, not those of structs within it.
+func keys(t reflect.Type) (names []string) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	for f := range t.Fields() {
+		if key := f.Tag.Get("yaml"); key != "" && key != "-" {
+			names = append(names, key)
+		}
+	}
+	return names
 }
 
 // errorf makes an error about the value at a path such as "$.build[0].min", or about the nearest one
