@@ -160,12 +160,21 @@ func TestPageEscapes(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	steer := fixture.Load(t, judge.Load, fixture.Results(t, fixture.Failed("a", "", 0, record.Failed, "x\x1b[2J\r\u202ey")))
+	warned := fixture.Cell("flat", "", 0, 1, 200)
+	warned.Warnings = []string{"warned\x1b[2J\r\u202ey"}
+	steer := fixture.Load(t, judge.Load, fixture.Results(t, warned, fixture.Failed("a", "", 0, record.Failed, "x\x1b[2J\r\u202ey\nlast words\a")))
 	if err := text.Table(&out, steer, text.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if strings.ContainsAny(out.String(), "\x1b\r\u202e") {
 		t.Errorf("an error steers the terminal: %q", out.String())
+	}
+	p = pageOf(t, steer)
+	if strings.ContainsAny(p, "\x1b\r\a\u202e") {
+		t.Error("an error's control characters are on the page")
+	}
+	if !strings.Contains(p, "x [2J y\nlast words<") || !strings.Contains(p, "warned [2J y<") {
+		t.Error("an error's lines, or a warning, are not on the page as they are without control characters")
 	}
 }
 

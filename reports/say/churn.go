@@ -66,7 +66,7 @@ func ChurnAdvice(c *judge.Churned) []string {
 	for i := range c.Lines {
 		l := &c.Lines[i]
 		if len(l.Failed) > 0 {
-			out = append(out, fmt.Sprintf("%s failed: %s.", ChurnLine(l), judge.Portable(l.Failed[0].Error)))
+			out = append(out, fmt.Sprintf("%s failed: %s.", ChurnLine(l), Clean(judge.Portable(l.Failed[0].Error))))
 			continue
 		}
 		if l.Rebuild > 0 {

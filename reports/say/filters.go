@@ -37,7 +37,7 @@ func FilterLoss(f *judge.Filtered, l judge.FilterLoss) (where, why string) {
 	}
 	why = string(l.Why.Status)
 	if l.Why.Error != "" {
-		why += ": " + judge.Portable(l.Why.Error)
+		why += ": " + CleanLines(judge.Portable(l.Why.Error))
 	}
 	return where, why
 }

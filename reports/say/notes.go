@@ -65,9 +65,12 @@ func datasetNames(r *judge.Report) []string {
 }
 
 // RowNotes are the doubts about one row: the warnings of its records, and what differs between its
-// repetitions although it should not.
+// repetitions although it should not. Each can have several lines.
 func RowNotes(r *judge.Row) []string {
-	out := slices.Clone(r.Warnings)
+	var out []string
+	for _, w := range r.Warnings {
+		out = append(out, CleanLines(w))
+	}
 	if r.Skewed() { // the same words for every row, so that they stand once
 		out = append(out, "its mean search time is more than twice its median: a few searches took very long, so mean and wall QPS say as much about the machine as about the index")
 	}
@@ -77,14 +80,14 @@ func RowNotes(r *judge.Row) []string {
 	return append(out, fmt.Sprintf("its repetitions come from %d different environments", r.Environments))
 }
 
-// Failure is "oom (3 repetitions): the worker was ended".
+// Failure is "oom (3 repetitions): the worker was ended", of several lines where the error has them.
 func Failure(f judge.Failure) string {
 	s := string(f.Status)
 	if f.N > 1 {
 		s += fmt.Sprintf(" (%d repetitions)", f.N)
 	}
 	if f.Error != "" {
-		s += ": " + f.Error
+		s += ": " + CleanLines(f.Error)
 	}
 	return s
 }

@@ -26,6 +26,15 @@ func Clean(s string) string {
 	}), " ")
 }
 
+// CleanLines is Clean of each line of s.
+func CleanLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = Clean(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // OrDash is s, or the dash that stands for what is missing.
 func OrDash(s string) string {
 	if s == "" {
