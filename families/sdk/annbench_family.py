@@ -235,7 +235,7 @@ def _signed(row):
     ids = [int(x) for x in row]
     for i, x in zip(ids, row):
         if i != x:
-            raise ValueError(f"{x!r} is no id of a vector: a query returns whole numbers")
+            raise ValueError(f"{x} is no id of a vector: a query returns whole numbers")
     return ids
 
 

@@ -68,7 +68,7 @@ annbench.main(Mine)
 		{"pass", "return self.index.search(q)", "", "", "searching mine: AttributeError: 'Mine' object has no attribute 'index' (FILE, line 11, in query)"},
 		{"beside.fails()", "pass", "", "", "(BESIDE, line 5, in fails)"},
 		{"pass", "pass", "", "", "searching mine: TypeError: 'NoneType' object is not iterable"},
-		{"pass", "return np.arange(k) + 0.5", "", "", "0.5) is no id of a vector: a query returns whole numbers"},
+		{"pass", "return np.arange(k) + 0.5", "", "", "ValueError: 0.5 is no id of a vector: a query returns whole numbers"},
 		{"pass", "pass", "import beside", "import nowhere", "it ended with exit code 1 when asked to hello, without a reply: ModuleNotFoundError: No module named 'nowhere' (FILE, line 2); its last words:"},
 		{"pass", "pass", "def query(", "def query((", "SyntaxError: "},
 		{"pass", "pass", "import beside", "import beside; beside.fails()", "JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2 (char 1) (BESIDE, line 5); its"},
