@@ -1,11 +1,15 @@
 package external
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -19,6 +23,7 @@ import (
 
 	"annbench/indexes"
 	"annbench/indexes/external/host"
+	"annbench/indexes/external/protocol"
 	"annbench/indexes/vec"
 	"annbench/internal/proctree"
 )
@@ -26,6 +31,9 @@ import (
 // TestMain lets the test binary be the program of a family: a well-behaved one, or one with a fault.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == "program" {
+		if fault, ok := strings.CutPrefix(os.Args[2], "wrote:"); ok {
+			wrote(fault)
+		}
 		program(os.Args[2])
 	}
 	stderr = io.Discard
@@ -57,6 +65,72 @@ func program(fault string) {
 	}
 	misbehave("hello", fault)
 	host.Main(f)
+}
+
+// wrote speaks the protocol by itself, and writes answers that are as fault says.
+func wrote(fault string) {
+	reply := `{"wall_ns":1000}`
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		var r protocol.Request
+		if err := json.Unmarshal(in.Bytes(), &r); err != nil {
+			panic(err)
+		}
+		switch r.Do {
+		case protocol.Hello:
+			fmt.Println(`{"protocol":1,"library":"x","version":"1","metrics":["l2"],"can":["save"]}`)
+			fmt.Fprintln(os.Stderr, "famous last words")
+		case protocol.Search:
+			ids, times := make([]int64, r.Count*r.K), make([]int64, r.Count)
+			for i := range ids {
+				ids[i] = int64(i % r.K)
+			}
+			said, mend := reply, func() {}
+			switch fault {
+			case "cut":
+				mend = func() { _ = os.Truncate(r.IDs, 12) }
+			case "empty":
+				mend = func() { _ = os.Truncate(r.Times, 0) }
+			case "long":
+				ids = append(ids, 1)
+			case "none":
+				mend = func() { _ = os.Remove(r.Times) }
+			case "link":
+				mend = func() { _ = os.Rename(r.IDs, r.IDs+".own"); _ = os.Symlink(r.IDs+".own", r.IDs) }
+			case "pipe":
+				mend = func() { _ = os.Remove(r.IDs); _ = syscall.Mkfifo(r.IDs, 0o600) }
+			case "folder":
+				mend = func() { _ = os.Remove(r.Times); _ = os.Mkdir(r.Times, 0o700) }
+			case "negative":
+				times[2] = -5
+			case "absurd":
+				times[0], times[1] = math.MaxInt64, math.MaxInt64 // whose sum is -2
+			case "negative wall":
+				said = `{"wall_ns":-1000}`
+			case "no wall":
+				said = `{"cpu_ns":1000}`
+			case "absurd wall":
+				said = `{"wall_ns":9223372036854775807}`
+			case "absurd cpu":
+				said = `{"wall_ns":1000,"cpu_ns":9223372036854775807}`
+			case "beyond":
+				said = `{"wall_ns":1e30}`
+			case "negative extra":
+				said = `{"wall_ns":1000,"extra":-1}`
+			}
+			for name, numbers := range map[string][]int64{r.IDs: ids, r.Times: times} {
+				var b bytes.Buffer
+				_ = binary.Write(&b, binary.LittleEndian, numbers)
+				if err := os.WriteFile(name, b.Bytes(), 0o600); err != nil {
+					panic(err)
+				}
+			}
+			mend()
+			fmt.Println(said)
+		default:
+			fmt.Println(reply)
+		}
+	}
+	os.Exit(0)
 }
 
 // misbehave does what goes wrong in the wild, at one moment.
@@ -314,6 +388,21 @@ func TestHostile(t *testing.T) {
 		{"answer:gap", "query 0: answer 1 follows a -1"},
 		{"answer:repeated", "comes twice"},
 		{"answer:error", "query 0: the library says no"},
+		{"wrote:cut", "its file of ids has 12 bytes, not 1600: 8 for each of 200 numbers"},
+		{"wrote:empty", "its file of times has 0 bytes, not 160"},
+		{"wrote:long", "its file of ids has 1608 bytes, not 1600"},
+		{"wrote:none", "it wrote no file of times"},
+		{"wrote:link", "its file of ids is a symbolic link: it must write the file itself"},
+		{"wrote:pipe", "its file of ids is no plain file (prw-"},
+		{"wrote:folder", "its file of times is no plain file (drw"},
+		{"wrote:negative", "query 2 took -5 ns"},
+		{"wrote:absurd", "query 0 took 9223372036854775807 ns, of the block's 1000"},
+		{"wrote:negative wall", "its reply to search has a negative wall_ns (-1000)"},
+		{"wrote:no wall", "its reply to search has no wall_ns"},
+		{"wrote:absurd wall", "its reply to search says wall_ns 9223372036854775807, which is 2562047h"},
+		{"wrote:absurd cpu", "its reply to search says cpu_ns 9223372036854775807"},
+		{"wrote:beyond", "what is no reply"},
+		{"wrote:negative extra", "a negative repeated (0) or extra (-1)"},
 	} {
 		t.Run(c.fault, func(t *testing.T) {
 			t.Parallel()

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -147,12 +148,9 @@ func (f *Family) open(ctx context.Context, family *indexes.Family, in indexes.Bu
 
 // make sends a build or a load and keeps what it cost.
 func (x *Index) make(ctx context.Context, r protocol.Request, phase func(string), before int64) error {
-	reply, err := x.program.Ask(ctx, r, phase)
+	reply, err := x.clocked(ctx, r, phase)
 	if err != nil {
 		return fmt.Errorf("%s: %w", x.family.Name, err)
-	}
-	if reply.Wall < 1 || reply.CPU < 0 {
-		return fmt.Errorf("%s: %w", x.family.Name, x.program.fail(Failed, "its reply to %s has no wall_ns, or a negative cpu_ns", r.Do))
 	}
 	x.wall, x.cpu = time.Duration(reply.Wall), time.Duration(reply.CPU)
 	if peak := proctree.Status(x.program.pid, "VmHWM"); peak > 0 && before > 0 {
@@ -164,6 +162,34 @@ func (x *Index) make(ctx context.Context, r protocol.Request, phase func(string)
 	}
 	x.forgot = proctree.ForgetTouched(x.program.pid)
 	return nil
+}
+
+// mostCores is more cores than any one machine has.
+const mostCores = 4096
+
+// clocked sends r, which the program answers with its clocks, and checks these: they cannot have run for longer than
+// the answer was waited for.
+func (x *Index) clocked(ctx context.Context, r protocol.Request, phase func(string)) (protocol.Reply, error) {
+	start := time.Now()
+	reply, err := x.program.Ask(ctx, r, phase)
+	if err != nil {
+		return reply, err
+	}
+	waited := time.Since(start)
+	wall, cpu, most := time.Duration(reply.Wall), time.Duration(reply.CPU), waited+waited/100+time.Millisecond
+	switch {
+	case wall == 0:
+		err = x.program.fail(Failed, "its reply to %s has no wall_ns: the nanoseconds that it took", r.Do)
+	case wall < 0 || cpu < 0:
+		err = x.program.fail(Failed, "its reply to %s has a negative wall_ns (%d) or cpu_ns (%d)", r.Do, reply.Wall, reply.CPU)
+	case wall > most:
+		err = x.program.fail(Failed, "its reply to %s says wall_ns %d, which is %v, but came after %v", r.Do, reply.Wall, wall, waited)
+	case cpu > mostCores*most:
+		err = x.program.fail(Failed, "its reply to %s says cpu_ns %d, which is %v, but came after %v", r.Do, reply.CPU, cpu, waited)
+	case reply.Repeated < 0 || reply.Extra < 0:
+		err = x.program.fail(Failed, "its reply to %s has a negative repeated (%d) or extra (%d)", r.Do, reply.Repeated, reply.Extra)
+	}
+	return reply, err
 }
 
 // split divides complete settings into those of the build and those of the search.
@@ -342,7 +368,7 @@ func (x *Index) SearchTimed(b *indexes.Block, queries vec.Matrix, first, count, 
 	}
 	k = min(k, x.label.Rows)
 	r := protocol.Request{Do: protocol.Search, Queries: x.queries, First: first, Count: count, K: k, Batch: batch, IDs: ids, Times: times}
-	reply, err := x.program.Ask(context.Background(), r, nil)
+	reply, err := x.clocked(context.Background(), r, nil)
 	if err != nil {
 		return fmt.Errorf("searching %s: %w", x.family.Name, err)
 	}
@@ -354,9 +380,6 @@ func (x *Index) SearchTimed(b *indexes.Block, queries vec.Matrix, first, count, 
 
 // take reads the files of an answer, and checks them.
 func (x *Index) take(b *indexes.Block, reply protocol.Reply, r protocol.Request, ids, times string) error {
-	if reply.Wall < 1 || reply.CPU < 0 {
-		return x.program.fail(Failed, "its reply to search has no wall_ns, or a negative cpu_ns")
-	}
 	b.K, b.Wall, b.CPU = r.K, time.Duration(reply.Wall), time.Duration(reply.CPU)
 	b.Repeated, b.Extra = reply.Repeated, reply.Extra
 	b.IDs, b.Times = b.IDs[:0], b.Times[:0]
@@ -389,15 +412,16 @@ func (x *Index) take(b *indexes.Block, reply protocol.Reply, r protocol.Request,
 		return err
 	}
 	var sum time.Duration
+	most := b.Wall + b.Wall/100 + time.Microsecond
 	for q := range r.Count {
 		t := time.Duration(binary.LittleEndian.Uint64(raw[8*q:]))
-		if t < 0 {
-			return x.program.fail(Failed, "query %d took %d ns", r.First+q, t)
+		if t < 0 || t > most { // one alone, so that the sum cannot overflow
+			return x.program.fail(Failed, "query %d took %d ns, of the block's %d", r.First+q, t, b.Wall)
 		}
 		sum += t
 		b.Times = append(b.Times, t)
 	}
-	if sum > b.Wall+b.Wall/100+time.Microsecond {
+	if sum > most {
 		return x.program.fail(Failed, "its searches took %v together, but the block only %v", sum, b.Wall)
 	}
 	return nil
@@ -405,26 +429,35 @@ func (x *Index) take(b *indexes.Block, reply protocol.Reply, r protocol.Request,
 
 // numbers reads n numbers of 8 bytes that the program wrote.
 func (x *Index) numbers(path string, n int) ([]byte, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, x.program.fail(Failed, "it wrote no file of %s", filepath.Base(path))
-	}
-	if err != nil {
-		return nil, err
+	name := filepath.Base(path)
+	// A link could lead anywhere, and a pipe that nobody writes to would not open.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, x.program.fail(Failed, "it wrote no file of %s", name)
+	case errors.Is(err, syscall.ELOOP):
+		return nil, x.program.fail(Failed, "its file of %s is a symbolic link: it must write the file itself", name)
+	case err != nil:
+		return nil, x.program.fail(Failed, "its file of %s: %v", name, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || info.Size() != int64(8*n) {
-		return nil, x.program.fail(Failed, "its file of %s has %d bytes, not %d: 8 for each of %d numbers", filepath.Base(path), info.Size(), 8*n, n)
+	if !info.Mode().IsRegular() {
+		return nil, x.program.fail(Failed, "its file of %s is no plain file (%v)", name, info.Mode())
+	}
+	if info.Size() != int64(8*n) {
+		return nil, x.program.fail(Failed, "its file of %s has %d bytes, not %d: 8 for each of %d numbers", name, info.Size(), 8*n, n)
 	}
 	if cap(x.raw) < 8*n {
 		x.raw = make([]byte, 8*n)
 	}
-	_, err = f.ReadAt(x.raw[:8*n], 0)
-	return x.raw[:8*n], err
+	if _, err := f.ReadAt(x.raw[:8*n], 0); err != nil {
+		return nil, x.program.fail(Failed, "its file of %s became shorter while it was read: %v", name, err)
+	}
+	return x.raw[:8*n], nil
 }
 
 // Search implements [indexes.Index]: a block of one query. Distances are this module's own, where the
