@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -213,6 +214,12 @@ const HarnessVersion = "3"
 // Key is what makes a record be there already when a sweep is run again: the cell, the repetition
 // and the version of the engine.
 func (r *Record) Key() string { return Key(r.Cell, r.Rep, r.Engine) }
+
+// Same reports whether two records, of whatever folders, are of one measurement: the same cell, repetition and seed,
+// the same values, and the same moment.
+func (r *Record) Same(o *Record) bool {
+	return r.Seed == o.Seed && !r.Time.IsZero() && r.Time.Equal(o.Time) && maps.Equal(r.Values, o.Values) && r.Key() == o.Key()
+}
 
 // Key is the key of a record before it is measured; see [Record.Key].
 func Key(c Cell, rep int, engine string) string {

@@ -102,6 +102,7 @@ const (
 	FewVectors                          // k is N, and data set Name has only Of vectors to search
 	Unfinished                          // folder Name lacks records of N cells that its run set out to measure
 	OfData                              // what was guessed or left out of the data, in the words of its readers: Name
+	Repeated                            // N records stand in more than one folder, and count once
 )
 
 // Datasets are the digests of the data sets of r.Terms, each once, in order.
@@ -250,7 +251,7 @@ func (r *Row) Answers() [][]int32 {
 
 // Load reads results folders and groups their records by cell. It is an error if a folder cannot be
 // read, or if none of them holds a record. Several folders are read as one: the same cell measured in
-// two of them has the repetitions of both. Messages and sources that name folders of the machine that
+// two of them has the repetitions of both; a record that stands in both counts once. Messages and sources that name folders of the machine that
 // measured lose them: "/home/me/x.bin: no such file" becomes "…/x.bin: no such file".
 func Load(dirs ...string) (*Report, error) {
 	if len(dirs) == 0 {
@@ -270,7 +271,11 @@ func Load(dirs ...string) (*Report, error) {
 
 // Of is [Load] of results that are open already: at least one; their messages stay as they are.
 func Of(results ...*record.Results) (*Report, error) {
-	r := &Report{Targets: Targets, LeastMAP: LeastMAP, Sources: results}
+	sources, repeated := once(results)
+	r := &Report{Targets: Targets, LeastMAP: LeastMAP, Sources: sources}
+	if repeated > 0 {
+		r.Notes = append(r.Notes, Note{Code: Repeated, N: repeated})
+	}
 	if err := r.group(); err != nil {
 		return nil, err
 	}
@@ -300,6 +305,36 @@ func MakePortable(src *record.Results) {
 			e.Skipped[i] = record.Failure{ID: Portable(e.Skipped[i].ID), Label: Portable(e.Skipped[i].Label), Reason: Portable(e.Skipped[i].Reason)}
 		}
 	}
+}
+
+// once leaves out of each folder the records that stand in an earlier one, too, and returns how many those are. The
+// given results stay as they are.
+func once(results []*record.Results) (out []*record.Results, repeated int) {
+	if len(results) < 2 {
+		return results, 0
+	}
+	earlier := map[string][]*record.Record{}
+	for _, src := range results {
+		own, here := *src, map[string][]*record.Record{}
+		for _, kind := range []*[]record.Record{&own.Records, &own.Filtered, &own.Churned} {
+			all := *kind
+			*kind = nil
+			for i := range all {
+				rec, key := &all[i], all[i].Key()
+				if slices.ContainsFunc(earlier[key], rec.Same) {
+					repeated++
+					continue
+				}
+				*kind = append(*kind, *rec)
+				here[key] = append(here[key], rec)
+			}
+		}
+		for key, records := range here {
+			earlier[key] = append(earlier[key], records...)
+		}
+		out = append(out, &own)
+	}
+	return out, repeated
 }
 
 // gather makes a row of the records of each cell, in the order in which cells come. of gives the records of a folder.

@@ -46,6 +46,34 @@ func TestLoadSeveralFolders(t *testing.T) {
 	}
 }
 
+// TestLoadCountsOnce: a record that stands in several of the folders counts once, and a note says how many do.
+func TestLoadCountsOnce(t *testing.T) {
+	one := fixture.Results(t, fixture.Cell("a", "", 0, .9, 10), fixture.Cell("a", "", 1, .9, 20), fixture.Failed("b", "", 0, record.OOM, "too much"))
+	sharing := fixture.Results(t, fixture.Cell("a", "", 1, .9, 20), fixture.Cell("a", "", 2, .9, 30))
+	reseeded := fixture.Cell("a", "", 0, .9, 10)
+	reseeded.Seed++
+	for _, c := range []struct {
+		name           string
+		dirs           []string
+		reps, repeated int // of the first row; of all
+	}{
+		{"one folder", []string{one}, 2, 0},
+		{"the same folder twice", []string{one, one}, 2, 3},
+		{"three times", []string{one, one, one}, 2, 6},
+		{"one repetition in both", []string{one, sharing}, 3, 1},
+		{"another seed", []string{one, fixture.Results(t, reseeded)}, 3, 0},
+		{"the same values in other repetitions", []string{one, fixture.Results(t, fixture.Cell("a", "", 5, .9, 10))}, 3, 0},
+	} {
+		r := fixture.Load(t, Load, c.dirs...)
+		if len(r.Rows[0].Reps) != c.reps {
+			t.Errorf("%s: %d repetitions, want %d", c.name, len(r.Rows[0].Reps), c.reps)
+		}
+		if noted := slices.Contains(r.Notes, Note{Code: Repeated, N: c.repeated}); noted != (c.repeated > 0) {
+			t.Errorf("%s: notes %v, want %d records in several folders", c.name, r.Notes, c.repeated)
+		}
+	}
+}
+
 func TestLoadErrors(t *testing.T) {
 	for _, dirs := range [][]string{nil, {t.TempDir()}, {fixture.Results(t)}} {
 		if _, err := Load(dirs...); err == nil {

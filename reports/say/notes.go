@@ -29,6 +29,8 @@ func noteText(r *judge.Report, n judge.Note) string {
 		return fmt.Sprintf("%s: %s of the sweep without a record of each repetition: it was stopped, or lines were lost; run it again to measure what is missing", Clean(n.Name), Plural(n.N, "cell", "cells"))
 	case judge.Superseded:
 		return Plural(n.N, "record was", "records were") + " measured again later; the later one counts"
+	case judge.Repeated:
+		return Plural(n.N, "record stands", "records stand") + " in more than one of these folders, and " + map[bool]string{true: "counts", false: "count"}[n.N == 1] + " once"
 	case judge.Outdated:
 		return Plural(n.N, "record is", "records are") + " of an older version of annbench and left out"
 	case judge.SeveralDatasets:
