@@ -183,10 +183,11 @@ func judgeBusy(records []*record.Record) ([]Finding, error) {
 			ordered++
 		}
 	}
-	var shares []float64
+	var values []map[string]float64
 	for _, r := range records {
-		shares = append(shares, r.Values[metric.OnCPU])
+		values = append(values, r.Values)
 	}
+	share, _ := metric.ShareOnCPU(values)
 	finding := func(what string, n, of int, least float64) Finding {
 		share := float64(n) / float64(of)
 		return Finding{
@@ -197,6 +198,6 @@ func judgeBusy(records []*record.Record) ([]Finding, error) {
 	return []Finding{
 		finding(fmt.Sprintf("none of %d settings in the wrong order", len(pairs)), ordered, busyDraws, leastFound),
 		finding("a setting ties with itself in another process", same, busyDraws*len(pairs), leastHeld),
-		finding(fmt.Sprintf("a factor of %.2f is found (%.0f %% of the time on the processor)", metric.Median(factors), 100*metric.Median(shares)), found, busyDraws, leastFound),
+		finding(fmt.Sprintf("a factor of %.2f is found (%.0f %% of the time on the processor)", metric.Median(factors), 100*share), found, busyDraws, leastFound),
 	}, nil
 }

@@ -25,7 +25,7 @@ func busyRecords(reps int, wrong float64) []*record.Record {
 				process := 0.02 * rng.NormFloat64()
 				r := &record.Record{
 					Cell: record.Cell{Family: s.family, Search: s.search}, Rep: rep, Status: record.OK,
-					Values: map[string]float64{metric.OnCPU: .5}, Rounds: &record.Rounds{},
+					Values: map[string]float64{metric.OnCPU: .5, metric.Samples: 1000, metric.Mean: 1e-4}, Rounds: &record.Rounds{},
 				}
 				for at, moment := range moments {
 					x := moment + process + 0.1*rng.NormFloat64() + math.Log(wrong)*float64(copied)

@@ -109,19 +109,18 @@ func (r *Report) setClocks() {
 // the processor time by 9 %, p90 by 13 %, each in the median of those records.
 const Busy = 0.8
 
-// OnCPU is the share on the processor of what was timed under terms t: the median over its settings; ok is
-// false where no record has it.
+// OnCPU is the share on the processor of what was timed under terms t, over all of its records; ok is false where
+// none has it. See [metric.ShareOnCPU].
 func (r *Report) OnCPU(t Terms) (share float64, ok bool) {
-	var all []float64
+	var all []map[string]float64
 	for _, row := range r.Rows {
-		if v, ok := row.Value(metric.OnCPU); ok && TermsOf(row.Cell) == t && !remote(row.Reps[0]) {
-			all = append(all, v.Median)
+		for _, rep := range row.Reps {
+			if TermsOf(row.Cell) == t && rep.Status == record.OK && !remote(rep) {
+				all = append(all, rep.Values)
+			}
 		}
 	}
-	if len(all) == 0 {
-		return 0, false
-	}
-	return metric.Median(all), true
+	return metric.ShareOnCPU(all)
 }
 
 // observe is what a record of the row says of the quantity called name, or of [Speed].

@@ -42,7 +42,7 @@ func folder(t *testing.T, swapped ...string) string {
 				rec := record.Record{
 					Cell: record.Cell{Dataset: "d", Metric: "l2", Family: family, K: 10, Threads: 1, Mode: record.Latency}, Library: "x", Exact: family == "flat",
 					Rep: rep, Engine: record.HarnessVersion, Time: time.Unix(1, 0), Status: record.OK, Rounds: &record.Rounds{}, Env: record.Env{CPU: "a processor"},
-					Values: map[string]float64{metric.Recall: 1, metric.OnCPU: .5},
+					Values: map[string]float64{metric.Recall: 1, metric.OnCPU: .5, metric.Samples: 1000},
 				}
 				for at := range 20 {
 					x := cpu * math.Exp(.05*rng.NormFloat64())
