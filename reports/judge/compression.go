@@ -128,7 +128,7 @@ func (c *Compression) Front(i int) []CompressedBuild {
 		}
 		pays := func(smaller CompressedBuild) bool {
 			lead := b.Equal[i].Match.Value.Judged(smaller.Equal[i].Match.Value)
-			return lead.Difference > 1/(1-Slight) && !asFast(lead) // of what was measured once the noise may not be known
+			return !asFast(lead)
 		}
 		if n := len(out); n == 0 || pays(out[n-1]) {
 			out = append(out, b)

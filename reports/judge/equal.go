@@ -186,15 +186,24 @@ func (r *Report) equalBudget(t Terms, name string) *Equal {
 				best = i
 			}
 		}
+		var fast []*EqualCell // those that come up to Target
 		for i := range column {
 			c := &column[i]
 			c.First = i == best
-			if c.Best = c.First; best >= 0 && !c.Out && !c.First && c.Match.Reach == column[best].Match.Reach {
-				if c.Best = TieOf(column[best].Recall.Against(c.Recall)) == Tied; c.Match.Reached() {
-					c.Best = asFast(column[best].Match.Value.Judged(c.Match.Value))
-				}
+			switch {
+			case c.Out:
+			case c.Match.Reached():
+				fast = append(fast, c)
+			case !column[best].Match.Reached():
+				c.Best = c.First || TieOf(column[best].Recall.Against(c.Recall)) == Tied
 			}
-			e.Lines[i].Cells = append(e.Lines[i].Cells, *c)
+		}
+		slices.SortStableFunc(fast, func(a, b *EqualCell) int { return bySpeed(a.Match.Value, b.Match.Value) })
+		for i, tied := range even(fast, func(a, b *EqualCell) Difference { return a.Match.Value.Judged(b.Match.Value) }) {
+			fast[i].Best = tied
+		}
+		for i, c := range column {
+			e.Lines[i].Cells = append(e.Lines[i].Cells, c)
 		}
 	}
 	return e

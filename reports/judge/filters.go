@@ -241,8 +241,7 @@ func (f *Filtered) Fastest(at int, recall float64) (reach []FilterPick, highest 
 	}
 	slices.SortStableFunc(reach, func(a, b FilterPick) int { return cmp.Compare(a.Point.Time.Median, b.Point.Time.Median) })
 	for i, best := range even(reach, func(lead, p FilterPick) Difference { return p.Point.Time.Judged(lead.Point.Time) }) {
-		lead, p := reach[0].Point.Time, reach[i].Point.Time
-		reach[i].Best = best || !lead.HasInterval && p.Median <= lead.Median/(1-Slight) // measured too seldom for noise
+		reach[i].Best = best
 	}
 	return reach, highest
 }

@@ -252,7 +252,10 @@ func (r *Report) more(p *Pick) {
 const Slight = 0.05
 
 // bySpeed puts the faster first, as families are judged: by the rounds that chose neither.
-func bySpeed(a, b Value) int { return cmp.Compare(b.half(1).Median, a.half(1).Median) }
+func bySpeed(a, b Value) int {
+	a, b = judgedBy(a, b)
+	return cmp.Compare(b.Median, a.Median)
+}
 
 // even says which of things, the fastest first ([bySpeed]), are as fast as it: all ties between families are decided
 // here, in the answer and in the tables. Each is as fast as each of those before it: of two that the fastest cannot be
@@ -265,15 +268,17 @@ func even[T any](things []T, lead func(thing, other T) Difference) []bool {
 	return out
 }
 
-// asFast reports whether the speed of one against another's, lead, is no more than noise, or [Slight].
+// asFast reports whether the speed of one against another's, lead, is no more than noise, or [Slight]. Where too few
+// repetitions give no interval, the medians say it.
 func asFast(lead Difference) bool {
+	factor := lead.Lo
 	switch {
-	case lead.Difference <= 1:
+	case lead.Difference <= 1 || TieOf(lead) == Tied:
 		return true
-	case TieOf(lead) == Tied:
-		return lead.OK
+	case !lead.OK:
+		factor = lead.Difference
 	}
-	return lead.OK && lead.Lo < 1/(1-Slight)
+	return factor < 1/(1-Slight)
 }
 
 // less is by how much a setting must take less of something to be worth naming: below that, sizes and

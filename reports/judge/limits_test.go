@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"slices"
 	"testing"
 
 	"annbench/bench/metric"
@@ -49,6 +50,53 @@ func TestPickAmongEquals(t *testing.T) {
 		p := r.Pick(r.Focus, []Limit{{Name: metric.Recall, Bound: .95}})
 		if got := p.Best.Row.Cell.Family; got != c.want || p.Reason != c.reason {
 			t.Errorf("%s: %s by reason %d; want %s by %d", c.name, got, p.Reason, c.want, c.reason)
+		}
+	}
+}
+
+// The rule of [Slight] holds of few repetitions, too, and a family that lacks some does not change what holds between others.
+func TestPickOfFewRepetitions(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		reps   map[string]int
+		qps    map[string]float64
+		want   string
+		reason Reason
+	}{
+		{"once, 4 % slower", map[string]int{"a": 1, "flat": 1}, map[string]float64{"a": 100, "flat": 96}, "flat", ByExactEnough},
+		{"once, 6 % slower", map[string]int{"a": 1, "flat": 1}, map[string]float64{"a": 100, "flat": 94}, "a", ByFastest},
+		{"twice, 4 % slower", map[string]int{"a": 2, "flat": 2}, map[string]float64{"a": 100, "flat": 96}, "flat", ByExactEnough},
+		{"all four times", map[string]int{"a": 4, "flat": 4, "b": 4}, map[string]float64{"a": 100, "flat": 97, "b": 98}, "flat", ByExactEnough},
+		{"one of them twice", map[string]int{"a": 4, "flat": 4, "b": 2}, map[string]float64{"a": 100, "flat": 97, "b": 98}, "flat", ByExactEnough},
+		{"one of them once", map[string]int{"a": 4, "flat": 4, "b": 1}, map[string]float64{"a": 100, "flat": 97, "b": 98}, "flat", ByExactEnough},
+	} {
+		var all []record.Record
+		for family, n := range c.reps {
+			for rep := range n {
+				rec := fixture.Cell(family, "", rep, 1, c.qps[family]*(1+.001*float64(rep)))
+				rec.Values[metric.CPU] = 1 / rec.Values[metric.QPS]
+				rec.Rounds = &record.Rounds{}
+				for round := range 2 * minRounds { // those of odd number take a tenth longer, of all families alike
+					rec.Rounds.At = append(rec.Rounds.At, round)
+					rec.Rounds.CPU = append(rec.Rounds.CPU, rec.Values[metric.CPU]*(1+.1*float64(round%2)))
+				}
+				all = append(all, rec)
+			}
+		}
+		r := fixture.Load(t, Load, fixture.Results(t, all...))
+		p := r.Pick(r.Focus, []Limit{{Name: metric.Recall, Bound: .95}})
+		if got := p.Best.Row.Cell.Family; got != c.want || p.Reason != c.reason {
+			t.Errorf("%s: %s by reason %d; want %s by %d", c.name, got, p.Reason, c.want, c.reason)
+		}
+		for _, e := range r.Equals(r.Focus) {
+			if e.By != metric.Recall {
+				continue
+			}
+			for _, l := range e.Lines {
+				if at := l.Cells[slices.Index(e.Amounts, .95)]; l.Family.Name == c.want && !at.Best {
+					t.Errorf("%s: at equal recall %s is not marked", c.name, c.want)
+				}
+			}
 		}
 	}
 }

@@ -174,13 +174,8 @@ const minRounds = 6
 // without enough rounds stays whole. So does one of fewer repetitions than [Enough]: of it nothing is claimed
 // beyond its median, and choice, order and ratio then go by the medians that are shown.
 func (v Value) half(parity int) Value {
-	if v.N < Enough {
+	if !v.halves() {
 		return v
-	}
-	for _, o := range v.observed {
-		if len(o.rounds) < minRounds {
-			return v
-		}
 	}
 	w := v
 	w.observed = slices.Clone(v.observed)
@@ -208,8 +203,25 @@ func (v Value) half(parity int) Value {
 	return w
 }
 
+// halves reports whether there are enough repetitions and rounds to look at the halves of these apart.
+func (v Value) halves() bool {
+	return v.N >= Enough && !slices.ContainsFunc(v.observed, func(o observation) bool { return len(o.rounds) < minRounds })
+}
+
 // Judged is v against w by the rounds that chose neither: see [Report.Pick].
-func (v Value) Judged(w Value) Difference { return v.half(1).Against(w.half(1)) }
+func (v Value) Judged(w Value) Difference {
+	v, w = judgedBy(v, w)
+	return v.Against(w)
+}
+
+// judgedBy are two speeds as they are judged against each other: by half of their rounds, or where one of them lacks
+// halves, both by all.
+func judgedBy(v, w Value) (x, y Value) {
+	if !v.halves() || !w.halves() {
+		return v, w
+	}
+	return v.half(1), w.half(1)
+}
 
 // inRounds pairs two observations of one repetition by the rounds that both took part in: the values keep
 // their middle and differ by the median factor of these rounds, as what disturbs one round disturbs all of it.

@@ -58,7 +58,7 @@ func equalRecall(r *judge.Report, e *judge.Equal) *Equal {
 		Title: "At equal recall",
 		Says: fmt.Sprintf("Time of a query%s, and how many times that of the fastest, at the same recall@%d. Between two settings of a family it is interpolated: the logarithm of the time over logit(recall), along the family's best settings. "+
 			"≈ as fast as the fastest, within the noise or %s; ≤ the family's settings all find more, and this is the time of the one that finds least; max: the highest recall measured. "+marked+
-			" The answer compares each family's fastest setting as it was measured, so a family that is as fast here may be slower there, and the other way round.", Clock(r.Clock(e.Terms)), e.Terms.K, slight),
+			" The answer compares, of each family, the fastest setting whose recall comes up to it by the worse end of the interval, as it was measured, so a family that is as fast here may be slower there, and the other way round.", Clock(r.Clock(e.Terms)), e.Terms.K, slight),
 	}
 	for _, target := range e.Amounts {
 		out.Heads = append(out.Heads, EqualHead{Title: "recall " + trimmed(target)})

@@ -76,6 +76,14 @@ func settingYAML(family, build, search string) string {
 	return b.String()
 }
 
+// but says what "as fast" leaves out of account in the pick: of too few repetitions nobody knows the noise.
+func but(p judge.Pick) string {
+	if p.Best.Speed.N < judge.Enough {
+		return " but for " + slight
+	}
+	return " within the noise or " + slight
+}
+
 // Pick is the pick in words, a line for each thing that is said.
 func Pick(p judge.Pick) string {
 	var b strings.Builder
@@ -114,13 +122,13 @@ func Pick(p judge.Pick) string {
 	busy(p, say)
 	lead := "The fastest"
 	if p.Best.Tied {
-		lead = "The fastest by its median, though others are as fast within the noise or " + slight + ","
+		lead = "The fastest, though others are as fast" + but(p) + ","
 	}
 	switch p.Reason {
 	case judge.ByExactEnough:
-		lead = "Exact search is enough here: as fast as the fastest within the noise or " + slight + ","
+		lead = "Exact search is enough here: as fast as the fastest" + but(p) + ","
 	case judge.ByFrugal:
-		lead = "As fast as the fastest within the noise or " + slight + ", and of such families the one of " + thrift(p.BuildTime) + ","
+		lead = "As fast as the fastest" + but(p) + ", and of such families the one of " + thrift(p.BuildTime) + ","
 	case judge.ByObjective:
 		lead = best(p.Objective)
 	}

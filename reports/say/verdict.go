@@ -226,7 +226,7 @@ func beside(v judge.Verdict) string {
 	case judge.ByFrugal:
 		s += fmt.Sprintf(" By %s, %s is the answer.", thrift(v.BuildTime), v.Fast[0].Family.Name)
 	case judge.ByFastest:
-		s += fmt.Sprintf(" By %s they are alike, so the fastest by its median, %s, is the answer.", thrift(v.BuildTime), v.Fast[0].Family.Name)
+		s += fmt.Sprintf(" By %s they are alike, so the fastest, %s, is the answer.", thrift(v.BuildTime), v.Fast[0].Family.Name)
 	}
 	return s
 }
@@ -322,14 +322,22 @@ func recallAtWorst(row *judge.Row) string {
 	return fmt.Sprintf("%s, at least %s", Ratio(m.Value.Median), Ratio(m.Worst))
 }
 
+// often has the words for numbers of repetitions below [judge.Enough].
+var often = [...]string{"once", "once", "twice"}
+
 // sure says what the answer rests on.
 func sure(r *judge.Report, v judge.Verdict) []string {
 	fast := v.Fast
 	var out []string
-	n := fast[0].Value.N
+	n, most := fast[0].Value.N, fast[0].Value.N
+	for _, m := range fast {
+		n, most = min(n, m.Value.N), max(most, m.Value.N)
+	}
 	switch {
+	case n < judge.Enough && n < most:
+		out = append(out, fmt.Sprintf("Some settings were measured %s, others up to %d times: nothing here says how much of a difference to the former is noise.", often[n], most))
 	case n < judge.Enough:
-		out = append(out, fmt.Sprintf("Each setting was measured %s: nothing here says how much of a difference is noise. Repeat the sweep with repetitions: 6.", [...]string{"once", "once", "twice"}[n]))
+		out = append(out, fmt.Sprintf("Each setting was measured %s: nothing here says how much of a difference is noise. Repeat the sweep with repetitions: 6.", often[n]))
 	case len(fast) > 1:
 		d := fast[0].Value.Judged(fast[1].Value)
 		s := fmt.Sprintf("It rests on %s, each with a build of its own, taking turns with the others'.", Plural(n, "repetition", "repetitions"))
