@@ -211,13 +211,9 @@ func (s *Server) addItems(w http.ResponseWriter, req *http.Request) error {
 			items[i].Vector = q.vector
 		}
 	}
-	next, takes, err := s.take(items)
+	views, takes, err := s.take(items)
 	if err != nil {
 		return err
-	}
-	views := make([]itemView, len(items))
-	for i, item := range items {
-		views[i] = next.view(next.Library.byID[item.ID])
 	}
 	return reply(w, map[string]any{"items": views, "indexes": takes})
 }
@@ -247,7 +243,8 @@ func (s *Server) noTaker() error {
 }
 
 // take writes the items down and has them served. What stands now may be newer than s: that is what they are added to.
-func (s *Server) take(items []Addition) (*Server, []takesView, error) {
+// Subtle: the views are made while nobody else can add, as what replaces next would free it.
+func (s *Server) take(items []Addition) ([]itemView, []takesView, error) {
 	s.adding.Lock()
 	defer s.adding.Unlock()
 	s.stand.mu.Lock()
@@ -281,7 +278,11 @@ func (s *Server) take(items []Addition) (*Server, []takesView, error) {
 	if idle {
 		now.free()
 	}
-	return next, takes, nil
+	views := make([]itemView, len(items))
+	for i, item := range items {
+		views[i] = next.view(lib.byID[item.ID])
+	}
+	return views, takes, nil
 }
 
 // with is s with a library that has more items.

@@ -384,6 +384,24 @@ func TestAddBesideSearches(t *testing.T) {
 
 const killedVariable = "ANNBENCH_TEST_ADDITIONS"
 
+// TestAddAtOnce: of many that add at once, each gets its own items back.
+func TestAddAtOnce(t *testing.T) {
+	s := adding(t, t.TempDir(), "hnsw")
+	var adders sync.WaitGroup
+	for adder := range 16 {
+		adders.Go(func() {
+			for i := range 20 {
+				n := adder*20 + i
+				w := request(s, "POST", api+"/items", `{"items":[`+newItem(n, "")+`]}`, "Authorization", "Bearer "+s.Token)
+				if want := fmt.Sprintf(`"new/%d"`, n); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) {
+					t.Errorf("adding %s: %d %s", want, w.Code, w.Body)
+				}
+			}
+		})
+	}
+	adders.Wait()
+}
+
 // TestAddKilled kills a server with SIGKILL while items are added to it, and has the next one serve every item whose request
 // was answered.
 func TestAddKilled(t *testing.T) {
