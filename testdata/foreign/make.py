@@ -61,6 +61,9 @@ with h5py.File("packed-strings.h5", "w") as h:
     h.create_dataset("vectors", data=X, chunks=(7, 4), compression="gzip", shuffle=True)
     h.create_dataset("label", data=list(LABELS), dtype=h5py.string_dtype(), chunks=(10,), compression="gzip")
 want("packed-strings.h5", X)
+with h5py.File("fletcher.h5", "w") as h:
+    h.create_dataset("train", data=X, chunks=(7, 4), fletcher32=True)
+want("fletcher.h5", X)
 with h5py.File("group.h5", "w") as h:
     g = h.create_group("split/a"); g["embeddings"] = X; g["labels"] = LABELS.astype("S")
 want("group.h5", X)

@@ -1,6 +1,7 @@
 package vecfile
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
@@ -272,6 +273,29 @@ func TestUnpacked(t *testing.T) {
 		got, ok := unpacked(c.data, c.width, n)
 		if ok != (c.want != nil) || ok && !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, %t", c.name, got, ok)
+		}
+	}
+}
+
+// One byte that has changed among the values is an error that names the file, and the chunk or the file of the archive.
+func TestChecksumsOfValues(t *testing.T) {
+	for name, want := range map[string]string{
+		"fletcher.h5":  "chunk of row 0, column 0: damaged: its Fletcher-32 checksum is ",
+		"labelled.npz": "features.npy: damaged: its CRC-32 is not that in the archive",
+	} {
+		whole := must[[]byte](t)(os.ReadFile(filepath.Join(corpus, name)))
+		values := must[[]byte](t)(os.ReadFile(filepath.Join(corpus, name+".want.npy")))
+		at := bytes.Index(whole, values[128:144])
+		if at < 0 {
+			t.Fatalf("%s does not hold the values as they are", name)
+		}
+		whole[at+1] ^= 4
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, whole, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readAll(path); err == nil || !strings.Contains(err.Error(), path+": ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package vecfile
 import (
 	"bytes"
 	"compress/zlib"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -834,7 +835,11 @@ func (c *chunkedRows) chunk(at hdf5Chunk) ([]byte, error) {
 			if len(b) < 4 {
 				return nil, errors.New("too short for its checksum")
 			}
-			b = b[:len(b)-4]
+			data := b[:len(b)-4]
+			if sum, want := fletcher32(data), binary.LittleEndian.Uint32(b[len(data):]); sum != want {
+				return nil, fmt.Errorf("damaged: its Fletcher-32 checksum is %08x, the file says %08x; fetch or write the file again", sum, want)
+			}
+			b = data
 		case filterDeflate:
 			z, err := zlib.NewReader(bytes.NewReader(b))
 			if err != nil {
@@ -857,6 +862,30 @@ func (c *chunkedRows) chunk(at hdf5Chunk) ([]byte, error) {
 		return nil, fmt.Errorf("it has %d bytes, a chunk has %d", len(b), want)
 	}
 	return b, nil
+}
+
+// fletcher32 is the checksum of HDF5: over words of 16 bits, big-endian, of which the last is filled up with a zero byte.
+func fletcher32(b []byte) uint32 {
+	var sum1, sum2 uint32
+	reduce := func() {
+		sum1, sum2 = sum1&0xFFFF+sum1>>16, sum2&0xFFFF+sum2>>16
+	}
+	for words := range slices.Chunk(b, 2*360) { // as many words as cannot overflow
+		for i := 0; i+1 < len(words); i += 2 {
+			sum1 += uint32(binary.BigEndian.Uint16(words[i:]))
+			sum2 += sum1
+		}
+		if len(words)%2 == 0 {
+			reduce()
+		}
+	}
+	if len(b)%2 == 1 {
+		sum1 += uint32(b[len(b)-1]) << 8
+		sum2 += sum1
+		reduce()
+	}
+	reduce()
+	return sum2<<16 | sum1
 }
 
 // unshuffle puts the bytes of each value together again.

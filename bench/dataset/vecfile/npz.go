@@ -109,8 +109,13 @@ func openArchive(in *input, columns Columns) (_ *File, err error) {
 }
 
 // zipped makes a file of a zip archive readable at any place: as it stands where it is not
-// compressed, and else from a temporary file, which f closes.
+// compressed, and else from a temporary file, which f closes. Either way its checksum is compared first.
 func zipped(in *input, z *zip.File, f *File) (*input, error) {
+	r, err := z.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
 	if z.Method == zip.Store {
 		off, err := z.DataOffset()
 		if err != nil {
@@ -120,13 +125,11 @@ func zipped(in *input, z *zip.File, f *File) (*input, error) {
 		if size < 0 || off > in.size || size > in.size-off {
 			return nil, placed(in.size, "the file ends before it")
 		}
+		if _, err := io.Copy(io.Discard, r); err != nil { // for its checksum
+			return nil, damagedMember(err)
+		}
 		return &input{io.NewSectionReader(in, off, size), size, z.Name}, nil
 	}
-	r, err := z.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
 	tmp, err := os.CreateTemp("", "annbench-*.npy")
 	if err != nil {
 		return nil, err
@@ -134,7 +137,15 @@ func zipped(in *input, z *zip.File, f *File) (*input, error) {
 	f.closers = append(f.closers, func() error { return errors.Join(tmp.Close(), os.Remove(tmp.Name())) })
 	n, err := io.Copy(tmp, r)
 	if err != nil {
-		return nil, err
+		return nil, damagedMember(err)
 	}
 	return &input{tmp, n, z.Name}, nil
+}
+
+// damagedMember says what to do where the checksum of a file of an archive is not that of its content.
+func damagedMember(err error) error {
+	if errors.Is(err, zip.ErrChecksum) {
+		return errors.New("damaged: its CRC-32 is not that in the archive; fetch or write the file again")
+	}
+	return err
 }

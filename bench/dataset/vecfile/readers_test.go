@@ -136,7 +136,7 @@ np.savez('plain.npz', f); want('plain.npz', f)
 np.savez_compressed('packed.npz', other=np.zeros(3), embeddings=np.asarray(x, order='F')); want('packed.npz', x)
 for n, kw, lib in [('contiguous', {}, None), ('chunks', dict(chunks=(64, 10)), None), ('gzip', dict(chunks=(100, 24), compression='gzip', shuffle=True), None),
         ('lzf', dict(chunks=(100, 7), compression='lzf'), None), ('latest', {}, 'latest'), ('fletcher', dict(chunks=(999, 24), fletcher32=True), None),
-        ('double', dict(dtype='f8'), None), ('half', dict(dtype='f2', chunks=True), None), ('bytes', dict(dtype='u1', compression=9), None), ('grown', dict(maxshape=(None, 24)), None),
+        ('odd', dict(dtype='i1', chunks=(333, 23), fletcher32=True), None), ('double', dict(dtype='f8'), None), ('half', dict(dtype='f2', chunks=True), None), ('bytes', dict(dtype='u1', compression=9), None), ('grown', dict(maxshape=(None, 24)), None),
         ('columns', dict(chunks=(1003, 1), compression='gzip'), None)]:
     a = np.abs(f) if n == 'bytes' else f
     with h5py.File(n + '.hdf5', 'w', libver=lib) as h:
