@@ -96,8 +96,9 @@ func Deciles(difficulty, values []float64) []float64 {
 	for d := range out {
 		from, to := d*n/10, (d+1)*n/10
 		for _, q := range order[from:to] {
-			out[d] += values[q] / float64(to-from)
+			out[d] += values[q]
 		}
+		out[d] /= float64(to - from) // last, so that the mean of ones is 1
 	}
 	return out
 }

@@ -80,6 +80,15 @@ func TestDeciles(t *testing.T) {
 			t.Fatalf("%v, want %v", got, want)
 		}
 	}
+	ones := make([]float64, 300) // tenths of 30: thirty times 1/30 is less than 1
+	for i := range ones {
+		ones[i] = 1
+	}
+	for d, x := range Deciles(make([]float64, len(ones)), ones) {
+		if x != 1 {
+			t.Errorf("decile %d of ones: %v", d, x)
+		}
+	}
 	if Deciles(difficulty[:9], values[:9]) != nil {
 		t.Error("ten parts of nine queries")
 	}

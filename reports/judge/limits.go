@@ -75,6 +75,8 @@ type Pick struct {
 	Objective string
 	// Others are the next two of Fit.
 	Others []Candidate
+	// Nearly are the families of no setting in Fit that have one which keeps the limits by its medians: see [Margin.Uncertain].
+	Nearly []string
 	// Nearest is the setting that breaks the limits least: set where Best is nil, and something was
 	// measured. It is judged by the sum of the logarithms of how many times too much it takes, of a
 	// ratio by how many times too large the rest to 1 is.
@@ -90,9 +92,11 @@ type Pick struct {
 	Once bool
 	// More is what one percent more of recall would cost in the pick's family: how many times the time
 	// of a query. Zero where the family's settings do not come up to it.
-	More     float64
-	MoreAt   float64 // that recall
-	Settings int     // that were looked at
+	More   float64
+	MoreAt float64 // that recall
+	// MoreBetween says that More is interpolated between two settings.
+	MoreBetween bool
+	Settings    int // that were looked at
 }
 
 // Reason is why the best of a [Pick] is that.
@@ -203,7 +207,7 @@ func (r *Report) Pick(t Terms, limits []Limit) Pick {
 	for i := range fit[1:] {
 		fit[i+1].Against = fit[i+1].Speed.Judged(p.Best.Speed)
 	}
-	p.Others = fit[1:min(3, len(fit))]
+	p.Others, p.Nearly = fit[1:min(3, len(fit))], nearly(fit, all)
 	r.about(&p)
 	return p
 }
@@ -240,7 +244,7 @@ func (r *Report) more(p *Pick) {
 			continue
 		}
 		if m := r.MatchRows(f, p.Terms, p.MoreAt, Speed); m.Reached() && m.Value.Median > 0 {
-			p.More = p.Best.Speed.Median / m.Value.Median
+			p.More, p.MoreBetween = p.Best.Speed.Median/m.Value.Median, m.Under != nil
 		}
 	}
 }

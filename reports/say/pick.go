@@ -145,7 +145,7 @@ func Pick(p judge.Pick) string {
 		say("  measured once: nothing says how much of this is noise")
 	}
 	if len(p.Others) == 0 {
-		say("No other family keeps the limits.")
+		say("No other family keeps the limits.%s", byMedians(p.Nearly))
 	}
 	for i, c := range p.Others {
 		lead := "Runner-up"
@@ -155,7 +155,7 @@ func Pick(p judge.Pick) string {
 		s := factor(c.Against) + " as fast"
 		switch {
 		case judge.TieOf(c.Against) == judge.Tied && c.Against.OK:
-			s = "as fast within the noise"
+			s = "as fast within the noise: " + factor(c.Against)
 			if p.Best.Tied && !c.Tied && p.Reason != judge.ByObjective {
 				s += ", but slower than the fastest"
 			}
@@ -167,17 +167,35 @@ func Pick(p judge.Pick) string {
 		}
 		say("%s: %s, %s queries a second, %s", lead, candidateName(c), Significant(c.Speed.Median), s)
 	}
-	if slices.ContainsFunc(p.Others, func(c judge.Candidate) bool { return c.Against.Paired && judge.TieOf(c.Against) != judge.Tied }) {
+	if slices.ContainsFunc(p.Others, func(c judge.Candidate) bool { return c.Against.Paired }) {
 		say("%s", Paired)
 	}
 	switch {
 	case p.MoreAt == 0:
+	case p.More > 0 && p.More < leastMore: // nothing to choose by
+	case p.MoreBetween:
+		say("A recall of %s would take about %s times the time a query (between two settings that were measured).", Ratio(p.MoreAt), FactorText(p.More))
 	case p.More > 0:
 		say("A recall of %s would take %s times the time a query.", Ratio(p.MoreAt), FactorText(p.More))
 	default:
 		say("A recall of %s is beyond what was measured of %s.", Ratio(p.MoreAt), Clean(p.Best.Row.Cell.Family))
 	}
 	return b.String()
+}
+
+// leastMore is the factor below which it is not said what more recall costs.
+const leastMore = 1.02
+
+// byMedians says which families keep the limits but for their intervals: " By their medians b and c would."
+func byMedians(families []string) string {
+	if len(families) == 0 {
+		return ""
+	}
+	whose := "their medians"
+	if len(families) == 1 {
+		whose = "its medians"
+	}
+	return " By " + whose + " " + Clean(And(families)) + " would, by the worse ends of the intervals not."
 }
 
 // best is what begins the sentence about the best by an objective; see [judge.Report.PickBy].

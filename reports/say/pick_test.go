@@ -49,13 +49,14 @@ func TestPick(t *testing.T) {
 	}{
 		{"recall alone", []judge.Limit{{Name: metric.Recall, Bound: .95}}, "b n=4", "", []string{ // as fast as a within the noise, and of less memory and build time
 			"family: b\nbuild: {M: 16}\nsearch: {n: 4}\n", "recall 0.955; the limit is 0.95, 0.005 to spare",
-			"Runner-up: a M=16 ef=20, 7,000 queries a second, as fast within the noise", "Then: flat", "As fast as the fastest within the noise or 5 %, and of such families the one of least memory times build time by the wall clock (less than a second counts as one) and, within a quarter of the least, shortest build, of the settings that keep recall ≥ 0.95 (7 measured; ",
+			"Runner-up: a M=16 ef=20, 7,000 queries a second, as fast within the noise: 1.00 times (paired, ", "Then: flat", "As fast as the fastest within the noise or 5 %, and of such families the one of least memory times build time by the wall clock (less than a second counts as one) and, within a quarter of the least, shortest build, of the settings that keep recall ≥ 0.95 (7 measured; ",
 			"times (paired, 0.0", Paired, " queries a second by the wall clock (", // of flat
-			"A recall of 0.965 would take",
+			"A recall of 0.965 would take about ", "times the time a query (between two settings that were measured)",
 		}},
 		{"memory", []judge.Limit{{Name: metric.Recall, Bound: .95}, {Name: metric.Resident, Bound: 120e6}}, "b n=4", "", []string{"resident 100 MiB", "Runner-up: flat"}},
 		{"the slowest queries", []judge.Limit{{Name: metric.Recall, Bound: .95}, {Name: metric.Resident, Bound: 120e6}, {Name: metric.P99, Bound: .002}}, "", "a ef=20", []string{"nothing fits", "nearest is a M=16 ef=20", "resident 134 MiB", "17 % too much"}}, // b takes 1.5 times the time, a 1.17 times the memory,
 		{"build", []judge.Limit{{Name: metric.Recall, Bound: .5}, {Name: metric.Build, Bound: 11}}, "c p=1", "", nil},
+		{"another keeps them by its median", []judge.Limit{{Name: metric.Recall, Bound: .5}, {Name: metric.Build, Bound: 10.001}, {Name: metric.Resident, Bound: 106e6}, {Name: metric.QPS, Bound: 500}}, "b n=4", "", []string{"No other family keeps the limits. By its medians c would, by the worse ends of the intervals not."}},
 		{"the end of the interval decides", []judge.Limit{{Name: metric.Recall, Bound: .5}, {Name: metric.Build, Bound: 10.001}}, "b n=4", "", nil}, // c takes 9.99 to 10.01 s
 		{"the interval alone breaks it", []judge.Limit{{Name: metric.Recall, Bound: .5}, {Name: metric.QPS, Bound: 15000}, {Name: metric.Build, Bound: 10.001}}, "", "c p=1", []string{"By its medians it keeps every limit"}},
 		{"out of reach", []judge.Limit{{Name: metric.Recall, Bound: 1}, {Name: metric.QPS, Bound: 5000}}, "", "flat", []string{"QPS 100", "short"}},
@@ -95,6 +96,18 @@ func TestPick(t *testing.T) {
 			if keeps && q.Median > best.Median && judge.TieOf(q.Against(best)) != judge.Tied {
 				t.Errorf("%s: %s %s keeps the limits and is faster", c.name, row.Cell.Family, row.Cell.Settings())
 			}
+		}
+	}
+}
+
+// TestCheapRecallIsNotSaid: what more recall costs is left out where it costs nothing that one chooses by.
+func TestCheapRecallIsNotSaid(t *testing.T) {
+	r := shop(t)
+	p := r.Pick(r.Focus, []judge.Limit{{Name: metric.Recall, Bound: .95}})
+	for more, said := range map[float64]bool{.9: false, 1.01: false, 1.02: true} {
+		p.More = more
+		if strings.Contains(Pick(p), "A recall of") != said {
+			t.Errorf("%v times the time: said %v:\n%s", more, !said, Pick(p))
 		}
 	}
 }

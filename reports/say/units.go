@@ -139,10 +139,11 @@ func Significant(x float64) string {
 	return strconv.FormatFloat(x, 'g', 3, 64)
 }
 
-// Ratio writes a ratio with three decimals; one below 1 is never rounded up to 1.
+// Ratio writes a ratio with three decimals; one below 1 is never rounded up to 1, but for the rounding of a sum of
+// float64: older records have 0.9999999999999999 as the mean of ones.
 func Ratio(x float64) string {
 	s := strconv.FormatFloat(x, 'f', 3, 64)
-	if x < 1 && s == "1.000" {
+	if x < 1-1e-12 && s == "1.000" {
 		return strconv.FormatFloat(math.Floor(x*1e5)/1e5, 'f', 5, 64)
 	}
 	return s

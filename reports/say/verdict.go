@@ -406,7 +406,7 @@ func wish(v judge.Verdict, w judge.Wish) Wish {
 func against(d judge.Difference) string {
 	switch {
 	case judge.TieOf(d) == judge.Tied && d.OK:
-		return "as fast, within the noise"
+		return "as fast within the noise: " + factor(d)
 	case d.Difference >= 1:
 		return factor(d) + " as fast"
 	}
