@@ -12,6 +12,7 @@ import (
 type churnBlock struct {
 	Runbook  string
 	Terms    string
+	Rule     string
 	Advice   []string
 	Pictures []template.HTML
 	Columns  []string
@@ -19,8 +20,8 @@ type churnBlock struct {
 }
 
 type churnRow struct {
-	Family, Class, Title string
-	Cells                []string
+	Family, Class string
+	Cells         []string
 }
 
 // churn makes the sections of runbooks; there are none where no index followed one.
@@ -29,8 +30,8 @@ func (d *pageData) churn() {
 	for i := range all {
 		c := &all[i]
 		b := churnBlock{
-			Runbook: say.Clean(c.Runbook), Terms: say.Plural(len(c.Steps), "search", "searches"), Advice: say.ChurnAdvice(c),
-			Columns: []string{"recall, first", "last", "least", "query CPU, first", "last", "a change", "building anew", "memory, first", "last", "on disk, first", "last", "stale, at most"},
+			Runbook: say.Clean(c.Runbook), Terms: say.Plural(len(c.Steps), "search", "searches"), Rule: say.ChurnRule, Advice: say.ChurnAdvice(c),
+			Columns: []string{"setting", "recall, first", "last", "least", "query CPU, first", "last", "a change", "building anew", "memory, first", "last", "on disk, first", "last", "stale, at most"},
 		}
 		asked := c.Asked()
 		if asked {
@@ -41,7 +42,7 @@ func (d *pageData) churn() {
 		}
 		for j := range c.Lines {
 			l := &c.Lines[j]
-			row := churnRow{Family: say.ChurnLine(l), Class: d.classes[l.Family], Title: say.OrDash(say.Clean(l.Cell.Settings()))}
+			row := churnRow{Family: say.ChurnLine(l), Class: d.classes[l.Family], Cells: []string{say.OrDash(say.Clean(l.Cell.Settings()))}}
 			put := func(v float64, ok bool, format func(float64) string) {
 				if !ok {
 					row.Cells = append(row.Cells, say.Missing)

@@ -7,6 +7,9 @@ import (
 	"annbench/reports/judge"
 )
 
+// ChurnRule says which setting stands in a row of the tables of runbooks: see [judge.ChurnLine].
+const ChurnRule = "A row has one setting: of those whose recall is at least 0.95 on average over the searches the fastest, where none is the one of highest recall. Rows of one family may therefore differ in their settings."
+
 // ChurnLine names a family that followed a runbook.
 func ChurnLine(l *judge.ChurnLine) string {
 	switch l.Rebuild {

@@ -132,7 +132,7 @@ func FilterNames(f *judge.Filtered) string {
 	var named, made []string
 	for _, u := range f.Filters {
 		if u.Made {
-			made = append(made, FilterName(u))
+			made = append(made, fmt.Sprintf("%.4g%% %s", 100*u.Asked, u.Correlation))
 		} else {
 			named = append(named, FilterName(u))
 		}

@@ -29,7 +29,7 @@ func Churn(w io.Writer, r *judge.Report, o Options) error {
 // churn writes the table of a runbook, and what follows from it.
 func (t *tabler) churn(c *judge.Churned) error {
 	t.heading(3, fmt.Sprintf("%s (%s, k = %d): %s", c.Runbook, c.Terms.Metric, c.Terms.K, say.Plural(len(c.Steps), "search", "searches")))
-	head := []string{"family", "recall", "least", "CPU a query", "a change", "memory", "on disk", "stale"}
+	head := []string{"family", "setting", "recall", "least", "CPU a query", "a change", "memory", "on disk", "stale"}
 	during := c.Asked()
 	if during {
 		head = append(head, "during p99")
@@ -43,7 +43,7 @@ func (t *tabler) churn(c *judge.Churned) error {
 		}
 		each, ok := l.UpdateEach()
 		row := []string{
-			say.ChurnShort(l), churnEnds(l, metric.Recall), churnWorst(l, metric.Recall, true), query, say.ChurnCost(l, each, ok),
+			say.ChurnShort(l), say.OrDash(say.Clean(l.Cell.Settings())), churnEnds(l, metric.Recall), churnWorst(l, metric.Recall, true), query, say.ChurnCost(l, each, ok),
 			churnEnds(l, metric.Resident), churnEnds(l, metric.Serialized), churnWorst(l, metric.Stale, false),
 		}
 		if during {
@@ -54,6 +54,7 @@ func (t *tabler) churn(c *judge.Churned) error {
 	if err := t.render(head, rows); err != nil {
 		return err
 	}
+	t.paragraph(say.ChurnRule)
 	for _, s := range say.ChurnAdvice(c) {
 		t.item(s)
 	}
