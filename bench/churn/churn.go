@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -25,6 +26,7 @@ import (
 	"annbench/bench/dataset"
 	"annbench/bench/dataset/vecfile"
 	"annbench/indexes/vec"
+	"annbench/internal/seal"
 	"annbench/internal/words"
 )
 
@@ -148,7 +150,7 @@ func (s *State) Apply(step Step) (gone, come []int32, err error) {
 	for _, tag := range step.Tags {
 		row, ok := s.rows[tag]
 		if !ok {
-			return nil, nil, fmt.Errorf("step %d: nothing lives under %d", step.Number, tag)
+			return nil, nil, fmt.Errorf("step %d: nothing lives under the tag %d: insert it in a step before, or leave it out of this one", step.Number, tag)
 		}
 		gone = append(gone, row)
 		delete(s.rows, tag)
@@ -159,8 +161,11 @@ func (s *State) Apply(step Step) (gone, come []int32, err error) {
 		if step.Op == Replace {
 			tag = step.Tags[i]
 		}
-		if _, ok := s.rows[tag]; ok || s.Living.Has(row) {
-			return nil, nil, fmt.Errorf("step %d: row %d is inserted, and lives already", step.Number, row)
+		if other, ok := s.rows[tag]; ok && other != row {
+			return nil, nil, fmt.Errorf("step %d: row %d is inserted under the tag %[2]d, under which row %d lives since it was replaced: delete %[2]d in a step before, or insert another row", step.Number, row, other)
+		}
+		if s.Living.Has(row) {
+			return nil, nil, fmt.Errorf("step %d: row %d is inserted, and lives already: delete it in a step before, or insert another row", step.Number, row)
 		}
 		come = append(come, row)
 		s.rows[tag] = row
@@ -169,13 +174,14 @@ func (s *State) Apply(step Step) (gone, come []int32, err error) {
 	return gone, come, nil
 }
 
-// entry is a step as big-ann-benchmarks writes it; a bound that it has not is nil.
+// entry is a step as big-ann-benchmarks writes it.
 type entry struct {
-	Operation          string
-	Start, End         *int64
-	TagsStart, TagsEnd *int64
-	IDsStart, IDsEnd   *int64
+	Operation string
+	bounds    map[string]int64 // those that it has, by key
 }
+
+// boundKeys are the keys of bounds.
+var boundKeys = []string{"start", "end", "tags_start", "tags_end", "ids_start", "ids_end"}
 
 // entryOf is a step out of what its YAML holds.
 func entryOf(raw any) (e entry, err error) {
@@ -183,32 +189,52 @@ func entryOf(raw any) (e entry, err error) {
 	if !ok {
 		return e, errors.New("a step has keys and values, like {operation: insert, start: 0, end: 500}")
 	}
-	bounds := map[string]**int64{
-		"start": &e.Start, "end": &e.End, "tags_start": &e.TagsStart, "tags_end": &e.TagsEnd, "ids_start": &e.IDsStart, "ids_end": &e.IDsEnd,
-	}
-	known := append(slices.Sorted(maps.Keys(bounds)), "operation")
+	e.bounds = map[string]int64{}
+	known := append([]string{"operation"}, boundKeys...)
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		value := keys[key]
 		if key == "operation" {
 			e.Operation = fmt.Sprint(value)
 			continue
 		}
-		bound, ok := bounds[key]
-		if !ok {
+		if !slices.Contains(known, key) {
 			return e, fmt.Errorf("unknown key %q%s", key, words.DidYouMean(key, known))
 		}
-		var n int64
 		switch v := value.(type) {
 		case int64:
-			n = v
+			e.bounds[key] = v
 		case uint64:
-			n = int64(min(v, math.MaxInt64))
+			e.bounds[key] = int64(min(v, math.MaxInt64))
 		default:
 			return e, fmt.Errorf("%s is a row number, a whole one, not %v", key, value)
 		}
-		*bound = &n
 	}
 	return e, nil
+}
+
+// unused is the first bound of e that its operation does not use, empty where there is none or no such operation; takes says
+// which it uses.
+func (e entry) unused() (key, takes string) {
+	var used []string
+	switch e.Operation {
+	case Insert, Delete:
+		used, takes = []string{"start", "end"}, "it has start and end"
+	case Replace:
+		used, takes = []string{"tags_start", "tags_end", "ids_start", "ids_end"}, "it has tags_start, tags_end, ids_start and ids_end"
+	case Search:
+		takes = "it has start and end, both or none"
+		if len(e.bounds) == 2 { // which queries big-ann-benchmarks' yfcc runbooks ask; here all are asked at each search
+			used = []string{"start", "end"}
+		}
+	default:
+		return "", ""
+	}
+	for _, key := range slices.Sorted(maps.Keys(e.bounds)) {
+		if !slices.Contains(used, key) {
+			return key, takes
+		}
+	}
+	return "", takes
 }
 
 // maxSteps is how many steps the runbooks of a file may have together. Reading takes time by the square of them: a plan with
@@ -216,7 +242,7 @@ func entryOf(raw any) (e entry, err error) {
 const maxSteps = 20_000
 
 // read reads a runbook: a mapping by data set, in it one step under each of the keys 1, 2, 3, ..., and max_pts and gt_url,
-// which are not looked at. Ranges begin at their start and end before their end.
+// which are not looked at, nor are a search's start and end. Ranges begin at their start and end before their end.
 func read(path, name string, rows int) ([]Step, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -263,30 +289,35 @@ func read(path, name string, rows int) ([]Step, error) {
 			return nil, fail("%v", err)
 		}
 		// A tag is the row that was inserted under it, so tags end where the rows do.
-		span := func(what string, start, end *int64) ([]int32, error) {
+		span := func(what, from, to string) ([]int32, error) {
+			start, hasStart := e.bounds[from]
+			end, hasEnd := e.bounds[to]
 			switch {
-			case start == nil || end == nil:
-				return nil, fail("%s needs where %s start and end", e.Operation, what)
-			case *start < 0 || *end <= *start:
-				return nil, fail("%s from %d to %d are none: a range begins at 0 or later, and ends behind where it begins", what, *start, *end)
-			case *end > int64(rows):
-				return nil, fail("%s reach to %d, and the base has %d vectors: give all vectors of the runbook's data set, and the queries as a file (data: {queries: FILE})", what, *end, rows)
+			case !hasStart || !hasEnd:
+				return nil, fail("%s needs where %s start and end: the keys %s and %s", e.Operation, what, from, to)
+			case start < 0 || end <= start:
+				return nil, fail("%s from %d to %d are none: a range begins at 0 or later, and ends behind where it begins", what, start, end)
+			case end > int64(rows):
+				return nil, fail("%s reach to %d, and the base has %d vectors: give all vectors of the runbook's data set, and the queries as a file (data: {queries: FILE})", what, end, rows)
 			}
-			out := make([]int32, *end-*start)
+			out := make([]int32, end-start)
 			for i := range out {
-				out[i] = int32(*start) + int32(i)
+				out[i] = int32(start) + int32(i)
 			}
 			return out, nil
+		}
+		if unused, takes := e.unused(); unused != "" {
+			return nil, fail("%s takes no %s: %s", e.Operation, unused, takes)
 		}
 		step := Step{Number: number, Op: e.Operation}
 		switch e.Operation {
 		case Insert:
-			step.Rows, err = span("rows", e.Start, e.End)
+			step.Rows, err = span("rows", "start", "end")
 		case Delete:
-			step.Tags, err = span("rows", e.Start, e.End)
+			step.Tags, err = span("rows", "start", "end")
 		case Replace:
-			if step.Tags, err = span("tags", e.TagsStart, e.TagsEnd); err == nil {
-				step.Rows, err = span("ids", e.IDsStart, e.IDsEnd)
+			if step.Tags, err = span("tags", "tags_start", "tags_end"); err == nil {
+				step.Rows, err = span("ids", "ids_start", "ids_end")
 			}
 			if err == nil && len(step.Tags) != len(step.Rows) {
 				err = fail("%d tags are replaced by %d rows", len(step.Tags), len(step.Rows))
@@ -368,10 +399,12 @@ type Truth struct {
 	Distances [][]float64
 }
 
-func truthPaths(set *dataset.Set, metric vec.Metric, s Spec, seed uint64, k, step int) (ids, distances string) {
+// truthNames are the files in the set's folder of the neighbours at one step: about has the SHA-256 of the others, and is
+// written last.
+func truthNames(set *dataset.Set, metric vec.Metric, s Spec, seed uint64, k, step int) (ids, distances, about string) {
 	sum := sha256.Sum256(fmt.Appendf(nil, "annbench churn 1\n%s\n%s\n%s\n%d\n%d\n", set.Digest, metric, s, seed, k))
-	stem := filepath.Join(set.Dir, "churn-"+hex.EncodeToString(sum[:8]))
-	return fmt.Sprintf("%s-%d-ids.npy", stem, step), fmt.Sprintf("%s-%d-distances.npy", stem, step)
+	stem := fmt.Sprintf("churn-%s-%d", hex.EncodeToString(sum[:8]), step)
+	return stem + "-ids.npy", stem + "-distances.npy", stem + ".json"
 }
 
 // Prepare finds the k exact neighbours of every query among what lives at each search of the runbook, and leaves them in
@@ -395,6 +428,8 @@ func Prepare(ctx context.Context, set *dataset.Set, metric vec.Metric, s Spec, s
 		}
 		if _, err := Open(set, metric, s, seed, k, step.Number); err == nil {
 			continue
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 		rows := slices.Collect(state.Living.All())
 		base := vec.NewMatrix(len(rows), set.Base.Dim)
@@ -423,17 +458,43 @@ func Prepare(ctx context.Context, set *dataset.Set, metric vec.Metric, s Spec, s
 				}
 			}
 		}
-		idsPath, distancesPath := truthPaths(set, metric, s, seed, k, step.Number)
-		if err := errors.Join(vecfile.WriteArray(distancesPath, distances, k), vecfile.WriteArray(idsPath, ids, k)); err != nil {
+		idsFile, distancesFile, about := truthNames(set, metric, s, seed, k, step.Number)
+		if err := errors.Join(
+			vecfile.WriteArray(filepath.Join(set.Dir, distancesFile), distances, k),
+			vecfile.WriteArray(filepath.Join(set.Dir, idsFile), ids, k),
+		); err != nil {
+			return err
+		}
+		sums, err := seal.Sums(ctx, set.Dir, idsFile, distancesFile)
+		if err != nil {
+			return err
+		}
+		if err := seal.WriteJSON(filepath.Join(set.Dir, about), truthMeta{sums}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Open reads what [Prepare] left for the search at a step: k neighbours of each query, or as many as there are.
+// truthMeta is what stands beside the neighbours at one step.
+type truthMeta struct {
+	Files map[string]string `json:"files"` // SHA-256
+}
+
+// Open reads what [Prepare] left for the search at a step: k neighbours of each query, or as many as there are. The error is
+// [fs.ErrNotExist] where a file of it is not there; files that differ from their checksums are an error that says what to
+// delete.
 func Open(set *dataset.Set, metric vec.Metric, s Spec, seed uint64, k, step int) (*Truth, error) {
-	idsPath, distancesPath := truthPaths(set, metric, s, seed, k, step)
+	idsFile, distancesFile, about := truthNames(set, metric, s, seed, k, step)
+	idsPath, distancesPath, aboutPath := filepath.Join(set.Dir, idsFile), filepath.Join(set.Dir, distancesFile), filepath.Join(set.Dir, about)
+	var meta truthMeta
+	_, err := seal.ReadJSON(aboutPath, &meta)
+	if err == nil {
+		err = seal.Verify(context.Background(), set.Dir, meta.Files)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the exact neighbours at step %d cannot be used: %w; delete %s, and `annbench run` makes them again", step, err, aboutPath)
+	}
 	ids, err := vecfile.MapArray[int32](idsPath, 2)
 	if err != nil {
 		return nil, err
@@ -446,7 +507,7 @@ func Open(set *dataset.Set, metric vec.Metric, s Spec, seed uint64, k, step int)
 	defer distances.Close()
 	shape := []int{set.Queries.Rows, k}
 	if !slices.Equal(ids.Shape, shape) || !slices.Equal(distances.Shape, shape) {
-		return nil, fmt.Errorf("%s: it has another shape than %v: delete it, and `annbench run` makes it again", idsPath, shape)
+		return nil, fmt.Errorf("%s: it has another shape than %v: delete %s, and `annbench run` makes it again", idsPath, shape, aboutPath)
 	}
 	t := &Truth{}
 	for q := range set.Queries.Rows {

@@ -3,6 +3,7 @@ package churn
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -99,7 +100,9 @@ const published = `random-xs:
     tags_end: 300
     tags_start: 200
   7:
+    end: 10
     operation: search
+    start: 0
   gt_url: https://example.com/gt
 other:
   max_pts: 5
@@ -139,7 +142,11 @@ func TestRead(t *testing.T) {
 		{"operation: insert", "operation: upsert", `no operation "upsert"`},
 		{"start: 0\n    end: 400", "start: 0", "start and end"},
 		{"end: 400", "end: 4000", "the base has 600"},
-		{"end: 200", "end: 500", "nothing lives under 400"},
+		{"end: 200", "end: 500", "nothing lives under the tag 400: insert it in a step before"},
+		{"end: 100\n", "end: 100\n    tags_start: 5\n", "step 5: insert takes no tags_start: it has start and end"},
+		{"operation: search", "operation: search\n    start: 3", "step 2: search takes no start: it has start and end, both or none"},
+		{"tags_end: 300", "tags_end: 300\n    end: 7", "step 6: replace takes no end"},
+		{"7:\n    end: 10\n    operation: search\n    start: 0", "7:\n    operation: insert\n    start: 250\n    end: 251", "row 250 is inserted under the tag 250, under which row 450 lives"},
 		{"end: 200", "end: 2147483647", "the base has 600"},
 		{"start: 0\n    end: 400", "start: 400\n    end: 0", "begins at 0 or later"},
 		{"\n  6:", "\n  8:", "a step 8 and no step 6"},
@@ -207,6 +214,49 @@ func TestPrepare(t *testing.T) {
 					t.Errorf("step %d: neighbour %d does not live", step.Number, id)
 				}
 			}
+		}
+	}
+}
+
+// Of the neighbours at a step, whatever file is damaged is named with what to delete, and one that is missing is made again.
+func TestPreparedDamaged(t *testing.T) {
+	set := synthetic(t, 300, 10)
+	s := Spec{PerStep: 0.2, Steps: 1, Order: Random}
+	const k, step = 5, 2
+	if err := Prepare(t.Context(), set, vec.L2, s, 1, k, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	want, err := Open(set, vec.L2, s, 1, k, step)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, distances, about := truthNames(set, vec.L2, s, 1, k, step)
+	for _, name := range []string{ids, distances, about} {
+		path := filepath.Join(set.Dir, name)
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		flipped := slices.Clone(whole)
+		flipped[len(flipped)-8] ^= 1
+		if err := os.WriteFile(path, flipped, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for what, err := range map[string]error{
+			"Open": func() error { _, err := Open(set, vec.L2, s, 1, k, step); return err }(), "Prepare": Prepare(t.Context(), set, vec.L2, s, 1, k, 1, nil),
+		} {
+			if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "delete "+filepath.Join(set.Dir, about)) {
+				t.Errorf("%s, a bit of %s is flipped: %v", what, name, err)
+			}
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := Prepare(t.Context(), set, vec.L2, s, 1, k, 1, nil); err != nil {
+			t.Errorf("without %s: %v", name, err)
+		}
+		if again, err := Open(set, vec.L2, s, 1, k, step); err != nil || !reflect.DeepEqual(again, want) {
+			t.Errorf("without %s, other neighbours are made: %v", name, err)
 		}
 	}
 }
