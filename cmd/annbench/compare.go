@@ -25,8 +25,9 @@ type compareCmd struct {
 func (compareCmd) Help() string {
 	return `Puts the cells of two results side by side, each value with the interval of its change and a verdict:
 faster, slower, or the same within noise. Where environments differ, it says in what.
-Exit code 1 where something got worse, 3 where the noise would hide that (--power-limit), or where both
-have the same records, as a folder and itself: for CI.
+Where the machine was too busy for p99, it is shown and not judged. Exit code 1 where something got worse,
+3 where the noise would hide that (--power-limit), where no value of --fail could be judged, or where all records
+of one stand in the other, as those of a folder in its copy: for CI.
 
 Examples:
   annbench compare results/before results/after
@@ -78,9 +79,11 @@ func (c *compareCmd) Run(s *surface) error {
 	}
 	switch {
 	case strings.Join(c.Fail, "") == "none":
+	case p.Itself():
+		return errCannotTell
 	case p.Worse(names...):
 		return errWorse
-	case power.CannotTell(), p.Itself():
+	case power.CannotTell(), p.Unjudged(names...):
 		return errCannotTell
 	}
 	return nil

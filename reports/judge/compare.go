@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -21,6 +20,8 @@ const (
 	Unsure Change = "measured once"
 	// Unseen is the same within noise, where the noise hides a difference of the limit of [Power].
 	Unseen Change = "cannot tell"
+	// Spoiled is what a machine that was too busy says more about than an index: see [ByMachine].
+	Spoiled Change = "machine too busy"
 )
 
 // comparedValues are what two results are compared by.
@@ -37,8 +38,13 @@ type Pairs struct {
 	OnlyA, OnlyB []*Row
 	// MAPByQuery says that changes of mAP are those of its loss against exact search on the same queries.
 	MAPByQuery bool
-	// Shared is how many of Cells have the same records in both, so that nothing is compared.
-	Shared int
+	// Sharing are those of Cells, in A, of which records stand in both: less is compared than it seems.
+	Sharing []*Row
+	// Shared is how many records of Cells stand in both; OfA and OfB are how many each has of Cells.
+	Shared, OfA, OfB int
+	// BusyA and BusyB are the share on the processor of what was timed, where it is below [Busy], else 0; of several
+	// terms the least. [ByMachine] says what is then [Spoiled].
+	BusyA, BusyB float64
 }
 
 // Pair is a cell in both results.
@@ -76,9 +82,13 @@ func (p Pair) Worst() Change {
 //
 // A value is better or worse only where the whole of the 95 % interval of its change lies beyond the
 // margin, 0.03 for 3 %; of ratios, beyond a tenth of it as an amount. So a change that nobody would
-// notice is none, however little the value scatters, and of many cells few are told apart by chance.
+// notice is none, however little the value scatters, and of many cells few are told apart by chance. What a machine
+// that was too busy spoils is neither: see [Spoiled].
 func Compare(a, b *Report, margin float64) *Pairs {
 	p := &Pairs{A: a, B: b}
+	busyA, leastA := a.busy()
+	busyB, leastB := b.busy()
+	p.BusyA, p.BusyB = leastA, leastB
 	noise := map[string]scattered{}
 	for _, name := range append([]string{metric.QPS, metric.CPU, metric.BuildCPU}, comparedValues...) {
 		own, moments := scatterOf(name, a, b)
@@ -101,9 +111,8 @@ func Compare(a, b *Report, margin float64) *Pairs {
 			continue
 		}
 		delete(rows, key(row.Cell))
-		if sameRecords(row, other) {
-			p.Shared++
-		}
+		p.share(row, other)
+		busy := busyA[TermsOf(row.Cell)]+busyB[TermsOf(other.Cell)] > 0
 		pair := Pair{ID: row.Cell.ID(), Cell: row.Cell}
 		for _, name := range comparedValues {
 			if name == Speed {
@@ -132,6 +141,9 @@ func Compare(a, b *Report, margin float64) *Pairs {
 			n := noise[name]
 			d := n.between(row.Cell, from, other.Cell, to)
 			c := change(name, x, y, d, margin)
+			if busy && ByMachine(name) {
+				c.Change = Spoiled
+			}
 			pair.Changes = append(pair.Changes, c)
 		}
 		p.Cells = append(p.Cells, pair)
@@ -144,14 +156,42 @@ func Compare(a, b *Report, margin float64) *Pairs {
 	return p
 }
 
-// Itself reports whether results were compared with themselves, or a copy: no cell was measured twice.
-func (p *Pairs) Itself() bool { return p.Shared > 0 && p.Shared == len(p.Cells) }
+// Itself reports whether all records that one has of the cells in both stand in the other, too: results were compared with
+// themselves, with a copy or with a part of themselves.
+func (p *Pairs) Itself() bool { return p.Shared > 0 && (p.Shared == p.OfA || p.Shared == p.OfB) }
 
-// sameRecords reports whether two rows have the same records: measured at the same moments, with the same values.
-func sameRecords(a, b *Row) bool {
-	return slices.EqualFunc(a.Reps, b.Reps, func(x, y *record.Record) bool {
-		return x.Key() == y.Key() && !x.Time.IsZero() && x.Time.Equal(y.Time) && maps.Equal(x.Values, y.Values)
-	})
+// share counts the records of a cell, and those that stand in both.
+func (p *Pairs) share(a, b *Row) {
+	shared := 0
+	for _, rec := range a.Reps {
+		if slices.ContainsFunc(b.Reps, rec.Same) {
+			shared++
+		}
+	}
+	if shared > 0 {
+		p.Sharing = append(p.Sharing, a)
+	}
+	p.Shared, p.OfA, p.OfB = p.Shared+shared, p.OfA+len(a.Reps), p.OfB+len(b.Reps)
+}
+
+// busy are the shares on the processor of the terms under which the machine was too busy; least is the least of them, or 0.
+func (r *Report) busy() (shares map[Terms]float64, least float64) {
+	shares = map[Terms]float64{}
+	for _, t := range r.Terms {
+		if share, ok := r.OnCPU(t); ok && share < Busy {
+			shares[t] = share
+			if least == 0 || share < least {
+				least = share
+			}
+		}
+	}
+	return shares, least
+}
+
+// ByMachine reports whether the quantity called name says more about the machine than about an index where the machine
+// was too busy: see [Busy].
+func ByMachine(name string) bool {
+	return slices.Contains([]string{metric.P99, metric.P999, metric.Mean, metric.QPS}, name)
 }
 
 // lossOfBoth are the losses of mAP against exact search, of both, where exact search has the same mAP in both: it then
@@ -257,6 +297,23 @@ func (p *Pairs) Worse(names ...string) bool {
 	})
 }
 
+// Unjudged reports whether of the quantities called names none could be judged, since the machine was too busy for them.
+func (p *Pairs) Unjudged(names ...string) bool {
+	spoiled := false
+	for _, c := range p.Cells {
+		for _, ch := range c.Changes {
+			if !slices.Contains(names, ch.Name) && !slices.Contains(names, wallOf[ch.Name]) {
+				continue
+			}
+			if ch.Change != Spoiled {
+				return false
+			}
+			spoiled = true
+		}
+	}
+	return spoiled
+}
+
 // MeasuredOnce reports whether times were compared of which one was measured once.
 func (p *Pairs) MeasuredOnce() bool {
 	return slices.ContainsFunc(p.Cells, func(c Pair) bool {
@@ -307,7 +364,7 @@ func (p *Pairs) Power(limit float64) Power {
 			if by > limit && (c.Change == Same || c.Change == Unseen) {
 				w.Blind++
 				c.Change = Unseen
-			} else if c.Change == Unsure {
+			} else if c.Change == Unsure || c.Change == Spoiled {
 				w.Blind++
 			}
 		}

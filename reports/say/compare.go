@@ -20,11 +20,16 @@ func PairNotes(p *judge.Pairs) []string {
 		}
 		out = append(out, fmt.Sprintf("the two are of different data: %s against %s; recall and mAP do not compare and are left out, and speeds and sizes compare only roughly", a, b))
 	}
-	switch {
-	case p.Itself():
-		out = append(out, "the two have the same records: nothing was measured twice, so that nothing is compared; name the folder of another run")
-	case p.Shared > 0:
-		out = append(out, fmt.Sprintf("of %s the two have the same records, which says nothing about them", Plural(p.Shared, "cell", "cells")))
+	if n := sharing(p); n != "" {
+		out = append(out, n)
+	}
+	for _, side := range []struct {
+		r    *judge.Report
+		busy float64
+	}{{p.A, p.BusyA}, {p.B, p.BusyB}} {
+		if side.busy > 0 {
+			out = append(out, judge.NameOf(side.r)+": "+strings.TrimSuffix(tooBusy(side.busy), ".")+"; here these are shown, and count as neither better nor worse")
+		}
 	}
 	for _, r := range []*judge.Report{p.A, p.B} {
 		for _, n := range r.Notes {
@@ -39,6 +44,23 @@ func PairNotes(p *judge.Pairs) []string {
 		out = append(out, "environments differ, so differences may be the machines': "+d)
 	}
 	return out
+}
+
+// sharing says which records stand in both, and what that means; it is empty where none does.
+func sharing(p *judge.Pairs) string {
+	switch {
+	case p.Shared == 0:
+		return ""
+	case p.Shared == p.OfA && p.Shared == p.OfB:
+		return "the two have the same records: nothing was measured twice, so that nothing is compared; name the folder of another run"
+	case p.Itself():
+		part, whole, n, of := judge.NameOf(p.A), judge.NameOf(p.B), p.OfA, p.OfB
+		if p.Shared == p.OfB {
+			part, whole, n, of = whole, part, of, n
+		}
+		return fmt.Sprintf("all %d records of %s are among the %d of %s: nothing was measured twice, so that nothing is compared; name the folder of another run", n, Clean(part), of, Clean(whole))
+	}
+	return fmt.Sprintf("%s in both, of %s: a measurement that is in both says nothing about a difference, and makes the two look more alike than they are", Plural(p.Shared, "record stands", "records stand"), CellsShort(p.Sharing))
 }
 
 // dataOf names the data of a report with their size and, where asked for, the beginning of their digest.

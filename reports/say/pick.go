@@ -222,7 +222,7 @@ func objective(p judge.Pick, c judge.Candidate) (text string, ok bool) {
 // busy says that a limit is on what the machine was too busy for.
 func busy(p judge.Pick, say func(format string, args ...any)) {
 	for _, l := range p.Limits {
-		if p.TooBusy && slices.Contains([]string{metric.P99, metric.P999, metric.Mean, metric.QPS}, l.Name) {
+		if p.TooBusy && judge.ByMachine(l.Name) {
 			info, _ := metric.Lookup(l.Name)
 			say("The machine was too busy for %s: it says more about the machine than about an index. Measure again when nothing else runs.", info.Title)
 			return

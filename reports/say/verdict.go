@@ -132,6 +132,11 @@ func speedOf(v judge.Verdict) string {
 	return s
 }
 
+// tooBusy says that the machine was too busy for percentiles: searches were on the processor for a share of the time.
+func tooBusy(share float64) string {
+	return fmt.Sprintf("the machine was too busy for p99: searches were on the processor for %s of the time only (less than %s), so p99, the mean and wall-clock QPS say more about the machine than about an index.", Percent(share), Percent(judge.Busy))
+}
+
 // clockOf says which clock decides, and why; and whether percentiles are worth something.
 func clockOf(v judge.Verdict) string {
 	s := "Speeds go by wall-clock time: these records have no processor time."
@@ -147,7 +152,7 @@ func clockOf(v judge.Verdict) string {
 	}
 	switch {
 	case v.TooBusy:
-		s += fmt.Sprintf(" The machine was too busy for p99: searches were on the processor for %s of the time only (less than %s), so p99, the mean and wall-clock QPS say more about the machine than about an index. The median, p90 and processor time hold.", Percent(v.OnCPU), Percent(judge.Busy))
+		s += " T" + strings.TrimPrefix(tooBusy(v.OnCPU), "t") + " The median, p90 and processor time hold."
 	case v.OnCPU > 1.005:
 		s += fmt.Sprintf(" Searches kept %s processors busy on average: beside the thread that searches, others of the same process work, such as a library's own or Go's garbage collector, and count.", strconv.FormatFloat(v.OnCPU, 'f', 2, 64))
 	case v.OnCPU >= 0.995:

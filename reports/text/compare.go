@@ -80,7 +80,11 @@ func Pairs(w io.Writer, p *judge.Pairs, power judge.Power, o Options) error {
 	for _, n := range count {
 		compared += n
 	}
-	t.paragraph(fmt.Sprintf("%s in both, with %s: %d better, %d worse, %d the same within noise, %d measured once, %d hidden by noise.", say.Plural(len(p.Cells), "cell", "cells"), say.Plural(compared, "value", "values"), count[judge.Better], count[judge.Worse], count[judge.Same], count[judge.Unsure], count[judge.Unseen]))
+	spoiled := ""
+	if n := count[judge.Spoiled]; n > 0 {
+		spoiled = fmt.Sprintf(", %d not judged since the machine was too busy", n)
+	}
+	t.paragraph(fmt.Sprintf("%s in both, with %s: %d better, %d worse, %d the same within noise, %d measured once, %d hidden by noise%s.", say.Plural(len(p.Cells), "cell", "cells"), say.Plural(compared, "value", "values"), count[judge.Better], count[judge.Worse], count[judge.Same], count[judge.Unsure], count[judge.Unseen], spoiled))
 	if len(p.Cells) > 0 {
 		t.paragraph(say.Unpaired(p))
 	}

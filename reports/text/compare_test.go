@@ -203,23 +203,33 @@ func TestCompareCannotTell(t *testing.T) {
 	}
 }
 
-// A folder beside itself is said to have the same records; beside a run with other values, or other moments, it is not.
+// Records that stand in both are counted and their cells named; where all of one's stand in the other, nothing is compared.
 func TestCompareWithItself(t *testing.T) {
-	load := func(faster float64, families ...string) *judge.Report {
+	load := func(faster float64, reps int, families ...string) *judge.Report {
 		var all []record.Record
-		for rep := range 3 {
+		for rep := range reps {
 			for _, f := range families {
 				rec := fixture.Cell(f, "", rep, 1, 1000+float64(rep))
 				if f == "b" {
 					rec.Values[metric.QPS] *= faster
 				}
-				rec.Time = time.Unix(int64(1000+rep), 0)
 				all = append(all, rec)
 			}
 		}
 		return fixture.Load(t, judge.Load, fixture.Results(t, all...))
 	}
-	own := load(1, "a", "b")
+	later := func() *judge.Report {
+		var all []record.Record
+		for rep := range 3 {
+			rec := fixture.Cell("a", "", rep, 1, 1000+float64(rep))
+			if rep > 0 {
+				rec.Time = rec.Time.Add(time.Hour)
+			}
+			all = append(all, rec)
+		}
+		return fixture.Load(t, judge.Load, fixture.Results(t, all...))
+	}
+	own := load(1, 3, "a", "b")
 	for _, c := range []struct {
 		name   string
 		other  *judge.Report
@@ -227,15 +237,74 @@ func TestCompareWithItself(t *testing.T) {
 		itself bool
 		says   string
 	}{
-		{"itself", own, 2, true, "the two have the same records"},
-		{"a copy", load(1, "a", "b"), 2, true, "the two have the same records"},
-		{"one cell changed", load(1.5, "a", "b"), 1, false, "of 1 cell the two have the same records"},
-		{"nothing in common", load(1, "c"), 0, false, ""},
+		{"itself", own, 6, true, "the two have the same records"},
+		{"a copy", load(1, 3, "a", "b"), 6, true, "the two have the same records"},
+		{"with another repetition", load(1, 4, "a", "b"), 6, true, "all 6 records of made by hand are among the 8 of made by hand"},
+		{"one repetition less", load(1, 2, "a", "b"), 4, true, "all 4 records of made by hand are among the 6 of made by hand"},
+		{"one cell changed", load(1.5, 3, "a", "b"), 3, false, "3 records stand in both, of a (l2"},
+		{"one repetition in both", later(), 1, false, "1 record stands in both, of a (l2"},
+		{"nothing in common", load(1, 3, "c"), 0, false, ""},
 	} {
 		p := judge.Compare(own, c.other, judge.DefaultMargin)
 		notes := strings.Join(say.PairNotes(p), "\n")
 		if p.Shared != c.shared || p.Itself() != c.itself || !strings.Contains(notes, c.says) || c.says == "" && notes != "" {
 			t.Errorf("%s: %d shared, itself %v, notes %q", c.name, p.Shared, p.Itself(), notes)
+		}
+	}
+}
+
+// What a machine that was too busy spoils is shown and marked, and gets neither worse nor better.
+func TestCompareBusy(t *testing.T) {
+	load := func(onCPU, slower float64) *judge.Report {
+		var all []record.Record
+		for rep := range 4 {
+			rec := fixture.Cell("a", "", rep, .9, 1000+float64(rep))
+			seconds := 1 / rec.Values[metric.QPS]
+			rec.Values[metric.CPU], rec.Values[metric.OnCPU], rec.Values[metric.P99] = seconds, onCPU, 2*seconds*slower
+			rec.Seed = uint64(100 * slower)
+			all = append(all, rec)
+		}
+		return fixture.Load(t, judge.Load, fixture.Results(t, all...))
+	}
+	quiet := load(.99, 1)
+	for _, c := range []struct {
+		name  string
+		a, b  *judge.Report
+		p99   judge.Change
+		notes int
+	}{
+		{"quiet", quiet, load(.99, 3), judge.Worse, 0},
+		{"the second busy", quiet, load(.5, 3), judge.Spoiled, 1},
+		{"the first busy", load(.5, 3), quiet, judge.Spoiled, 1},
+		{"both busy", load(.5, 1), load(.6, 3), judge.Spoiled, 2},
+	} {
+		p := judge.Compare(c.a, c.b, judge.DefaultMargin)
+		for _, ch := range p.Cells[0].Changes {
+			want := judge.Same
+			if ch.Name == metric.P99 {
+				want = c.p99
+			}
+			if ch.Change != want {
+				t.Errorf("%s: %s is %q, want %q", c.name, ch.Name, ch.Change, want)
+			}
+		}
+		spoiled := c.p99 == judge.Spoiled
+		if p.Worse() == spoiled || p.Unjudged(metric.P99) != spoiled || p.Unjudged(metric.P99, metric.Recall) {
+			t.Errorf("%s: worse %v, p99 unjudged %v", c.name, p.Worse(), p.Unjudged(metric.P99))
+		}
+		if n := strings.Count(strings.Join(say.PairNotes(p), "\n"), "the machine was too busy for p99"); n != c.notes {
+			t.Errorf("%s: %d notes, want %d", c.name, n, c.notes)
+		}
+		var b bytes.Buffer
+		if err := Pairs(&b, p, p.Power(judge.DefaultPower), Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if words := strings.Join(strings.Fields(b.String()), " "); strings.Contains(words, "1 not judged since the machine was too busy") != spoiled {
+			t.Errorf("%s:\n%s", c.name, b.String())
+		}
+		out, err := json.Marshal(interchange.Pairs(p, p.Power(judge.DefaultPower)))
+		if err != nil || strings.Contains(string(out), `"change":"machine too busy"`) != spoiled {
+			t.Errorf("%s: %v, %s", c.name, err, out)
 		}
 	}
 }
