@@ -74,6 +74,10 @@ func (s *Sweep) check(lookup lookup) error {
 	}{
 		{"$.threads", s.Threads < 1, "threads must be at least 1"},
 		{"$.repetitions", s.Repetitions < 1 || s.Repetitions > 10_000, "repetitions must be between 1 and 10000"},
+		{"$.gallery", s.Gallery < -1, "gallery must be at least 1, or -1 for none"},
+		{"$.measure", s.Measure < 0, "measure must be above 0"},
+		{"$.duration", s.Duration < 0, "duration must be above 0"},
+		{"$.timeout", s.Timeout < 0, "timeout must be above 0"},
 		{"$.rates", slices.Contains(s.Modes, record.OpenLoop) && len(s.Rates) == 0, "mode open needs rates: how many queries arrive in a second, like [100, 1000]"},
 	} {
 		if at.bad {

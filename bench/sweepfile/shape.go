@@ -228,6 +228,10 @@ func (src *file) checkNode(n ast.Node, t reflect.Type, what string, depth int) e
 		case math.Abs(x) >= 1<<63 && k != reflect.Uint64 || math.Abs(x) >= 1<<64:
 			return says("%s: %s is too large", what, value)
 		}
+	case k == reflect.String:
+		if is, ok := otherText(n); ok && (t != reflect.TypeFor[Scalar]() || n.Type() == ast.IntegerType) {
+			return says("%s: YAML takes %s for %s: write \"%s\" in quotes, or %s", what, value, is, value, is)
+		}
 	case k == reflect.Bool && n.Type() != ast.BoolType:
 		switch strings.ToLower(value) {
 		case "yes", "on", "y":
@@ -238,6 +242,17 @@ func (src *file) checkNode(n ast.Node, t reflect.Type, what string, depth int) e
 		return says("%s is true or false, not %q", what, value)
 	}
 	return nil
+}
+
+// otherText is what YAML makes of a number or a truth value without quotes; ok if it is not what is written: 007 is 7, and 1.10 is 1.1.
+func otherText(n ast.Node) (is string, ok bool) {
+	switch n.Type() {
+	case ast.IntegerType, ast.FloatType, ast.BoolType, ast.InfinityType, ast.NanType:
+		is = fmt.Sprint(n.(ast.ScalarNode).GetValue())
+	default:
+		return "", false
+	}
+	return is, is != n.GetToken().Value
 }
 
 // checkKeys reports the first key that t does not have, or that has another form.

@@ -16,6 +16,24 @@ func TestFormsAreNamedInOurWords(t *testing.T) {
 		"images: x\n" + flat:                                             "belongs under data",
 		data + flat + "---\nk: 3\n":                                      "second document",
 		data + "k: 016\n" + flat:                                         "write 16",
+		data + "name: 007\n" + flat:                                      `takes 007 for 7: write "007" in quotes`,
+		data + "name: 1.10\n" + flat:                                     `takes 1.10 for 1.1: write "1.10" in quotes`,
+		data + "name: 1_000\n" + flat:                                    `write "1_000" in quotes`,
+		data + "name: 0x10\n" + flat:                                     `write "0x10" in quotes`,
+		data + "name: True\n" + flat:                                     `write "True" in quotes`,
+		"data: {vectors: x.csv, columns: {labels: 007}}\n" + flat:        `labels: YAML takes 007 for 7`,
+		"data: {vectors: x.csv, columns: {labels: 1.0}}\n" + flat:        `labels: YAML takes 1.0 for 1`,
+		"data: {rendered: {}, batch: 016}\n" + flat:                      `takes 016 for 14`,
+		data + "repetitions: 0\n" + flat:                                 "repetitions must not be 0",
+		data + "queries: 0\n" + flat:                                     "queries must not be 0",
+		data + "threads: 0\n" + flat:                                     "threads must not be 0",
+		data + "seed: 0\n" + flat:                                        "seed must not be 0",
+		data + "measure: 0s\n" + flat:                                    "measure must not be 0s",
+		data + "k: []\n" + flat:                                          "k has an empty list",
+		data + "modes: []\n" + flat:                                      "modes has an empty list",
+		data + "gallery: 0\n" + flat:                                     "gallery must not be 0",
+		data + "gallery: -5\n" + flat:                                    "or -1 for none",
+		"data: {synthetic: {n: 10, dim: 0}}\n" + flat:                    "dim must not be 0",
 		data + "prune: yes\n" + flat:                                     "write true",
 		data + "prune: maybe\n" + flat:                                   "true or false",
 		"data:\n  synthetic:\n    n: 1,000\n" + flat:                     "write 1000",
@@ -63,6 +81,15 @@ func TestFormsAreNamedInOurWords(t *testing.T) {
 			if strings.Contains(err.Error(), word) {
 				t.Errorf("%.80q: %v has the library's word %q", text, err, word)
 			}
+		}
+	}
+}
+
+func TestNamesInQuotesStandAsWritten(t *testing.T) {
+	for written, want := range map[string]string{`"007"`: "007", `"1.10"`: "1.10", "2024": "2024", "1.5": "1.5", "true": "true"} {
+		s, err := Parse("x.yaml", []byte("data: {synthetic: {n: 10}}\nname: "+written+"\nfamilies: [{family: flat}]\n"))
+		if err != nil || s.Name != want {
+			t.Errorf("%s: %v, %+v, want %q", written, err, s, want)
 		}
 	}
 }

@@ -99,6 +99,9 @@ func (r Reader) Parse(path string, text []byte) (*Sweep, error) {
 		return nil, src.decodeError(err)
 	}
 	s.file = src // after decoding, which clears everything that the file does not mention
+	if err := s.checkZeros(); err != nil {
+		return nil, err
+	}
 	if s.Name == "" {
 		s.Name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	}
@@ -127,6 +130,37 @@ func (src *file) checkTimes() error {
 		}
 		if _, err := units.ParseDuration(n.GetToken().Value); err != nil {
 			return src.errorAt(n.GetToken(), fmt.Sprintf("%s: %v", key, err))
+		}
+	}
+	return nil
+}
+
+// checkZeros refuses a number that is 0 and a list that is empty where the file has them: to the fields, these are the default.
+func (s *Sweep) checkZeros() error {
+	type level struct {
+		path   string
+		fields reflect.Value
+	}
+	levels := []level{{"$.", reflect.ValueOf(s).Elem()}}
+	if s.Data.Synthetic != nil {
+		levels = append(levels, level{"$.data.synthetic.", reflect.ValueOf(s.Data.Synthetic).Elem()})
+	}
+	for _, l := range levels {
+		for f, value := range l.fields.Fields() {
+			key := f.Tag.Get("yaml")
+			list := strings.HasPrefix(f.Type.Name(), "OneOrMany[")
+			number := f.Type.Kind() >= reflect.Int && f.Type.Kind() <= reflect.Float64
+			if !list && (!number || !value.IsZero()) || list && value.Len() > 0 {
+				continue
+			}
+			n := s.file.node(l.path + key)
+			switch {
+			case n == nil || n.Type() == ast.NullType:
+			case list:
+				return s.errorf(l.path+key, "%s has an empty list: name one at least, or leave the key out for its default", key)
+			default:
+				return s.errorf(l.path+key, "%s must not be %s: leave the key out for its default", key, n.GetToken().Value)
+			}
 		}
 	}
 	return nil
