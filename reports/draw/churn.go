@@ -42,7 +42,7 @@ func Churn(c *judge.Churned) []Picture {
 				if !ok || p.kind == logarithmic && v <= 0 {
 					continue
 				}
-				s.points = append(s.points, plotPoint{x: float64(at), y: v, lo: math.NaN(), hi: math.NaN(), open: l.Rebuild > 0, title: fmt.Sprintf("%s\n%s\nsearch %d: %s", s.name, say.OrDash(say.Clean(l.Cell.Settings())), at, say.Quantity(p.name, v))})
+				s.points = append(s.points, plotPoint{x: float64(at), y: v, lo: math.NaN(), hi: math.NaN(), open: l.Rebuild > 0, title: fmt.Sprintf("%s\n%s\nsearch %d: %s", s.name, say.OrDash(say.Settings(l.Cell)), at, say.Quantity(p.name, v))})
 			}
 			if len(s.points) > 0 {
 				f.series = append(f.series, s)

@@ -43,7 +43,7 @@ func compression(name, what string) func(input) figure {
 			row := b.At[at].Row
 			f.series[i].points = append(f.series[i].points, plotPoint{
 				x: b.Bytes.Median, y: v.Median, lo: math.NaN(), hi: math.NaN(), open: b.Vectors == judge.HoldsCodes,
-				title: fmt.Sprintf("%s\n%s\n%s a vector, %s\n%s\ncell %s", b.Family, say.OrDash(say.Clean(row.Cell.Settings())), say.Quantity(metric.PerVector, b.Bytes.Median), say.Vectors(b.Vectors), say.Measured(name, v, ""), row.Cell.ID()),
+				title: fmt.Sprintf("%s\n%s\n%s a vector, %s\n%s\ncell %s", b.Family, say.OrDash(say.Settings(row.Cell)), say.Quantity(metric.PerVector, b.Bytes.Median), say.Vectors(b.Vectors), say.Measured(name, v, ""), row.Cell.ID()),
 			})
 		}
 		return f

@@ -33,7 +33,7 @@ func depthOf(in input, name string) *plotFigure {
 			if d.Value.HasInterval {
 				p.lo, p.hi = d.Value.Lo, d.Value.Hi
 			}
-			p.title = fmt.Sprintf("%s\n%s\n%s@%d %s\ncell %s", c.Family.Name, say.OrDash(say.Clean(c.Row.Cell.Settings())), info.Title, d.K, say.Ratio(d.Value.Median), c.Row.Cell.ID())
+			p.title = fmt.Sprintf("%s\n%s\n%s@%d %s\ncell %s", c.Family.Name, say.OrDash(say.Settings(c.Row.Cell)), info.Title, d.K, say.Ratio(d.Value.Median), c.Row.Cell.ID())
 			s.points = append(s.points, p)
 		}
 		if len(s.points) > 1 {

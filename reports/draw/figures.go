@@ -62,7 +62,7 @@ func barsOf(in input, name string) *barFigure {
 			}
 		default:
 			recall, _ := c.Row.Value(metric.Recall)
-			b.setting = strings.TrimPrefix(say.Clean(c.Row.Cell.Settings())+" · ", " · ") + "recall " + say.Ratio(recall.Median)
+			b.setting = strings.TrimPrefix(say.Settings(c.Row.Cell)+" · ", " · ") + "recall " + say.Ratio(recall.Median)
 			b.value, b.ok = c.Row.Value(name)
 			if caller := say.From(c.Row.Caller); caller != "" {
 				b.setting = strings.TrimSpace(caller) + " · " + b.setting
@@ -104,7 +104,7 @@ func speeds(in input) figure {
 				b.ok, b.instead = false, "out of reach: recall "+say.Ratio(recall.Median)+" at most"
 			case b.ok && b.value.Median > 0:
 				b.setting = say.Format(metric.Seconds, 1/b.value.Median) + " a query, recall " + say.Ratio(recall.Median)
-				b.title = fmt.Sprintf("%s\n%s\n%s\ncell %s", c.Family.Name, say.OrDash(say.Clean(c.Row.Cell.Settings())), say.Measured(metric.QPS, b.value, " queries a second"), c.Row.Cell.ID())
+				b.title = fmt.Sprintf("%s\n%s\n%s\ncell %s", c.Family.Name, say.OrDash(say.Settings(c.Row.Cell)), say.Measured(metric.QPS, b.value, " queries a second"), c.Row.Cell.ID())
 			default:
 				b.ok = false
 			}

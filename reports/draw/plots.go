@@ -347,7 +347,7 @@ func loadOf(in input, mode, x, y, value string, rate bool) *plotFigure {
 			if value == metric.QPS {
 				noun = " queries a second"
 			}
-			p.title = fmt.Sprintf("%s\n%s\n%s\n%s\ncell %s", c.Family.Name, say.OrDash(say.Clean(row.Cell.Settings())), say.Asked(judge.TermsOf(row.Cell)), say.Measured(value, v, noun), row.Cell.ID())
+			p.title = fmt.Sprintf("%s\n%s\n%s\n%s\ncell %s", c.Family.Name, say.OrDash(say.Settings(row.Cell)), say.Asked(judge.TermsOf(row.Cell)), say.Measured(value, v, noun), row.Cell.ID())
 			s.points = append(s.points, p)
 		}
 		if len(s.points) > 0 {
@@ -388,7 +388,7 @@ func loss(name, what string) func(input) figure {
 				}
 				s.points = append(s.points, plotPoint{
 					x: recall.Median, y: d.Median, lo: lo.Median, hi: hi.Median,
-					title: fmt.Sprintf("%s\n%s\nrecall@%d %s\nΔ%s %s (95 %% interval %s to %s)\ncell %s", fam.Name, say.OrDash(say.Clean(row.Cell.Settings())), t.K, say.Ratio(recall.Median), what, say.Signed(d.Median), say.Signed(lo.Median), say.Signed(hi.Median), row.Cell.ID()),
+					title: fmt.Sprintf("%s\n%s\nrecall@%d %s\nΔ%s %s (95 %% interval %s to %s)\ncell %s", fam.Name, say.OrDash(say.Settings(row.Cell)), t.K, say.Ratio(recall.Median), what, say.Signed(d.Median), say.Signed(lo.Median), say.Signed(hi.Median), row.Cell.ID()),
 				})
 			}
 			if len(s.points) > 0 {
@@ -432,7 +432,7 @@ func hard(in input) figure {
 		for i, sum := range sums {
 			s.points = append(s.points, plotPoint{
 				x: float64(i + 1), y: sum / n, lo: math.NaN(), hi: math.NaN(),
-				title: fmt.Sprintf("%s\n%s\ntenth %d of %d: recall@%d %s\ncell %s", c.Family.Name, say.OrDash(say.Clean(c.Row.Cell.Settings())), i+1, len(sums), t.K, say.Ratio(sum/n), c.Row.Cell.ID()),
+				title: fmt.Sprintf("%s\n%s\ntenth %d of %d: recall@%d %s\ncell %s", c.Family.Name, say.OrDash(say.Settings(c.Row.Cell)), i+1, len(sums), t.K, say.Ratio(sum/n), c.Row.Cell.ID()),
 			})
 		}
 		if len(s.points) > 1 {
@@ -463,7 +463,7 @@ func tails(in input) figure {
 		row := tailRow{family: c.Family.Name, instead: "not measured"}
 		if c.Row != nil {
 			recall, _ := c.Row.Value(metric.Recall)
-			row.setting = strings.TrimPrefix(say.Clean(c.Row.Cell.Settings())+" · ", " · ") + "recall " + say.Ratio(recall.Median)
+			row.setting = strings.TrimPrefix(say.Settings(c.Row.Cell)+" · ", " · ") + "recall " + say.Ratio(recall.Median)
 			row.title = c.Family.Name + "\n" + row.setting
 			for i, name := range tailNames {
 				if v, ok := c.Row.Value(name); ok {

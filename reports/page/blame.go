@@ -42,7 +42,7 @@ func blameOf(r *judge.Report) *blameView {
 	if row == nil {
 		return nil
 	}
-	v := &blameView{Of: row.Cell.Family + " " + say.Clean(row.Cell.Settings()), Cell: row.Cell.ID(), K: row.Cell.K}
+	v := &blameView{Of: row.Cell.Family + " " + say.Settings(row.Cell), Cell: row.Cell.ID(), K: row.Cell.K}
 	share := func(name string) string {
 		if x, ok := row.Value(name); ok {
 			return say.Percent(x.Median)

@@ -42,7 +42,7 @@ func (d *pageData) churn() {
 		}
 		for j := range c.Lines {
 			l := &c.Lines[j]
-			row := churnRow{Family: say.ChurnLine(l), Class: d.classes[l.Family], Cells: []string{say.OrDash(say.Clean(l.Cell.Settings()))}}
+			row := churnRow{Family: say.ChurnLine(l), Class: d.classes[l.Family], Cells: []string{say.OrDash(say.Settings(l.Cell))}}
 			put := func(v float64, ok bool, format func(float64) string) {
 				if !ok {
 					row.Cells = append(row.Cells, say.Missing)

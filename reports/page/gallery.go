@@ -230,7 +230,7 @@ func (b *galleryBuilder) query(i int, choices []judge.Choice, class func(string)
 			out.Rows = append(out.Rows, row)
 			continue
 		}
-		row.Setting = say.Clean(c.Row.Cell.Settings())
+		row.Setting = say.Settings(c.Row.Cell)
 		answers := c.Row.Answers()
 		at := i // in the answers
 		if i < len(b.gallery.Answer) {

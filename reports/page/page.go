@@ -445,7 +445,7 @@ func (d *pageData) families(choices []judge.Choice) {
 			d.Families = append(d.Families, line)
 			continue
 		}
-		line.Setting, line.ID = say.Clean(c.Row.Cell.Settings()), c.Row.Cell.ID()
+		line.Setting, line.ID = say.Settings(c.Row.Cell), c.Row.Cell.ID()
 		for _, col := range d.FamilyColumns() {
 			line.Values = append(line.Values, show(c.Row, col.Name))
 		}
@@ -466,7 +466,7 @@ func (d *pageData) labels() {
 	}
 	t := &labelTable{Says: say.Categories(c)}
 	for _, one := range c.Choices {
-		t.Families = append(t.Families, familyLine{Name: one.Family.Name, Class: d.class(one.Family.Name), Setting: say.Clean(one.Row.Cell.Settings()), ID: one.Row.Cell.ID()})
+		t.Families = append(t.Families, familyLine{Name: one.Family.Name, Class: d.class(one.Family.Name), Setting: say.Settings(one.Row.Cell), ID: one.Row.Cell.ID()})
 	}
 	rows := c.Rows
 	if len(rows) > maxPageItems {
@@ -517,7 +517,7 @@ func (d *pageData) cells(choices []judge.Choice) {
 		name := say.Differing(d.r, terms)
 		for _, f := range d.r.FamiliesOf(terms) {
 			for _, row := range f.Rows {
-				where := strings.TrimSpace(f.Name + " " + say.Clean(row.Cell.Settings()))
+				where := strings.TrimSpace(f.Name + " " + say.Settings(row.Cell))
 				if t.Several {
 					where += " (" + name + ")"
 				}
@@ -531,7 +531,7 @@ func (d *pageData) cells(choices []judge.Choice) {
 					t.Left++
 					continue
 				}
-				line := cellRow{Family: f.Name, From: say.From(f.Caller), Approach: f.Approach, Class: d.class(f.Name), Setting: say.Clean(row.Cell.Settings()), Terms: name, ID: row.Cell.ID(), N: say.Repetitions(row), On: row.On}
+				line := cellRow{Family: f.Name, From: say.From(f.Caller), Approach: f.Approach, Class: d.class(f.Name), Setting: say.Settings(row.Cell), Terms: name, ID: row.Cell.ID(), N: say.Repetitions(row), On: row.On}
 				line.Chosen = slices.ContainsFunc(choices, func(c judge.Choice) bool { return c.Row == row })
 				if s := row.Status(); s != record.OK {
 					line.Status = string(s)

@@ -85,7 +85,7 @@ func (d *pageData) explore() {
 				if len(e.Cells) >= maxPageCells || row.Status() != record.OK {
 					continue
 				}
-				c := explorerCell{View: view, Family: slices.Index(e.Families, f.Name), Setting: say.Clean(row.Cell.Settings()), ID: row.Cell.ID()}
+				c := explorerCell{View: view, Family: slices.Index(e.Families, f.Name), Setting: say.Settings(row.Cell), ID: row.Cell.ID()}
 				for _, name := range explored {
 					v, ok := row.Value(name)
 					if !ok {
@@ -147,7 +147,7 @@ func (d *pageData) confusion() {
 	if counts == nil {
 		return
 	}
-	t := &confusionTable{Family: m.Family.Name, Setting: say.Clean(m.Setting.Cell.Settings()), ID: m.Setting.Cell.ID()}
+	t := &confusionTable{Family: m.Family.Name, Setting: say.Settings(m.Setting.Cell), ID: m.Setting.Cell.ID()}
 	n := min(len(counts), maxConfusion)
 	t.Left = len(counts) - n
 	type wrong struct {

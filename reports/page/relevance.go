@@ -68,7 +68,7 @@ func relevanceOf(r *judge.Report, pictures []template.HTML) *relevanceView {
 				continue
 			}
 			s := k.Steps[at]
-			where := s.Row.Cell.Family + " " + say.Clean(s.Row.Cell.Settings())
+			where := s.Row.Cell.Family + " " + say.Settings(s.Row.Cell)
 			row.Steps = append(row.Steps, relevanceStep{
 				Value: say.Ratio(s.Value.Median), Loss: fmt.Sprintf("%s (%s to %s)", say.Signed(s.Loss), say.Signed(s.Lo), say.Signed(s.Hi)), Telling: s.Telling(),
 				Title: fmt.Sprintf("%s, recall %s, cell %s", where, say.Ratio(s.Recall.Median), s.Row.Cell.ID()),
@@ -108,7 +108,7 @@ func (v *relevanceView) agreement(r *judge.Report) {
 		return
 	}
 	by := of(row)
-	v.AgreeOf, v.AgreeCell = row.Cell.Family+" "+say.Clean(row.Cell.Settings()), row.Cell.ID()
+	v.AgreeOf, v.AgreeCell = row.Cell.Family+" "+say.Settings(row.Cell), row.Cell.ID()
 	for _, g := range src.Dataset.Relevance.Gains {
 		value := func(kind string) string {
 			if x, ok := by[kind][g.Attribute]; ok {

@@ -108,7 +108,7 @@ func CellsShort(rows []*judge.Row) string {
 func Cells(rows []*judge.Row) []string {
 	var out []string
 	for _, row := range rows {
-		out = append(out, strings.TrimSpace(Clean(row.Cell.Family+" "+row.Cell.Settings()))+" ("+Terms(judge.TermsOf(row.Cell))+")")
+		out = append(out, Named(row.Cell)+" ("+Terms(judge.TermsOf(row.Cell))+")")
 	}
 	return out
 }
@@ -120,7 +120,7 @@ func CellsTogether(rows []*judge.Row) []string {
 		t := judge.TermsOf(rows[i].Cell)
 		var same []string
 		for ; i < len(rows) && judge.TermsOf(rows[i].Cell) == t; i++ {
-			same = append(same, strings.TrimSpace(Clean(rows[i].Cell.Family+" "+rows[i].Cell.Settings())))
+			same = append(same, Named(rows[i].Cell))
 		}
 		out = append(out, And(same)+" ("+Terms(t)+")")
 	}

@@ -46,12 +46,12 @@ func CompressionOf(c *judge.Compression) *Compression {
 		out.Heads = append(out.Heads, "≤ "+Short(Format(metric.Seconds, s)))
 	}
 	for _, b := range c.Builds {
-		l := CompressionLine{Family: b.Family, Setting: OrDash(Clean(b.Build)), Bytes: Quantity(metric.PerVector, b.Bytes.Median), Vectors: Vectors(b.Vectors)}
+		l := CompressionLine{Family: b.Family, Setting: OrDash(settingsOf(b.Family, b.Build)), Bytes: Quantity(metric.PerVector, b.Bytes.Median), Vectors: Vectors(b.Vectors)}
 		for _, at := range b.At {
 			cell := CompressionCell{Recall: Missing, Title: b.Family + ": no setting within that"}
 			if at.Row != nil {
 				cell.Recall = Ratio(at.Recall.Median)
-				cell.Title = fmt.Sprintf("%s\nrecall %s\ncell %s", strings.TrimSpace(b.Family+" "+Clean(at.Row.Cell.Settings())), cell.Recall, at.Row.Cell.ID())
+				cell.Title = fmt.Sprintf("%s\nrecall %s\ncell %s", strings.TrimSpace(b.Family+" "+Settings(at.Row.Cell)), cell.Recall, at.Row.Cell.ID())
 				if at.MAP.N > 0 {
 					cell.MAP = Ratio(at.MAP.Median)
 				}
@@ -71,7 +71,7 @@ func within(c *judge.Compression) string {
 		recall, _ := row.Value(metric.Recall)
 		speed, _ := row.Value(judge.Speed)
 		parts = append(parts, fmt.Sprintf("within %s it is %s, of %s in %s", Short(Quantity(metric.PerVector, w.Bytes)), Ratio(recall.Median),
-			strings.TrimSpace(w.Build.Family+" "+Clean(row.Cell.Settings())), Format(metric.Seconds, 1/speed.Median)))
+			strings.TrimSpace(w.Build.Family+" "+Settings(row.Cell)), Format(metric.Seconds, 1/speed.Median)))
 	}
 	if len(parts) == 0 {
 		return ""

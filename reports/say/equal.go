@@ -113,13 +113,13 @@ func EqualCellOf(judged judge.EqualCell, target float64) EqualCell {
 // Describe says where a match comes from.
 func Describe(m judge.Match, target float64) string {
 	s := m.Family.Name + "\n" + Measured(metric.QPS, m.Value, " queries a second")
-	set := OrDash(Clean(m.Setting.Cell.Settings()))
+	set := OrDash(Settings(m.Setting.Cell))
 	high, _ := m.Setting.Value(metric.Recall)
 	switch {
 	case m.Under != nil:
 		low, _ := m.Under.Value(metric.Recall)
 		s += fmt.Sprintf("\nat recall %s, between %s (recall %s, cell %s) and %s (recall %s, cell %s)", trimmed(target),
-			OrDash(Clean(m.Under.Cell.Settings())), Ratio(low.Median), m.Under.Cell.ID(), set, Ratio(high.Median), m.Setting.Cell.ID())
+			OrDash(Settings(m.Under.Cell)), Ratio(low.Median), m.Under.Cell.ID(), set, Ratio(high.Median), m.Setting.Cell.ID())
 	default:
 		s += fmt.Sprintf("\nof %s (recall %s, cell %s)", set, Ratio(high.Median), m.Setting.Cell.ID())
 	}
@@ -151,7 +151,7 @@ func equalBudget(r *judge.Report, e *judge.Equal) *Equal {
 			if !judged.Out {
 				c.Text, c.Small = Ratio(judged.Recall.Median), Format(metric.Seconds, 1/judged.Match.Value.Median)
 				took, _ := row.Value(e.By)
-				c.Title = fmt.Sprintf("%s\n%s (cell %s)\nrecall %s, %s, %s %s", l.Family.Name, OrDash(Clean(row.Cell.Settings())), row.Cell.ID(), Ratio(judged.Recall.Median), Measured(metric.QPS, judged.Match.Value, " queries a second"), what, Quantity(e.By, took.Median))
+				c.Title = fmt.Sprintf("%s\n%s (cell %s)\nrecall %s, %s, %s %s", l.Family.Name, OrDash(Settings(row.Cell)), row.Cell.ID(), Ratio(judged.Recall.Median), Measured(metric.QPS, judged.Match.Value, " queries a second"), what, Quantity(e.By, took.Median))
 			}
 			line.Cells = append(line.Cells, c)
 		}

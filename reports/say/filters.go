@@ -163,9 +163,9 @@ func percents(shares []float64) string {
 // FilterSettings are the settings of a cell under a filter, with the factor of the way after.
 func FilterSettings(c record.Cell) string {
 	if c.Factor > 0 {
-		return Clean(strings.TrimSpace(fmt.Sprintf("%s factor=%g", c.Settings(), c.Factor)))
+		return strings.TrimSpace(fmt.Sprintf("%s factor=%g", Settings(c), c.Factor))
 	}
-	return Clean(c.Settings())
+	return Settings(c)
 }
 
 // FilterTerms says what the rows under filters have in common.

@@ -231,5 +231,5 @@ func busy(p judge.Pick, say func(format string, args ...any)) {
 }
 
 func candidateName(c judge.Candidate) string {
-	return strings.TrimSpace(Clean(c.Row.Cell.Family + " " + c.Row.Cell.Settings()))
+	return Named(c.Row.Cell)
 }

@@ -91,7 +91,7 @@ func WhatRecallCosts(r *judge.Report, t judge.Terms) (lines []string) {
 			}
 		}
 		if row != nil {
-			lines = append(lines, fmt.Sprintf("A recall of %s (%s) costs %s.", Ratio(recall), strings.TrimSpace(row.Cell.Family+" "+Clean(row.Cell.Settings())), And(parts)))
+			lines = append(lines, fmt.Sprintf("A recall of %s (%s) costs %s.", Ratio(recall), strings.TrimSpace(row.Cell.Family+" "+Settings(row.Cell)), And(parts)))
 		}
 	}
 	for _, k := range kinds {

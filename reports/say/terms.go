@@ -21,7 +21,7 @@ func Halves(choices []judge.Choice) string {
 	var higher []string
 	for _, c := range choices {
 		if row := c.Higher(); row != nil {
-			higher = append(higher, strings.TrimSpace(c.Family.Name+" "+Clean(row.Cell.Settings())))
+			higher = append(higher, strings.TrimSpace(c.Family.Name+" "+Settings(row.Cell)))
 		}
 	}
 	if len(higher) == 0 {

@@ -61,7 +61,7 @@ func TransformsOf(t *judge.Transforms) *Transforms {
 	for i, l := range t.Lines {
 		line := TransformLine{Name: l.Name, Dim: Count(l.Dim), Bytes: Quantity(metric.PerVector, float64(l.Bytes)), Row: l.Row, Fastest: Missing, Smallest: i == t.Smallest}
 		if l.Fastest != nil {
-			line.Fastest, line.Cell = strings.TrimSpace(l.Fastest.Cell.Family+" "+Clean(l.Fastest.Cell.Settings())), l.Fastest.Cell.ID()
+			line.Fastest, line.Cell = strings.TrimSpace(l.Fastest.Cell.Family+" "+Settings(l.Fastest.Cell)), l.Fastest.Cell.ID()
 			if v, ok := l.Fastest.Value(judge.Speed); ok && v.Median > 0 {
 				line.Time = Format(metric.Seconds, 1/v.Median)
 			}

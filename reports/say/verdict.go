@@ -63,10 +63,10 @@ func Verdict(r *judge.Report, v judge.Verdict) Answer {
 		why(fmt.Sprintf("%s comes up to recall@%d %s, but no setting that does has a QPS.", v.Highest.Family.Name, t.K, Ratio(recall.Median)))
 	case judge.NoneReach:
 		a.Family = "none of these indexes"
-		why(fmt.Sprintf("No setting comes up to the target by the worse end of its interval. Nearest is %s, with a recall@%d of %s.", strings.TrimSpace(v.Highest.Family.Name+" "+Clean(v.Highest.Row.Cell.Settings())), t.K, recallAtWorst(v.Highest.Row)), below(v.Choices))
+		why(fmt.Sprintf("No setting comes up to the target by the worse end of its interval. Nearest is %s, with a recall@%d of %s.", strings.TrimSpace(v.Highest.Family.Name+" "+Settings(v.Highest.Row.Cell)), t.K, recallAtWorst(v.Highest.Row)), below(v.Choices))
 	case judge.Answered:
 		best := v.Answer()
-		a.Family, a.Setting, a.Tied = best.Family.Name, Clean(best.Setting.Cell.Settings()), And(names(v.Tied))
+		a.Family, a.Setting, a.Tied = best.Family.Name, Settings(best.Setting.Cell), And(names(v.Tied))
 		why(speedOf(v), runnerUp(v))
 		if strings.Contains(strings.Join(a.Why, " "), "(paired") {
 			why(Paired)
@@ -187,7 +187,7 @@ func runnerUp(v judge.Verdict) string {
 	}
 	a, b := fast[0], fast[1]
 	d := a.Value.Judged(b.Value)
-	s := fmt.Sprintf("Runner-up: %s, %s queries a second", strings.TrimSpace(b.Family.Name+" "+Clean(b.Setting.Cell.Settings())), Significant(b.Value.Median))
+	s := fmt.Sprintf("Runner-up: %s, %s queries a second", strings.TrimSpace(b.Family.Name+" "+Settings(b.Setting.Cell)), Significant(b.Value.Median))
 	switch {
 	case v.Reason == judge.ByExactEnough:
 		return fmt.Sprintf("%s. %s.", s, evenly(a, same))
@@ -376,7 +376,7 @@ const thriftRule = "How the settings for little memory and for frequent rebuilds
 func wish(v judge.Verdict, w judge.Wish) Wish {
 	var out Wish
 	if w.Take != nil {
-		out.Family, out.Setting, out.Cost = w.Take.Family.Name, Clean(w.Take.Setting.Cell.Settings()), against(w.Against)
+		out.Family, out.Setting, out.Cost = w.Take.Family.Name, Settings(w.Take.Setting.Cell), against(w.Against)
 	}
 	own := Quantity(w.Quantity, w.Own)
 	if w.Quantity == v.BuildTime {

@@ -6,8 +6,11 @@
 package say
 
 import (
+	"slices"
 	"strings"
 	"unicode"
+
+	"annbench/bench/record"
 )
 
 // Plural is "1 query" or "1,200 queries".
@@ -33,6 +36,25 @@ func CleanLines(s string) string {
 		lines[i] = Clean(line)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// off are the settings that are at their default and do nothing, in every family that has them.
+var off = []string{"opq=false", "pca=0", "train=0"}
+
+// Settings names the settings of a cell for people, on one line. Left out are those that are off: opq=false, pca=0 and
+// train=0 of any family, and in the family faiss whatever is 0, which is a setting that the description has no use for,
+// or Faiss's own default.
+func Settings(c record.Cell) string { return settingsOf(c.Family, c.Settings()) }
+
+// Named is the family of a cell with its [Settings].
+func Named(c record.Cell) string { return strings.TrimSpace(Clean(c.Family) + " " + Settings(c)) }
+
+// settingsOf is [Settings] of the build settings alone, or of all.
+func settingsOf(family, settings string) string {
+	kept := slices.DeleteFunc(strings.Split(Clean(settings), " "), func(s string) bool {
+		return slices.Contains(off, s) || family == "faiss" && strings.HasSuffix(s, "=0")
+	})
+	return strings.Join(kept, " ")
 }
 
 // OrDash is s, or the dash that stands for what is missing.

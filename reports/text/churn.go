@@ -43,7 +43,7 @@ func (t *tabler) churn(c *judge.Churned) error {
 		}
 		each, ok := l.UpdateEach()
 		row := []string{
-			say.ChurnShort(l), say.OrDash(say.Clean(l.Cell.Settings())), churnEnds(l, metric.Recall), churnWorst(l, metric.Recall, true), query, say.ChurnCost(l, each, ok),
+			say.ChurnShort(l), say.OrDash(say.Settings(l.Cell)), churnEnds(l, metric.Recall), churnWorst(l, metric.Recall, true), query, say.ChurnCost(l, each, ok),
 			churnEnds(l, metric.Resident), churnEnds(l, metric.Serialized), churnWorst(l, metric.Stale, false),
 		}
 		if during {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strings"
 
 	"annbench/bench/metric"
 	"annbench/reports/judge"
@@ -46,7 +45,7 @@ func Pairs(w io.Writer, p *judge.Pairs, power judge.Power, o Options) error {
 			}
 			last = terms
 		}
-		name := strings.TrimSpace(say.Clean(c.Cell.Family + " " + c.Cell.Settings()))
+		name := say.Named(c.Cell)
 		for _, ch := range c.Changes {
 			info, _ := metric.Lookup(ch.Name)
 			count[ch.Change]++

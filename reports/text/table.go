@@ -358,7 +358,7 @@ func (t *tabler) markdownCells(families []judge.FamilyRows) error {
 	var rows [][]string
 	for _, f := range families {
 		for _, row := range f.Rows {
-			rows = append(rows, append([]string{say.Clean(f.Name) + say.From(f.Caller), say.OrDash(say.Clean(row.Cell.Settings()))}, t.values(row)...))
+			rows = append(rows, append([]string{say.Clean(f.Name) + say.From(f.Caller), say.OrDash(say.Settings(row.Cell))}, t.values(row)...))
 		}
 	}
 	return t.render(head, rows)
@@ -373,7 +373,7 @@ func (t *tabler) failures(families []judge.FamilyRows) {
 					t.heading(3, "Not measured")
 					any = true
 				}
-				t.item(strings.TrimSpace(say.Clean(f.Name+" "+row.Cell.Settings())) + ": " + say.Clean(say.Failure(fail)))
+				t.item(say.Named(row.Cell) + ": " + say.Clean(say.Failure(fail)))
 			}
 		}
 	}
@@ -390,7 +390,7 @@ func (t *tabler) failures(families []judge.FamilyRows) {
 					d.more++
 					continue
 				}
-				order, doubts[n] = append(order, n), &doubt{first: strings.TrimSpace(say.Clean(f.Name + " " + row.Cell.Settings()))}
+				order, doubts[n] = append(order, n), &doubt{first: say.Named(row.Cell)}
 			}
 		}
 	}
@@ -430,7 +430,7 @@ func (t *tabler) choices(choices []judge.Choice) error {
 			rows = append(rows, append(line, make([]string, len(columns)+1)...))
 			continue
 		}
-		setting := say.OrDash(say.Clean(c.Row.Cell.Settings()))
+		setting := say.OrDash(say.Settings(c.Row.Cell))
 		line = append(line, setting)
 		for _, col := range columns {
 			s := say.Missing
