@@ -130,6 +130,9 @@ func Compare(a, b *Report, margin float64) *Pairs {
 				continue
 			}
 			from, to := x, y
+			if name == metric.Recall {
+				from, to = onSameQueries(x, y)
+			}
 			if name == metric.MAP {
 				from, to, ok1 = lossOfBoth(row, other)
 				if !ok1 {
@@ -226,6 +229,21 @@ func (s scattered) between(c record.Cell, v Value, d record.Cell, w Value) Diffe
 		}
 	}
 	return metric.CompareWith(y, x, v.Scale, false, s.own)
+}
+
+// onSameQueries are two values of the same queries less what depends on which queries these are, where both have repetitions
+// enough to scatter.
+func onSameQueries(v, w Value) (Value, Value) {
+	if min(v.N, w.N) < 2 {
+		return v, w
+	}
+	for _, of := range []*Value{&v, &w} {
+		of.observed = slices.Clone(of.observed)
+		for i := range of.observed {
+			of.observed[i].Spread = 0
+		}
+	}
+	return v, w
 }
 
 // Once is the factor beyond which a difference has to lie if one of the two was measured once: what another process does to

@@ -133,6 +133,37 @@ func TestCompareByQuery(t *testing.T) {
 	}
 }
 
+// TestCompareRecallOnTheSameQueries: which queries were drawn is in both recalls alike, so that only the scatter over
+// repetitions is noise; with one repetition nothing says what that is.
+func TestCompareRecallOnTheSameQueries(t *testing.T) {
+	run := func(reps int, by float64) *judge.Report {
+		var all []record.Record
+		for rep := range reps {
+			rec := fixture.Cell("a", "ef=1", rep, .6+by+.001*float64(rep), 1000)
+			rec.Spread = map[string]float64{metric.Recall: .014}
+			all = append(all, rec)
+		}
+		return fixture.Load(t, judge.Load, fixture.Results(t, all...))
+	}
+	for _, c := range []struct {
+		reps int
+		by   float64
+		half float64 // of the interval
+		word judge.Change
+	}{
+		{3, 0, 2.7764 * .001 * math.Sqrt(2./3), judge.Same}, // Student's t of 4 degrees of freedom, twice a variance of .001²/3
+		{3, -.02, 2.7764 * .001 * math.Sqrt(2./3), judge.Worse},
+		{1, -.02, 1.96 * .014 * math.Sqrt2, judge.Same},
+	} {
+		for _, ch := range judge.Compare(run(c.reps, 0), run(c.reps, c.by), judge.DefaultMargin).Cells[0].Changes {
+			half := (ch.Difference.Hi - ch.Difference.Lo) / 2
+			if ch.Name == metric.Recall && (math.Abs(half-c.half) > 1e-5 || ch.Change != c.word) {
+				t.Errorf("%d repetitions, %v: ± %v, %s; want ± %v, %s", c.reps, c.by, half, ch.Change, c.half, c.word)
+			}
+		}
+	}
+}
+
 // Over other data one line says what each has, recall is not compared, and what only one has is counted by family, not
 // listed. Values are counted as values.
 func TestCompareOtherData(t *testing.T) {
