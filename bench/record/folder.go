@@ -3,7 +3,6 @@ package record
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +43,7 @@ type Results struct {
 }
 
 // Open reads the results folder at dir. It is an error if the folder has no records file or if a
-// line other than the last is damaged; the error names file and line.
+// whole line is damaged; the error names file and line.
 func Open(dir string) (*Results, error) {
 	r := &Results{Dir: dir}
 	var err error
@@ -117,8 +116,8 @@ func OpenMap(dir string) (*Map, error) {
 	return m, nil
 }
 
-// Read reads a records file. An unfinished last line, without its newline or not valid JSON, is
-// left aside, and its length in bytes returned as torn.
+// Read reads a records file. An unfinished last line, which lacks its newline, is left aside, and its length in bytes
+// returned as torn. The error of a damaged line names file and line.
 func Read(path string) (records []Record, torn int64, err error) {
 	if err := filekind.Regular(path); err != nil {
 		return nil, 0, err
@@ -142,9 +141,6 @@ func Read(path string) (records []Record, torn int64, err error) {
 		}
 		r, err := parseLine(b)
 		if err != nil {
-			if _, peek := in.Peek(1); peek == io.EOF && !json.Valid(b) {
-				return records, int64(len(b)), nil
-			}
 			return nil, 0, fmt.Errorf("%s:%d: %w; delete the line, and `annbench run` measures it again", path, line, err)
 		}
 		records = append(records, *r)

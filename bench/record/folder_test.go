@@ -72,6 +72,29 @@ func TestTornFiles(t *testing.T) {
 	}
 }
 
+// A last line that has its newline is finished: what is wrong with it is damage.
+func TestDamagedLastLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), RecordsFile)
+	write(t, path, some(0), some(1))
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole[len(whole)-2] = 'x' // the last brace
+	if err := os.WriteFile(path, whole, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, torn, err := Read(path); err == nil || !strings.Contains(err.Error(), path+":2: ") || !strings.Contains(err.Error(), "delete the line") {
+		t.Errorf("%d records, %d torn, %v", len(got), torn, err)
+	}
+	if _, err := Append(path); err == nil {
+		t.Error("a damaged line is appended to")
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, whole) {
+		t.Errorf("the file has changed (%v)", err)
+	}
+}
+
 func TestKeysTellRepetitionsApart(t *testing.T) {
 	a, b := some(0), some(1)
 	if a.Key() == b.Key() {
