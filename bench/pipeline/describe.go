@@ -60,6 +60,9 @@ func (p *Pipeline) Describe(ctx context.Context, all *collection.Collection, c D
 		return nil, err
 	}
 	defer set.Close()
+	if err := set.Verify(ctx); err != nil {
+		return nil, err
+	}
 	var allow []string
 	for _, g := range dataset.Gates {
 		allow = append(allow, g.Name) // here all of them warn, and none ends anything

@@ -24,7 +24,8 @@ const (
 )
 
 // Keep puts what serving the results needs beside their indexes into their folder: the vectors, the small pictures,
-// and the model where it is a file. From then on the folder can be served on a machine that has nothing else.
+// and the model where it is a file. From then on the folder can be served on a machine that has nothing else. It is an error
+// that names the file if an index or a vector has changed since it was written.
 func (p *Pipeline) Keep(ctx context.Context, r *record.Results, o Origin) (kept.Sum, error) {
 	set, err := p.SetFor(ctx, r)
 	if err != nil {
@@ -33,6 +34,12 @@ func (p *Pipeline) Keep(ctx context.Context, r *record.Results, o Origin) (kept.
 	defer set.Close()
 	if within(set.Dir, r.Dir) {
 		return kept.Sum{}, usage.Error{Err: fmt.Errorf("%s keeps its vectors already, and the cache has no others", r.Dir)}
+	}
+	if err := record.CheckIndexes(ctx, r.Dir, r.Dataset); err != nil {
+		return kept.Sum{}, err
+	}
+	if err := set.Verify(ctx); err != nil {
+		return kept.Sum{}, err
 	}
 	trees := []kept.Tree{{From: set.Dir, As: keptSet}}
 	if dirs := p.picturesFolders(set.Collection, o); len(dirs) > 0 {

@@ -46,6 +46,23 @@ func CheckIndex(ctx context.Context, path string, d Dataset) error {
 	return err
 }
 
+// CheckIndexes is [CheckIndex] for every index with a label that the results folder dir keeps. The error names the first
+// that has changed.
+func CheckIndexes(ctx context.Context, dir string, d Dataset) error {
+	entries, err := os.ReadDir(filepath.Join(dir, IndexesDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), labelSuffix); ok {
+			if err := CheckIndex(ctx, filepath.Join(dir, IndexesDir, name), d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func checkIndex(ctx context.Context, path string, d Dataset) error {
 	var label indexLabel
 	sealed, err := seal.ReadJSON(path+labelSuffix, &label)

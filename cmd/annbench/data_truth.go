@@ -48,6 +48,9 @@ func (c *truthCmd) Run(ctx context.Context, s *surface) error {
 		return err
 	}
 	defer data.Close()
+	if err := data.Verify(ctx); err != nil {
+		return err
+	}
 	for _, m := range sweep.Metric {
 		if _, err := data.Check(m, sweep.Data.Allow...); err != nil {
 			return err

@@ -19,7 +19,7 @@ type packCmd struct {
 func (packCmd) Help() string {
 	return `Puts what "annbench serve" needs into the results folder: the vectors, the small pictures, and the model where
 it is a file. They are linked from the cache, so that on the same disk they take no room. Copy the folder, or the
-archive, to the machine that is to serve it.
+archive, to the machine that is to serve it. Indexes and vectors are compared with their checksums first.
 
 Examples:
   annbench pack results/default
