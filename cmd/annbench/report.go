@@ -12,6 +12,7 @@ import (
 	"annbench/reports"
 	"annbench/reports/draw"
 	"annbench/reports/judge"
+	"annbench/reports/say"
 	"annbench/reports/text"
 )
 
@@ -53,8 +54,14 @@ func (c *reportCmd) Run(s *surface) error {
 		r.Targets = append(r.Targets, float64(at))
 	}
 	if c.Format != "" {
-		if !slices.Contains(reports.FormatNames(), c.Format) {
+		at := slices.Index(reports.FormatNames(), c.Format)
+		if at < 0 {
 			return misuse(fmt.Errorf("there is no format %q: there are %s", c.Format, strings.Join(reports.FormatNames(), ", ")))
+		}
+		if !reports.Formats[at].Notes {
+			for _, n := range say.Notes(r) {
+				s.say("note: %s", n)
+			}
 		}
 		return reports.Print(s.out, r, c.Format, o)
 	}

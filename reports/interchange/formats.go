@@ -26,13 +26,14 @@ import (
 // Formats are the formats for programs, in the order in which help lists them.
 var Formats = []struct {
 	Name, Says string
+	Notes      bool // it has the notes on the results
 	Print      func(io.Writer, *judge.Report) error
 }{
-	{"csv", "every record, a line each, in base units", CSV},
-	{"json", "every cell with its intervals, families at equal recall, mAP by category", JSON},
-	{"categories-csv", "mAP by category and family, those below the threshold marked", CategoriesCSV},
-	{"gobench", "Go's benchmark format, for benchstat", Gobench},
-	{"ann-benchmarks", "CSV with the columns of ann-benchmarks' data_export.py", AnnBenchmarks},
+	{"csv", "every record, a line each, in base units", false, CSV},
+	{"json", "every cell with its intervals, families at equal recall, mAP by category", true, JSON},
+	{"categories-csv", "mAP by category and family, those below the threshold marked", false, CategoriesCSV},
+	{"gobench", "Go's benchmark format, for benchstat", false, Gobench},
+	{"ann-benchmarks", "CSV with the columns of ann-benchmarks' data_export.py", false, AnnBenchmarks},
 }
 
 // CSV is every record that counts, one a line, in the order of rows: what the record says of

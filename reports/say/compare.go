@@ -34,7 +34,11 @@ func PairNotes(p *judge.Pairs) []string {
 	for _, r := range []*judge.Report{p.A, p.B} {
 		for _, n := range r.Notes {
 			if n.Code == judge.OtherVersion || n.Code == judge.ExactMisses || n.Code == judge.Unfinished {
-				if line := judge.NameOf(r) + ": " + noteText(r, n); !slices.Contains(out, line) { // both may have one name
+				line := noteText(r, n)
+				if n.Code != judge.Unfinished { // which names the folder itself
+					line = judge.NameOf(r) + ": " + line
+				}
+				if !slices.Contains(out, line) { // both may have one name
 					out = append(out, line)
 				}
 			}
