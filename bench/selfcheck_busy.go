@@ -126,7 +126,7 @@ func judgeBusy(records []*record.Record) ([]Finding, error) {
 		reps++
 	}
 	if reps < busyLeast {
-		return nil, fmt.Errorf("in %v only %d repetitions were measured, and it takes %d: the machine has too little left", busyFor, reps, busyLeast)
+		return nil, fmt.Errorf("in %v only %d repetitions were measured, and it takes %d: the machine has too little left: stop other programs, or raise the priority: sudo nice -n -10 annbench selfcheck --busy", busyFor, reps, busyLeast)
 	}
 	slices.SortFunc(pairs, func(a, b *busyPair) int { return cmp.Compare(a.typical(), b.typical()) })
 	var graph []*busyPair // the two settings of the graph, the faster first

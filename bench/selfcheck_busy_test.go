@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"annbench/bench/metric"
@@ -60,7 +61,7 @@ func TestJudgeBusy(t *testing.T) {
 	if found[1].OK {
 		t.Errorf("the second process is 1.3 times slower, and it passes: %+v", found)
 	}
-	if _, err := judgeBusy(busyRecords(busyLeast-1, 1)); err == nil {
-		t.Error("too few repetitions, and no error")
+	if _, err := judgeBusy(busyRecords(busyLeast-1, 1)); err == nil || !strings.Contains(err.Error(), "sudo nice") {
+		t.Errorf("too few repetitions, and no error that names the remedy: %v", err)
 	}
 }

@@ -19,7 +19,9 @@ func (selfcheckCmd) Help() string {
 	return `Measures the harness instead of an index, on this machine: what it adds to a latency, what it
 allocates while timing, the memory that it reads for an index of known size, the speed of exact
 search, and how often its intervals hold the truth. Exit code 1 if one is out of bounds. Other running programs
-disturb these checks, but not --busy, which measures indexes while it loads the machine itself.`
+disturb these checks, but --busy, which measures indexes while it loads the machine itself, only if
+they leave it too little: then stop them, or raise its priority: sudo nice -n -10 annbench selfcheck --busy.
+Where Linux groups programs by terminal (autogroup), nice counts within one terminal alone.`
 }
 
 func (c selfcheckCmd) Run(ctx context.Context, s *surface) error {

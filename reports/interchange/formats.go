@@ -1,6 +1,6 @@
 // Package interchange writes results for other programs: CSV, JSON, Go's benchmark format, the columns of
 // ann-benchmarks, and, of cells whose answers were kept, its HDF5 files ([WriteAnnBenchmarks]). Values are in
-// base units and never rounded.
+// base units and not rounded, but for JSON's sizes to whole bytes.
 //
 // Tables for people are in package text.
 package interchange
@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -92,6 +93,18 @@ func toJSON(v judge.Value) jsonValue {
 	return out
 }
 
+// quantityJSON is toJSON of a quantity in the table: how often something was done is no estimate and has no interval, and
+// sizes are whole bytes, but for the mean of a vector's.
+func quantityJSON(info metric.Info, v judge.Value) jsonValue {
+	switch {
+	case info.Unit == metric.Count:
+		v.HasInterval = false
+	case info.Unit == metric.Bytes && info.Name != metric.PerVector:
+		v.Median, v.Lo, v.Hi = math.Round(v.Median), math.Round(v.Lo), math.Round(v.Hi)
+	}
+	return toJSON(v)
+}
+
 type jsonCell struct {
 	ID       string               `json:"id"`
 	Cell     record.Cell          `json:"cell"`
@@ -141,7 +154,7 @@ func JSON(w io.Writer, r *judge.Report) error {
 		}
 		for _, info := range metric.Table {
 			if v, ok := row.Value(info.Name); ok {
-				c.Values[info.Name] = toJSON(v)
+				c.Values[info.Name] = quantityJSON(info, v)
 			}
 		}
 		out.Cells = append(out.Cells, c)
@@ -185,6 +198,7 @@ var gobenchUnits = []struct {
 	scale      float64
 }{
 	{metric.Mean, "ns/op", 1e9},
+	{metric.CPU, "cpu-ns/op", 1e9},
 	{metric.P50, "p50-sec", 1},
 	{metric.P99, "p99-sec", 1},
 	{metric.QPS, "queries/sec", 1},

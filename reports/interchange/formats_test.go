@@ -37,6 +37,20 @@ func printed(t *testing.T, r *judge.Report, format string) string {
 	return ""
 }
 
+// TestQuantityJSON: a count has no interval, a size is whole bytes, and the mean size of a vector need not be.
+func TestQuantityJSON(t *testing.T) {
+	v := judge.Value{Median: 100.5, Lo: -20, Hi: 691268.0000000006, HasInterval: true, N: 3}
+	if got := quantityJSON(metric.Info{Name: metric.Samples, Unit: metric.Count}, v); got.Lo != nil || got.Hi != nil || got.Median != 100.5 {
+		t.Errorf("a count: %+v", got)
+	}
+	if got := quantityJSON(metric.Info{Name: metric.Serialized, Unit: metric.Bytes}, v); got.Hi == nil || *got.Hi != 691268 || got.Median != 101 {
+		t.Errorf("a size: %+v", got)
+	}
+	if got := quantityJSON(metric.Info{Name: metric.PerVector, Unit: metric.Bytes}, v); got.Median != 100.5 {
+		t.Errorf("a vector's: %+v", got)
+	}
+}
+
 // TestGobench has the benchmark format read by the package that benchstat reads with: every record is
 // a sample of its cell, with its values.
 func TestGobench(t *testing.T) {
