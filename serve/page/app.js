@@ -424,7 +424,9 @@ function showResults(got, settings) {
     const shared = [...sets[0]].filter(x => sets[1].has(x)).length, most = Math.max(sets[0].size, sets[1].size);
     text = shared === most ? `Both give the same ${most === 1 ? "answer" : most + " answers"}.` : `They share ${shared} of ${most} answers.`;
   }
-  if (order.some(r => r.answers.length < got.k)) text += ` Where fewer than ${got.k} are shown, the index found no more.`;
+  const most = Math.min(got.k, got.passing ?? got.k);
+  if (most < got.k) text += ` Only ${count(most)} pass.`;
+  if (order.some(r => r.answers.length < most)) text += ` Where fewer than ${most} are shown, the index found no more.`;
   $("verdict").textContent = text;
 }
 
@@ -437,7 +439,7 @@ function column(r, i, order, sets, got) {
   if (x) number("recall", r.recall === undefined ? undefined : share(r.recall), r.recall < 0.9);
   number("AP", r.average_precision === undefined ? undefined : share(r.average_precision));
   number("search", time(r.search_seconds));
-  if (x?.measured.latency_p50 !== undefined) number("p50 in run", time(x.measured.latency_p50));
+  if (x?.measured.latency_p50 !== undefined) number(state().get("filter") ? "p50 in run, without filter" : "p50 in run", time(x.measured.latency_p50));
   if (r.asked > got.k + 1) number("asked for", count(r.asked));
   c.append(el("header", {}, el("h2", {}, el("span", { className: "chip" }), x ? x.family : "exact search"), el("code", {}, x ? settingsOf(x) : got.passing === undefined ? `compares all ${count(about.searched)}` : `compares the ${count(got.passing)} that pass, of ${count(about.searched)}`), numbers));
   const found = el("div", {});
