@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -15,6 +16,7 @@ import (
 	json2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"annbench/bench/dataset"
 	"annbench/bench/dataset/attributes"
 	"annbench/indexes"
 	"annbench/indexes/vec"
@@ -81,6 +83,8 @@ func (g *given) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 			err = d.SkipValue()
 		case len(*g) > maxAttributes:
 			err = d.SkipValue()
+		case kind == '0':
+			v, err = readNumber(d)
 		default:
 			err = json2.UnmarshalDecode(d, &v)
 		}
@@ -93,6 +97,27 @@ func (g *given) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	}
 	_, err := d.ReadToken()
 	return err
+}
+
+// rounded is a number that float64 rounds to another one: as it was written.
+type rounded string
+
+// readNumber reads a number as a float64, or as [rounded].
+func readNumber(d *jsontext.Decoder) (any, error) {
+	text, err := d.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	if attributes.Beyond(string(text)) {
+		return rounded(text), nil
+	}
+	var x float64
+	err = json2.Unmarshal(text, &x)
+	var wrong *json2.SemanticError
+	if errors.As(err, &wrong) {
+		wrong.JSONPointer = d.StackPointer()
+	}
+	return x, err
 }
 
 // takesView says whether an index has the items that were added.
@@ -196,6 +221,7 @@ func (s *Server) addItems(w http.ResponseWriter, req *http.Request) error {
 		}
 		items[i] = Addition{item.ID, item.Category, item.Attributes, item.Vector}
 	}
+	s.Library.categorize(items)
 	if err := s.Library.addable(items); err != nil { // before the work of embedding
 		return err
 	}
@@ -319,20 +345,25 @@ func (c *Content) put(n int, more vec.Matrix) []takesView {
 // catchUp gives content what was added before, all at once.
 func (c *Content) catchUp(a *Additions) error {
 	var all []Addition
+	there := map[string]bool{}
 	_, err := a.All(c.Library, func(items []Addition) error {
+		c.Library.categorize(items)
 		for i, item := range items {
 			if len(item.Vector) != c.Library.set.Base.Dim {
 				return fmt.Errorf("item %d has %d dimensions", i+1, len(item.Vector))
 			}
+		}
+		var wrong problem
+		if err := c.Library.addableBeside(there, items); errors.As(err, &wrong) {
+			return errors.New(strings.TrimSuffix(wrong.Sentence, "."))
+		} else if err != nil {
+			return err
 		}
 		all = append(all, items...)
 		return nil
 	})
 	if err != nil || len(all) == 0 {
 		return err
-	}
-	if err := c.Library.addable(all); err != nil {
-		return fmt.Errorf("%s: %w: move the file away, or take the item out", a.path, err)
 	}
 	lib, more, err := c.Library.grown(all)
 	if err != nil {
@@ -343,9 +374,20 @@ func (c *Content) catchUp(a *Additions) error {
 	return nil
 }
 
+// categorize makes the attribute "category" the category of the items that have no other, where the library has categories.
+func (l *Library) categorize(items []Addition) {
+	for i, item := range items {
+		if name, ok := item.Attributes[dataset.CategoryColumn].(string); ok && item.Category == "" && len(l.labels) > 0 {
+			items[i].Category = name
+		}
+	}
+}
+
 // addable reports what is wrong with new items. Items without a vector are taken to get one.
-func (l *Library) addable(items []Addition) error {
-	there := map[string]bool{}
+func (l *Library) addable(items []Addition) error { return l.addableBeside(map[string]bool{}, items) }
+
+// addableBeside is addable beside other new items, those that there has, by their ids. It adds items to there.
+func (l *Library) addableBeside(there map[string]bool, items []Addition) error {
 	for i, item := range items {
 		where := "items/" + strconv.Itoa(i)
 		_, known := l.byID[item.ID]
@@ -374,10 +416,13 @@ func (l *Library) addable(items []Addition) error {
 			if !ok {
 				return badRequest(badAttribute, "%s: the items have no attribute %q%s", where, name, meant(name, l.set.BaseAttributes().Names()))
 			}
+			if n, ok := item.Attributes[name].(rounded); ok {
+				return badRequest(badAttribute, "%s: %s cannot be %s: numbers are float64, which rounds it to another one.", where, name, n)
+			}
 			if _, _, ok := attributeValue(c, item.Attributes[name]); !ok {
 				return badRequest(badAttribute, "%s: %s is a %s, which %v is not.", where, name, c.Kind, item.Attributes[name])
 			}
-			if name == "category" && item.Category != "" && item.Attributes[name] != item.Category {
+			if name == dataset.CategoryColumn && item.Category != "" && item.Attributes[name] != item.Category {
 				return badRequest(badAttribute, "%s: the category is %q and the attribute category %v.", where, item.Category, item.Attributes[name])
 			}
 		}
@@ -450,7 +495,7 @@ func (l *Library) table(items []Addition) (*attributes.Table, error) {
 		texts, numbers := make([]string, len(items)), make([]float64, len(items))
 		for row, item := range items {
 			v := item.Attributes[c.Name]
-			if c.Name == "category" && c.Kind == attributes.Text && v == nil && item.Category != "" {
+			if c.Name == dataset.CategoryColumn && c.Kind == attributes.Text && v == nil && item.Category != "" {
 				v = item.Category
 			}
 			texts[row], numbers[row], _ = attributeValue(c, v)

@@ -203,6 +203,9 @@ func TestAddRefusals(t *testing.T) {
 		`{"items":[` + good + `,{"id":"x","image":"aGVsbG8="}]}`:                                                                  "cannot be read",
 		`{"items":[` + newItem(0, `,"category":"hat"`) + `]}`:                                                                     "no category",
 		`{"items":[` + newItem(0, `,"attributes":{"colour":"red"}`) + `]}`:                                                        "known are price, fabric, category",
+		`{"items":[` + newItem(0, `,"attributes":{"category":"hat"}`) + `]}`:                                                      "no category",
+		`{"items":[` + newItem(0, `,"attributes":{"price":9007199254740993}`) + `]}`:                                              "price cannot be 9007199254740993",
+		`{"items":[` + newItem(0, `,"attributes":{"price":9007199254740993.0}`) + `]}`:                                            "price cannot be 9007199254740993.0",
 		`{"items":[` + newItem(0, `,"attributes":{"price":true}`) + `]}`:                                                          "price is a number",
 		`{"items":[` + newItem(0, `,"attributes":{"price":[1]}`) + `]}`:                                                           "price is a number",
 		`{"items":[` + newItem(0, `,"category":"shoe","attributes":{"category":"dress"}`) + `]}`:                                  "the category is",
@@ -315,11 +318,19 @@ func TestAdditionsDamaged(t *testing.T) {
 		{"an empty file", nil, library, additionsFile + ":1: the file is empty"},
 		{"no head", whole[len(lines[0]):], library, additionsFile + ":1: it is of"},
 		{"other results", whole, &other, "other results"},
+		{"a line twice", slices.Concat(whole, lines[2]), library, additionsFile + `:5: items/0: there is an item "new/1" already; take the line out`},
 	} {
 		if err := os.WriteFile(path, c.text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := OpenAdditions(dir, c.lib); err == nil || !strings.Contains(err.Error(), c.want) {
+		a, err := OpenAdditions(dir, c.lib)
+		if err == nil {
+			content := s.Content
+			content.Library = c.lib
+			err = content.catchUp(a)
+			_ = a.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.what, err, c.want)
 		}
 	}
@@ -383,6 +394,31 @@ func TestAddBesideSearches(t *testing.T) {
 }
 
 const killedVariable = "ANNBENCH_TEST_ADDITIONS"
+
+// TestAddCategoryAsAttribute: an item that gives its category among its attributes has it, also after the results were opened
+// anew.
+func TestAddCategoryAsAttribute(t *testing.T) {
+	dir := t.TempDir()
+	s := adding(t, dir, "flat")
+	category := s.Library.set.Labels[0]
+	fresh := s.Content
+	var out struct{ Items []itemView }
+	send(t, s, "/items", `{"items":[`+newItem(0, fmt.Sprintf(`,"attributes":{"category":%q}`, category))+`]}`, http.StatusOK, &out)
+	if len(out.Items) != 1 || out.Items[0].Category != category {
+		t.Errorf("%+v, want the category %s", out.Items, category)
+	}
+	for _, more := range []string{fmt.Sprintf(`,"category":%q`, category), fmt.Sprintf(`,"filter":"category = '%s'"`, category)} {
+		if r := first(t, s, fresh.Points[0].ID, 0, more); len(r.Answers) == 0 || r.Answers[0].ID != "new/0" {
+			t.Errorf("%s finds %+v", more, r.Answers)
+		}
+	}
+	if err := s.Replace(fresh); err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf(": %d items", fresh.Library.set.Base.Rows+1); !strings.Contains(s.Summary(), want) {
+		t.Errorf("%s, want %s", s.Summary(), want)
+	}
+}
 
 // TestAddAtOnce: of many that add at once, each gets its own items back.
 func TestAddAtOnce(t *testing.T) {

@@ -119,6 +119,13 @@ func (s *Server) Replace(c Content) error {
 	return nil
 }
 
+// Summary is what is served now, with the items that were added, in a line.
+func (s *Server) Summary() string {
+	s.stand.mu.Lock() // what stands is not freed meanwhile
+	defer s.stand.mu.Unlock()
+	return s.stand.now.Content.Summary()
+}
+
 // Close frees what is served; after [Server.Serve] has ended, and not with [ErrUnfinished].
 func (s *Server) Close() error {
 	s.stand.mu.Lock()

@@ -75,9 +75,25 @@ type test struct {
 
 type literal struct {
 	Pos    lexer.Position
-	Number *float64 `parser:"@Number"`
+	Number *numeral `parser:"@Number"`
 	Text   *string  `parser:"| @Text"`
 	Bool   *string  `parser:"| @('true' | 'false')"`
+}
+
+// numeral is a number of an expression.
+type numeral float64
+
+// errRounded is the error of a number that would not be compared as it is written.
+var errRounded = errors.New("rounded")
+
+// Capture reads what the parser found.
+func (n *numeral) Capture(values []string) error {
+	x, err := strconv.ParseFloat(values[0], 64)
+	if err == nil && attributes.Beyond(values[0]) {
+		err = errRounded
+	}
+	*n = numeral(x)
+	return err
 }
 
 var grammar = participle.MustBuild[disjunction](
@@ -123,7 +139,7 @@ func nestedTooDeep(text string) int {
 // Expr is an expression over attributes.
 //
 // Operators are =, !=, <, <=, >, >=, in (...), not in (...), and, or, not, with brackets; a true-or-false attribute may
-// stand alone. Texts are in quotes, 'dress' or "dress", a quote within them twice; names with spaces in backquotes. Texts
+// stand alone. Texts are in quotes, 'dress' or "dress", a quote within them twice; names that are no plain word in backquotes. Texts
 // compare by their letters. An attribute that a vector lacks makes a comparison unknown, as in SQL: neither it nor its
 // negation lets the vector pass.
 type Expr struct {
@@ -200,9 +216,16 @@ func reason(text string, err participle.Error) string {
 		return "there is no !: write not"
 	case errors.Is(err, strconv.ErrRange):
 		return "a number is beyond what a float64 holds, 1.8e308: write a smaller one"
+	case errors.Is(err, errRounded):
+		n := numberAhead.FindString(rest)
+		x, _ := strconv.ParseFloat(n, 64)
+		return fmt.Sprintf("%s would be rounded to %.0f, as numbers are float64: columns with such numbers are texts, so write it in quotes, '%[1]s'", n, x)
 	}
 	if value := bare.FindStringSubmatch(text[:len(text)-len(rest)] + listed.FindString(rest)); value != nil {
 		return fmt.Sprintf("%q is a name, not a value: a text stands in quotes, '%[1]s'", value[1])
+	}
+	if name := oddName(text, len(text)-len(rest)); name != "" {
+		return fmt.Sprintf("if %s is the name of an attribute, write it in backquotes, `%[1]s`: so are names written that are or begin with a keyword, begin with a digit, or have other signs than letters, digits, _ . and -", name)
 	}
 	word := rest
 	if i := strings.IndexAny(rest, " \t\n(),"); i > 0 {
@@ -210,6 +233,38 @@ func reason(text string, err participle.Error) string {
 	}
 	return fmt.Sprintf("%q cannot stand here: %s", word, write)
 }
+
+// oddName is the text around the byte at, or before the sign there, where it stands for a name, and the grammar takes it for a
+// keyword or takes only a part of it; else empty.
+func oddName(text string, at int) string {
+	const ends = " \t\r\n(),=<>!'\"`"
+	if strings.IndexAny(text[at:], ends) == 0 {
+		at = len(strings.TrimRightFunc(text[:at], unicode.IsSpace))
+	}
+	from, to := strings.LastIndexAny(text[:at], ends)+1, len(text)
+	if i := strings.IndexAny(text[at:], ends); i >= 0 {
+		to = at + i
+	}
+	if before := strings.TrimSpace(text[:from]); before != "" && strings.ContainsAny(before[len(before)-1:], "=<>") {
+		return "" // a value
+	}
+	name, after := text[from:to], strings.TrimSpace(text[to:])
+	keyword := keywords.MatchString(name)
+	switch {
+	case !strings.ContainsFunc(name, unicode.IsLetter) || keyword && (after == "" || !strings.Contains("=<>!", after[:1])):
+		return ""
+	case keyword || !plainName.MatchString(name) || startsWithKeyword.MatchString(name):
+		return name
+	}
+	return ""
+}
+
+var (
+	numberAhead       = regexp.MustCompile(`^[-+.\deE]+`)
+	keywords          = regexp.MustCompile(`(?i)^(and|or|not|in|true|false)$`)
+	startsWithKeyword = regexp.MustCompile(`(?i)^(and|or|not|in|true|false)\b.`)
+	plainName         = regexp.MustCompile(`^[\p{L}_][\p{L}\p{N}_.\-]*$`)
+)
 
 // truth is what a comparison says of a vector.
 type truth int8
@@ -354,7 +409,7 @@ func (e *Expr) test(x *test, t *attributes.Table) (rule, error) {
 func (e *Expr) value(l *literal, c *attributes.Column, op string) (float64, error) {
 	switch {
 	case l.Number != nil && c.Kind == attributes.Number:
-		return *l.Number, nil
+		return float64(*l.Number), nil
 	case l.Bool != nil && c.Kind == attributes.Boolean:
 		if op != "=" && op != "==" && op != "!=" && op != "<>" && op != "in" {
 			return 0, e.errorf(l.Pos, "%s is true or false: it has no %s", c.Name, op)

@@ -108,7 +108,7 @@ func (x *test) normal() string {
 func (l *literal) normal() string {
 	switch {
 	case l.Number != nil:
-		return number(*l.Number + 0) // of -0 and 0 one
+		return number(float64(*l.Number) + 0) // of -0 and 0 one
 	case l.Text != nil:
 		return "'" + strings.ReplaceAll(l.text(), "'", "''") + "'"
 	}

@@ -89,6 +89,11 @@ func (s *Sweep) checkFilters() error {
 			if _, err := filter.Parse(f.Where); err != nil {
 				return s.errorf(at+".where", "%v", err)
 			}
+			for _, before := range s.Filters[:i] {
+				if one, two := before.Each()[0].String(), f.Each()[0].String(); one != two && filter.Same(one, two) {
+					return s.errorf(at+".where", "%s means the same as %s, and would be measured as another filter: take one out, or write both alike", two, one)
+				}
+			}
 		}
 		if f.CSR == "" {
 			continue

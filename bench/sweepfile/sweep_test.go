@@ -57,6 +57,7 @@ func TestSweepErrorsNamePlaceAndFix(t *testing.T) {
 		{"factor without after", head + "families: [{family: flat}]\nfilters: [{selectivity: 0.5, ways: inside, factor: 2}]\n", 3, 52, "factor belongs to the way after"},
 		{"per_step beyond all", head + "families: [{family: flat}]\nchurn: [{per_step: 101%}]\n", 3, 20, "above 0% and at most 100%"},
 		{"no steps", head + "families: [{family: flat}]\nchurn: [{per_step: 5%, steps: 0}]\n", 3, 31, "steps must be at least 1"},
+		{"one filter in two ways", head + "families: [{family: flat}]\nfilters:\n  - where: s = 1\n  - where: s=1\n", 5, 12, "s=1 means the same as s = 1"},
 		{"size", head + "memory: lots\nfamilies: [{family: flat}]\n", 2, 9, "4GiB"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -130,12 +130,9 @@ func (c *serveCmd) added() string { return filepath.Join(c.Results, "added") }
 // additions opens the file of new items. No other process writes to it until done is called.
 func (c *serveCmd) additions(ctx context.Context, l *serve.Library) (a *serve.Additions, done func(), err error) {
 	dir := c.added()
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, nil, err
-	}
-	held, err := lease.Take(ctx, filepath.Join(dir, ".lease"), nil)
+	held, err := takeFolder(ctx, dir)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", dir, err)
+		return nil, nil, err
 	}
 	if a, err = serve.OpenAdditions(dir, l); err != nil {
 		held.Release()
@@ -147,6 +144,21 @@ func (c *serveCmd) additions(ctx context.Context, l *serve.Library) (a *serve.Ad
 	}, nil
 }
 
+// takeFolder makes the folder dir where it is not there, and keeps other processes from writing to it until the lease is
+// released.
+func takeFolder(ctx context.Context, dir string) (*lease.Lease, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	held, err := lease.Take(ctx, filepath.Join(dir, ".lease"), nil)
+	if errors.Is(err, lease.ErrHeld) {
+		return nil, fmt.Errorf("another server writes to %s (%w): end it first, or serve a copy of the results", dir, err)
+	} else if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return held, nil
+}
+
 // experiment begins the one that was asked for. No other process writes to its log meanwhile; finish ends that.
 func (c *serveCmd) experiment(ctx context.Context, points []*serve.Point) (e *serve.Experiment, finish func() error, err error) {
 	dir := cmp.Or(c.Clicks, filepath.Join(c.Results, online.Folder))
@@ -154,12 +166,9 @@ func (c *serveCmd) experiment(ctx context.Context, points []*serve.Point) (e *se
 	if c.Split != "" {
 		mode = online.Split
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, nil, err
-	}
-	held, err := lease.Take(ctx, filepath.Join(dir, ".lease"), nil)
+	held, err := takeFolder(ctx, dir)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", dir, err)
+		return nil, nil, err
 	}
 	log, err := online.OpenLog(dir)
 	if err != nil {
@@ -200,7 +209,7 @@ func (c *serveCmd) reload(ctx context.Context, s *surface, server *serve.Server)
 			s.log.Error("the results are not opened again, those from before are served", "error", err)
 			continue
 		}
-		s.log.Info("the results were opened again", "what", content.Summary())
+		s.log.Info("the results were opened again", "what", server.Summary())
 	}
 }
 

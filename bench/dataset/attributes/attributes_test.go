@@ -76,6 +76,11 @@ func TestRead(t *testing.T) {
 			"shop is taken as text: it has whole numbers that float64 does not hold, such as 9007199254740993 at PATH:3",
 		},
 		{
+			"beyond float64, with zeros behind the point", "x.csv", "shop,other\n9007199254740993.0,9007199254740992.0\n1,0.12345678901234567890\n2,3\n",
+			map[string]string{"shop": "text 9007199254740993.0,1,2", "other": "number 9.007199254740992e+15,0.12345678901234568,3"},
+			"shop is taken as text: it has whole numbers that float64 does not hold, such as 9007199254740993.0 at PATH:2",
+		},
+		{
 			"beyond float64 in JSON", "x.jsonl", "{\"shop\":9007199254740993}\n{\"shop\":9007199254740992}\n{\"shop\":null}\n",
 			map[string]string{"shop": "text 9007199254740993,9007199254740992,"},
 			"shop is taken as text: it has whole numbers that float64 does not hold, such as 9007199254740993 at PATH:1",

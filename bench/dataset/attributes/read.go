@@ -375,14 +375,7 @@ func beyond(tables []*table, at []int) string {
 			continue
 		}
 		for row, s := range t.columns[at[i]].Texts {
-			if len(s) < len("9007199254740993") || !wholeNumber.MatchString(s) {
-				continue
-			}
-			exact, ok := new(big.Int).SetString(s, 10)
-			if !ok {
-				continue
-			}
-			if rounded, _ := new(big.Float).SetInt(exact).Float64(); !isExactly(rounded, exact) {
+			if Beyond(s) {
 				return fmt.Sprintf("%s at %s", s, t.place(row))
 			}
 		}
@@ -390,16 +383,23 @@ func beyond(tables []*table, at []int) string {
 	return ""
 }
 
-func isExactly(x float64, n *big.Int) bool {
-	if math.IsInf(x, 0) {
+// Beyond reports whether the text s is a whole number, with zeros behind a point or without, that float64 rounds to another
+// one.
+func Beyond(s string) bool {
+	if len(s) < len("9007199254740993") || !plainNumber.MatchString(s) {
 		return false
 	}
-	whole, _ := new(big.Float).SetFloat64(x).Int(nil)
-	return whole.Cmp(n) == 0
+	exact, ok := new(big.Rat).SetString(s)
+	if !ok || !exact.IsInt() {
+		return false
+	}
+	_, same := exact.Float64()
+	return !same
 }
 
 var (
 	wholeNumber  = regexp.MustCompile(`^[-+]?\d+$`)
+	plainNumber  = regexp.MustCompile(`^[-+]?\d+(\.\d*)?([eE][-+]?\d{1,3})?$`)
 	thousands    = regexp.MustCompile(`^[-+]?[1-9]\d{0,2}(,\d{3})+$`)
 	almostNumber = regexp.MustCompile(`^[-+]?[$€£]? ?\d[\d.,' ]*[%€]?$`)
 	needlessZero = regexp.MustCompile(`^[-+]?0\d`)
