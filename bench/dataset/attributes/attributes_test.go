@@ -136,6 +136,9 @@ func TestReadRefuses(t *testing.T) {
 		{"no object", "x.jsonl", "[1]\n", Config{}, "x.jsonl:1: a line is one object"},
 		{"two", "x.jsonl", "{\"id\":\"a\"} 7\n", Config{}, "x.jsonl:1: something follows"},
 		{"torn", "x.jsonl", "{\"id\":\"a\",\"p\":", Config{}, "x.jsonl:1: p: the value is damaged"},
+		{"Latin 1 in JSON", "x.jsonl", "{\"id\":\"a\",\"p\":\"red\"}\n{\"id\":\"b\",\"p\":\"clair\xe9\"}\n", Config{}, "x.jsonl:2: it is no UTF-8"},
+		{"half a pair", "x.jsonl", `{"id":"a","p":"\\ud83d \ud83d\ude00 \ud83d."}` + "\n", Config{}, `x.jsonl:1: \ud83d is half a character`},
+		{"the other half", "x.jsonl", `{"id":"a","p":"\udc00"}` + "\n", Config{}, `x.jsonl:1: \udc00 is half a character`},
 		{"kind", "x.xlsx", "PK", Config{}, "attributes come as .csv"},
 		{"parquet", "x.parquet", "PAR1 and nothing else", Config{}, "x.parquet: byte 17: a Parquet file ends with PAR1, this one does not: it is cut short or damaged"},
 	} {
@@ -143,6 +146,17 @@ func TestReadRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
+	}
+}
+
+// Characters in two halves, and escapes that are escaped, are read as they are.
+func TestEscapesInJSON(t *testing.T) {
+	table, _, err := Read([]string{write(t, "x.jsonl", `{"id":"x","p":"\ud83d\ude00","q":"\\ud83d","r":"\u00e9"}`+"\n")}, []string{"x"}, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := rows(table); got["p"] != "text 😀" || got["q"] != `text \ud83d` || got["r"] != "text é" {
+		t.Errorf("%v", got)
 	}
 }
 

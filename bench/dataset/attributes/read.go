@@ -14,7 +14,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"annbench/bench/dataset/vecfile"
@@ -640,6 +642,34 @@ func notUTF8(b []byte) int {
 	return at
 }
 
+// loneSurrogate is the first escape of the JSON in b, such as \ud83d, that is half a character; empty if there is none.
+func loneSurrogate(b []byte) string {
+	unit := func(at int) rune { // -1 where no escape of UTF-16 stands
+		if at+6 > len(b) || b[at] != '\\' || b[at+1] != 'u' {
+			return -1
+		}
+		n, err := strconv.ParseUint(string(b[at+2:at+6]), 16, 16)
+		if err != nil {
+			return -1
+		}
+		return rune(n)
+	}
+	for at := 0; at < len(b); at++ {
+		if b[at] != '\\' {
+			continue
+		}
+		switch r := unit(at); {
+		case !utf16.IsSurrogate(r):
+			at++ // what is escaped
+		case utf16.DecodeRune(r, unit(at+6)) == utf8.RuneError:
+			return string(b[at : at+6])
+		default:
+			at += 11
+		}
+	}
+	return ""
+}
+
 // decimalCommas reports whether a column has numbers with decimal commas, and no points.
 func decimalCommas(texts []string) bool {
 	some := false
@@ -663,6 +693,12 @@ func readLines(path string) (*table, error) {
 	err := vecfile.EachLine(path, func(line int, b []byte) error {
 		if len(bytes.TrimSpace(b)) == 0 {
 			return nil
+		}
+		if notUTF8(b) >= 0 {
+			return errors.New("it is no UTF-8, so its letters are not known: save the file as UTF-8")
+		}
+		if half := loneSurrogate(b); half != "" {
+			return fmt.Errorf("%s is half a character (a surrogate without its other half): write the character itself, or both halves", half)
 		}
 		dec := json.NewDecoder(bytes.NewReader(b))
 		dec.UseNumber()
