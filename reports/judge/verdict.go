@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"annbench/bench/metric"
+	"annbench/bench/record"
 )
 
 // Verdict is which index to take under some terms: what [Report.Pick] takes where recall is [Target] or more.
@@ -257,4 +258,21 @@ func tail(v *Verdict) (w Wish, ok bool) {
 	}
 	w = Wish{Kind: FastTail, Quantity: metric.P99, Take: first, Amount: low, Own: own.Median, Against: first.Value.Judged(best.Value)}
 	return w, worth(w.Own/w.Amount, w.Against)
+}
+
+// WithoutCPU counts the records under terms t that should have a processor time and have none, of how many: those that
+// ended well, but for servers'.
+func (r *Report) WithoutCPU(t Terms) (lack, of int) {
+	for _, row := range r.Rows {
+		for _, rec := range row.Reps {
+			if TermsOf(row.Cell) != t || rec.Status != record.OK || remote(rec) {
+				continue
+			}
+			of++
+			if rec.Values[metric.CPU] <= 0 {
+				lack++
+			}
+		}
+	}
+	return lack, of
 }

@@ -13,7 +13,7 @@ func TestShareOnTheProcessor(t *testing.T) {
 		0.5: "too busy for p99", 0.85: "on the processor for 85 % of the time.", 0.998: "on the processor all of the time", 1.05: "kept 1.05 processors busy on average",
 	} {
 		v := judge.Verdict{Terms: judge.Terms{Mode: record.Latency}, Clock: judge.Processor, OnCPU: share, TooBusy: share < judge.Busy}
-		if s := clockOf(v); !strings.Contains(s, want) || strings.Contains(s, "105 %") {
+		if s := clockOf(&judge.Report{}, v); !strings.Contains(s, want) || strings.Contains(s, "105 %") {
 			t.Errorf("%v: %q does not say %q", share, s, want)
 		}
 	}

@@ -26,13 +26,19 @@ func Margin(m judge.Margin) string {
 		return Limit(m.Limit) + ": not measured"
 	}
 	info, _ := metric.Lookup(m.Limit.Name)
-	s := fmt.Sprintf("%s %s", info.Title, Format(info.Unit, m.Value.Median))
+	written := func(x float64) string {
+		if info.Unit == metric.Ratio {
+			return ratioApart(x, m.Limit.Bound)
+		}
+		return Format(info.Unit, x)
+	}
+	s := fmt.Sprintf("%s %s", info.Title, written(m.Value.Median))
 	if m.Worst != m.Value.Median {
 		word := "at least"
 		if m.Limit.AtMost() {
 			word = "at most"
 		}
-		s += fmt.Sprintf(" (%s %s)", word, Format(info.Unit, m.Worst))
+		s += fmt.Sprintf(" (%s %s)", word, written(m.Worst))
 	}
 	bound := Short(Format(info.Unit, m.Limit.Bound))
 	room := Percent(math.Abs(m.Room))
@@ -40,7 +46,11 @@ func Margin(m judge.Margin) string {
 		room = fmt.Sprintf("%.1f %%", min(99.9, 100*m.Room))
 	}
 	if info.Unit == metric.Ratio {
-		room = fmt.Sprintf("%.3f", math.Abs(m.Room))
+		digits := 3
+		if short := -m.Room; short > 0 && short < 0.0005 {
+			digits = int(math.Ceil(-math.Log10(short)))
+		}
+		room = fmt.Sprintf("%.*f", digits, math.Abs(m.Room))
 	}
 	switch {
 	case m.Room >= 0:

@@ -149,16 +149,29 @@ func Ratio(x float64) string {
 	return s
 }
 
+// ratioApart is [Ratio], with as many more decimals as it takes to tell x from y.
+func ratioApart(x, y float64) string {
+	s := Ratio(x)
+	for digits := 4; x != y && Short(s) == Short(Ratio(y)) && digits <= 17; digits++ {
+		s = strconv.FormatFloat(x, 'f', digits, 64)
+	}
+	return s
+}
+
 // Count writes a whole number with commas.
 func Count[T ~int | ~int64](n T) string { return words.Commas(strconv.FormatInt(int64(n), 10)) }
 
-// times writes how many times a is b: "21×", "1.4×".
+// times writes how many times a is b: "21×", "1.4×"; below 1 with two significant digits: "0.052×".
 func times(a, b float64) string {
 	x := a / b
 	if x >= 9.95 {
 		return words.Commas(strconv.FormatFloat(x, 'f', 0, 64)) + "×"
 	}
-	return strconv.FormatFloat(x, 'f', 1, 64) + "×"
+	digits := 1
+	if x > 0 && x < 0.95 {
+		digits = int(math.Ceil(-math.Log10(x))) + 1
+	}
+	return strconv.FormatFloat(x, 'f', digits, 64) + "×"
 }
 
 // Spread writes the half width of v's interval in percent of its median: "±3%"; of a quantity that differs by

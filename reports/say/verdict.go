@@ -56,7 +56,7 @@ func Verdict(r *judge.Report, v judge.Verdict) Answer {
 	switch v.Outcome {
 	case judge.NoRecall:
 		a.Family = "nothing was measured"
-		why("No cell ended with a recall. Each failure stands, with its error, below.")
+		why("No cell ended with a recall. Each failure is listed with its error.")
 	case judge.NoSpeed:
 		a.Family = "speed was not measured"
 		recall, _ := v.Highest.Row.Value(metric.Recall)
@@ -71,7 +71,7 @@ func Verdict(r *judge.Report, v judge.Verdict) Answer {
 		if strings.Contains(strings.Join(a.Why, " "), "(paired") {
 			why(Paired)
 		}
-		why(costs(v), clockOf(v), callOf(v.Call), below(v.Choices))
+		why(costs(v), clockOf(r, v), callOf(v.Call), below(v.Choices))
 		if v.Reason == judge.ByExactEnough {
 			a.Lead = "exact search is enough here"
 		}
@@ -113,10 +113,12 @@ func speedOf(v judge.Verdict) string {
 	}
 	base := v.Exact()
 	switch {
-	case v.Reason == judge.ByExactEnough:
+	case v.Reason == judge.ByExactEnough && slices.ContainsFunc(fast, func(m judge.Match) bool { return !m.Family.Exact }):
 		return s + ". Exact search is enough here: none of these measurements shows an approximate index to be faster" + slightly() + ", and exact search misses nothing."
 	case best.Family.Exact && len(fast) > 1 && slices.ContainsFunc(fast, func(m judge.Match) bool { return !m.Family.Exact }):
 		return s + ". This is exact search: of the approximate indexes that come up to the target, none is faster here, so there is nothing to gain from one."
+	case best.Family.Exact && !slices.ContainsFunc(v.Choices, func(c judge.Choice) bool { return !c.Family.Exact }):
+		return s + ". This is exact search; no approximate index was measured beside it."
 	case best.Family.Exact:
 		return s + fmt.Sprintf(". This is exact search; no approximate index came up to recall %.2f.", judge.Target)
 	case base == nil:
@@ -138,8 +140,11 @@ func tooBusy(share float64) string {
 }
 
 // clockOf says which clock decides, and why; and whether percentiles are worth something.
-func clockOf(v judge.Verdict) string {
+func clockOf(r *judge.Report, v judge.Verdict) string {
 	s := "Speeds go by wall-clock time: these records have no processor time."
+	if lack, of := r.WithoutCPU(v.Terms); lack < of {
+		s = fmt.Sprintf("Speeds go by wall-clock time: of %d records, %d %s no processor time.", of, lack, map[bool]string{true: "has", false: "have"}[lack == 1])
+	}
 	if v.Terms.Mode != record.Latency {
 		s = ""
 	}
@@ -322,9 +327,9 @@ func below(choices []judge.Choice) string {
 func recallAtWorst(row *judge.Row) string {
 	m := judge.MarginOf(row, judge.Limit{Name: metric.Recall, Bound: judge.Target})
 	if m.Worst == m.Value.Median {
-		return Ratio(m.Value.Median)
+		return ratioApart(m.Value.Median, judge.Target)
 	}
-	return fmt.Sprintf("%s, at least %s", Ratio(m.Value.Median), Ratio(m.Worst))
+	return fmt.Sprintf("%s, at least %s", ratioApart(m.Value.Median, judge.Target), ratioApart(m.Worst, judge.Target))
 }
 
 // often has the words for numbers of repetitions below [judge.Enough].

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"annbench/bench/metric"
 	"annbench/bench/record"
 	"annbench/reports/internal/fixture"
 	"annbench/reports/judge"
@@ -21,6 +22,8 @@ func TestVerdict(t *testing.T) {
 	six := func(family string, recall, qps float64) []record.Record {
 		return three(family, recall, qps, qps+1, qps+2, qps+3, qps+4, qps+5)
 	}
+	timed := fixture.Cell("b", "", 0, .96, 300)
+	timed.Values[metric.CPU] = 1. / 300
 	for _, c := range []struct {
 		name    string
 		records []record.Record
@@ -35,8 +38,12 @@ func TestVerdict(t *testing.T) {
 		{"once", slices.Concat(three("a", .96, 110), three("b", .97, 100)), "a", []string{"1.10 times as fast, but was measured once only", "measured once"}},
 		{"exact is fastest", slices.Concat(three("flat", 1, 300), three("a", .97, 100)), "flat", []string{"none is faster here"}},
 		{"only exact reaches", slices.Concat(three("flat", 1, 300), three("a", .5, 900)), "flat", []string{"no approximate index came up", "a (at most 0.500)"}},
+		{"exact alone", three("flat", 1, 300), "flat", []string{"no approximate index was measured beside it"}},
+		{"two exact alone", slices.Concat(three("flat", 1, 300), three("flat2", 1, 301)), "flat2", []string{"no approximate index was measured beside it"}},
+		{"by a hair", three("a", .9499999, 900), "none of these indexes", []string{"Nearest is a, with a recall@10 of 0.9499999"}},
+		{"one without a processor time", slices.Concat(three("a", .97, 900), []record.Record{timed}), "a", []string{"of 2 records, 1 has no processor time"}},
 		{"none reaches", slices.Concat(three("a", .5, 900), three("b", .6, 900)), "none of these indexes", []string{"Nearest is b, with a recall@10 of 0.600"}},
-		{"nothing", []record.Record{fixture.Failed("a", "", 0, record.Timeout, "")}, "nothing was measured", nil},
+		{"nothing", []record.Record{fixture.Failed("a", "", 0, record.Timeout, "")}, "nothing was measured", []string{"Each failure is listed"}},
 		{"against exact", slices.Concat(three("flat", 1, 10), three("a", .97, 100), []record.Record{fixture.Failed("c", "", 0, record.OOM, "")}), "a", []string{"10.0 times as fast as exact search (flat, 10.0)", "Not measured: c (oom)"}},
 	} {
 		r := fixture.Load(t, judge.Load, fixture.Results(t, c.records...))

@@ -291,8 +291,9 @@ func TestCompareBusy(t *testing.T) {
 		for rep := range 4 {
 			rec := fixture.Cell("a", "", rep, .9, 1000+float64(rep))
 			seconds := 1 / rec.Values[metric.QPS]
-			rec.Values[metric.CPU], rec.Values[metric.OnCPU], rec.Values[metric.P99] = seconds, onCPU, 2*seconds*slower
-			rec.Seed = uint64(100 * slower)
+			rec.Values[metric.CPU], rec.Values[metric.P99] = seconds, 2*seconds*slower
+			rec.Values[metric.OnCPU], rec.Values[metric.Samples], rec.Values[metric.Mean] = onCPU, 100, seconds/onCPU
+			rec.Seed = uint64(100 * slower * onCPU) // of another run
 			all = append(all, rec)
 		}
 		return fixture.Load(t, judge.Load, fixture.Results(t, all...))
