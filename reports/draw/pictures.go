@@ -24,7 +24,7 @@ var pictures = []struct {
 	{"recall-qps", Tradeoff, "Recall against speed", ". The table of every cell below holds the same numbers.", points},
 	{"speed-at-recall", Answer, "Queries a second", ", by family", speeds},
 	{"build-time", Families, "Build time by the wall clock", inFamilies, bars(metric.Build)},
-	{"search-time", Families, "Search time, mean", inFamilies, bars(metric.Mean)},
+	{"search-time", Families, "Search time by the wall clock, mean", inFamilies, bars(metric.Mean)},
 	{"memory", Families, "Memory, resident", inFamilies, bars(metric.Resident)},
 	{"map", Families, "Mean average precision", inFamilies, bars(metric.MAP)},
 	{"compression-recall", Compression, "Recall by bytes a vector", inBuilds, compression(metric.Recall, "recall")},

@@ -174,6 +174,9 @@ func times(a, b float64) string {
 	return strconv.FormatFloat(x, 'f', digits, 64) + "×"
 }
 
+// CellsLegend explains tables of cells: their clock, and what [Spread] writes.
+const CellsLegend = "Times and rates that name no clock are by the wall clock. ± is how far the farther end of the 95 % interval lies from the median, in percent or, as ×÷1.8, as a factor; the other end may be nearer."
+
 // Spread writes the half width of v's interval in percent of its median: "±3%"; of a quantity that differs by
 // factors, from 25 % on, the factor by which it is at most more or less: "×÷1.8". It is an en dash where there is
 // no interval.

@@ -125,6 +125,7 @@ func (t *tabler) terms(terms judge.Terms) error {
 	if err != nil {
 		return err
 	}
+	t.paragraph(say.CellsLegend)
 	t.failures(families)
 
 	t.heading(3, "By family")
