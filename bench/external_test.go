@@ -128,8 +128,9 @@ func TestChangedProgram(t *testing.T) {
 	}
 }
 
-// A program that holds less than the vectors has no figure, unless it says that it keeps codes or cannot say it.
+// A program that holds less than the vectors has no figure, unless it says that it keeps codes.
 func TestWeighed(t *testing.T) {
+	foreign := indexes.Family{Belongs: func(vec.Metric, indexes.Params, indexes.Params) bool { return true }}
 	for _, c := range []struct {
 		family        indexes.Family
 		held, vectors int64
@@ -139,11 +140,40 @@ func TestWeighed(t *testing.T) {
 		{indexes.Family{}, 2 << 20, 1 << 20, map[string]float64{metric.Resident: 2 << 20, metric.Vectors: 1 << 20}, ""},
 		{indexes.Family{}, 1 << 20, 2 << 20, map[string]float64{}, "its memory is not known: its program grew by 1.0 MiB for 2.0 MiB of vectors; if it keeps codes in place of them, family.yaml must say so by `codes`"},
 		{indexes.Family{Codes: true}, 1 << 20, 0, map[string]float64{metric.Resident: 1 << 20, metric.Vectors: 0}, ""},
-		{indexes.Family{Belongs: func(vec.Metric, indexes.Params, indexes.Params) bool { return true }}, 1, 2, map[string]float64{metric.Resident: 1}, ""},
+		{foreign, 2 << 20, 1 << 20, map[string]float64{metric.Resident: 2 << 20}, ""},
+		{foreign, 16 << 10, 256128, map[string]float64{}, "its memory is not known: its program grew by 16.0 KiB for 250.1 KiB of vectors, less than tells codes from memory that it had free before"},
+		{foreign, 100 << 20, 500 << 20, map[string]float64{metric.Resident: 100 << 20}, ""},
 	} {
 		values := map[string]float64{}
 		if doubt := weighed(&c.family, c.held, c.vectors, values); doubt != c.doubt || !maps.Equal(values, c.want) {
 			t.Errorf("%d of %d: %v, %q", c.held, c.vectors, values, doubt)
+		}
+	}
+}
+
+// The call is measured on as few vectors as the library takes.
+func TestOnFewest(t *testing.T) {
+	for _, c := range []struct {
+		all, least int
+		tried      []int
+		known      bool
+	}{
+		{1000, 1, []int{1}, true},
+		{1000, 10, []int{1, 2, 16}, true},
+		{1000, 300, []int{1, 2, 16, 256}, false},
+		{12, 10, []int{1, 2, 12}, true},
+		{12, 20, []int{1, 2, 12}, false},
+	} {
+		var tried []int
+		f, err := onFewest(t.Context(), c.all, func(rows int) (floor, error) {
+			tried = append(tried, rows)
+			if rows < c.least {
+				return floor{}, fmt.Errorf("%d are too few", rows)
+			}
+			return floor{wall: float64(rows)}, nil
+		})
+		if !slices.Equal(tried, c.tried) || (err == nil) != c.known || c.known && f.wall != float64(tried[len(tried)-1]) {
+			t.Errorf("%d of %d: tried %v, %v, %v", c.least, c.all, tried, f, err)
 		}
 	}
 }

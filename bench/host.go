@@ -139,7 +139,11 @@ type remoteHost struct {
 
 // tooLittle says why the memory of an index is not known.
 func tooLittle(what string, grown, vectors int64) string {
-	return fmt.Sprintf("its memory is not known: %s grew by %.1f MiB for %.1f MiB of vectors", what, float64(grown)/(1<<20), float64(vectors)/(1<<20))
+	unit, name := float64(1<<20), "MiB"
+	if vectors < 1<<20 {
+		unit, name = 1<<10, "KiB"
+	}
+	return fmt.Sprintf("its memory is not known: %s grew by %.1f %s for %.1f %s of vectors", what, float64(grown)/unit, name, float64(vectors)/unit, name)
 }
 
 func (h *remoteHost) build(ctx context.Context, in indexes.BuildInput, values map[string]float64) (indexes.Index, error) {

@@ -119,9 +119,9 @@ func (h *externalHost) load(ctx context.Context, path string, in indexes.BuildIn
 		if _, ok := h.known[p.K]; ok {
 			continue
 		}
-		f, err := h.floor(ctx, p.K)
+		f, err := onFewest(ctx, h.base.Rows, func(rows int) (floor, error) { return h.floor(ctx, rows, p.K) })
 		if err != nil {
-			f.doubt = fmt.Sprintf("what the mere call costs is not known: building an index of %d vectors failed: %s", min(floorRows, h.base.Rows), external.FirstLine(err))
+			f.doubt = fmt.Sprintf("what the mere call costs is not known: an index of %d vectors failed: %s", min(floorRows[len(floorRows)-1], h.base.Rows), external.FirstLine(err))
 			r.Warnings = append(r.Warnings, f.doubt)
 		}
 		h.known[p.K] = f
@@ -130,10 +130,14 @@ func (h *externalHost) load(ctx context.Context, path string, in indexes.BuildIn
 }
 
 // weighed adds to values what an index of f holds, and the vectors as they were given, which are vectors bytes of
-// that; or it says why neither is known.
+// that; or it says why neither is known. A folder of ann-benchmarks or VIBE does not say whether it keeps codes, so its
+// vectors are no figure, and less than them is one only if it is more than a process gains and loses by itself.
 func weighed(f *indexes.Family, held, vectors int64, values map[string]float64) (doubt string) {
+	const own = 4 << 20 // what a process of Python may have kept free before the build
 	switch {
-	case f.Belongs != nil: // a folder of ann-benchmarks or VIBE, which does not say whether it keeps codes
+	case f.Belongs != nil && held < min(vectors, own):
+		return tooLittle("its program", held, vectors) + ", less than tells codes from memory that it had free before"
+	case f.Belongs != nil:
 		values[metric.Resident] = float64(held)
 	case held < vectors:
 		return tooLittle("its program", held, vectors) + "; if it keeps codes in place of them, family.yaml must say so by `codes`"
@@ -143,16 +147,33 @@ func weighed(f *indexes.Family, held, vectors int64, values map[string]float64) 
 	return ""
 }
 
+// floorRows are the sizes of the index on which the call is measured, in the order in which they are tried. On one
+// vector the search is next to nothing; some libraries refuse so few, or fewer than k.
+var floorRows = [...]int{1, 2, 16, 256}
+
 const (
-	floorRows   = 256 // vectors of the index on which the call is measured
-	floorPasses = 5   // over at most floorRows queries
+	floorQueries = 256 // at most
+	floorPasses  = 5
 )
 
-// floor measures the call on an index of a few vectors, in a process of its own, with the default
+// onFewest measures the call on as few of all vectors as the library takes. If it takes none, the error is the last one.
+func onFewest(ctx context.Context, all int, measure func(rows int) (floor, error)) (f floor, err error) {
+	for i, rows := range floorRows {
+		if i > 0 && (ctx.Err() != nil || floorRows[i-1] >= all) {
+			break
+		}
+		if f, err = measure(min(rows, all)); err == nil {
+			break
+		}
+	}
+	return f, err
+}
+
+// floor measures the call on an index of so many rows, in a process of its own, with the default
 // settings but for those that the family names for this. It is the median over passes.
-func (h *externalHost) floor(ctx context.Context, k int) (floor, error) {
+func (h *externalHost) floor(ctx context.Context, rows, k int) (floor, error) {
 	in := h.in
-	in.Vectors, in.Source = h.base.Slice(0, min(floorRows, h.base.Rows)), indexes.Source{}
+	in.Vectors, in.Source = h.base.Slice(0, rows), indexes.Source{}
 	in.Params = maps.Clone(h.family.Floor)
 	if h.family.Belongs != nil { // its settings go together
 		in.Params = h.in.Params
@@ -170,7 +191,7 @@ func (h *externalHost) floor(ctx context.Context, k int) (floor, error) {
 	var b indexes.Block
 	var wall []time.Duration
 	var cpu []float64
-	queries := min(floorRows, h.queries.Rows)
+	queries := min(floorQueries, h.queries.Rows)
 	for pass := range 1 + floorPasses {
 		if err := x.SearchTimed(&b, h.queries, 0, queries, k, false); err != nil {
 			return floor{}, err
@@ -223,6 +244,9 @@ func (h *externalHost) after(_ context.Context, _ indexes.Index, found map[strin
 		from := ""
 		if h.family.Caller != "" {
 			from = " from " + h.family.Caller
+		}
+		if floor >= p50 {
+			return fmt.Sprintf("what the call of the library%s costs could not be told from the search: a query of an index of a few vectors took no less time", from), nil
 		}
 		return fmt.Sprintf("more than half of the time of a query is the call of the library%s, and not the search: compare it with the call floor", from), nil
 	}

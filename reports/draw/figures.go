@@ -67,8 +67,8 @@ func barsOf(in input, name string) *barFigure {
 			if caller := say.From(c.Row.Caller); caller != "" {
 				b.setting = strings.TrimSpace(caller) + " · " + b.setting
 			}
-			if v, ok := c.Row.Value(metric.CallFloor); ok && name == metric.Mean {
-				b.floor = min(v.Median, b.value.Median)
+			if v, ok := c.Row.Value(metric.CallFloor); ok && name == metric.Mean && v.Median < b.value.Median {
+				b.floor = v.Median
 			}
 			b.instead = "not measured"
 			if b.ok {

@@ -27,6 +27,8 @@ const (
 	CallTurns
 	// CallMost: the call is more than half of the answer's time.
 	CallMost
+	// CallUnclear: what was measured as the call of Match takes no less than all of its query, so it holds a search, too.
+	CallUnclear
 )
 
 // floorOf is the time of the call of m's library by clock c; 0 of families that are part of annbench.
@@ -39,7 +41,7 @@ func floorOf(m Match, c Clock) float64 {
 	if !ok {
 		return 0
 	}
-	return min(v.Median, 1/m.Value.Median) // measured apart, so it may come out a little longer than the whole
+	return v.Median
 }
 
 // call judges what v's answer owes to the call. A family turns the order only where its search alone takes less than
@@ -49,16 +51,21 @@ func (v *Verdict) call() Call {
 	if best == nil || best.Value.Median <= 0 {
 		return Call{}
 	}
-	search := func(m Match) float64 { return 1/m.Value.Median - floorOf(m, v.Clock) }
-	others := slices.DeleteFunc(slices.Clone(v.Fast[1:]), func(m Match) bool {
-		return m.Value.Median <= 0 || floorOf(m, v.Clock) == 0 || search(m) >= search(*best)/2
-	})
-	if len(others) > 0 {
-		m := slices.MinFunc(others, func(a, b Match) int { return cmp.Compare(search(a), search(b)) })
-		return Call{Kind: CallTurns, Match: m, Floor: floorOf(m, v.Clock), Time: 1 / m.Value.Median}
+	all := func(m Match) float64 { return 1 / m.Value.Median }
+	search := func(m Match) float64 { return all(m) - floorOf(m, v.Clock) }
+	said := func(kind CallKind, m Match) Call {
+		return Call{Kind: kind, Match: m, Floor: floorOf(m, v.Clock), Time: all(m)}
 	}
-	if floor, all := floorOf(*best, v.Clock), 1/best.Value.Median; floor > all/2 {
-		return Call{Kind: CallMost, Match: *best, Floor: floor, Time: all}
+	called := slices.DeleteFunc(slices.Clone(v.Fast), func(m Match) bool { return m.Value.Median <= 0 || floorOf(m, v.Clock) == 0 })
+	turns := slices.DeleteFunc(slices.Clone(called), func(m Match) bool { return search(m) <= 0 || search(m) >= search(*best)/2 })
+	if len(turns) > 0 {
+		return said(CallTurns, slices.MinFunc(turns, func(a, b Match) int { return cmp.Compare(search(a), search(b)) }))
+	}
+	if floor := floorOf(*best, v.Clock); floor > all(*best)/2 && floor < all(*best) {
+		return said(CallMost, *best)
+	}
+	if i := slices.IndexFunc(called, func(m Match) bool { return search(m) <= 0 }); i >= 0 {
+		return said(CallUnclear, called[i])
 	}
 	return Call{}
 }

@@ -29,7 +29,9 @@ func TestCall(t *testing.T) {
 		{"mostly the call", []Match{match(10*us, 6*us), match(20*us, 0)}, CallMost, 6 * us, 10 * us},
 		{"another searches faster", []Match{match(10*us, 0), match(14*us, 10*us), match(15*us, 12*us)}, CallTurns, 12 * us, 15 * us},
 		{"not by half", []Match{match(10*us, 0), match(14*us, 8*us)}, CallNothing, 0, 0},
-		{"a call beyond the whole", []Match{match(10*us, 12*us)}, CallMost, 10 * us, 10 * us},
+		{"a call beyond the whole", []Match{match(10*us, 12*us)}, CallUnclear, 12 * us, 10 * us},
+		{"another's call beyond the whole", []Match{match(4*us, 0), match(5.21*us, 11.3*us)}, CallUnclear, 11.3 * us, 5.21 * us},
+		{"one beyond the whole, one that turns", []Match{match(10*us, 0), match(11*us, 12*us), match(14*us, 10*us)}, CallTurns, 10 * us, 14 * us},
 		{"none", nil, CallNothing, 0, 0},
 	} {
 		v := Verdict{Clock: Wall, Fast: c.fast}

@@ -180,6 +180,8 @@ func callOf(c judge.Call) string {
 		return "The answer rests on what the mere call costs: " + floor + ", and without that it would be the fastest."
 	case judge.CallMost:
 		return "More than half of the answer's time may be the call and not its search: " + floor + "."
+	case judge.CallUnclear:
+		return "What the mere call costs could not be told from the search: " + floor + "."
 	}
 	return ""
 }
