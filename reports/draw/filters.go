@@ -40,7 +40,7 @@ func filterFigure(f *judge.Filtered, correlation, name string) *plotFigure {
 		level: math.NaN(), Legend: true,
 		x: axisScale{title: "selectivity: share of the vectors that passes", kind: logarithmic, unit: metric.Ratio},
 	}
-	where := map[string]string{"none": "what passes lies anywhere", "near": "what passes lies near the query", "far": "what passes lies far from the query"}[correlation]
+	where := map[string]string{"none": "what passes anywhere", "near": "what passes near the query", "far": "what passes far from the query"}[correlation]
 	if name == metric.Recall {
 		fig.Title = "Recall: " + where
 		fig.y = axisScale{title: fmt.Sprintf("recall@%d among what passes; hollow: below %s", f.Terms.K, say.Ratio(judge.Target)), kind: logits, unit: metric.Ratio}
