@@ -10,26 +10,34 @@ import (
 // ChurnRule says which setting stands in a row of the tables of runbooks: see [judge.ChurnLine].
 const ChurnRule = "A row has one setting: of those whose recall is at least 0.95 on average over the searches the fastest, where none is the one of highest recall. Rows of one family may therefore differ in their settings."
 
-// ChurnLine names a family that followed a runbook.
+// ChurnLine names a family that followed a runbook, and says how far where it did not to the end.
 func ChurnLine(l *judge.ChurnLine) string {
 	switch l.Rebuild {
 	case 0:
-		return l.Family
+		return l.Family + unended(l)
 	case 1:
-		return l.Family + ", built anew every search"
+		return l.Family + ", built anew every search" + unended(l)
 	}
-	return fmt.Sprintf("%s, built anew every %d searches", l.Family, l.Rebuild)
+	return fmt.Sprintf("%s, built anew every %d searches%s", l.Family, l.Rebuild, unended(l))
 }
 
 // ChurnShort is [ChurnLine] where there is little room.
 func ChurnShort(l *judge.ChurnLine) string {
 	switch l.Rebuild {
 	case 0:
-		return l.Family
+		return l.Family + unended(l)
 	case 1:
-		return l.Family + ", anew every search"
+		return l.Family + ", anew every search" + unended(l)
 	}
-	return fmt.Sprintf("%s, anew every %d", l.Family, l.Rebuild)
+	return fmt.Sprintf("%s, anew every %d%s", l.Family, l.Rebuild, unended(l))
+}
+
+// unended says how many searches of a runbook ended well, where not all did.
+func unended(l *judge.ChurnLine) string {
+	if len(l.Recall) == len(l.Rows) {
+		return ""
+	}
+	return fmt.Sprintf(" (%d of %s)", len(l.Recall), Plural(len(l.Rows), "search", "searches"))
 }
 
 // wall marks a time that is not processor time.

@@ -160,6 +160,21 @@ func TestEscapesInJSON(t *testing.T) {
 	}
 }
 
+// TestReadFromOne: a table that counts from 1, beside rows that count from 0, is noted.
+func TestReadFromOne(t *testing.T) {
+	const doubt = "ids of the table begin with 1, those of the data with 0"
+	for text, want := range map[string]bool{
+		"id,price\n1,5\n2,6\n3,7\n": true,
+		"id,price\n0,5\n1,6\n2,7\n": false,
+		"id,price\n1,5\n2,6\n":      false, // the first has none
+	} {
+		_, notes, err := Read([]string{write(t, "x.csv", text)}, []string{"0", "1", "2", "query/0"}, Config{})
+		if err != nil || strings.Contains(strings.Join(notes, "\n"), doubt) != want {
+			t.Errorf("%q: notes %q, %v", text, notes, err)
+		}
+	}
+}
+
 func TestReadSeveral(t *testing.T) {
 	a, b := write(t, "a.csv", "id,colour\nx,red\n"), write(t, "b.jsonl", `{"id":"y","colour":"blue","price":3}`+"\n")
 	table, _, err := Read([]string{a, b}, []string{"y", "x"}, Config{})

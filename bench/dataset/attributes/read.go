@@ -262,6 +262,9 @@ func join(tables []*table, ids []string, c Config, notes *[]string) ([]place, er
 		if key.what != "" {
 			*notes = append(*notes, fmt.Sprintf("attributes are joined by %s", key.what))
 		}
+		if fromOne(rows, ids) {
+			*notes = append(*notes, fmt.Sprintf("ids of the table begin with 1, those of the data with 0: is each row of attributes one too far? If so, let the ids in %s begin with 0, or leave out the column", tables[0].path))
+		}
 		if left := len(ids) - found; left > 0 {
 			*notes = append(*notes, fmt.Sprintf("%d of %d items have no attributes", left, len(ids)))
 		}
@@ -276,6 +279,19 @@ func join(tables []*table, ids []string, c Config, notes *[]string) ([]place, er
 	}
 	return nil, fmt.Errorf("%s: none of its ids (column %q: %q, ...) is one of the data (%q, ...)",
 		tables[0].path, tables[0].columns[at].Name, tables[0].columns[at].Texts[0], ids[0])
+}
+
+// fromOne reports whether ids are the numbers of rows from 0, perhaps with others behind them, and those of the table are such
+// numbers from 1: then its last one is of no row.
+func fromOne(rows map[string]place, ids []string) bool {
+	n := 0
+	for n < len(ids) && ids[n] == strconv.Itoa(n) {
+		n++
+	}
+	_, zero := rows["0"]
+	_, one := rows["1"]
+	_, end := rows[strconv.Itoa(n)]
+	return n > 0 && !zero && one && end
 }
 
 // first is the first table with, or without, a column of ids.
