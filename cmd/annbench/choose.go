@@ -21,7 +21,7 @@ type limitFlags struct {
 	MinNDCG   *units.Share     `name:"min-ndcg" help:"Least nDCG, by shared attributes." placeholder:"SHARE"`
 	MaxP99    *units.Seconds   `name:"max-p99" help:"Time that 99 % of the queries stay within: 2ms." placeholder:"TIME"`
 	MaxMean   *units.Seconds   `help:"Mean time of a query." placeholder:"TIME"`
-	MinQPS    *units.PerSecond `name:"min-qps" help:"Queries a second on one thread: 10k." placeholder:"N"`
+	MinQPS    *units.PerSecond `name:"min-qps" help:"Queries a second on one thread, by the wall clock: 10k." placeholder:"N"`
 	MaxMemory *units.Bytes     `help:"Resident memory: 300MiB." placeholder:"SIZE"`
 	MaxFile   *units.Bytes     `help:"Size of the saved index." placeholder:"SIZE"`
 	MaxBuild  *units.Seconds   `help:"Time to build: 1m. It is processor time where builds have one thread and all records have it, else wall time; the answer names it (CPU build, wall build)." placeholder:"TIME"`

@@ -123,6 +123,7 @@ type jsonMatch struct {
 	Reach   string      `json:"reach"`             // at, beyond, below, or lost
 	Max     *float64    `json:"max,omitempty"`     // the highest recall, where that is below
 	QPS     *jsonValue  `json:"qps,omitempty"`     // at the recall
+	Clock   string      `json:"clock,omitempty"`   // of QPS: processor or wall
 	Setting string      `json:"setting,omitempty"` // id of the cell to use
 	Under   string      `json:"under,omitempty"`   // id of the other cell that was interpolated
 }
@@ -180,7 +181,7 @@ func JSON(w io.Writer, r *judge.Report) error {
 				}
 				if m.Reached() {
 					q := toJSON(m.Value)
-					j.QPS = &q
+					j.QPS, j.Clock = &q, clockName(m.Setting.Clock())
 				}
 				out.Matches = append(out.Matches, j)
 			}

@@ -199,6 +199,14 @@ func TestJSON(t *testing.T) {
 	if len(out.Cells) != len(r.Rows) || len(out.Matches) != len(r.Terms)*len(judge.Targets)*len(r.FamiliesOf(r.Focus)) || out.Verdict.Answer != say.Verdict(r, r.Decide()).Family {
 		t.Errorf("%d cells, %d matches, answer %q", len(out.Cells), len(out.Matches), out.Verdict.Answer)
 	}
+	for _, m := range out.Matches {
+		if want := clockName(r.Clock(r.Focus)); m.QPS != nil && m.Clock != want || m.QPS == nil && m.Clock != "" {
+			t.Errorf("%s at recall %v: the clock of its speed is %q, want %q", m.Family, m.Recall, m.Clock, want)
+		}
+	}
+	if p := PickSummary(r.Pick(r.Focus, nil)); p.Pick.Clock != clockName(r.Clock(r.Focus)) {
+		t.Errorf("the clock of the pick's speed is %q", p.Pick.Clock)
+	}
 	for i, c := range out.Cells {
 		if v, ok := r.Rows[i].Value(metric.QPS); ok != (c.Values[metric.QPS].N > 0) || v.Median != c.Values[metric.QPS].Median {
 			t.Errorf("cell %s: %v, want %v", c.ID, c.Values[metric.QPS], v.Median)

@@ -25,10 +25,19 @@ type Candidate struct {
 	Build   string             `json:"build,omitempty"`
 	Search  string             `json:"search,omitempty"`
 	QPS     float64            `json:"qps"`
+	Clock   string             `json:"clock"` // of QPS: "processor" or "wall"; those of values are the quantities' own
 	Tied    bool               `json:"tied,omitempty"`
 	Values  map[string]float64 `json:"values"`  // of the limits
 	Worst   map[string]float64 `json:"worst"`   // the ends of their intervals that decided
 	Margins map[string]float64 `json:"margins"` // see [judge.Margin.Room]
+}
+
+// clockName is the clock that a speed goes by.
+func clockName(c judge.Clock) string {
+	if c == judge.Processor {
+		return "processor"
+	}
+	return "wall"
 }
 
 // PickSummary is p for programs.
@@ -43,7 +52,7 @@ func PickSummary(p judge.Pick) Pick {
 		}
 		out := &Candidate{
 			Cell: c.Row.Cell.ID(), Family: c.Row.Cell.Family, Build: c.Row.Cell.Build, Search: c.Row.Cell.Search,
-			QPS: c.Speed.Median, Tied: c.Tied, Values: map[string]float64{}, Worst: map[string]float64{}, Margins: map[string]float64{},
+			QPS: c.Speed.Median, Clock: clockName(c.Row.Clock()), Tied: c.Tied, Values: map[string]float64{}, Worst: map[string]float64{}, Margins: map[string]float64{},
 		}
 		for _, m := range c.Margins {
 			if m.OK {

@@ -17,7 +17,16 @@ func Limit(l judge.Limit) string {
 	if info.Lower {
 		sign = "≤"
 	}
-	return fmt.Sprintf("%s %s %s", info.Title, sign, Short(Format(info.Unit, l.Bound)))
+	return fmt.Sprintf("%s %s %s", limited(l), sign, Short(Format(info.Unit, l.Bound)))
+}
+
+// limited is what l limits, with the clock of a speed.
+func limited(l judge.Limit) string {
+	if l.Name == metric.QPS {
+		return "wall QPS"
+	}
+	info, _ := metric.Lookup(l.Name)
+	return info.Title
 }
 
 // Margin is "recall 0.960; the limit is 0.95, 0.010 to spare".
@@ -32,7 +41,7 @@ func Margin(m judge.Margin) string {
 		}
 		return Format(info.Unit, x)
 	}
-	s := fmt.Sprintf("%s %s", info.Title, written(m.Value.Median))
+	s := fmt.Sprintf("%s %s", limited(m.Limit), written(m.Value.Median))
 	if m.Worst != m.Value.Median {
 		word := "at least"
 		if m.Limit.AtMost() {
@@ -48,7 +57,7 @@ func Margin(m judge.Margin) string {
 	if info.Unit == metric.Ratio {
 		digits := 3
 		if short := -m.Room; short > 0 && short < 0.0005 {
-			digits = int(math.Ceil(-math.Log10(short)))
+			digits = int(math.Ceil(-math.Log10(short) - 1e-6))
 		}
 		room = fmt.Sprintf("%.*f", digits, math.Abs(m.Room))
 	}
