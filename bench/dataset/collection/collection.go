@@ -217,8 +217,15 @@ func (c *Collection) readLabels(path string) error {
 	if err := all.Of(len(c.Items), func(row int) string { return c.Items[row].ID }, own); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	bare := 0
 	for i, label := range labels {
 		c.Items[i].Label = label
+		if label == "" {
+			bare++
+		}
+	}
+	if bare > 0 {
+		c.Meta.Notes = append(c.Meta.Notes, unlabelled(bare))
 	}
 	c.files = append(c.files, path)
 	c.Meta.Digest = "" // of the vectors alone

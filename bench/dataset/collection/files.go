@@ -44,7 +44,7 @@ type Files struct {
 }
 
 // readersVersion is part of the key of what was read: a change makes files be read again.
-const readersVersion = 8
+const readersVersion = 9
 
 // OpenFiles opens the vectors that src names. What can be mapped is mapped as it stands. Everything
 // else is read once, row by row, into a collection below cacheDir, which is found there the next time
@@ -324,7 +324,12 @@ type importer struct {
 	labelled []string        // ids of the rows that labels are given to, if their table has such
 	own      bool            // ids are of the file
 	done     int
-	bare     int // rows without a label, in files that have labels
+	bare     int  // rows without a label
+	anyLabel bool // some rows have labels, or a file has a place for them
+	unnamed  int  // rows without an id, where others have one
+	nameless int  // the first of these
+	replaced bool // labels of a file, by those that are given
+	notes    notes
 
 	// Ids of the files, by a hash of them, with their rows: an id should be of one row, and attributes and pages go by it.
 	seed     maphash.Seed
@@ -412,12 +417,13 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 	if err := im.copy(f, first, "", label); err != nil {
 		return err
 	}
+	im.notes.add(first, f.Notes) // after copy: what is read adds to them
 	for _, p := range parts[min(1, len(parts)):] {
 		if err := im.part(p, src.Columns, f.Dim); err != nil {
 			return err
 		}
 	}
-	base := im.done
+	base, mixed := im.done, im.own && im.unnamed > 0
 	if queries != nil {
 		if queries.Dim != f.Dim {
 			return fmt.Errorf("%s: the queries have %d dimensions, the vectors %d", queriesPath, queries.Dim, f.Dim)
@@ -437,12 +443,21 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 		}
 	}
 	given.Metric, given.Word = f.Metric()
-	given.Notes = notes(first, f)
+	given.Notes = im.notes.lines()
+	if mixed {
+		given.Notes = append(given.Notes, fmt.Sprintf("%s without an id, the first in row %d: row numbers are their ids", words.Count(im.unnamed, "vector"), im.nameless))
+	}
+	if im.replaced {
+		given.Notes = append(given.Notes, fmt.Sprintf("labels of %s are replaced by those of %s", filepath.Base(src.Vectors), filepath.Base(src.Labels)))
+	}
+	if src.Queries != "" && f.Queries != nil {
+		given.Notes = append(given.Notes, fmt.Sprintf("queries of %s are replaced by those of %s", filepath.Base(first), filepath.Base(src.Queries)))
+	}
 	if im.repeated > 0 {
 		given.Notes = append(given.Notes, fmt.Sprintf("ids repeat: %s had been there before, the first %s; columns: {ids: ...} names another column", words.Count(im.repeated, "id"), im.again))
 	}
-	if im.bare > 0 {
-		given.Notes = append(given.Notes, fmt.Sprintf("%s without a label, and so without a category: as queries they have no mAP, as answers they are wrong", words.Count(im.bare, "vector")))
+	if im.anyLabel && im.bare > 0 {
+		given.Notes = append(given.Notes, unlabelled(im.bare))
 	}
 	if later, earlier := otherOrder(parts); later != "" {
 		given.Notes = append(given.Notes, fmt.Sprintf("%d files are read in the order of their numbers, not of their names: %s before %s", len(parts), partName(earlier), partName(later)))
@@ -451,7 +466,9 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 		given.Notes = append(given.Notes, leftOut)
 	}
 	if src.Queries != "" {
-		given.Notes = append(given.Notes, notes(src.Queries, queries)...)
+		var of notes
+		of.add(src.Queries, queries.Notes)
+		given.Notes = append(given.Notes, of.lines()...)
 	}
 	if near != nil {
 		if err := im.neighbors(near, base, given); err != nil {
@@ -483,11 +500,37 @@ func openQueries(path, vectors string, columns vecfile.Columns) (*vecfile.File, 
 	return f, nil
 }
 
-// notes are the notes of a file, with its name.
-func notes(path string, f *vecfile.File) []string {
-	var out []string
-	for _, n := range f.Notes {
-		out = append(out, filepath.Base(path)+": "+n)
+// unlabelled is the note about so many vectors without a label among others that have one.
+func unlabelled(n int) string {
+	return fmt.Sprintf("%s without a label, and so without a category: as queries they have no mAP, as answers they are wrong", words.Count(n, "vector"))
+}
+
+// notes are those of files, what is said of several files once.
+type notes []note
+
+type note struct {
+	text, file string
+	more       int // files
+}
+
+func (n *notes) add(path string, texts []string) {
+	for _, text := range texts {
+		at := slices.IndexFunc(*n, func(o note) bool { return o.text == text })
+		if at >= 0 {
+			(*n)[at].more++
+			continue
+		}
+		*n = append(*n, note{text: text, file: filepath.Base(path)})
+	}
+}
+
+func (n notes) lines() (out []string) {
+	for _, o := range n {
+		more := ""
+		if o.more > 0 {
+			more = " and " + words.Count(o.more, "more file")
+		}
+		out = append(out, o.file+more+": "+o.text)
 	}
 	return out
 }
@@ -501,6 +544,7 @@ func (im *importer) part(p folderPart, columns vecfile.Columns, dim int) error {
 	if f.Dim != dim {
 		return fmt.Errorf("%s: vectors of %d dimensions, those of the files before have %d", p.path, f.Dim, dim)
 	}
+	defer func() { im.notes.add(p.path, f.Notes) }()
 	return im.copy(f, p.path, "", p.label)
 }
 
@@ -530,32 +574,48 @@ func (im *importer) copy(f *vecfile.File, path, prefix, label string) error {
 		im.items = im.items[:0]
 		for i := range n {
 			item := Item{Label: label}
+			at := im.done + i
 			if f.ID != nil {
 				if item.ID = f.ID(row + i); item.ID != "" {
+					if !im.own && prefix == "" { // the rows before have their numbers
+						for row := range min(at, mostIDs) {
+							im.id(strconv.Itoa(row), row)
+						}
+					}
 					im.own = true
-					im.id(item.ID, im.done+i)
+					im.id(item.ID, at)
 				}
 			}
 			if item.ID == "" {
 				number := row + i
 				if prefix == "" {
-					number = im.done + i
+					number = at
 				}
 				item.ID = prefix + strconv.Itoa(number)
+				if prefix == "" {
+					if im.unnamed++; im.unnamed == 1 {
+						im.nameless = at
+					}
+					if im.own {
+						im.id(item.ID, at)
+					}
+				}
 			}
 			labelled := true
-			switch at := im.done + i; {
+			switch {
 			case im.labels != nil && at < len(im.labels.Labels):
 				item.Label = im.labels.Labels[at]
 				if im.labels.IDs != nil {
 					im.labelled = append(im.labelled, item.ID)
 				}
-			case im.labels == nil && f.Label != nil:
+				im.replaced = im.replaced || f.Label != nil
+			case f.Label != nil:
 				item.Label = f.Label(row + i)
 			default:
 				labelled = false
 			}
-			if labelled && item.Label == "" {
+			im.anyLabel = im.anyLabel || labelled || item.Label != ""
+			if item.Label == "" && (labelled || prefix == "") {
 				im.bare++
 			}
 			for _, word := range []string{item.ID, item.Label} {

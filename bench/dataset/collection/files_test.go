@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -217,5 +218,76 @@ func TestLabelsWithHeading(t *testing.T) {
 	_, err := OpenFiles(t.Context(), Files{Vectors: vectors, Labels: labels}, t.TempDir(), nil)
 	if err == nil || !strings.Contains(err.Error(), `3 labels, there are 2 vectors`) || !strings.Contains(err.Error(), `"kind", is a heading`) {
 		t.Error(err)
+	}
+}
+
+// TestMissingIDs: rows without an id among others that have one get their numbers, which are counted, and compared with the ids.
+func TestMissingIDs(t *testing.T) {
+	notes := notesOf(t, "id,a,b\n1,1.5,2\n,3,4.5\n,5,6.5\n", "", "")
+	for _, want := range []string{"2 vectors without an id, the first in row 1", `1 id had been there before, the first "1", of rows 0 and 1`} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("notes %q, want %q", notes, want)
+		}
+	}
+	if notes := notesOf(t, "a,b\n1.5,2\n3,4.5\n", "id,a,b\nx,1.5,2\n", ""); strings.Contains(notes, "without an id") {
+		t.Errorf("a base without ids: notes %q", notes)
+	}
+}
+
+// TestPartsThatLackWhatOthersHave: parts without the ids or labels of others, and what parts leave out, are noted.
+func TestPartsThatLackWhatOthersHave(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"part-0.csv": "f0,f1,price\n1,2,9\n3,4,9\n",
+		"part-1.csv": "id,label,f0,f1,price\n0,hat,1,2,9\ny,shoe,3,4.5,9\n",
+		"part-2.csv": "id,label,f0,f1,cost\na,hat,1,2,9\nb,shoe,3,4.5,9\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	notes := strings.Join(openFiles(t, Files{Vectors: dir}).Meta.Notes, "\n")
+	for _, want := range []string{
+		"2 vectors without an id, the first in row 0", `the first "0", of rows 0 and 2`, "2 vectors without a label",
+		`part-0.csv and 1 more file: column "price" left out`, `part-2.csv: column "cost" left out`,
+	} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("notes %q, want %q", notes, want)
+		}
+	}
+}
+
+// TestReplacedParts: labels and queries of a file that others replace are noted.
+func TestReplacedParts(t *testing.T) {
+	notes := notesOf(t, "label,a,b\nhat,1.5,2\nshoe,3,4.5\n", "", "bag\nbag\n")
+	if want := "labels of base.csv are replaced by those of labels.txt"; !strings.Contains(notes, want) {
+		t.Errorf("notes %q, want %q", notes, want)
+	}
+	dir := t.TempDir()
+	base, queries := filepath.Join(dir, "x.h5"), filepath.Join(dir, "q.csv")
+	h := &vecfile.HDF5{Datasets: []vecfile.HDF5Dataset{{Name: "train", Values: []float32{1, 2, 3, 4}, Row: 2}, {Name: "test", Values: []float32{1, 2}, Row: 2}}}
+	if err := errors.Join(h.WriteFile(base), os.WriteFile(queries, []byte("1,2.5\n5,6.5\n"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	c := openFiles(t, Files{Vectors: base, Queries: queries})
+	if notes := strings.Join(c.Meta.Notes, "\n"); !strings.Contains(notes, "queries of x.h5 are replaced by those of q.csv") || c.Meta.Queries != 2 {
+		t.Errorf("%d queries, notes %q", c.Meta.Queries, notes)
+	}
+}
+
+// TestEmptyLabelsBesideArrays: a .npy that is mapped as it stands has the note about missing labels, too.
+func TestEmptyLabelsBesideArrays(t *testing.T) {
+	dir := t.TempDir()
+	vectors, labels := filepath.Join(dir, "x.npy"), filepath.Join(dir, "labels.txt")
+	_, m := random(3, 2, 1)
+	if err := vecfile.WriteArray(vectors, m.Data, m.Dim); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(labels, []byte("hat\n\nshoe\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c := openFiles(t, Files{Vectors: vectors, Labels: labels})
+	if notes := strings.Join(c.Meta.Notes, "\n"); !strings.Contains(notes, "1 vector without a label") {
+		t.Errorf("notes %q", notes)
 	}
 }

@@ -72,6 +72,18 @@ func named(have []string, asked string, candidates []string) (int, error) {
 	return -1, nil
 }
 
+// nameOne is how a user says which part has the vectors.
+const nameOne = "name one under columns: {vectors: ...}, or for `annbench data` with --columns"
+
+// otherVectors is the note about parts that have vectors, too, and were not chosen.
+func otherVectors(names []string) string {
+	what := "another array of vectors"
+	if len(names) > 1 {
+		what = "other arrays of vectors"
+	}
+	return fmt.Sprintf("%s left out: %s; to take another, %s", quoteAll(names), what, nameOne)
+}
+
 func quoteAll(names []string) string {
 	if len(names) == 0 {
 		return "nothing"

@@ -343,6 +343,7 @@ func (c *csvRows) roles(columns Columns) (err error) {
 		if kinds[at] == 't' {
 			return fmt.Errorf("column %q has %q, which is no vector", columns.Vectors, shorten(t.sample[0][at]))
 		}
+		c.besides(kinds)
 		return nil
 	}
 	var lists, rest []int
@@ -366,12 +367,11 @@ func (c *csvRows) roles(columns Columns) (err error) {
 				return err
 			}
 			if at < 0 {
-				return fmt.Errorf("several columns are lists of numbers (%s): name one under columns: {vectors: ...}", quoteAll(have))
+				return fmt.Errorf("several columns are lists of numbers (%s): %s", quoteAll(have), nameOne)
 			}
 		}
 		c.numbers, c.lists = []int{lists[at]}, true
-		rest = slices.DeleteFunc(rest, func(i int) bool { return i == lists[at] })
-		c.aside(rest)
+		c.besides(kinds)
 		return nil
 	}
 	var aside []int
@@ -661,6 +661,25 @@ func columnsAre(names []string) string {
 		return "column " + quoteAll(names) + " is"
 	}
 	return "columns " + quoteAll(names) + " are"
+}
+
+// besides says which columns are left out where one has the vectors.
+func (c *csvRows) besides(kinds []byte) {
+	var others []string
+	var aside []int
+	for i, k := range kinds {
+		switch {
+		case i == c.labelAt || i == c.idAt || i == c.numbers[0]:
+		case k == 'l':
+			others = append(others, shorten(c.called(i)))
+		default:
+			aside = append(aside, i)
+		}
+	}
+	if len(others) > 0 {
+		c.t.note("%s", otherVectors(others))
+	}
+	c.aside(aside)
 }
 
 // aside says which columns are left out.

@@ -80,9 +80,21 @@ func (f *File) Metric() (m vec.Metric, word string) {
 	return m, word
 }
 
-// leftOut notes which parts of the file, called names, are none that were used.
-func (f *File) leftOut(names, used []string) {
-	left := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(used, n) })
+// leftOut notes which parts of the file, called names, are none that were used; vectors says which of these have vectors.
+func (f *File) leftOut(names, used []string, vectors func(name string) bool) {
+	var left, others []string
+	for _, n := range names {
+		switch {
+		case slices.Contains(used, n):
+		case vectors(n) && !isOneOf(n, queryNames) && !isOneOf(n, neighborNames):
+			others = append(others, n)
+		default:
+			left = append(left, n)
+		}
+	}
+	if len(others) > 0 {
+		f.Notes = append(f.Notes, otherVectors(others))
+	}
 	if len(left) > 0 {
 		f.Notes = append(f.Notes, quoteAll(left)+" left out: neither vectors, labels nor ids")
 	}

@@ -1248,9 +1248,9 @@ func openHDF5(in *input, columns Columns) (*File, error) {
 	}
 	if out == nil {
 		if len(f.linked) > 0 {
-			return nil, fmt.Errorf("it has no data set %q, and links are not followed (%s); it has %s: name one under columns: {vectors: ...}", vectorNames[0], f.linkedNames(), quoteAll(names))
+			return nil, fmt.Errorf("it has no data set %q, and links are not followed (%s); it has %s: %s", vectorNames[0], f.linkedNames(), quoteAll(names), nameOne)
 		}
-		return nil, fmt.Errorf("it has no data set %q; it has %s: name one under columns: {vectors: ...}", vectorNames[0], quoteAll(names))
+		return nil, fmt.Errorf("it has no data set %q; it has %s: %s", vectorNames[0], quoteAll(names), nameOne)
 	}
 	if out.Queries, _, err = open("", queryNames); err != nil {
 		return nil, err
@@ -1285,7 +1285,14 @@ func openHDF5(in *input, columns Columns) (*File, error) {
 		return nil, err
 	}
 	out.word = f.attributes(messages)["distance"]
-	out.leftOut(names, used)
+	out.leftOut(names, used, func(name string) bool {
+		part, err := f.object(all[name])
+		if err != nil {
+			return false
+		}
+		d, err := f.dataset(part)
+		return err == nil && d != nil && len(d.dims) == 2
+	})
 	if len(f.linked) > 0 {
 		out.Notes = append(out.Notes, f.linkedNames()+": links are not followed; what they lead to is left out, unless it is named under columns")
 	}

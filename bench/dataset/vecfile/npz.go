@@ -34,7 +34,7 @@ func openArchive(in *input, columns Columns) (_ *File, err error) {
 		at = 0
 	}
 	if at < 0 {
-		return nil, fmt.Errorf("none of its arrays is called %s; it has %s: name one under columns: {vectors: ...}", vectorNames[0], quoteAll(names))
+		return nil, fmt.Errorf("none of its arrays is called %s; it has %s: %s", vectorNames[0], quoteAll(names), nameOne)
 	}
 	f := &File{}
 	defer func() {
@@ -104,8 +104,24 @@ func openArchive(in *input, columns Columns) (_ *File, err error) {
 	if f.ID, err = texts(columns.IDs, slices.Concat(idNames, arrayIDs)); err != nil {
 		return nil, err
 	}
-	f.leftOut(names, used)
+	f.leftOut(names, used, func(name string) bool { return twoDimensions(z.File[slices.Index(names, name)]) })
 	return f, nil
+}
+
+// twoDimensions reports whether a file of a zip archive is an array of vectors.
+func twoDimensions(z *zip.File) bool {
+	r, err := z.Open()
+	if err != nil {
+		return false
+	}
+	defer r.Close()
+	head, err := io.ReadAll(io.LimitReader(r, npyMaxHead))
+	if err != nil {
+		return false
+	}
+	h, err := parseNPY(head)
+	_, numbers := npyElement(h.descr)
+	return err == nil && numbers && len(h.shape) == 2
 }
 
 // zipped makes a file of a zip archive readable at any place: as it stands where it is not

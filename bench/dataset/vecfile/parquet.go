@@ -127,9 +127,12 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 			return nil, err
 		}
 		if at < 0 && len(lists) > 1 {
-			return nil, fmt.Errorf("several columns are lists of numbers (%s): name one under columns: {vectors: ...}", quoteAll(have))
+			return nil, fmt.Errorf("several columns are lists of numbers (%s): %s", quoteAll(have), nameOne)
 		}
 		vectors = []int{lists[max(at, 0)]}
+		if have = slices.Delete(have, max(at, 0), max(at, 0)+1); len(have) > 0 {
+			notes = append(notes, otherVectors(have))
+		}
 		aside = append(aside, wide...)
 	case columns.Vectors != "" && !slices.Contains(names, columns.Vectors):
 		return nil, &MissingError{columns.Vectors, slices.Compact(names)}
