@@ -392,7 +392,7 @@ func (l *Library) addableBeside(there map[string]bool, items []Addition) error {
 		where := "items/" + strconv.Itoa(i)
 		_, known := l.byID[item.ID]
 		switch {
-		case item.ID == "" || len(item.ID) > maxID || !utf8.ValidString(item.ID) || strings.ContainsFunc(item.ID, unicode.IsControl):
+		case strings.TrimSpace(item.ID) == "" || len(item.ID) > maxID || !utf8.ValidString(item.ID) || strings.ContainsFunc(item.ID, unicode.IsControl):
 			return badRequest(badItems, "%s: an id is 1 to %d bytes of printable text.", where, maxID)
 		case known || there[item.ID]:
 			return problem{http.StatusConflict, itemExists, fmt.Sprintf("%s: there is an item %q already.", where, item.ID)}

@@ -219,6 +219,7 @@ func TestAddRefusals(t *testing.T) {
 		`{"items":[` + newItem(0, `,"attributes":{"price":`):                                                                      "invalid character",
 		`{"items":{}}`: "items cannot be",
 		`{"items":[{"id":"","vector":[1,1,1,1,1,1,1,1]}]}`:                              "an id is",
+		`{"items":[{"id":" ","vector":[1,1,1,1,1,1,1,1]}]}`:                             "an id is",
 		`{"items":[{"id":"a\u0007b","vector":[1,1,1,1,1,1,1,1]}]}`:                      "an id is",
 		`{"items":[{"id":"` + s.Library.items[0].id + `","vector":[1,1,1,1,1,1,1,1]}]}`: "already",
 		`{"items":[` + strings.Repeat(good+",", maxAdded) + good + `]}`:                 "1 to 100",

@@ -35,6 +35,9 @@ func (p *Pipeline) relevance(d *sweepfile.Data, c *collection.Collection) (by da
 	if err := p.attributes(d, c); err != nil {
 		return by, err
 	}
+	if note := otherCategories(c); note != "" {
+		p.say("note: %s", note)
+	}
 	switch d.Items {
 	case noItems:
 	case itemsByFolder, "":
@@ -95,6 +98,27 @@ func (p *Pipeline) guessGains(t *attributes.Table, item string) (gains []dataset
 		p.say("note: answers are graded by %s, all with the same weight (nDCG); under data, `gains: {%s: 1}` names those that count, and `gains: {}` none, where they are for filters alone", strings.Join(names, ", "), names[0])
 	}
 	return gains
+}
+
+// otherCategories says where the attribute category differs from the categories of c; empty where it does not.
+func otherCategories(c *collection.Collection) string {
+	column, ok := c.Attributes.Column(dataset.CategoryColumn)
+	if !ok {
+		return ""
+	}
+	differ, first := 0, -1
+	for row, item := range c.Items {
+		if item.Label != "" && column.Text(row) != item.Label {
+			if differ++; first < 0 {
+				first = row
+			}
+		}
+	}
+	if differ == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the attribute category differs from the category of %d of %d items, such as %q: attribute %q, category %q; filters go by the attribute, marks of right answers by the category",
+		differ, len(c.Items), c.Items[first].ID, column.Text(first), c.Items[first].Label)
 }
 
 // attributes reads the tables that d names, or that lie in the folders of its data, or come with what is drawn.
