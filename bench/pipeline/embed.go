@@ -75,6 +75,8 @@ func (p *Pipeline) Embed(ctx context.Context, c EmbedConfig, dir string) (Embedd
 	out, ok := e.finished(ctx, key, dir)
 	if ok {
 		e.say("embeddings of %s are there already", e.Source.Name())
+	} else if err := e.changed(dir); err != nil {
+		return out, err
 	} else {
 		out, err = e.into(ctx, key, dir)
 	}
@@ -111,10 +113,29 @@ func (e *embedJob) finished(ctx context.Context, key, dir string) (out Embedded,
 	return out, true
 }
 
+// picturesChanged is how collections of two digests differ.
+const picturesChanged = "its pictures, their names or their categories have changed since"
+
+// changed is an error where dir has vectors of the same model from other pictures of the same collection.
+func (e *embedJob) changed(dir string) error {
+	c, err := collection.OpenFolder(dir)
+	if err != nil {
+		return nil // whatever is there, into says what is wrong with it
+	}
+	defer c.Close()
+	var d record.Embedding
+	if c.Meta.Embedding == nil || json.Unmarshal(c.Meta.Embedding, &d) != nil || d.Pictures == "" ||
+		d.Pictures == e.pictures || d.Source != e.Source.Name() || d.ModelDigest != e.Card.SHA256 {
+		return nil
+	}
+	return fmt.Errorf("%s holds the vectors of %s as it was, and %s: move it away, or choose another name", dir, d.Source, picturesChanged)
+}
+
 // embedJob is one collection to embed.
 type embedJob struct {
 	EmbedConfig
 	*Pipeline
+	pictures string // digest of the source
 }
 
 func (p *Pipeline) embedJob(ctx context.Context, c EmbedConfig) (e *embedJob, key string, err error) {
@@ -124,9 +145,11 @@ func (p *Pipeline) embedJob(ctx context.Context, c EmbedConfig) (e *embedJob, ke
 		}
 	}
 	c.Session.Log = p.logger()
-	e = &embedJob{c, p}
-	key, err = e.key(ctx)
-	return e, key, err
+	e = &embedJob{EmbedConfig: c, Pipeline: p}
+	if e.pictures, err = e.Source.Digest(ctx); err != nil {
+		return nil, "", err
+	}
+	return e, e.key(), nil
 }
 
 // EmbedCached embeds into a folder in the cache that is named by everything that decides the vectors, or
@@ -145,6 +168,11 @@ func (p *Pipeline) EmbedCached(ctx context.Context, c EmbedConfig) (dir string, 
 		if _, err := os.Stat(filepath.Join(dir, "meta.json")); err == nil {
 			e.say("embeddings of %s are there already", e.Source.Name())
 			return dir, nil
+		}
+		if p.refuse != nil {
+			if err := p.refuse(e.pictures); err != nil {
+				return "", err
+			}
 		}
 		_, err = e.into(ctx, key, dir)
 		switch {
@@ -170,17 +198,13 @@ func (p *Pipeline) EmbedCached(ctx context.Context, c EmbedConfig) (dir string, 
 }
 
 // key names the vectors of the whole collection.
-func (e *embedJob) key(ctx context.Context) (string, error) {
-	digest, err := e.Source.Digest(ctx)
-	if err != nil {
-		return "", err
-	}
-	key := embedder.CacheKey(e.Card, digest, e.options())
+func (e *embedJob) key() string {
+	key := embedder.CacheKey(e.Card, e.pictures, e.options())
 	if p := e.Session.Precision; p != "" && p != embedder.FP32 { // its vectors differ by more than rounding
 		hash := sha256.Sum256([]byte(key + " " + string(p)))
 		key = hex.EncodeToString(hash[:])
 	}
-	return key, nil
+	return key
 }
 
 func (e *embedJob) options() embedder.Options {
@@ -426,7 +450,7 @@ func (e *embedJob) describe(r Embedded, spent embedder.Spent, part *record.Embed
 	}
 	d := record.Embedding{
 		Model: e.Card.Name, ModelDigest: e.Card.SHA256, Source: e.Source.Name(), Device: string(r.Device),
-		Key: part.Key, Images: r.Images, TrainedOn: r.TrainedOn, Seconds: spent.Seconds, Card: text,
+		Key: part.Key, Pictures: e.pictures, Images: r.Images, TrainedOn: r.TrainedOn, Seconds: spent.Seconds, Card: text,
 		Decode: spent.DecodeSeconds, Prepare: spent.PrepareSeconds, Infer: spent.InferSeconds, Write: spent.SinkSeconds,
 		Workers: r.Workers, Runs: r.Runs, Batch: r.Batch, Limit: r.Limit, JPEG: catalog.DecoderOf(e.Source),
 		Precision: string(r.Precision), DeviceOptions: r.Options, WarmUp: r.WarmUp, Kept: r.Kept, KeptImages: r.KeptImages,

@@ -58,6 +58,9 @@ type Pipeline struct {
 	// Progress takes how far something is that lasts: done of total, and the time left, 0 where unknown. A
 	// total of 0 says that it has ended. Nil: it is dropped.
 	Progress func(what string, done, total int, left time.Duration)
+
+	// refuse is asked, with the digest of the pictures, before any is embedded. Nil: all are embedded.
+	refuse func(pictures string) error
 }
 
 // workerArgument is what a program is started with to be a worker.
@@ -249,7 +252,7 @@ type RunConfig struct {
 // Run makes the data set of a sweep and measures what is missing in the results folder. Every cell ends as a
 // record, failed ones too; the error is about what kept the run as a whole from ending.
 func (p *Pipeline) Run(ctx context.Context, c RunConfig) (bench.Summary, error) {
-	set, all, err := p.prepare(ctx, c.Sweep)
+	set, all, err := p.refusing(c).prepare(ctx, c.Sweep)
 	if err != nil {
 		return bench.Summary{}, err
 	}
@@ -300,6 +303,28 @@ func (p *Pipeline) Run(ctx context.Context, c RunConfig) (bench.Summary, error) 
 		return sum, p.keepMap(ctx, all, project.Config{Metric: c.Sweep.Metric[0], Seed: c.Sweep.Seed}, c.Out)
 	}
 	return sum, nil
+}
+
+// refusing is p, which embeds no pictures where the results folder has records of others.
+func (p *Pipeline) refusing(c RunConfig) *Pipeline {
+	if _, queries := apart(&c.Sweep.Data); queries != nil {
+		return p // two collections, of which the results know one
+	}
+	if records, _, err := record.Read(filepath.Join(c.Out, record.RecordsFile)); err != nil || len(records) == 0 {
+		return p // what is wrong, the run itself says
+	}
+	var before record.Dataset
+	if _, err := seal.ReadJSON(filepath.Join(c.Out, record.DatasetFile), &before); err != nil || before.Embedding == nil || before.Embedding.Pictures == "" {
+		return p
+	}
+	q := *p
+	q.refuse = func(pictures string) error {
+		if pictures == before.Embedding.Pictures {
+			return nil
+		}
+		return fmt.Errorf("%s holds results for %s as it was, and %s: name another folder with --out, or move this one away", c.Out, before.Embedding.Source, picturesChanged)
+	}
+	return &q
 }
 
 // Sizes are the sweeps that a sweep over several numbers of synthetic vectors consists of, smallest first, so

@@ -21,6 +21,7 @@ import (
 	"annbench/bench/record"
 	"annbench/bench/sweepfile"
 	"annbench/embedder"
+	"annbench/embedder/catalog"
 )
 
 // TestMain lets the test binary be its own worker, as every program that runs a sweep is, and the program of an external
@@ -123,6 +124,49 @@ func TestImagesToResults(t *testing.T) {
 	}
 	if again.Present != 1 || len(again.Measured) != 0 {
 		t.Errorf("a second run measured %+v, want everything to be there", again)
+	}
+}
+
+// A picture that has changed is told before anything is embedded, by a run into results of the others and by embed.
+func TestChangedPictures(t *testing.T) {
+	if err := embedder.CanRun(); err != nil {
+		t.Skip(err)
+	}
+	shop := images(t)
+	sweep := testSweep(t, "data: {images: "+shop+"}\nqueries: 6\nk: 3\nrepetitions: 1\nmeasure: 1ms\nfamilies: [{family: flat}]\n")
+	out, vectors := filepath.Join(t.TempDir(), "results"), filepath.Join(t.TempDir(), "vectors")
+	p := pipeline.Pipeline{Cache: t.TempDir()}
+	if _, err := p.Run(t.Context(), pipeline.RunConfig{Sweep: sweep, Out: out, NoMap: true}); err != nil {
+		t.Fatal(err)
+	}
+	embed := func() error {
+		t.Helper()
+		src, err := catalog.Open(shop)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = p.Embed(t.Context(), pipeline.EmbedConfig{Source: src}, vectors)
+		return err
+	}
+	if err := embed(); err != nil {
+		t.Fatal(err)
+	}
+	other, err := os.ReadFile(filepath.Join(shop, "red", "b.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(shop, "red", "a.jpg"), other, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const want = "its pictures, their names or their categories have changed since"
+	if _, err := p.Run(t.Context(), pipeline.RunConfig{Sweep: sweep, Out: out, NoMap: true}); err == nil || !strings.Contains(err.Error(), out+" holds results for ") || !strings.Contains(err.Error(), want) {
+		t.Errorf("run: %v, want %q", err, want)
+	}
+	if all, err := os.ReadDir(filepath.Join(p.Cache, "embeddings")); err != nil || len(all) != 1 {
+		t.Errorf("%d folders of embeddings (%v), want that of the first run alone", len(all), err)
+	}
+	if err := embed(); err == nil || !strings.Contains(err.Error(), vectors+" holds the vectors of ") || !strings.Contains(err.Error(), want) {
+		t.Errorf("embed: %v, want %q", err, want)
 	}
 }
 

@@ -371,6 +371,8 @@ type Embedding struct {
 	TrainedOn int             `json:"trained_on,omitempty"`
 	Shard     *EmbeddingShard `json:"shard,omitempty"` // which part of a collection this is; nil for all of it
 	Key       string          `json:"key,omitempty"`   // of the model and the collection: what the same call finds again
+	// Pictures is the digest of the collection of images. Empty in older records.
+	Pictures string `json:"pictures,omitempty"`
 }
 
 // Flattering says that the model was trained on some of the images, which measures by category then flatter;
