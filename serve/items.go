@@ -13,6 +13,7 @@ import (
 
 	"annbench/bench/dataset"
 	"annbench/bench/dataset/attributes"
+	"annbench/bench/filter"
 	"annbench/bench/metric"
 	"annbench/bench/record"
 )
@@ -62,8 +63,9 @@ func attributesOnce(set *dataset.Set) func() []attributeView {
 
 // attributeView is an attribute that a filter can ask for.
 type attributeView struct {
-	Name string          `json:"name"`
-	Kind attributes.Kind `json:"kind"`
+	Name       string          `json:"name"`
+	Expression string          `json:"expression"` // the name as an expression has it
+	Kind       attributes.Kind `json:"kind"`
 	// Values are examples, as an expression has them: of a number the least and the greatest, else the most frequent.
 	Values []string `json:"values"`
 }
@@ -78,7 +80,7 @@ func attributesOf(t *attributes.Table) []attributeView {
 	}
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		view := attributeView{Name: c.Name, Kind: c.Kind, Values: []string{}}
+		view := attributeView{Name: c.Name, Expression: filter.Name(c.Name), Kind: c.Kind, Values: []string{}}
 		for _, v := range examples(c) {
 			text := c.Say(v)
 			if c.Kind == attributes.Text {

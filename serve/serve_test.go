@@ -317,7 +317,7 @@ func TestAboutAttributes(t *testing.T) {
 	for _, a := range got.Attributes {
 		names[a.Name] = a
 		for _, v := range a.Values {
-			body, _ := json.Marshal(map[string]any{"item": 1, "index": exactID, "filter": a.Name + " = " + v})
+			body, _ := json.Marshal(map[string]any{"item": 1, "index": exactID, "filter": a.Expression + " = " + v})
 			if n := len(ask(t, s, string(body)).Results[0].Answers); n == 0 {
 				t.Errorf("nothing passes %s = %s", a.Name, v)
 			}

@@ -253,10 +253,19 @@ func oddName(text string, at int) string {
 	switch {
 	case !strings.ContainsFunc(name, unicode.IsLetter) || keyword && (after == "" || !strings.Contains("=<>!", after[:1])):
 		return ""
-	case keyword || !plainName.MatchString(name) || startsWithKeyword.MatchString(name):
+	case Name(name) != name:
 		return name
 	}
 	return ""
+}
+
+// Name is the name of an attribute as an expression has it: in backquotes where it is not a word of letters, digits, _ . and -
+// that neither is nor begins with a keyword.
+func Name(name string) string {
+	if plainName.MatchString(name) && !keywords.MatchString(name) && !startsWithKeyword.MatchString(name) {
+		return name
+	}
+	return "`" + name + "`"
 }
 
 var (

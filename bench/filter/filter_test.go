@@ -125,6 +125,25 @@ func TestExpressionErrors(t *testing.T) {
 	}
 }
 
+// TestName: whatever an attribute is called, an expression reads its name as [Name] writes it, and not otherwise if it is quoted.
+func TestName(t *testing.T) {
+	for name, quoted := range map[string]bool{
+		"price": false, "not_x": false, "inside": false, "a-in": false, "été": false, "x.y": false,
+		"in-stock": true, "oré": true, "2x": true, "Not": true, "in.x": true, "a b": true, "true": true, "a'b": true,
+	} {
+		if got := Name(name); (got != name) != quoted {
+			t.Errorf("%s is written %s", name, got)
+		}
+		e, err := Parse(Name(name) + " = 1")
+		if err != nil || strings.Trim(e.root.Terms[0].Terms[0].Test.Column, "`") != name {
+			t.Errorf("%s: %v", Name(name), err)
+		}
+		if _, err := Parse(name + " = 1"); (err != nil) != quoted {
+			t.Errorf("%s without backquotes: %v", name, err)
+		}
+	}
+}
+
 // An error of a long expression shows what stands around the place, and the mark below it.
 func TestLongExpression(t *testing.T) {
 	text := strings.Repeat("price < 1 or ", 900) + "prise ! 1 or " + strings.Repeat("price < 1 or ", 900) + "true"

@@ -339,12 +339,11 @@ function fillAttributes() {
   $("filter").parentElement.hidden = $("attributes").hidden = !about.attributes.length;
   const sample = about.attributes[0];
   if (sample) $("filter").placeholder = example(sample);
-  $("attribute-list").replaceChildren(...about.attributes.map(a => el("li", {}, el("code", {}, quoted(a.name)), ` ${kinds[a.kind]}`,
+  $("attribute-list").replaceChildren(...about.attributes.map(a => el("li", {}, el("code", {}, a.expression), ` ${kinds[a.kind]}`,
     a.values.length ? (a.kind === "number" ? `, ${a.values.join(" to ")}` : `: ${a.values.join(", ")}`) : ", of which no item has a value")));
 }
 const kinds = { number: "a number", text: "a text", boolean: "true or false" };
-const quoted = name => /^[\p{L}_][\p{L}\p{N}_.\-]*$/u.test(name) && !/^(and|or|not|in|true|false)$/i.test(name) ? name : "`" + name + "`";
-const example = a => a.kind === "boolean" ? quoted(a.name) : `${quoted(a.name)} ${a.kind === "number" ? "<=" : "="} ${a.values.at(a.kind === "number" ? -1 : 0) ?? "''"}`;
+const example = a => a.kind === "boolean" ? a.expression : `${a.expression} ${a.kind === "number" ? "<=" : "="} ${a.values.at(a.kind === "number" ? -1 : 0) ?? "''"}`;
 
 const dark = () => document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 function paint(e, id) {
