@@ -167,6 +167,9 @@ func openNPY(path string) (*Collection, error) {
 	if err := c.mapVectors(path); err != nil {
 		return nil, err
 	}
+	if c.Vectors.Rows == 0 {
+		return nil, errors.Join(fmt.Errorf("%s has no vectors", path), c.Close())
+	}
 	c.Meta = Meta{Version: metaVersion, Rows: c.Vectors.Rows, Dim: c.Vectors.Dim}
 	c.Items = make([]Item, c.Vectors.Rows)
 	for i := range c.Items {
@@ -217,6 +220,7 @@ func (c *Collection) readLabels(path string) error {
 	if err := all.Of(len(c.Items), func(row int) string { return c.Items[row].ID }, own); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	c.Meta.Notes = append(c.Meta.Notes, all.Notes...)
 	bare := 0
 	for i, label := range labels {
 		c.Items[i].Label = label

@@ -444,6 +444,9 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 	}
 	given.Metric, given.Word = f.Metric()
 	given.Notes = im.notes.lines()
+	if im.labels != nil {
+		given.Notes = append(given.Notes, im.labels.Notes...)
+	}
 	if mixed {
 		given.Notes = append(given.Notes, fmt.Sprintf("%s without an id, the first in row %d: row numbers are their ids", words.Count(im.unnamed, "vector"), im.nameless))
 	}

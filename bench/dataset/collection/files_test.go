@@ -291,3 +291,14 @@ func TestEmptyLabelsBesideArrays(t *testing.T) {
 		t.Errorf("notes %q", notes)
 	}
 }
+
+// TestArrayWithoutRows: an array of no vectors is an error, as other files without vectors are.
+func TestArrayWithoutRows(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.npy")
+	if err := vecfile.WriteArray(path, []float32{}, 6); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenFiles(t.Context(), Files{Vectors: path}, t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "x.npy has no vectors") {
+		t.Error(err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -398,6 +399,9 @@ func (c *csvRows) roles(columns Columns) (err error) {
 		if note := t.classLike(c.numbers); note != "" {
 			t.note("%s", note)
 		}
+		if t.idLike(c.numbers) {
+			t.note("column %d has whole numbers that are all different and is read as a dimension: if these are ids, give the file a first line of names, with id there", c.numbers[0]+1)
+		}
 	}
 	if len(c.numbers) == 0 {
 		return fmt.Errorf("line %d has no numbers: fields are read between commas, semicolons, tabs, | and spaces", t.before+1)
@@ -574,6 +578,38 @@ func (t *table) classLike(numbers []int) string {
 		}
 	}
 	return ""
+}
+
+// idLike reports whether the first of the columns that are dimensions has whole numbers alone, each another one, and most of the
+// others have fractions.
+func (t *table) idLike(numbers []int) bool {
+	if len(t.sample) < 3 || len(numbers) < 3 {
+		return false
+	}
+	seen := map[float32]bool{}
+	fractions := make([]bool, len(numbers))
+	for _, line := range t.sample {
+		for i, at := range numbers {
+			if at >= len(line) {
+				return false
+			}
+			x, err := t.number(line[at])
+			if err != nil {
+				return false
+			}
+			fractions[i] = fractions[i] || float64(x) != math.Trunc(float64(x))
+			if i == 0 {
+				seen[x] = true
+			}
+		}
+	}
+	n := 0
+	for _, has := range fractions {
+		if has {
+			n++
+		}
+	}
+	return !fractions[0] && len(seen) == len(t.sample) && 2*n >= len(numbers)
 }
 
 // wordFirst reports whether most lines begin with a word, where some words are numbers.

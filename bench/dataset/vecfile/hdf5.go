@@ -942,7 +942,7 @@ func unLZF(in []byte, most int64) ([]byte, error) {
 	return out, nil
 }
 
-// attributes reads the texts among the attributes of an object.
+// attributes reads the texts among the attributes of an object; one that is no text, or several, is empty.
 func (f *hdf5File) attributes(messages []hdf5Message) map[string]string {
 	out := map[string]string{}
 	for _, m := range messages {
@@ -962,9 +962,13 @@ func (f *hdf5File) attributes(messages []hdf5Message) map[string]string {
 		}
 		name := strings.TrimRight(string(r.take(pad(nameSize))), "\x00")
 		kind := r.take(pad(typeSize))
-		r.take(pad(spaceSize))
+		space := r.take(pad(spaceSize))
 		if r.short || len(kind) < 8 {
 			continue // of no use here, and no reason to refuse the vectors
+		}
+		out[name] = "" // until a text is found
+		if several(space) {
+			continue
 		}
 		switch kind[0] & 15 {
 		case 3:
@@ -976,6 +980,23 @@ func (f *hdf5File) attributes(messages []hdf5Message) map[string]string {
 		}
 	}
 	return out
+}
+
+// several reports whether the space of an attribute has more than one value.
+func several(space []byte) bool {
+	if len(space) < 2 {
+		return false
+	}
+	rank, dims := int(space[1]), 4
+	if space[0] == 1 {
+		dims = 8
+	}
+	for i := range rank {
+		if at := dims + 8*i; at+8 <= len(space) && u(space[at:], 8) != 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // heapText reads a text of variable length: its place in a global heap stands in b.
@@ -1284,7 +1305,10 @@ func openHDF5(in *input, columns Columns) (*File, error) {
 	if out.ID, err = texts(columns.IDs, slices.Concat(idNames, arrayIDs)); err != nil {
 		return nil, err
 	}
-	out.word = f.attributes(messages)["distance"]
+	word, ok := f.attributes(messages)["distance"]
+	if out.word = word; ok && word == "" {
+		out.Notes = append(out.Notes, `the attribute "distance" is no single text, so it does not say the metric`)
+	}
 	out.leftOut(names, used, func(name string) bool {
 		part, err := f.object(all[name])
 		if err != nil {

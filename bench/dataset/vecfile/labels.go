@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,10 +26,11 @@ type Labels struct {
 	// and is not the index that pandas and R write first.
 	IDs   []string
 	Named bool
+	Notes []string // what was guessed, a line each
 }
 
-// ReadLabels reads the labels in a text file, one a line, in a table (.csv or .tsv), or in a .npy file of integers
-// or texts.
+// ReadLabels reads the labels in a text file, one a line, in a table (.csv or .tsv), in the objects of .jsonl or .ndjson, or in
+// a .npy file of integers or texts.
 func ReadLabels(path string) (*Labels, error) {
 	if ext := strings.ToLower(filepath.Ext(path)); ext == ".csv" || ext == ".tsv" {
 		in, err := openInput(path)
@@ -54,16 +56,88 @@ func ReadLabels(path string) (*Labels, error) {
 		}
 		return &Labels{Labels: labels}, nil
 	}
-	var labels []string
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".jsonl", ".ndjson":
+		return objectLabels(path)
+	case ".json":
+		return nil, fmt.Errorf("%s: labels are not read from .json: write one a line, or objects with a label in .jsonl", path)
+	}
+	out := &Labels{}
 	interned := map[string]string{}
-	err := EachLine(path, func(_ int, b []byte) error {
+	tabs := true // in all lines that have something
+	err := EachLine(path, func(line int, b []byte) error {
 		if !utf8.Valid(b) {
 			return fmt.Errorf("%.40q is no UTF-8: save the file as UTF-8", b)
 		}
-		labels = append(labels, intern(interned, strings.TrimSpace(string(b))))
+		label := strings.TrimSpace(string(b))
+		if line == 1 && strings.HasPrefix(label, "{") && json.Valid(b) {
+			return errors.New("a line of JSON is no label: name the file .jsonl, and the field label of each object is read")
+		}
+		tabs = tabs && (label == "" || strings.Contains(label, "\t"))
+		out.Labels = append(out.Labels, intern(interned, label))
 		return nil
 	})
-	return &Labels{Labels: labels}, err
+	if tabs && len(interned) > 0 {
+		out.Notes = append(out.Notes, fmt.Sprintf("%s: each line has a tab, and all of it is the label; if it is a table, name it .tsv", filepath.Base(path)))
+	}
+	return out, err
+}
+
+// objectLabels reads the labels in a file of JSON objects, one a line: the field that has the first of the usual names which is
+// there. An object without it has no label.
+func objectLabels(path string) (*Labels, error) {
+	var rows []map[string]any
+	err := EachLine(path, func(_ int, b []byte) error {
+		var row map[string]any
+		d := json.NewDecoder(bytes.NewReader(b))
+		d.UseNumber()
+		if err := d.Decode(&row); err != nil {
+			return fmt.Errorf("not an object: %w", plaintext.JSONError(b, err))
+		}
+		rows = append(rows, row)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	field := func(names []string) string {
+		for _, name := range names {
+			for _, row := range rows {
+				if _, ok := row[name]; ok {
+					return name
+				}
+			}
+		}
+		return ""
+	}
+	label, id := field(slices.Concat(labelNames, tableLabels)), field(slices.Concat(idNames, tableIDs))
+	if label == "" {
+		return nil, fmt.Errorf("%s: no object has a field %q", path, labelNames[1])
+	}
+	out := &Labels{Named: id != ""}
+	text := func(row int, name string) (string, error) {
+		switch v := rows[row][name].(type) {
+		case nil:
+			return "", nil
+		case string, json.Number:
+			return fmt.Sprint(v), nil
+		}
+		return "", fmt.Errorf("%s:%d: %s is a text or a number, not %v", path, row+1, name, rows[row][name])
+	}
+	for row := range rows {
+		word, err := text(row, label)
+		if err != nil {
+			return nil, err
+		}
+		out.Labels = append(out.Labels, word)
+		if id != "" {
+			if word, err = text(row, id); err != nil {
+				return nil, err
+			}
+			out.IDs = append(out.IDs, word)
+		}
+	}
+	return out, nil
 }
 
 // tableLabelsOf reads the labels of a table: the column that a usual name says, the only one, the only one beside

@@ -631,7 +631,7 @@ func className(classes []string, s string) (string, error) {
 
 func parquetText(v parquet.Value, unsigned bool) string {
 	switch {
-	case v.IsNull():
+	case v.IsNull(), v.Kind() == parquet.Double && math.IsNaN(v.Double()), v.Kind() == parquet.Float && v.Float() != v.Float(): // NaN is pandas' word for a missing value
 		return ""
 	case unsigned && v.Kind() == parquet.Int32:
 		return strconv.FormatUint(uint64(uint32(v.Int32())), 10)
