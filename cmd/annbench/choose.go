@@ -131,14 +131,14 @@ func (c *chooseCmd) Run(s *surface) error {
 		return c.filtered(s, r, t)
 	}
 	p := r.Pick(t, c.limits())
+	for _, n := range say.Notes(r) {
+		fmt.Fprintln(s.err, "note: "+n)
+	}
 	if c.JSON {
 		if err := s.json(interchange.PickSummary(p)); err != nil {
 			return err
 		}
 	} else {
-		for _, n := range say.Notes(r) {
-			fmt.Fprintln(s.err, "note: "+n)
-		}
 		fmt.Fprint(s.out, say.Pick(p))
 	}
 	if p.Best == nil {
