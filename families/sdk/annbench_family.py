@@ -104,6 +104,8 @@ def main(family, *args):
                 reply = {}
             else:
                 reply = {"error": "unknown request %r" % do}
+        except WrongAnswer as e:
+            reply = {"error": str(e)}
         except Exception as e:  # the library's, which annbench quotes
             traceback.print_exc()
             reply = {"error": _said(e)[:4000]}
@@ -111,6 +113,10 @@ def main(family, *args):
         if do == "done":
             sys.stdout.flush()
             os._exit(0)  # some libraries crash while Python takes them down
+
+
+class WrongAnswer(Exception):
+    """What a query or a batch returned is not what it should return."""
 
 
 def _said(e):
@@ -208,8 +214,9 @@ def _search(one, r):
         reply = {"wall_ns": max(1, clock() - wall), "cpu_ns": time.process_time_ns() - cpu}
     ids = np.full((count, k), -1, "<i8")
     repeated = extra = 0
+    asked = "batch" if r.get("batch") else "query"
     for i, row in enumerate(found):
-        row = _signed(row)
+        row = _signed(row, asked)
         kept = [x for x in dict.fromkeys(row) if x != -1]
         repeated += sum(x != -1 for x in row) - len(kept)
         extra += max(0, len(kept) - k)
@@ -226,17 +233,34 @@ def _search(one, r):
     return reply
 
 
-def _signed(row):
+def _signed(row, asked):
     """The ids of a row; the largest number of an unsigned type is how libraries write -1, no answer, in it."""
-    if isinstance(row, np.ndarray) and row.dtype.kind == "u":
+    if isinstance(row, np.ndarray) and row.dtype.kind == "u" and row.ndim == 1:
         none = np.iinfo(row.dtype).max
         return [-1 if x == none else x for x in row.tolist()]
-    row = list(row)
-    ids = [int(x) for x in row]
+    given = row
+    if hasattr(row, "__iter__") and getattr(row, "ndim", 1) == 1:
+        row = list(row)  # a generator may fail of itself
+    try:
+        ids = [int(x) for x in row] if isinstance(row, list) else None
+    except TypeError:
+        ids = None
+    if ids is None:
+        each = "of each query " if asked == "batch" else ""
+        raise WrongAnswer("%s must return %sthe k ids in one dimension, not %s" % (asked, each, _kind(given)))
     for i, x in zip(ids, row):
         if i != x:
-            raise ValueError(f"{x} is no id of a vector: a query returns whole numbers")
+            raise WrongAnswer(f"{x} is no id of a vector: a {asked} returns whole numbers")
     return ids
+
+
+def _kind(x):
+    """What x is, in words."""
+    if isinstance(x, np.ndarray):
+        return "an array of shape %s" % (x.shape,)
+    if isinstance(x, (list, tuple)):
+        return "a %s of %d, the first of which is %s" % (type(x).__name__, len(x), _kind(x[0])) if x else "nothing"
+    return "None" if x is None else "one " + type(x).__name__
 
 
 def _settle():

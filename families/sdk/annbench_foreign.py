@@ -2,7 +2,7 @@
 
 usage: annbench_foreign.py FOLDER KIND      (KIND is ann_benchmarks or vibe)
 
-The base class, the two helper modules that folders import and the way their runner calls them are made here;
+The base class, the helper modules that folders import and the way their runner calls them are made here;
 annbench itself reads config.yml and sends constructor and arguments.
 """
 import importlib
@@ -47,17 +47,47 @@ class BaseANN(object):
 
 
 def _distances():
+    """What their module distance offers to the folders; each of the distances takes two vectors."""
+
+    def norm(a):
+        return np.linalg.norm(a, axis=-1)
+
     def euclidean(a, b):
-        return np.linalg.norm(np.asarray(a) - np.asarray(b), axis=-1)
+        return norm(np.asarray(a) - np.asarray(b))
 
     def cosine(a, b):
-        return 1 - np.dot(a, b) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
+        return 1 - np.dot(a, b) / (norm(a) * norm(b))
 
     def ip(a, b):
         return -np.dot(a, b)
 
-    of = {"euclidean": euclidean, "cosine": cosine, "angular": cosine, "normalized": cosine, "ip": ip}
-    return {name: types.SimpleNamespace(distance=f, distance_valid=lambda a: True) for name, f in of.items()}
+    def hamming(a, b):
+        return np.mean(np.asarray(a, bool) != np.asarray(b, bool))
+
+    def jaccard(a, b):  # how alike two sets of numbers are
+        a, b = set(a), set(b)
+        return len(a & b) / len(a | b) if a and b else 0
+
+    of = {"euclidean": euclidean, "cosine": cosine, "angular": cosine, "normalized": cosine, "ip": ip, "hamming": hamming,
+          "jaccard": lambda a, b: 1 - jaccard(a, b)}
+    metrics = {name: types.SimpleNamespace(distance=f, distance_valid=lambda a: True) for name, f in of.items()}
+    metrics["jaccard"].distance_valid = lambda a: a < 1 - 1e-5
+
+    def one(metric):
+        if metric not in metrics:
+            raise KeyError("Unknown metric %r. Known metrics are %s" % (metric, list(metrics)))
+        return metrics[metric]
+
+    return {
+        "metrics": metrics, "norm": norm, "euclidean": euclidean, "jaccard": jaccard,
+        "compute_distance": lambda metric, a, b: one(metric).distance(a, b),
+        "is_distance_valid": lambda metric, distance: one(metric).distance_valid(distance),
+    }
+
+
+def _get_bool_env_var(name, default):
+    value = os.environ.get(name, "").strip().lower()
+    return value in ("y", "yes", "1", "true", "t", "on") if value else default
 
 
 def _package(root, algorithms):
@@ -75,7 +105,8 @@ def _package(root, algorithms):
     module(root + ".algorithms.base", [])
     module(root + ".algorithms.base.module", BaseANN=BaseANN)
     module(root + ".constants", INDEX_DIR=os.getcwd())
-    module(root + ".distance", metrics=_distances())
+    module(root + ".distance", **_distances())
+    module(root + ".util", get_bool_env_var=_get_bool_env_var)
 
 
 class Foreign(annbench.Family):

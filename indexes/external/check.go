@@ -177,6 +177,9 @@ func Check(ctx context.Context, f *indexes.Family, metric vec.Metric) (c Checked
 	if f.VectorBytes(1, 1, x.label.Build) > 0 {
 		err := checkOrder(metric, base, queries, b.IDs)
 		if err != nil && f.Belongs == nil {
+			if by := shift(metric, base, queries, b.IDs); by != 0 {
+				return c, fmt.Errorf("its ids are off by %d in every answer: ids are row numbers of the vectors, from 0", by)
+			}
 			return c, fmt.Errorf("%w: sort them by distance, or say by `codes` in family.yaml that it compares codes", err)
 		}
 		c.Order = err // theirs as it is: their runner does not ask for an order
@@ -222,15 +225,43 @@ func checkOrder(metric vec.Metric, base, queries vec.Matrix, ids []int32) error 
 	return fmt.Errorf("its answers are not nearest first, in %d of %d queries; %s", wrong, queries.Rows, first)
 }
 
+// shift is by how much all ids are off where without that they would be nearest first and mostly right; else 0.
+func shift(metric vec.Metric, base, queries vec.Matrix, ids []int32) int {
+	right := exact(base, queries, metric)
+	for _, by := range []int{1, -1} {
+		moved := slices.Clone(ids)
+		for i, id := range ids {
+			if id >= 0 {
+				moved[i] = int32((int(id) - by + base.Rows) % base.Rows)
+			}
+		}
+		if agreement(right, moved) > 0.5 && checkOrder(metric, base, queries, moved) == nil {
+			return by
+		}
+	}
+	return 0
+}
+
 func checkBatch(x *Index, queries vec.Matrix, want []int32) error {
 	var batch indexes.Block
 	if err := x.SearchTimed(&batch, queries, 0, queries.Rows, checkK, true); err != nil {
 		return fmt.Errorf("batch: %s", FirstLine(err))
 	}
-	if same := agreement(batch.IDs, want); same < 0.9 {
-		return fmt.Errorf("its batch search gives other answers than one search after another: %.0f %% are the same", 100*same)
+	return sameBatch(want, batch.IDs)
+}
+
+// sameBatch compares the answers to single queries, want, with those of a batch.
+func sameBatch(want, batch []int32) error {
+	same := agreement(batch, want)
+	if same >= 0.9 {
+		return nil
 	}
-	return nil
+	for q := range len(want) / checkK {
+		if alone, all := found(want, q), found(batch, q); alone < all {
+			return fmt.Errorf("its answers to single queries are shorter than those of its batch: query %d has %d of %d ids alone, and %d in the batch", q, alone, checkK, all)
+		}
+	}
+	return fmt.Errorf("its batch search gives other answers than one search after another: %.0f %% are the same", 100*same)
 }
 
 // together are the first settings of f that go together under metric; none, the defaults, where any do.
@@ -268,6 +299,16 @@ func answers(x *Index, queries vec.Matrix) ([]int32, error) {
 	var b indexes.Block
 	err := x.SearchTimed(&b, queries, 0, queries.Rows, checkK, false)
 	return b.IDs, err
+}
+
+// found counts the answers to query q among ids.
+func found(ids []int32, q int) (n int) {
+	for _, id := range ids[q*checkK : (q+1)*checkK] {
+		if id >= 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // agreement is the share of the ids of want that got has, query by query. Empty places, -1, do not count; it is 1

@@ -192,6 +192,9 @@ func (f *Family) foreignRun(folder string, d dialect, module string) (missing st
 	imports := unique(append([]string{"numpy"}, importsOf(folder, d, module, map[string]bool{})...))
 	var pythons []string
 	if p := os.Getenv(PythonVariable); p != "" {
+		if _, err := exec.LookPath(p); err != nil {
+			return fmt.Sprintf("%s names %s, which is no program that can be run: name a python", PythonVariable, p)
+		}
 		pythons = append(pythons, p)
 	} else {
 		installed, _ := List()

@@ -371,3 +371,80 @@ func TestForeignByHand(t *testing.T) {
 		})
 	}
 }
+
+// Where single queries have too few answers, the batch is not blamed.
+func TestSameBatch(t *testing.T) {
+	whole, half, other := make([]int32, 2*checkK), make([]int32, 2*checkK), make([]int32, 2*checkK)
+	for i := range whole {
+		whole[i], half[i], other[i] = int32(i), int32(i), int32(i+100)
+		if i%checkK >= 5 {
+			half[i] = -1
+		}
+	}
+	for _, c := range []struct {
+		alone, batch []int32
+		want         string
+	}{
+		{whole, whole, ""},
+		{half, whole, "its answers to single queries are shorter than those of its batch: query 0 has 5 of 10 ids alone, and 10 in the batch"},
+		{whole, other, "its batch search gives other answers than one search after another: 0 % are the same"},
+	} {
+		if err := sameBatch(c.alone, c.batch); (err == nil) != (c.want == "") || err != nil && err.Error() != c.want {
+			t.Errorf("%v, not %q", err, c.want)
+		}
+	}
+}
+
+// What modules import from distance and util of ann-benchmarks is there.
+func TestForeignDistances(t *testing.T) {
+	foreignFolder(t, awkwardConfig, awkwardModule) // the Python that has numpy, and a cache of its own
+	home, err := Home()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sdk, err := unpackSDK(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(t.TempDir(), "lib")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const module = `
+import sys
+import numpy as np
+from ...distance import compute_distance, euclidean, is_distance_valid, jaccard, metrics, norm
+from ...util import get_bool_env_var
+
+a, b = np.array([3.0, 0.0]), np.array([0.0, 4.0])
+assert compute_distance("euclidean", a, b) == euclidean(a, b) == norm(a - b) == 5
+assert compute_distance("angular", a, b) == metrics["angular"].distance(a, b) == 1
+assert compute_distance("hamming", np.array([1, 0, 1, 1]), np.array([1, 1, 0, 1])) == 0.5
+assert jaccard([1, 2, 3], [2, 3, 4]) == 0.5 and jaccard([], [1]) == 0
+assert compute_distance("jaccard", [1], [2]) == 1 and not is_distance_valid("jaccard", 1) and is_distance_valid("jaccard", 0.5)
+try:
+    compute_distance("none", a, b)
+    assert False
+except KeyError:
+    pass
+assert get_bool_env_var("ANNBENCH_NOT_SET", True) and not get_bool_env_var("ANNBENCH_NOT_SET", False)
+print("all is there", file=sys.stderr)
+`
+	if err := os.WriteFile(filepath.Join(folder, "module.py"), []byte(module), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Getenv(PythonVariable), filepath.Join(sdk, foreignProgram), folder, "ann_benchmarks")
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "all is there") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// A Python that is not there is named.
+func TestNoSuchPython(t *testing.T) {
+	t.Setenv("ANNBENCH_CACHE", t.TempDir())
+	t.Setenv(PythonVariable, "/nonexist/python")
+	var f Family
+	if got, want := f.foreignRun(t.TempDir(), dialects[0], "import numpy\n"), "ANNBENCH_PYTHON names /nonexist/python, which is no program that can be run"; !strings.HasPrefix(got, want) {
+		t.Errorf("%q, not %q", got, want)
+	}
+}

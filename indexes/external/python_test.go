@@ -67,8 +67,12 @@ annbench.main(Mine)
 		{"np.zeros(3).reshape(2, 2)", "pass", "", "", "mine: ValueError: cannot reshape array of size 3 into shape (2,2) (FILE, line 8, in build)"},
 		{"pass", "return self.index.search(q)", "", "", "searching mine: AttributeError: 'Mine' object has no attribute 'index' (FILE, line 11, in query)"},
 		{"beside.fails()", "pass", "", "", "(BESIDE, line 5, in fails)"},
-		{"pass", "pass", "", "", "searching mine: TypeError: 'NoneType' object is not iterable"},
-		{"pass", "return np.arange(k) + 0.5", "", "", "ValueError: 0.5 is no id of a vector: a query returns whole numbers"},
+		{"pass", "pass", "", "", "searching mine: query must return the k ids in one dimension, not None"},
+		{"pass", "return np.zeros((1, k), int)", "", "", "searching mine: query must return the k ids in one dimension, not an array of shape (1, 3)"},
+		{"pass", "return np.zeros((1, k), np.uint32)", "", "", "searching mine: query must return the k ids in one dimension, not an array of shape (1, 3)"},
+		{"pass", "return np.zeros(k, int), np.zeros(k)", "", "", "searching mine: query must return the k ids in one dimension, not a tuple of 2, the first of which is an array of shape (3,)"},
+		{"pass", "return (len(x) for x in [1])", "", "", "searching mine: TypeError: object of type 'int' has no len() (FILE, line 11, in <genexpr>)"},
+		{"pass", "return np.arange(k) + 0.5", "", "", "searching mine: 0.5 is no id of a vector: a query returns whole numbers"},
 		{"pass", "pass", "import beside", "import nowhere", "it ended with exit code 1 when asked to hello, without a reply: ModuleNotFoundError: No module named 'nowhere' (FILE, line 2); its last words:"},
 		{"pass", "pass", "def query(", "def query((", "SyntaxError: "},
 		{"pass", "pass", "import beside", "import beside; beside.fails()", "JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2 (char 1) (BESIDE, line 5); its"},
@@ -107,6 +111,7 @@ annbench.main(Mine)
 `
 	for _, c := range []struct{ text, want string }{
 		{whole, "mine, l2: works: "},
+		{strings.Replace(whole, "[:k]", "[:k] + 1", 1), "mine, l2: its ids are off by 1 in every answer: ids are row numbers of the vectors, from 0"},
 		{strings.Replace(whole, "import numpy", "import nowhere", 1), "No module named 'nowhere' ("},
 	} {
 		family, _ := pythonFamily(t, c.text)
