@@ -37,7 +37,7 @@ type chooseCmd struct {
 	Metric string `help:"Metric, where the results have several." placeholder:"NAME"`
 	JSON   bool   `help:"One JSON object instead of text."`
 
-	Filter      string       `help:"Under this filter of the sweep: \"category = 'dress' and price < 100\"." placeholder:"EXPRESSION"`
+	Filter      *string      `help:"Under this filter of the sweep: \"category = 'dress' and price < 100\"." placeholder:"EXPRESSION"`
 	Selectivity *units.Share `help:"Under the made filter whose selectivity is nearest: 1%." placeholder:"SHARE"`
 	Correlation string       `help:"Where what passes lies, with --selectivity: none, near or far." enum:"none,near,far" default:"none"`
 }
@@ -127,7 +127,7 @@ func (c *chooseCmd) Run(s *surface) error {
 		return misuse(errors.New("--correlation goes with --selectivity, which says how many pass: 1%"))
 	case c.Selectivity != nil && (*c.Selectivity <= 0 || *c.Selectivity > 1):
 		return misuse(errors.New("--selectivity is a share above 0 and at most 100%: 1%"))
-	case c.Filter != "" || c.Selectivity != nil:
+	case c.Filter != nil || c.Selectivity != nil:
 		return c.filtered(s, r, t)
 	}
 	p := r.Pick(t, c.limits())
@@ -150,7 +150,7 @@ func (c *chooseCmd) Run(s *surface) error {
 // filtered answers for searches under a filter.
 func (c *chooseCmd) filtered(s *surface, r *judge.Report, t judge.Terms) error {
 	limits := c.limits()
-	if len(limits) > 1 || limits[0].Name != metric.Recall || c.JSON || c.Filter != "" && c.Selectivity != nil {
+	if len(limits) > 1 || limits[0].Name != metric.Recall || c.JSON || c.Filter != nil && c.Selectivity != nil {
 		return misuse(errors.New("--filter and --selectivity, one of them, go with --min-recall, --k and --metric alone"))
 	}
 	for _, f := range r.Filtered() {
@@ -184,15 +184,15 @@ func (c *chooseCmd) filtered(s *surface, r *judge.Report, t judge.Terms) error {
 
 // measured is the name that the filter asked for has in the results, however it is spelled; empty where none is asked for.
 func (c *chooseCmd) measured(f *judge.Filtered) (string, error) {
-	if c.Filter == "" {
+	if c.Filter == nil {
 		return "", nil
 	}
 	for _, u := range f.Filters {
-		if filter.Same(u.Name, c.Filter) {
+		if filter.Same(u.Name, *c.Filter) {
 			return u.Name, nil
 		}
 	}
-	if _, err := filter.Parse(c.Filter); err != nil {
+	if _, err := filter.Parse(*c.Filter); err != nil {
 		return "", fmt.Errorf("--filter: %w", err)
 	}
 	return "", fmt.Errorf("nothing was measured under that filter: %s", say.FilterNames(f))

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"annbench/reports/judge"
 )
 
 // jargon is what libraries and Go say of themselves. Whoever reads it learns nothing about their file.
@@ -163,5 +165,16 @@ func TestErrorsAreInOurWords(t *testing.T) {
 		if word := jargon.FindString(text); word != "" {
 			t.Errorf("%q: %q is no word for people:\n%s", w.args, word, text)
 		}
+	}
+}
+
+// TestChooseEmptyFilter: an empty filter is one that was asked for, and wrong.
+func TestChooseEmptyFilter(t *testing.T) {
+	empty := ""
+	if _, err := (&chooseCmd{Filter: &empty}).measured(&judge.Filtered{}); err == nil || !strings.Contains(err.Error(), "the expression is empty") {
+		t.Errorf("an empty filter: %v", err)
+	}
+	if name, err := (&chooseCmd{}).measured(&judge.Filtered{}); name != "" || err != nil {
+		t.Errorf("no filter: %q, %v", name, err)
 	}
 }
