@@ -468,9 +468,9 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 	if leftOut != "" {
 		given.Notes = append(given.Notes, leftOut)
 	}
-	if src.Queries != "" {
+	if queries != nil {
 		var of notes
-		of.add(src.Queries, queries.Notes)
+		of.add(queriesPath, queries.Notes)
 		given.Notes = append(given.Notes, of.lines()...)
 	}
 	if near != nil {

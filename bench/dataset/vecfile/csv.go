@@ -12,6 +12,7 @@ import (
 
 // csvRows are the vectors of a text file: a line each.
 type csvRows struct {
+	loss
 	t           *table
 	lines       *lines
 	numbers     []int // fields that are the vector
@@ -768,6 +769,9 @@ func (c *csvRows) values(line []string, dst []float32) ([]float32, error) {
 			x, err := c.t.number(p)
 			if err != nil {
 				return nil, fmt.Errorf("%s, column %s: %q %w", c.lines.place(), shorten(c.called(at)), shorten(p), err)
+			}
+			if mantissa, _, _ := strings.Cut(strings.ToLower(p), "e"); x == 0 && strings.ContainsAny(mantissa, "123456789") {
+				c.zeros++
 			}
 			dst = append(dst, x)
 		}

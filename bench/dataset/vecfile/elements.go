@@ -101,26 +101,29 @@ func (e element) decode(dst []float32, raw []byte) (bad int) {
 
 // appendWhole appends the digits of the whole number that raw begins with.
 func (e element) appendWhole(dst, raw []byte) []byte {
-	var order binary.ByteOrder = binary.LittleEndian
-	if e.big {
-		order = binary.BigEndian
-	}
-	var v uint64
-	switch e.width {
-	case 1:
-		v = uint64(raw[0])
-	case 2:
-		v = uint64(order.Uint16(raw))
-	case 4:
-		v = uint64(order.Uint32(raw))
-	case 8:
-		v = order.Uint64(raw)
-	}
+	v := e.bits(raw)
 	if e.class != 'i' {
 		return strconv.AppendUint(dst, v, 10)
 	}
 	shift := 64 - 8*e.width
 	return strconv.AppendInt(dst, int64(v<<shift)>>shift, 10)
+}
+
+// bits are those of the value that raw begins with.
+func (e element) bits(raw []byte) uint64 {
+	var order binary.ByteOrder = binary.LittleEndian
+	if e.big {
+		order = binary.BigEndian
+	}
+	switch e.width {
+	case 1:
+		return uint64(raw[0])
+	case 2:
+		return uint64(order.Uint16(raw))
+	case 4:
+		return uint64(order.Uint32(raw))
+	}
+	return order.Uint64(raw)
 }
 
 // decodeInts converts raw to integers; ok is false where a value is no integer that an int32 holds.

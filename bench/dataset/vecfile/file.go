@@ -3,6 +3,7 @@ package vecfile
 import (
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -177,6 +178,9 @@ func (r *finiteRows) Next(dst []float32) (int, error) {
 		}
 	}
 	r.done += n
+	if l, ok := r.Rows.(interface{ lost() []string }); ok && errors.Is(err, io.EOF) {
+		r.f.Notes = append(r.f.Notes, l.lost()...)
+	}
 	return n, err
 }
 

@@ -677,6 +677,7 @@ func (f *hdf5File) rowsOf(name string, d *hdf5Dataset) (*File, error) {
 
 // chunkedRows are vectors that stand in chunks: a grid of tiles of rows × columns.
 type chunkedRows struct {
+	loss
 	fixedRows
 	filters    []uint16
 	rows, cols int // of a chunk
@@ -781,6 +782,7 @@ func (c *chunkedRows) Next(dst []float32) (int, error) {
 	if bad := c.elem.decode(dst[:n*c.dim], raw); bad >= 0 {
 		return 0, errTooLarge(c.done+bad/c.dim, bad%c.dim)
 	}
+	c.compare(c.elem, dst[:n*c.dim], raw)
 	c.done += n
 	return n, nil
 }

@@ -376,6 +376,7 @@ func (r *columnRows) Next(dst []float32) (int, error) {
 		if bad := r.elem.decode(column, raw); bad >= 0 {
 			return 0, errTooLarge(r.done+bad, d)
 		}
+		r.compare(r.elem, column, raw)
 		for i, x := range column {
 			dst[i*r.dim+d] = x
 		}

@@ -166,3 +166,39 @@ func TestDistanceThatIsNoText(t *testing.T) {
 		t.Error("spaces of 3, 1 and a single value")
 	}
 }
+
+// TestWhatFloat32DoesNotHoldIsNoted: values that become 0 and whole numbers that are rounded are counted.
+func TestWhatFloat32DoesNotHoldIsNoted(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	type row struct {
+		Vector []float64 `parquet:"vector,list"`
+	}
+	type whole struct {
+		Vector []int64 `parquet:"vector,list"`
+	}
+	small := []float64{1e-60, 0, 2, 1e-50}
+	err := errors.Join(
+		WriteArray(at("small.npy"), small, 2),
+		os.WriteFile(at("small.csv"), []byte("1e-60,0.0e5\n2.5,-1E-50\n"), 0o644),
+		parquet.WriteFile(at("small.parquet"), []row{{small[:2]}, {small[2:]}}),
+		(&HDF5{Datasets: []HDF5Dataset{{"train", small, 2}}}).WriteFile(at("small.h5")),
+		WriteArray(at("large.npy"), []int32{1<<24 + 1, 1 << 30, -1<<24 - 1, 5}, 2),
+		parquet.WriteFile(at("large.parquet"), []whole{{[]int64{1<<40 + 1, 1 << 40}}, {[]int64{-1<<24 - 1, 5}}}),
+		WriteArray(at("exact.npy"), []float64{0, 1e-30}, 2),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"small.npy": "2 values nearer to 0", "small.csv": "2 values nearer to 0", "small.parquet": "2 values nearer to 0", "small.h5": "2 values nearer to 0",
+		"large.npy": "2 whole numbers above 2^24", "large.parquet": "2 whole numbers above 2^24", "exact.npy": "",
+	} {
+		f := must[*File](t)(Open(at(name), Columns{}))
+		must[*content](t)(f.readAll())
+		if notes := strings.Join(f.Notes, "\n"); !strings.Contains(notes, want) || (want == "") != (notes == "") {
+			t.Errorf("%s: notes %q, want %q", name, notes, want)
+		}
+		f.Close()
+	}
+}

@@ -449,6 +449,7 @@ func damagedParquet(err *error) {
 
 // parquetRows reads the vectors: a column of lists, or a column a dimension.
 type parquetRows struct {
+	loss
 	file      *parquet.File
 	vectors   []*parquetColumn
 	label, id int // columns, -1 for none
@@ -671,7 +672,7 @@ func (p *parquetRows) row(dst []float32) ([]float32, error) {
 		if v.DefinitionLevel() < int(c.leaf.MaxDefinitionLevel) {
 			return nil, fmt.Errorf("row %d: the list is missing, empty, or has a missing number", p.done)
 		}
-		y := float32(x)
+		y := p.narrow(x, c.leaf)
 		if y-y != 0 && x-x == 0 { // finite, but not as a float32
 			return nil, errTooLarge(p.done, len(dst))
 		}
@@ -683,6 +684,19 @@ func (p *parquetRows) row(dst []float32) ([]float32, error) {
 		}
 		dst = append(dst, y)
 	}
+}
+
+// narrow is x of a column as a float32; what that loses is counted.
+func (p *parquetRows) narrow(x float64, leaf parquetLeaf) float32 {
+	y := float32(x)
+	kind := leaf.Node.Type().Kind()
+	switch whole := kind == parquet.Int32 || kind == parquet.Int64; {
+	case y == 0 && x != 0:
+		p.zeros++
+	case whole && float64(y) != x:
+		p.rounded++
+	}
+	return y
 }
 
 // wideRow appends a row of a table with a column a dimension.
@@ -698,7 +712,7 @@ func (p *parquetRows) wideRow(dst []float32) ([]float32, error) {
 		if v.DefinitionLevel() < int(c.leaf.MaxDefinitionLevel) {
 			return nil, fmt.Errorf("row %d, column %q: a value is missing", p.done, c.name)
 		}
-		y := float32(x)
+		y := p.narrow(x, c.leaf)
 		if y-y != 0 && x-x == 0 {
 			return nil, errTooLarge(p.done, d)
 		}

@@ -19,6 +19,7 @@ type fixedRows struct {
 
 	done int
 	raw  []byte
+	loss
 }
 
 // stride is how many bytes a row takes.
@@ -95,6 +96,7 @@ func (r *fixedRows) Next(dst []float32) (int, error) {
 		if bad := r.elem.decode(dst[:n*r.dim], raw); bad >= 0 {
 			return 0, errTooLarge(r.done+bad/r.dim, bad%r.dim)
 		}
+		r.compare(r.elem, dst[:n*r.dim], raw)
 	} else {
 		stride := int(r.stride())
 		for i := range n {
@@ -105,6 +107,7 @@ func (r *fixedRows) Next(dst []float32) (int, error) {
 			if bad := r.elem.decode(dst[i*r.dim:(i+1)*r.dim], row[4:]); bad >= 0 {
 				return 0, errTooLarge(r.done+i, bad)
 			}
+			r.compare(r.elem, dst[i*r.dim:(i+1)*r.dim], row[4:])
 		}
 	}
 	r.done += n
