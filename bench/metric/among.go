@@ -166,10 +166,10 @@ func ScoreAmong(in AmongInput) (*Scores, error) {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("%d of %d queries were given more than the %d answers asked for; what is beyond does not count", beyond.queries, n, in.K))
 	}
 	if empty > 0 {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("nothing passes for %d of %d queries, which are left out", empty, n))
+		out.Warnings = append(out.Warnings, fmt.Sprintf("nothing may be answered to %d of %d queries, which are left out", empty, n))
 	}
 	if short := unfilled - empty; short > 0 {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("fewer than %d vectors pass for %d of %d queries: recall is over those that do", in.K, short, n))
+		out.Warnings = append(out.Warnings, fmt.Sprintf("fewer than %d vectors may be answered to %d of %d queries: recall is over those", in.K, short, n))
 	}
 	return out, nil
 }
