@@ -434,6 +434,7 @@ print("all is there", file=sys.stderr)
 		t.Fatal(err)
 	}
 	cmd := exec.Command(os.Getenv(PythonVariable), filepath.Join(sdk, foreignProgram), folder, "ann_benchmarks")
+	cmd.Stdin = strings.NewReader(`{"do": "hello"}` + "\n") // which imports the module
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "all is there") {
 		t.Errorf("%v: %s", err, out)
 	}
