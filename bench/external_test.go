@@ -111,8 +111,8 @@ func TestChangedProgram(t *testing.T) {
 	if _, err := r.Do(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Do(t.Context()); err != nil {
-		t.Errorf("the same program: %v", err)
+	if sum, err := r.Do(t.Context()); err != nil || !sum.Counted {
+		t.Errorf("the same program: %+v, %v", sum, err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, ".hidden"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func TestChangedProgram(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "program.sh"), fmt.Appendf(nil, hostile, "exit 1"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Do(t.Context()); err == nil || !strings.Contains(err.Error(), "of family changes as it was before "+dir+" changed") {
+	if sum, err := r.Do(t.Context()); err == nil || sum.Counted || !strings.Contains(err.Error(), "of family changes as it was before "+dir+" changed") {
 		t.Errorf("another program: %v", err)
 	}
 }

@@ -74,6 +74,7 @@ type Summary struct {
 	Measured map[record.Status]int // cells of this run by status
 	Present  int                   // cells that were there already, those of earlier failures included
 	Broken   int                   // of those, the ones that failed, timed out or ran out of memory
+	Counted  bool                  // false where the run ended before it looked which cells were there
 	// Pruned are the repetitions of cells that were left out because the first repetition showed them
 	// to be dominated, and Saved about what they would have taken; see [Sweep.Prune].
 	Pruned   int
@@ -352,7 +353,7 @@ func (c *coordinator) run(ctx context.Context, plan *Plan) error {
 			}
 		}
 	}
-	c.sum.Present = planned - cells
+	c.sum.Present, c.sum.Counted = planned-cells, true
 	c.total = cells
 	// The gallery wants exact neighbours even where all cells are there.
 	for _, m := range c.Sweep.Metric {

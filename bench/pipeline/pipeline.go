@@ -283,8 +283,10 @@ func (p *Pipeline) Run(ctx context.Context, c RunConfig) (bench.Summary, error) 
 	for _, w := range sum.Warnings {
 		p.say("note: %s", w)
 	}
-	p.say("measured %d cells in %v; %d were there already, %d failed, %d skipped",
-		sum.Measured[record.OK], time.Since(began).Round(time.Second), sum.Present, sum.Failed(), sum.Measured[record.Skipped])
+	if err == nil || sum.Counted || len(sum.Measured) > 0 {
+		p.say("measured %d cells in %v; %d were there already, %d failed, %d skipped",
+			sum.Measured[record.OK], time.Since(began).Round(time.Second), sum.Present, sum.Failed(), sum.Measured[record.Skipped])
+	}
 	if err != nil {
 		return sum, err
 	}

@@ -687,3 +687,43 @@ func TestRemoveByPath(t *testing.T) {
 		t.Error(left, err)
 	}
 }
+
+// A family that is named by its path is listed with what its family.yaml says, and with its folder.
+func TestStatesByPath(t *testing.T) {
+	cache := t.TempDir()
+	t.Setenv("ANNBENCH_CACHE", cache)
+	folder, gone := t.TempDir(), "/gone/y"
+	text := "protocol: 1\nlicence: MIT\ndoc: A test.\nname: x\nlibrary: mine\napproach: graph\ncaller: Python\nmetrics: [l2]\nrun: [python, family.py]\n"
+	for path, content := range map[string]string{
+		filepath.Join(folder, File):                                     text,
+		filepath.Join(folder, "family.py"):                              "",
+		filepath.Join(cache, "families", "x-0123456789ab", installFile): fmt.Sprintf(`{"name":"x","folder":%q}`, folder),
+		filepath.Join(cache, "families", "y-0123456789ac", installFile): fmt.Sprintf(`{"name":"y","folder":%q}`, gone),
+	} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	states, err := States()
+	if err != nil || len(states) < 2 {
+		t.Fatal(states, err)
+	}
+	got := slices.Clone(states[len(states)-2:])
+	for i := range got {
+		got[i].Bytes = 0 // of the files above
+	}
+	want := []State{
+		{Name: "x", Library: "mine", Approach: "graph", Caller: "Python", Installed: true, Folder: folder},
+		{Name: "y", Installed: true, Folder: gone},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v, not %+v", got, want)
+	}
+	var table strings.Builder
+	if err := WriteStates(&table, states); err != nil || !strings.Contains(table.String(), "installed for "+folder) {
+		t.Errorf("%v in %s", err, table.String())
+	}
+}

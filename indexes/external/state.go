@@ -18,6 +18,8 @@ type State struct {
 	Installed bool   `json:"installed"`
 	Bytes     int64  `json:"bytes,omitempty"`
 	Missing   string `json:"missing,omitempty"`
+	// Folder is that of a family that is named by its path.
+	Folder string `json:"folder,omitempty"`
 }
 
 // States lists the external families that have names, in their order, then what is installed of others. A
@@ -46,7 +48,10 @@ func States() ([]State, error) {
 	}
 	for _, one := range installed { // of folders that are named by their paths, or are gone
 		if !known[one.Name] {
-			row := State{Name: one.Name, Library: one.Folder, Installed: one.Whole, Bytes: one.Bytes}
+			row := State{Name: one.Name, Folder: one.Folder, Installed: one.Whole, Bytes: one.Bytes}
+			if f, err := Read(one.Folder); err == nil {
+				row.Library, row.Approach, row.Caller = f.Library, f.Approach, f.Caller
+			}
 			if !one.Whole {
 				row.Missing = "installing it was stopped"
 			}
@@ -67,6 +72,9 @@ func WriteStates(w io.Writer, states []State) error {
 		}
 		if !r.Installed {
 			state = r.Missing
+		}
+		if r.Folder != "" {
+			state += " for " + r.Folder
 		}
 		if err := table.Append(r.Name, r.Library, r.Approach, r.Caller, size, state); err != nil {
 			return err
