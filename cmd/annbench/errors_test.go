@@ -178,3 +178,20 @@ func TestChooseEmptyFilter(t *testing.T) {
 		t.Errorf("no filter: %q, %v", name, err)
 	}
 }
+
+// TestFolderOfTwoServers: the second server that would write to a folder is refused with what to do, and may once the first ended.
+func TestFolderOfTwoServers(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "added")
+	held, err := takeFolder(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := takeFolder(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "another server writes to "+dir) || !strings.Contains(err.Error(), "end it first") {
+		t.Errorf("a second server: %v", err)
+	}
+	held.Release()
+	if held, err = takeFolder(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	held.Release()
+}
