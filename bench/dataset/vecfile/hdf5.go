@@ -677,7 +677,6 @@ func (f *hdf5File) rowsOf(name string, d *hdf5Dataset) (*File, error) {
 
 // chunkedRows are vectors that stand in chunks: a grid of tiles of rows × columns.
 type chunkedRows struct {
-	loss
 	fixedRows
 	filters    []uint16
 	rows, cols int // of a chunk
