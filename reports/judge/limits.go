@@ -96,6 +96,10 @@ type Pick struct {
 	MoreAt float64 // that recall
 	// MoreBetween says that More is interpolated between two settings.
 	MoreBetween bool
+	// Cheaper is the one of Others that comes up to that recall for the least time, where the pick's family takes more or does not
+	// come up to it, and CheaperMore what it costs; nil if there is none.
+	Cheaper     *Candidate
+	CheaperMore float64
 	Settings    int // that were looked at
 }
 
@@ -225,14 +229,14 @@ func (r *Report) asJudged(t Terms, limits []Limit) []Limit {
 
 // about says of the best whether it was measured once, and what more recall would cost.
 func (r *Report) about(p *Pick) {
-	p.Once, p.More, p.MoreAt = p.Best.Speed.N < 2, 0, 0
+	p.Once, p.More, p.MoreAt, p.Cheaper = p.Best.Speed.N < 2, 0, 0, nil
 	for _, m := range p.Best.Margins {
 		p.Once = p.Once || m.Value.N < 2
 	}
 	r.more(p)
 }
 
-// more asks the curve of the pick's family for one percent more of recall.
+// more asks the curve of the pick's family for one percent more of recall, and the other candidates.
 func (r *Report) more(p *Pick) {
 	recall, ok := p.Best.Row.Value(metric.Recall)
 	if !ok || recall.Median >= 1 {
@@ -245,6 +249,16 @@ func (r *Report) more(p *Pick) {
 		}
 		if m := r.MatchRows(f, p.Terms, p.MoreAt, Speed); m.Reached() && m.Value.Median > 0 {
 			p.More, p.MoreBetween = p.Best.Speed.Median/m.Value.Median, m.Under != nil
+		}
+	}
+	for i, c := range p.Others {
+		other, ok := c.Row.Value(metric.Recall)
+		if !ok || other.Median < p.MoreAt || !(c.Speed.Median > 0) {
+			continue
+		}
+		cost := p.Best.Speed.Median / c.Speed.Median
+		if (p.More == 0 || cost < p.More) && (p.Cheaper == nil || cost < p.CheaperMore) {
+			p.Cheaper, p.CheaperMore = &p.Others[i], cost
 		}
 	}
 }

@@ -189,17 +189,25 @@ func Pick(p judge.Pick) string {
 	if slices.ContainsFunc(p.Others, func(c judge.Candidate) bool { return c.Against.Paired }) {
 		say("%s", Paired)
 	}
-	switch {
+	switch family := Clean(p.Best.Row.Cell.Family); {
 	case p.MoreAt == 0:
 	case p.More > 0 && p.More < leastMore: // nothing to choose by
 	case p.MoreBetween:
-		say("A recall of %s would take about %s times the time a query (between two settings that were measured).", Ratio(p.MoreAt), FactorText(p.More))
+		say("A recall of %s would take about %s times the time a query with %s (between two settings that were measured)%s.", Ratio(p.MoreAt), FactorText(p.More), family, cheaper(p))
 	case p.More > 0:
-		say("A recall of %s would take %s times the time a query.", Ratio(p.MoreAt), FactorText(p.More))
+		say("A recall of %s would take %s times the time a query with %s%s.", Ratio(p.MoreAt), FactorText(p.More), family, cheaper(p))
 	default:
-		say("A recall of %s is beyond what was measured of %s.", Ratio(p.MoreAt), Clean(p.Best.Row.Cell.Family))
+		say("A recall of %s is beyond what was measured of %s%s.", Ratio(p.MoreAt), family, cheaper(p))
 	}
 	return b.String()
+}
+
+// cheaper names the family that comes up to a little more recall for less time than the pick's own; empty if none does.
+func cheaper(p judge.Pick) string {
+	if p.Cheaper == nil {
+		return ""
+	}
+	return fmt.Sprintf("; with %s it takes %s times the time", Clean(p.Cheaper.Row.Cell.Family), FactorText(p.CheaperMore))
 }
 
 // leastMore is the factor below which it is not said what more recall costs.

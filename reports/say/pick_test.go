@@ -51,7 +51,7 @@ func TestPick(t *testing.T) {
 			"family: b\nbuild: {M: 16}\nsearch: {n: 4}\n", "recall 0.955; the limit is 0.95, 0.005 to spare",
 			"Runner-up: a M=16 ef=20, 7,000 queries a second, as fast within the noise: 1.00 times (paired, ", "Then: flat", "As fast as the fastest within the noise or 5 %, and of such families the one of least memory times build time by the wall clock (less than a second counts as one) and, within a quarter of the least, shortest build, of the settings that keep recall ≥ 0.95 (7 measured; ",
 			"times (paired, 0.0", Paired, " queries a second by the wall clock (", // of flat
-			"A recall of 0.965 would take about ", "times the time a query (between two settings that were measured)",
+			"A recall of 0.965 would take about ", "times the time a query with b (between two settings that were measured).",
 		}},
 		{"memory", []judge.Limit{{Name: metric.Recall, Bound: .95}, {Name: metric.Resident, Bound: 120e6}}, "b n=4", "", []string{"resident 100 MiB", "Runner-up: flat"}},
 		{"the slowest queries", []judge.Limit{{Name: metric.Recall, Bound: .95}, {Name: metric.Resident, Bound: 120e6}, {Name: metric.P99, Bound: .002}}, "", "a ef=20", []string{"nothing fits", "nearest is a M=16 ef=20", "resident 134 MiB", "17 % too much"}}, // b takes 1.5 times the time, a 1.17 times the memory,
@@ -140,5 +140,18 @@ func TestPickByObjective(t *testing.T) {
 	got = Pick(r.PickBy(r.Focus, append(limits, judge.Limit{Name: metric.Resident, Bound: 120e6}), o))
 	if strings.Count(got, "resident 100 MiB") != 1 {
 		t.Errorf("the memory of the answer is not said once:\n%s", got)
+	}
+}
+
+// TestCheaperRecallOfAnotherFamily: where another family has a little more recall for less time, it is named.
+func TestCheaperRecallOfAnotherFamily(t *testing.T) {
+	var all []record.Record
+	for rep := range 3 {
+		all = append(all, fixture.Cell("hnsw", "ef=10", rep, .99, 1000), fixture.Cell("hnsw", "ef=40", rep, 1, 350), fixture.Cell("flat", "", rep, 1, 800))
+	}
+	r := fixture.Load(t, judge.Load, fixture.Results(t, all...))
+	got := Pick(r.Pick(r.Focus, []judge.Limit{{Name: metric.Recall, Bound: .95}}))
+	if want := "A recall of 1.000 would take 2.86 times the time a query with hnsw; with flat it takes 1.25 times the time."; !strings.Contains(got, want) {
+		t.Errorf("%s\nwant %q", got, want)
 	}
 }
