@@ -67,6 +67,7 @@ func TestFormsAreNamedInOurWords(t *testing.T) {
 		"data: {synthetic: {n: 10}, device_options: {cuda: 3}}\n" + flat: "mapping of names",
 		"data: {rendered: {}, batch: [1]}\n" + flat:                      "one value",
 		"\xff\xfed\x00":                                                  "save it as UTF-8",
+		data + "name: caf\xe9\n" + flat:                                  "x.yaml:2: it is no UTF-8",
 		"\x93NUMPY\x01\x00":                                              "use --data",
 	} {
 		_, err := Parse("x.yaml", []byte(text))

@@ -84,6 +84,9 @@ func (r Reader) Parse(path string, text []byte) (*Sweep, error) {
 	if vecfile.Named(path) || bytes.IndexByte(text, 0) >= 0 {
 		return nil, fmt.Errorf("%s is no sweep file, which is YAML; to measure on the vectors in it use --data %s", path, path)
 	}
+	if at := plaintext.NotUTF8(text); at >= 0 {
+		return nil, fmt.Errorf("%s:%d: it is no UTF-8, so its letters are not known: save the file as UTF-8", path, 1+bytes.Count(text[:at], []byte("\n")))
+	}
 	src := &file{path: path, text: text}
 	if src.root, err = parse(text); err != nil {
 		return nil, src.decodeError(err)

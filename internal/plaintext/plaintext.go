@@ -6,6 +6,7 @@ package plaintext
 import (
 	"bytes"
 	"errors"
+	"unicode/utf8"
 )
 
 // ErrUTF16 says that a text is UTF-16, which is not read.
@@ -28,4 +29,20 @@ func Mark(b []byte) (int, error) {
 func Strip(b []byte) ([]byte, error) {
 	n, err := Mark(b)
 	return b[n:], err
+}
+
+// NotUTF8 is the first byte of b that is no UTF-8; -1 where all is.
+func NotUTF8(b []byte) int {
+	if utf8.Valid(b) {
+		return -1
+	}
+	at := 0
+	for at < len(b) {
+		r, size := utf8.DecodeRune(b[at:])
+		if r == utf8.RuneError && size <= 1 {
+			break
+		}
+		at += size
+	}
+	return at
 }

@@ -507,7 +507,7 @@ func parseCSV(path string, b []byte) (_ *table, err error) {
 	if b, err = plaintext.Strip(b); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if at := notUTF8(b); at >= 0 {
+	if at := plaintext.NotUTF8(b); at >= 0 {
 		return nil, fmt.Errorf("%s:%d: it is no UTF-8, so its letters are not known: save the file as UTF-8", path, 1+bytes.Count(b[:at], []byte("\n")))
 	}
 	before := 0                                                                                                                               // lines
@@ -642,22 +642,6 @@ func allThousands(texts []string) int {
 	return at
 }
 
-// notUTF8 is the first byte of b that is no UTF-8; -1 where all is.
-func notUTF8(b []byte) int {
-	if utf8.Valid(b) {
-		return -1
-	}
-	at := 0
-	for at < len(b) {
-		r, size := utf8.DecodeRune(b[at:])
-		if r == utf8.RuneError && size <= 1 {
-			break
-		}
-		at += size
-	}
-	return at
-}
-
 // loneSurrogate is the first escape of the JSON in b, such as \ud83d, that is half a character; empty if there is none.
 func loneSurrogate(b []byte) string {
 	unit := func(at int) rune { // -1 where no escape of UTF-16 stands
@@ -710,7 +694,7 @@ func readLines(path string) (*table, error) {
 		if len(bytes.TrimSpace(b)) == 0 {
 			return nil
 		}
-		if notUTF8(b) >= 0 {
+		if plaintext.NotUTF8(b) >= 0 {
 			return errors.New("it is no UTF-8, so its letters are not known: save the file as UTF-8")
 		}
 		if half := loneSurrogate(b); half != "" {
