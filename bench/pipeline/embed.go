@@ -75,9 +75,7 @@ func (p *Pipeline) Embed(ctx context.Context, c EmbedConfig, dir string) (Embedd
 	out, ok := e.finished(ctx, key, dir)
 	if ok {
 		e.say("embeddings of %s are there already", e.Source.Name())
-	} else if err := e.changed(dir); err != nil {
-		return out, err
-	} else {
+	} else if err = e.changed(dir); err == nil {
 		out, err = e.into(ctx, key, dir)
 	}
 	for _, note := range out.Notes {
