@@ -23,6 +23,17 @@ var library struct {
 
 func builtWithCgo() error { return nil }
 
+// plainError has an error of ONNX Runtime in plain words; see [plainReason]. Other errors stay as they are.
+func plainError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if plain := plainReason(err.Error()); plain != err.Error() {
+		return errors.New(plain)
+	}
+	return err
+}
+
 // openRuntime opens ONNX Runtime's library, once a process, and returns its name and version.
 func openRuntime(path string) (string, error) {
 	if path == "" {

@@ -1,7 +1,6 @@
 package embedder
 
 import (
-	"errors"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -22,17 +21,6 @@ var (
 	// noModel is what stands before the reason why a file is no model.
 	noModel = regexp.MustCompile(`^Load model from (.+?) failed: ?`)
 )
-
-// plainError has an error of ONNX Runtime in plain words; see [plainReason]. Other errors stay as they are.
-func plainError(err error) error {
-	if err == nil {
-		return nil
-	}
-	if plain := plainReason(err.Error()); plain != err.Error() {
-		return errors.New(plain)
-	}
-	return err
-}
 
 // plainReason is what ONNX Runtime says without the places in its sources that it says it from, and of a library that could not
 // be loaded the name without its folder.

@@ -86,11 +86,11 @@ func CheckAll(ctx context.Context, names []string, dir string, only vec.Metric, 
 			found, err := Check(ctx, f, m)
 			if err != nil {
 				// The program's last words went to standard error as it said them.
-				fmt.Fprintf(w, "%s, %s: %s\n", f.Name, m, FirstLine(err))
+				fmt.Fprintf(w, "%s, %s: %s\n", f.Name, m, words.Visible(FirstLine(err)))
 				bad++
 				continue
 			}
-			fmt.Fprintf(w, "%s, %s: works: %v\n", f.Name, m, found)
+			fmt.Fprintf(w, "%s, %s: works: %s\n", f.Name, m, words.Visible(found.String()))
 		}
 	}
 	return bad, nil

@@ -534,6 +534,17 @@ func TestFamilyFiles(t *testing.T) {
 
 // TestNamedFolders has names found in the folders of ANNBENCH_FAMILIES by what family.yaml says, two of one name refused,
 // and what is no folder, or no program, named.
+// A description that is a pipe would be waited for without an end.
+func TestFamilyFileIsPlain(t *testing.T) {
+	folder := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(folder, File), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(folder); err == nil || !strings.Contains(err.Error(), File+" is no plain file (p---------)") {
+		t.Errorf("a pipe as %s: %v", File, err)
+	}
+}
+
 func TestNamedFolders(t *testing.T) {
 	parent := t.TempDir()
 	t.Setenv(Variable, parent)

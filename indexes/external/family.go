@@ -162,6 +162,10 @@ func Read(folder string) (*Family, error) {
 
 // read reads the folder fsys, which errors call name.
 func read(fsys fs.FS, name string) (*Family, error) {
+	// A pipe would never end.
+	if info, err := fs.Stat(fsys, File); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %s is no plain file (%s): write the family's description there", name, File, info.Mode().Type())
+	}
 	text, err := fs.ReadFile(fsys, File)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s is no family: it has no %s", name, File)
