@@ -188,7 +188,7 @@ func TestPageWithout(t *testing.T) {
 		{"labels", func(f *fixture.Folder) { f.Labels = false }, []string{"no values by category", "has no categories, so right and wrong are not marked", "The vectors were given", "picture: Mean average precision"}, []string{"✓</span>"}},
 		{"gallery", func(f *fixture.Folder) { f.Gallery = false }, []string{"The results hold no gallery"}, []string{`class="query"`}},
 		{"thumbs", func(f *fixture.Folder) { f.Thumbs = false }, []string{`class="photo none"`}, []string{"data:image"}},
-		{"repetitions", func(f *fixture.Folder) { f.Reps = 1 }, []string{"measured once", "as fast, but was measured once only"}, []string{"repetitions)"}},
+		{"repetitions", func(f *fixture.Folder) { f.Reps = 1 }, []string{"measured once", "These measurements do not show", "Each setting was measured once"}, []string{"repetitions)"}},
 	} {
 		f := fixture.Usual()
 		c.edit(&f)
