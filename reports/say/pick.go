@@ -147,7 +147,7 @@ func Pick(p judge.Pick) string {
 	case judge.ByExactEnough:
 		lead = "Exact search is enough here: as fast as the fastest" + but(p) + ","
 	case judge.ByFrugal:
-		lead = "As fast as the fastest" + but(p) + ", and of such families the one of " + thrift(p.BuildTime) + ","
+		lead = "As fast as the fastest" + but(p) + ", and of least memory and build time,"
 	case judge.ByObjective:
 		lead = best(p.Objective)
 	}
@@ -185,6 +185,9 @@ func Pick(p judge.Pick) string {
 			s += ", " + v
 		}
 		say("%s: %s, %s queries a second, %s", lead, candidateName(c), Significant(c.Speed.Median), s)
+	}
+	if p.Reason == judge.ByFrugal {
+		say("%s", thrift(p.BuildTime))
 	}
 	if slices.ContainsFunc(p.Others, func(c judge.Candidate) bool { return c.Against.Paired }) {
 		say("%s", Paired)

@@ -49,7 +49,7 @@ func TestPick(t *testing.T) {
 	}{
 		{"recall alone", []judge.Limit{{Name: metric.Recall, Bound: .95}}, "b n=4", "", []string{ // as fast as a within the noise, and of less memory and build time
 			"family: b\nbuild: {M: 16}\nsearch: {n: 4}\n", "recall 0.955; the limit is 0.95, 0.005 to spare",
-			"Runner-up: a M=16 ef=20, 7,000 queries a second, as fast within the noise: 1.00 times (paired, ", "Then: flat", "As fast as the fastest within the noise or 5 %, and of such families the one of least memory times build time by the wall clock (less than a second counts as one) and, within a quarter of the least, shortest build, of the settings that keep recall ≥ 0.95 (7 measured; ",
+			"Runner-up: a M=16 ef=20, 7,000 queries a second, as fast within the noise: 1.00 times (paired, ", "Then: flat", "As fast as the fastest within the noise or 5 %, and of least memory and build time, of the settings that keep recall ≥ 0.95 (7 measured; ", "\nBetween families that are as fast, the least memory times build time by the wall clock decides (less than a second counts as one), or of those within a quarter of the least the shortest build.\n",
 			"times (paired, 0.0", Paired, " queries a second by the wall clock (", // of flat
 			"A recall of 0.965 would take about ", "times the time a query with b (between two settings that were measured).",
 		}},

@@ -240,17 +240,17 @@ func beside(v judge.Verdict) string {
 	s := strings.Join(parts, "; ") + "."
 	switch v.Reason {
 	case judge.ByFrugal:
-		s += fmt.Sprintf(" By %s, %s is the answer.", thrift(v.BuildTime), v.Fast[0].Family.Name)
+		s += fmt.Sprintf(" %s So %s is the answer.", thrift(v.BuildTime), v.Fast[0].Family.Name)
 	case judge.ByFastest:
-		s += fmt.Sprintf(" By %s they are alike, so the fastest, %s, is the answer.", thrift(v.BuildTime), v.Fast[0].Family.Name)
+		s += fmt.Sprintf(" %s Here they do not differ in that, so the fastest, %s, is the answer.", thrift(v.BuildTime), v.Fast[0].Family.Name)
 	}
 	return s
 }
 
-// thrift is what decides between families that are as fast, where builds go by such a time. A second is [judge.Prompt],
-// a quarter [judge.Alike].
+// thrift says what decides between families that are as fast, where builds go by such a time. A second is
+// [judge.Prompt], a quarter [judge.Alike].
 func thrift(buildTime string) string {
-	return "least memory times build time" + BuildClock(buildTime) + " (less than a second counts as one) and, within a quarter of the least, shortest build"
+	return "Between families that are as fast, the least memory times build time" + BuildClock(buildTime) + " decides (less than a second counts as one), or of those within a quarter of the least the shortest build."
 }
 
 // buildTime is a time of [judge.Report.BuildTime], with its clock where any time goes by the processor's.
