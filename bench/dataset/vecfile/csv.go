@@ -662,35 +662,42 @@ func (c *csvRows) series(aside *[]int) {
 			return
 		}
 	}
-	if odd := c.odd(stem); len(odd) > 0 {
+	switch odd := c.odd(stem); {
+	case len(odd) > 0 && len(odd) == len(c.numbers) || len(odd) == 0 && len(counts) > 1:
+		if names := c.names(); !isPoint(names) {
+			c.t.note("%s read as dimensions: remove what is none from the file", columnsAre(names))
+		}
+	case len(odd) > 0:
 		c.t.note("%s also dimensions, beside others: remove what is none from the file", columnsAre(odd))
 	}
 }
 
-// odd are the columns of numbers that have a name of their own, where others have a number or no name; where none has, the
-// two of a place on a map beside other columns.
+// odd are the columns of numbers that have a name of their own, without a number.
 func (c *csvRows) odd(stem func(int) string) (odd []string) {
-	var places []string
 	for _, i := range c.numbers {
-		name := c.t.names[i]
-		if name != "" && stem(i) == name {
+		if name := c.t.names[i]; name != "" && stem(i) == name {
 			odd = append(odd, shorten(name))
-			if isOneOf(name, placeNames) {
-				places = append(places, shorten(name))
-			}
 		}
 	}
-	switch {
-	case len(odd) < len(c.numbers):
-		return odd
-	case len(places) == 2 && len(c.numbers) > 3: // latitude, longitude and height are a vector
-		return places
-	}
-	return nil
+	return odd
 }
 
-// placeNames are names of the two columns of a place on a map.
-var placeNames = []string{"lat", "latitude", "lon", "long", "lng", "longitude"}
+// names are those of the columns of numbers.
+func (c *csvRows) names() []string {
+	names := make([]string, len(c.numbers))
+	for i, at := range c.numbers {
+		names[i] = shorten(c.called(at))
+	}
+	return names
+}
+
+// isPoint reports whether columns of these names are what a vector of them alone is: the coordinates of a point, or one column.
+func isPoint(names []string) bool {
+	return len(names) == 1 || !slices.ContainsFunc(names, func(n string) bool { return !isOneOf(n, pointNames) })
+}
+
+// pointNames are names of coordinates.
+var pointNames = []string{"x", "y", "z", "w", "lat", "latitude", "lon", "long", "lng", "longitude", "height", "altitude", "elevation"}
 
 // columnsAre is the beginning of a sentence about columns.
 func columnsAre(names []string) string {
