@@ -34,6 +34,7 @@ type Additions struct {
 	mu     sync.Mutex
 	file   *os.File
 	size   int64 // of what is whole
+	torn   int64 // bytes of a last line without its end that were cut off when the file was opened
 	failed error
 }
 
@@ -63,8 +64,8 @@ func HasAdditions(dir string) bool {
 }
 
 // OpenAdditions opens the file of what was added to l in the folder dir, or begins it. A last line that was not written to
-// its end, by a crash, is cut off: its request was not answered. Any other damage is an error with its line. One process at
-// a time may have the file open; the caller sees to that.
+// its end, by a crash, is cut off: its request was not answered; [New] warns of it. Any other damage is an error with its
+// line. One process at a time may have the file open; the caller sees to that.
 func OpenAdditions(dir string, l *Library) (*Additions, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -88,7 +89,7 @@ func OpenAdditions(dir string, l *Library) (*Additions, error) {
 	}
 	_, err = a.read(want, func([]Addition) error { return nil })
 	if err == nil {
-		err = a.file.Truncate(a.size)
+		err = a.cut()
 	}
 	if err == nil {
 		err = a.file.Sync()
@@ -97,6 +98,16 @@ func OpenAdditions(dir string, l *Library) (*Additions, error) {
 		return nil, errors.Join(err, a.file.Close())
 	}
 	return a, nil
+}
+
+// cut cuts off what stands behind the last whole line, and notes how much that is.
+func (a *Additions) cut() error {
+	info, err := a.file.Stat()
+	if err != nil {
+		return err
+	}
+	a.torn = info.Size() - a.size
+	return a.file.Truncate(a.size)
 }
 
 // sealed is a line of the file: the checksum of text, text, and the end of the line.

@@ -9,6 +9,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -302,6 +303,9 @@ func TestAdditionsDamaged(t *testing.T) {
 		if a.Close(); n != 2 || err != nil {
 			t.Fatalf("cut at %d: %d items, %v", cut, n, err)
 		}
+		if want := int64(cut - (len(whole) - len(lines[3]))); a.torn != want {
+			t.Fatalf("cut at %d: %d bytes were torn, want %d", cut, a.torn, want)
+		}
 	}
 	other := *library
 	set := *other.set
@@ -333,6 +337,43 @@ func TestAdditionsDamaged(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.what, err, c.want)
+		}
+	}
+}
+
+// TestTornAdditionsWarn: the server says at its start which file had a torn line and how many bytes were cut off, and says it once.
+func TestTornAdditionsWarn(t *testing.T) {
+	dir := t.TempDir()
+	s := adding(t, dir, "flat")
+	send(t, s, "/items", `{"items":[`+newItem(0, "")+`]}`, http.StatusOK, nil)
+	path := filepath.Join(dir, additionsFile)
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(t, s, "/items", `{"items":[`+newItem(1, "")+`]}`, http.StatusOK, nil)
+	whole, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const lost = 100
+	if err := os.Truncate(path, whole.Size()-lost); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []bool{true, false} {
+		var log bytes.Buffer
+		fixtureOf(t, []string{"flat"}, func(c *Config) {
+			a, err := OpenAdditions(dir, c.Library)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = a.Close() })
+			c.Additions, c.Token, c.Log = a, "correct horse", slog.New(slog.NewTextHandler(&log, nil))
+		})
+		says := strings.Contains(log.String(), "level=WARN") && strings.Contains(log.String(), path) &&
+			strings.Contains(log.String(), fmt.Sprintf("bytes=%d\n", whole.Size()-lost-before.Size()))
+		if says != want {
+			t.Errorf("start %d: the log has %q", i+1, log.String())
 		}
 	}
 }

@@ -131,6 +131,10 @@ func New(c Config) (*Server, error) {
 		if c.Token == "" {
 			return nil, errors.New("serving: new items are taken with a token alone")
 		}
+		if c.Additions.torn > 0 {
+			c.Log.Warn("the last line had no end and was cut off: the items of its request, if it was answered, are lost; see whether a copy of the file has them",
+				"file", c.Additions.path, "bytes", c.Additions.torn)
+		}
 		if err := c.Content.catchUp(c.Additions); err != nil {
 			return nil, err
 		}
