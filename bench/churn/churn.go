@@ -89,12 +89,14 @@ func SumOf(path string) (string, error) {
 }
 
 // Book gives the steps for a set: checked, so that every insert is of a row that does not live, and every delete and
-// replacement of tags that do. What comes before the first search is there at the beginning.
+// replacement of tags that do, and no more live than a file's max_pts says. What comes before the first search is there at
+// the beginning.
 func (s Spec) Book(set *dataset.Set, seed uint64) ([]Step, error) {
 	var steps []Step
 	var err error
+	most := set.Base.Rows
 	if s.File != "" {
-		steps, err = read(s.File, s.Dataset, set.Base.Rows)
+		steps, most, err = read(s.File, s.Dataset, set.Base.Rows)
 	} else {
 		steps, err = s.make(set, seed)
 	}
@@ -115,6 +117,9 @@ func (s Spec) Book(set *dataset.Set, seed uint64) ([]Step, error) {
 		}
 		if _, _, err := state.Apply(step); err != nil {
 			return nil, fmt.Errorf("runbook %s: %w", s, err)
+		}
+		if n := state.Living.Len(); n > most {
+			return nil, fmt.Errorf("runbook %s: %d vectors live after step %d, and max_pts is %d: correct max_pts or the steps", s, n, step.Number, most)
 		}
 	}
 	if searches == 0 {
@@ -241,19 +246,29 @@ func (e entry) unused() (key, takes string) {
 // 8,000 took 1.6 s, and one with 100,000 had not ended after a minute.
 const maxSteps = 20_000
 
-// read reads a runbook: a mapping by data set, in it one step under each of the keys 1, 2, 3, ..., and max_pts and gt_url,
-// which are not looked at, nor are a search's start and end. Ranges begin at their start and end before their end.
-func read(path, name string, rows int) ([]Step, error) {
+// mostOf is the value of a max_pts: how many vectors live at once, at most.
+func mostOf(value any) (int, error) {
+	n, ok := value.(uint64)
+	if !ok || n == 0 {
+		return 0, fmt.Errorf("max_pts is how many vectors live at once, a whole number of 1 or more, not %v", value)
+	}
+	return int(min(n, math.MaxInt)), nil
+}
+
+// read reads a runbook: a mapping by data set, in it one step under each of the keys 1, 2, 3, ...; max_pts, how many vectors
+// live at once (most; without it, rows); and gt_url, which is not looked at, nor are a search's start and end. Ranges begin
+// at their start and end before their end.
+func read(path, name string, rows int) (steps []Step, most int, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if n := bytes.Count(text, []byte("operation")); n > maxSteps {
-		return nil, fmt.Errorf("%s: it has %d steps, and %d are the most that are read: leave out other data sets than %q, or take fewer and larger steps", path, n, maxSteps, name)
+		return nil, 0, fmt.Errorf("%s: it has %d steps, and %d are the most that are read: leave out other data sets than %q, or take fewer and larger steps", path, n, maxSteps, name)
 	}
 	var all map[string]map[string]any
 	if err := yaml.Unmarshal(text, &all); err != nil {
-		return nil, fmt.Errorf("%s: it is not a runbook in the form of big-ann-benchmarks: %s", path, yaml.FormatError(err, false, false))
+		return nil, 0, fmt.Errorf("%s: it is not a runbook in the form of big-ann-benchmarks: %s", path, yaml.FormatError(err, false, false))
 	}
 	book, ok := all[name]
 	if !ok {
@@ -262,31 +277,35 @@ func read(path, name string, rows int) ([]Step, error) {
 			names = append(names, n)
 		}
 		slices.Sort(names)
-		return nil, fmt.Errorf("%s: it has no data set %q%s", path, name, words.DidYouMean(name, names))
+		return nil, 0, fmt.Errorf("%s: it has no data set %q%s", path, name, words.DidYouMean(name, names))
 	}
 	last := 0
-	for key := range book {
+	most = rows
+	for key, value := range book {
 		number, err := strconv.Atoi(key)
 		switch {
-		case key == "max_pts" || key == "gt_url":
+		case key == "gt_url":
+		case key == "max_pts":
+			if most, err = mostOf(value); err != nil {
+				return nil, 0, fmt.Errorf("%s: %s: %w", path, name, err)
+			}
 		case err != nil || number < 1 || strconv.Itoa(number) != key:
-			return nil, fmt.Errorf("%s: %s has a key %q: there are steps, 1, 2, 3 and so on, max_pts and gt_url", path, name, key)
+			return nil, 0, fmt.Errorf("%s: %s has a key %q: there are steps, 1, 2, 3 and so on, max_pts and gt_url", path, name, key)
 		default:
 			last = max(last, number)
 		}
 	}
-	var steps []Step
 	for number := 1; number <= last; number++ {
 		raw, ok := book[strconv.Itoa(number)]
 		if !ok {
-			return nil, fmt.Errorf("%s: %s has a step %d and no step %d: steps are numbered 1, 2, 3 and so on, without a gap", path, name, last, number)
+			return nil, 0, fmt.Errorf("%s: %s has a step %d and no step %d: steps are numbered 1, 2, 3 and so on, without a gap", path, name, last, number)
 		}
 		fail := func(format string, args ...any) error {
 			return fmt.Errorf("%s: %s, step %d: %s", path, name, number, fmt.Sprintf(format, args...))
 		}
 		e, err := entryOf(raw)
 		if err != nil {
-			return nil, fail("%v", err)
+			return nil, 0, fail("%v", err)
 		}
 		// A tag is the row that was inserted under it, so tags end where the rows do.
 		span := func(what, from, to string) ([]int32, error) {
@@ -307,7 +326,7 @@ func read(path, name string, rows int) ([]Step, error) {
 			return out, nil
 		}
 		if unused, takes := e.unused(); unused != "" {
-			return nil, fail("%s takes no %s: %s", e.Operation, unused, takes)
+			return nil, 0, fail("%s takes no %s: %s", e.Operation, unused, takes)
 		}
 		step := Step{Number: number, Op: e.Operation}
 		switch e.Operation {
@@ -327,14 +346,14 @@ func read(path, name string, rows int) ([]Step, error) {
 			err = fail("no operation %q: there are insert, delete, replace and search", e.Operation)
 		}
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		steps = append(steps, step)
 	}
 	if len(steps) == 0 {
-		return nil, fmt.Errorf("%s: %s has no step 1", path, name)
+		return nil, 0, fmt.Errorf("%s: %s has no step 1", path, name)
 	}
-	return steps, nil
+	return steps, most, nil
 }
 
 // make lays out a made runbook: a search, then Steps times a delete, an insert and a search.
