@@ -152,6 +152,15 @@ func TestWeighed(t *testing.T) {
 }
 
 // The call is measured on as few vectors as the library takes.
+// Blocks that took next to nothing by the program's clock are doubted in the record.
+func TestUnclockedBlocks(t *testing.T) {
+	h := &externalHost{blocks: 20, wall: time.Millisecond, waited: 5 * time.Second}
+	doubt, err := h.after(t.Context(), nil, map[string]float64{metric.CallFloor: 1, metric.P50: 1})
+	if err != nil || !strings.Contains(doubt, "its searches took 1ms, but annbench waited 5s for them") {
+		t.Errorf("%q, %v", doubt, err)
+	}
+}
+
 func TestOnFewest(t *testing.T) {
 	for _, c := range []struct {
 		all, least int

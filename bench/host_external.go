@@ -22,6 +22,9 @@ type externalHost struct {
 	in      indexes.BuildInput
 	known   map[int]floor // by k
 	asked   indexes.Block // the last one
+
+	blocks       int // timed until now, with the sums of what they took by the program's clock, and were waited for
+	wall, waited time.Duration
 }
 
 // floor is what a search of next to nothing costs.
@@ -231,6 +234,7 @@ func (h *externalHost) block(ix indexes.Index, queries vec.Matrix, first, count,
 		for _, t := range h.asked.Times {
 			b.times = append(b.times, t.Seconds())
 		}
+		h.blocks, h.wall, h.waited = h.blocks+1, h.wall+h.asked.Wall, h.waited+h.asked.Waited
 		b.wall += h.asked.Wall.Seconds()
 		b.cpu += h.asked.CPU.Seconds()
 		first, count = 0, count-now
@@ -238,8 +242,11 @@ func (h *externalHost) block(ix indexes.Index, queries vec.Matrix, first, count,
 	return nil
 }
 
-// after says so where the mere call is most of what was timed.
+// after says so where the clock ran for little of what was waited for, or else the mere call is most of what was timed.
 func (h *externalHost) after(_ context.Context, _ indexes.Index, found map[string]float64) (string, error) {
+	if doubt := external.Unclocked(h.blocks, h.wall, h.waited); doubt != "" {
+		return doubt, nil
+	}
 	if floor, p50 := found[metric.CallFloor], found[metric.P50]; p50 > 0 && floor > p50/2 {
 		from := ""
 		if h.family.Caller != "" {

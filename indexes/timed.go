@@ -22,6 +22,8 @@ type Block struct {
 	Times []time.Duration // of each search, by the wall clock; empty for a batch
 	Wall  time.Duration   // of the whole block
 	CPU   time.Duration   // processor time of the searching process, all its threads, over the block
+	// Waited is how long the answers were waited for.
+	Waited time.Duration
 	// Repeated and Extra are how many ids came twice for a query, or beyond the k-th, and were left out.
 	Repeated, Extra int
 }

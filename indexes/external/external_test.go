@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,6 +113,8 @@ func wrote(fault string) {
 				said = `{"wall_ns":9223372036854775807}`
 			case "absurd cpu":
 				said = `{"wall_ns":1000,"cpu_ns":9223372036854775807}`
+			case "cores":
+				said = fmt.Sprintf(`{"wall_ns":1000,"cpu_ns":%d}`, runtime.NumCPU()*int(10*time.Second))
 			case "beyond":
 				said = `{"wall_ns":1e30}`
 			case "negative extra":
@@ -326,6 +329,9 @@ func TestBuildSearchSaveLoad(t *testing.T) {
 			if err := timed.SearchTimed(&b, queries, first, 5, 10, false); err != nil {
 				t.Fatal(name, err)
 			}
+			if b.Waited < b.Wall {
+				t.Errorf("%s: waited %v for a block of %v", name, b.Waited, b.Wall)
+			}
 			for i := range 5 {
 				var top vec.TopK
 				top.Reset(10)
@@ -401,6 +407,8 @@ func TestHostile(t *testing.T) {
 		{"wrote:no wall", "its reply to search has no wall_ns"},
 		{"wrote:absurd wall", "its reply to search says wall_ns 9223372036854775807, which is 2562047h"},
 		{"wrote:absurd cpu", "its reply to search says cpu_ns 9223372036854775807"},
+		{"wrote:cores", "on a machine of "},
+		{"wrote:zero", "its times of 20 searches are all 0"},
 		{"wrote:beyond", "what is no reply"},
 		{"wrote:negative extra", "a negative repeated (0) or extra (-1)"},
 	} {
@@ -637,6 +645,27 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		_, err := Check(t.Context(), testFamily(t, fault), vec.L2)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", fault, err, want)
+		}
+	}
+}
+
+// A clock that ran for less than a tenth of the waiting is doubted, but not for what files and pipe cost.
+func TestUnclocked(t *testing.T) {
+	for _, c := range []struct {
+		blocks       int
+		wall, waited time.Duration
+		doubted      bool
+	}{
+		{0, 0, 0, false},
+		{1, time.Microsecond, 25 * time.Millisecond, false},
+		{1, time.Millisecond, 35 * time.Millisecond, false},
+		{1, time.Millisecond, 50 * time.Millisecond, true},
+		{10, time.Millisecond, 250 * time.Millisecond, false},
+		{10, time.Second, 10 * time.Second, false},
+		{10, time.Second, 11 * time.Second, true},
+	} {
+		if got := Unclocked(c.blocks, c.wall, c.waited); (got != "") != c.doubted {
+			t.Errorf("%+v: %q", c, got)
 		}
 	}
 }
