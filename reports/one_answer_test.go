@@ -109,3 +109,24 @@ func TestOneAnswer(t *testing.T) {
 		t.Errorf("only %d of 200 have an answer, and in %d another setting reads faster: the test shows little", answered, halves)
 	}
 }
+
+// TestFiltersPassing: the page says of each filter how many vectors pass, and for how many queries those are too few, in the
+// words of the table for a terminal.
+func TestFiltersPassing(t *testing.T) {
+	under := fixture.Cell("hnsw", "ef=10", 0, 0.9, 100)
+	under.Cell.Filter, under.Cell.Way = "selectivity=0.01 correlation=near", "inside"
+	under.Values = map[string]float64{metric.Recall: 0.9, metric.Mean: 1e-3, metric.Selectivity: 1. / 120, metric.Unfilled: 1}
+	r := fixture.Load(t, judge.Load, fixture.Results(t, fixture.Cell("flat", "", 0, 1, 100), under))
+	const says = "0.8333 % of the vectors pass; fewer than 10 for 100 % of the queries"
+	p, err := page.Make(r, page.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(p), "<li>1 %, near the query: "+says+"</li>") {
+		t.Error("the page does not say " + says)
+	}
+	var b strings.Builder
+	if err := text.Filters(&b, r, text.Options{}); err != nil || !strings.Contains(b.String(), says) {
+		t.Errorf("the table says %s %v", b.String(), err)
+	}
+}

@@ -10,7 +10,7 @@ import (
 	"annbench/reports/say"
 )
 
-// Filters are the pictures of searches under made filters: for each correlation, time and recall over the selectivity, a
+// Filters are the pictures of searches under made filters: for each correlation, time and recall over the share that passes, a
 // line for each family and way. Solid lines look at the filter while they search, dashed ones drop afterwards what does
 // not pass, and the dotted one compares all that passes.
 func Filters(f *judge.Filtered) []Picture {
@@ -63,11 +63,15 @@ func filterFigure(f *judge.Filtered, correlation, name string) *plotFigure {
 			if name != metric.Recall && !(v.Median > 0) {
 				continue
 			}
-			if !slices.Contains(fig.x.ticks, use.Asked) {
-				fig.x.ticks = append(fig.x.ticks, use.Asked)
+			x := use.Selectivity // not Asked: 1 % of 120 vectors is one vector, which is 0.83 %
+			if !(x > 0) {
+				continue
 			}
-			point := plotPoint{x: use.Asked, y: v.Median, lo: math.NaN(), hi: math.NaN(), open: !p.Reached}
-			point.title = fmt.Sprintf("%s\n%s\nselectivity %s: recall %s, %s\ncell %s", s.name, say.OrDash(say.FilterSettings(p.Row.Cell)), say.Ratio(use.Asked), say.Ratio(p.Recall.Median), say.Format(metric.Seconds, p.Time.Median), p.Row.Cell.ID())
+			if t := say.Round(x, 2); !slices.Contains(fig.x.ticks, t) {
+				fig.x.ticks = append(fig.x.ticks, t)
+			}
+			point := plotPoint{x: x, y: v.Median, lo: math.NaN(), hi: math.NaN(), open: !p.Reached}
+			point.title = fmt.Sprintf("%s\n%s\n%s: recall %s, %s\ncell %s", s.name, say.OrDash(say.FilterSettings(p.Row.Cell)), say.FilterPasses(f, use), say.Ratio(p.Recall.Median), say.Format(metric.Seconds, p.Time.Median), p.Row.Cell.ID())
 			s.points = append(s.points, point)
 		}
 		if len(s.points) > 0 {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"annbench/bench/metric"
+	"annbench/bench/record"
 	"annbench/reports/judge"
 
 	"golang.org/x/image/font"
@@ -102,5 +103,23 @@ func TestChurnDashes(t *testing.T) {
 	hues := Colours([]string{judge.Scan, "flat"})
 	if hues[judge.Scan] == hues["flat"] {
 		t.Errorf("a scan looks like flat: %v", hues)
+	}
+}
+
+// TestFilterPlaces: a point stands at the share that passes, which of few vectors is not the share that was asked for.
+func TestFilterPlaces(t *testing.T) {
+	row := &judge.Row{Cell: record.Cell{Family: "hnsw", K: 10}}
+	point := &judge.FilterPoint{Row: row, Recall: judge.Value{Median: 0.9}, Time: judge.Value{Median: 1e-3}}
+	f := &judge.Filtered{
+		Terms: judge.Terms{K: 10}, Time: metric.CPU,
+		Filters: []judge.FilterUse{{Name: "made", Made: true, Asked: 0.01, Correlation: "near", Selectivity: 1. / 120, Unfilled: 1}},
+		Lines:   []judge.FilterLine{{Family: "hnsw", Way: "inside", Points: []*judge.FilterPoint{point}}},
+	}
+	fig := filterFigure(f, "near", f.Time)
+	if len(fig.series) != 1 || len(fig.series[0].points) != 1 || fig.series[0].points[0].x != 1./120 || !slices.Equal(fig.x.ticks, []float64{0.0083}) {
+		t.Fatalf("%+v, ticks %v", fig.series, fig.x.ticks)
+	}
+	if title := fig.series[0].points[0].title; !strings.Contains(title, "0.8333 % of the vectors pass; fewer than 10 for 100 % of the queries") {
+		t.Errorf("the point says %q", title)
 	}
 }

@@ -17,6 +17,7 @@ type filterBlock struct {
 	Time     string
 	Marked   string   // what bold says
 	Filters  []string // heads of the table's columns
+	Passes   []string // what passes each of them
 	Rows     []filterRow
 	Lost     []lost
 }
@@ -45,6 +46,7 @@ func (d *pageData) filters() {
 		best := map[*judge.FilterPoint]bool{}
 		for at, u := range f.Filters {
 			b.Filters = append(b.Filters, say.FilterName(u))
+			b.Passes = append(b.Passes, say.FilterPasses(f, u))
 			reach, _ := f.Fastest(at, judge.Target)
 			for _, p := range reach {
 				best[p.Point] = p.Best

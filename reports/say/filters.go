@@ -53,6 +53,16 @@ func FilterName(u judge.FilterUse) string {
 	return fmt.Sprintf("%s, %s", Share(u.Asked), map[string]string{"none": "anywhere", "near": "near the query", "far": "far from the query"}[u.Correlation])
 }
 
+// FilterPasses says how many of the vectors pass a filter of f, as it was measured, and for how many queries those are fewer
+// than k.
+func FilterPasses(f *judge.Filtered, u judge.FilterUse) string {
+	s := Share(u.Selectivity) + " of the vectors pass"
+	if u.Unfilled > 0 {
+		s += fmt.Sprintf("; fewer than %d for %s of the queries", f.Terms.K, Share(u.Unfilled))
+	}
+	return s
+}
+
 // Share is a share as people say it: 50 %, 0.1 %.
 func Share(share float64) string { return fmt.Sprintf("%.4g %%", 100*share) }
 

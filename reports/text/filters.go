@@ -33,11 +33,7 @@ func Filters(w io.Writer, r *judge.Report, o Options) error {
 // filter writes the table of the filter at this place.
 func (t *tabler) filter(f *judge.Filtered, at int) error {
 	u := f.Filters[at]
-	title := fmt.Sprintf("%s (%s): %s of the vectors pass", say.FilterName(u), say.FilterTerms(f), say.Share(u.Selectivity))
-	if u.Unfilled > 0 {
-		title += fmt.Sprintf("; fewer than %d for %s of the queries", f.Terms.K, say.Share(u.Unfilled))
-	}
-	t.heading(3, title)
+	t.heading(3, fmt.Sprintf("%s (%s): %s", say.FilterName(u), say.FilterTerms(f), say.FilterPasses(f, u)))
 	info, _ := metric.Lookup(f.Time)
 	var rows [][]string
 	row := func(l *judge.FilterLine, p *judge.FilterPoint, best bool) {
