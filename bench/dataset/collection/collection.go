@@ -210,8 +210,8 @@ func (c *Collection) readLabels(path string) error {
 		return err
 	}
 	labels := all.Labels
-	if len(labels) != len(c.Items) {
-		return otherCount(path, labels, len(c.Items))
+	if err := checkCount(path, all, len(c.Items), len(c.Items)); err != nil {
+		return err
 	}
 	own := false
 	for i := range c.Items {
@@ -236,16 +236,24 @@ func (c *Collection) readLabels(path string) error {
 	return nil
 }
 
-// otherCount is the error that the file at path has not one label for each of so many vectors.
-func otherCount(path string, labels []string, vectors int) error {
-	if strings.EqualFold(filepath.Ext(path), ".npy") {
-		return fmt.Errorf("%s has %d labels, there are %d vectors", path, len(labels), vectors)
+// checkCount returns an error unless the file at path has one label for each of so many vectors, or for each of them and of the
+// queries, all together, and none of them is a heading.
+func checkCount(path string, l *vecfile.Labels, vectors, all int) error {
+	n := len(l.Labels)
+	fits := n == vectors || n == all
+	switch {
+	case fits && l.Heading != "":
+		return fmt.Errorf("%s: its first line, %q, is a heading, which leaves %s for %s: remove it and add the label that is missing; if it is a label, write a .csv with the heading label above it", path, l.Heading, words.Count(n-1, "label"), words.Count(vectors, "vector"))
+	case fits:
+		return nil
+	case strings.EqualFold(filepath.Ext(path), ".npy"):
+		return fmt.Errorf("%s has %d labels, there are %d vectors", path, n, vectors)
 	}
 	header := ""
-	if len(labels) == vectors+1 {
-		header = fmt.Sprintf("; if its first line, %q, is a heading, remove it", labels[0])
+	if n == vectors+1 {
+		header = fmt.Sprintf("; if its first line, %q, is a heading, remove it", l.Labels[0])
 	}
-	return fmt.Errorf("%s has %d labels, there are %d vectors: it takes one each, an empty line for none%s", path, len(labels), vectors, header)
+	return fmt.Errorf("%s has %d labels, there are %d vectors: it takes one each, an empty line for none%s", path, n, vectors, header)
 }
 
 // ReadItems reads a file of items, one a line, at path, which must have rows lines.

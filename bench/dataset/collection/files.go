@@ -435,8 +435,8 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 	given := &im.w.given
 	given.Queries = im.done - base
 	if l := im.labels; l != nil {
-		if len(l.Labels) != base && len(l.Labels) != im.done {
-			return otherCount(src.Labels, l.Labels, base)
+		if err := checkCount(src.Labels, l, base, im.done); err != nil {
+			return err
 		}
 		if err := l.Of(len(im.labelled), func(row int) string { return im.labelled[row] }, im.own); err != nil {
 			return fmt.Errorf("%s: %w", src.Labels, err)

@@ -206,18 +206,39 @@ func notesOf(t *testing.T, vectors, queries, labels string) string {
 	return strings.Join(got.Meta.Notes, "\n")
 }
 
-// TestLabelsWithHeading: a line too many in a file of labels may be a heading, and the error shows it.
+// TestLabelsWithHeading: a line too many in a file of labels may be a heading, and the error shows it. A usual heading is an error
+// also where it takes the place of a label.
 func TestLabelsWithHeading(t *testing.T) {
 	dir := t.TempDir()
-	vectors, labels := filepath.Join(dir, "x.csv"), filepath.Join(dir, "labels.txt")
-	for path, text := range map[string]string{vectors: "1,2\n3,5\n", labels: "kind\nhat\nshoe\n"} {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+	table, array := filepath.Join(dir, "x.csv"), filepath.Join(dir, "x.npy")
+	if err := errors.Join(os.WriteFile(table, []byte("1,2\n3,5\n"), 0o644), vecfile.WriteArray(array, []float32{1, 2, 3, 5}, 2)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, labels, want string }{
+		{"kind.txt", "kind\nhat\nshoe\n", `3 labels, there are 2 vectors: it takes one each, an empty line for none; if its first line, "kind", is a heading`},
+		{"short.txt", "Category\nhat\n", `its first line, "Category", is a heading, which leaves 1 label for 2 vectors`},
+		{"short.csv", "label\nhat\n", "1 labels, there are 2 vectors"},
+		{"twice.txt", "y\ny\n", ""},
+		{"names.csv", "label\ny\nn\n", ""},
+	} {
+		labels := filepath.Join(dir, c.name)
+		if err := os.WriteFile(labels, []byte(c.labels), 0o644); err != nil {
 			t.Fatal(err)
 		}
-	}
-	_, err := OpenFiles(t.Context(), Files{Vectors: vectors, Labels: labels}, t.TempDir(), nil)
-	if err == nil || !strings.Contains(err.Error(), `3 labels, there are 2 vectors`) || !strings.Contains(err.Error(), `"kind", is a heading`) {
-		t.Error(err)
+		for _, vectors := range []string{table, array} {
+			got, err := OpenFiles(t.Context(), Files{Vectors: vectors, Labels: labels}, t.TempDir(), nil)
+			if c.want != "" {
+				if err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("%s of %s: %v, want %q", c.name, vectors, err, c.want)
+				}
+				continue
+			}
+			if err != nil {
+				t.Errorf("%s of %s: %v", c.name, vectors, err)
+				continue
+			}
+			got.Close()
+		}
 	}
 }
 

@@ -26,7 +26,10 @@ type Labels struct {
 	// and is not the index that pandas and R write first.
 	IDs   []string
 	Named bool
-	Notes []string // what was guessed, a line each
+	// Heading is the first label where it looks like the heading of those below it: a usual name of such a column, which no
+	// other line of the text has. Empty for none, and for files that say what their labels are.
+	Heading string
+	Notes   []string // what was guessed, a line each
 }
 
 // ReadLabels reads the labels in a text file, one a line, in a table (.csv or .tsv), in the objects of .jsonl or .ndjson, or in
@@ -79,6 +82,9 @@ func ReadLabels(path string) (*Labels, error) {
 	})
 	if tabs && len(interned) > 0 {
 		out.Notes = append(out.Notes, fmt.Sprintf("%s: each line has a tab, and all of it is the label; if it is a table, name it .tsv", filepath.Base(path)))
+	}
+	if l := out.Labels; len(l) > 1 && isOneOf(l[0], slices.Concat(labelNames, tableLabels)) && !slices.Contains(l[1:], l[0]) {
+		out.Heading = l[0]
 	}
 	return out, err
 }
