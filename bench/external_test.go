@@ -13,6 +13,7 @@ import (
 	"annbench/bench/metric"
 	"annbench/bench/record"
 	"annbench/indexes"
+	"annbench/indexes/external"
 	"annbench/indexes/vec"
 	"annbench/internal/proctree"
 )
@@ -98,6 +99,31 @@ func TestHostilePrograms(t *testing.T) {
 	}
 	if proctree.Alive(pid) {
 		t.Errorf("process %d, which a program started, still runs", pid)
+	}
+}
+
+// A program that writes into the file of the vectors leaves a failed record, and ends the run: the set is damaged.
+func TestOverwrittenVectors(t *testing.T) {
+	const overwrite = `file=$(printf %s "$build" | sed 's/.*"file":"\([^"]*\)".*/\1/')
+sleep 0.05
+printf x | dd of="$file" bs=1 seek=200 conv=notrunc
+echo '{"wall_ns":1}'
+read next`
+	s := testSweep(t, "- family: "+hostileFamily(t, "writes", overwrite)+"\n- family: flat\n")
+	s.Repetitions = 1
+	set := testSet(t, 100, 8, 10)
+	r := testRun(t, set, s)
+	if _, err := r.Do(t.Context()); err == nil || !strings.Contains(err.Error(), "has changed") || !strings.Contains(err.Error(), "rm -r") {
+		t.Errorf("the run goes on: %v", err)
+	}
+	records := readRecords(t, r.Out)
+	if !slices.ContainsFunc(records, func(r record.Record) bool {
+		return r.Cell.Family == "writes" && r.Status == record.Failed && strings.Contains(r.Error, external.Overwrote)
+	}) {
+		t.Errorf("%+v", records)
+	}
+	if slices.ContainsFunc(records, func(r record.Record) bool { return r.Cell.Family == "flat" && r.Status == record.OK }) {
+		t.Error("another family was measured on changed vectors")
 	}
 }
 

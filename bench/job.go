@@ -12,6 +12,7 @@ import (
 
 	"annbench/bench/record"
 	"annbench/bench/transform"
+	"annbench/indexes/external"
 )
 
 // begin builds j, measures what is not measured in rounds, and starts the worker of what is: nil where
@@ -217,6 +218,9 @@ func (u *underway) fail(i int, failure *processError) error {
 		return err
 	}
 	u.Log.Warn("cell "+string(failure.status), "family", u.job.Family.Name, "settings", cell.Settings(), "reason", failure.reason)
+	if strings.Contains(failure.reason, external.Overwrote) { // other cells would be measured on what it wrote
+		return u.set.Verify(context.Background())
+	}
 	return nil
 }
 

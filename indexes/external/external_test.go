@@ -115,6 +115,8 @@ func wrote(fault string) {
 				said = `{"wall_ns":1000,"cpu_ns":9223372036854775807}`
 			case "cores":
 				said = fmt.Sprintf(`{"wall_ns":1000,"cpu_ns":%d}`, runtime.NumCPU()*int(10*time.Second))
+			case "queries":
+				overwrite(r.Queries)
 			case "beyond":
 				said = `{"wall_ns":1e30}`
 			case "negative extra":
@@ -129,11 +131,28 @@ func wrote(fault string) {
 			}
 			mend()
 			fmt.Println(said)
+		case protocol.Build:
+			if fault == "vectors" {
+				overwrite(r.Vectors)
+			}
+			fmt.Println(reply)
 		default:
 			fmt.Println(reply)
 		}
 	}
 	os.Exit(0)
+}
+
+// overwrite changes a file that is only to be read. A clock that is coarse must not hide it.
+func overwrite(m *protocol.Matrix) {
+	time.Sleep(20 * time.Millisecond)
+	f, err := os.OpenFile(m.File, os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.WriteAt([]byte{1}, m.Offset)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		panic(err)
+	}
 }
 
 // misbehave does what goes wrong in the wild, at one moment.
@@ -409,6 +428,8 @@ func TestHostile(t *testing.T) {
 		{"wrote:absurd cpu", "its reply to search says cpu_ns 9223372036854775807"},
 		{"wrote:cores", "on a machine of "},
 		{"wrote:zero", "its times of 20 searches are all 0"},
+		{"wrote:vectors", Overwrote},
+		{"wrote:queries", Overwrote},
 		{"wrote:beyond", "what is no reply"},
 		{"wrote:negative extra", "a negative repeated (0) or extra (-1)"},
 	} {

@@ -37,9 +37,10 @@ type Index struct {
 
 	queries  *protocol.Matrix // the file that holds the queries of asked
 	asked    vec.Matrix
-	saved    string // folder of the saved index that it was loaded from
-	given    string // file of the vectors that the program was handed; empty where none
-	forgot   bool   // what is touched since the build or the loading is known
+	saved    string           // folder of the saved index that it was loaded from
+	given    string           // file of the vectors that the program was handed; empty where none
+	handed   map[string]state // the files of vectors and queries, as they were when the program was handed them
+	forgot   bool             // what is touched since the build or the loading is known
 	raw      []byte
 	block    indexes.Block
 	wall     time.Duration
@@ -150,6 +151,9 @@ func (f *Family) open(ctx context.Context, family *indexes.Family, in indexes.Bu
 // make sends a build or a load and keeps what it cost.
 func (x *Index) make(ctx context.Context, r protocol.Request, phase func(string), before int64) error {
 	reply, _, err := x.clocked(ctx, r, phase)
+	if err == nil {
+		err = x.intact()
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", x.family.Name, err)
 	}
@@ -226,7 +230,46 @@ func (x *Index) file(name string, m vec.Matrix, at indexes.Source) (*protocol.Ma
 		}
 	}
 	abs, err := filepath.Abs(at.File)
-	return &protocol.Matrix{File: abs, Offset: at.Offset, Rows: m.Rows, Dim: m.Dim}, err
+	if err != nil {
+		return nil, err
+	}
+	return &protocol.Matrix{File: abs, Offset: at.Offset, Rows: m.Rows, Dim: m.Dim}, x.hand(abs)
+}
+
+// state tells a file from one that was written to since.
+type state struct {
+	size     int64
+	modified time.Time
+}
+
+func stateOf(path string) (state, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return state{}, err
+	}
+	return state{info.Size(), info.ModTime()}, nil
+}
+
+// hand notes how the file at path is now, for intact.
+func (x *Index) hand(path string) (err error) {
+	if x.handed == nil {
+		x.handed = map[string]state{}
+	}
+	x.handed[path], err = stateOf(path)
+	return err
+}
+
+// Overwrote begins the reason of a failure that is a program's which wrote to a file that it was handed to read.
+const Overwrote = "it changed the file that annbench gave it to read"
+
+// intact reports a file that was handed to the program and is not as it was.
+func (x *Index) intact() error {
+	for path, was := range x.handed {
+		if now, err := stateOf(path); err != nil || now != was {
+			return x.program.fail(Failed, "%s, %s: map it privately (MAP_PRIVATE, numpy's mode c)", Overwrote, path)
+		}
+	}
+	return nil
 }
 
 // Save writes the index into a folder at path, which the family's Load reads: what stands in path is
@@ -328,6 +371,9 @@ func (f *Family) load(path string, family *indexes.Family, in indexes.BuildInput
 	case l.Source.File != "":
 		if _, err := os.Stat(l.Source.File); err == nil {
 			r.Vectors = &protocol.Matrix{File: l.Source.File, Offset: l.Source.Offset, Rows: l.Rows, Dim: l.Dim}
+			if err := x.hand(l.Source.File); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if f.call != nil {
@@ -381,6 +427,9 @@ func (x *Index) SearchTimed(b *indexes.Block, queries vec.Matrix, first, count, 
 	k = min(k, x.label.Rows)
 	r := protocol.Request{Do: protocol.Search, Queries: x.queries, First: first, Count: count, K: k, Batch: batch, IDs: ids, Times: times}
 	reply, waited, err := x.clocked(context.Background(), r, nil)
+	if err == nil {
+		err = x.intact()
+	}
 	if err != nil {
 		return fmt.Errorf("searching %s: %w", x.family.Name, err)
 	}
