@@ -1,6 +1,8 @@
 package vecfile
 
 import (
+	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -83,6 +85,36 @@ func TestClassesAsAttributes(t *testing.T) {
 	}
 	if _, _, err := ReadParquetColumns(path); err == nil {
 		t.Error("class 2 of 2 was read")
+	}
+}
+
+// TestTruthValuesAsLabels: truth values have one spelling in all formats that have such.
+func TestTruthValuesAsLabels(t *testing.T) {
+	type row struct {
+		Vector []float32 `parquet:"vector,list"`
+		Label  bool      `parquet:"label"`
+	}
+	want := []string{"true", "false", "true"}
+	path := filepath.Join(t.TempDir(), "x.parquet")
+	vector := []float32{1, 2}
+	if err := parquet.WriteFile(path, []row{{vector, true}, {vector, false}, {vector, true}}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readAll(path); err != nil || !slices.Equal(got.labels, want) {
+		t.Errorf("Parquet: %+v, %v", got, err)
+	}
+	array := filepath.Join(t.TempDir(), "x.npy")
+	if err := os.WriteFile(array, npy("{'descr': '|b1', 'fortran_order': False, 'shape': (3,), }", 64, 1, 0, 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ReadLabels(array); err != nil || !slices.Equal(got.Labels, want) {
+		t.Errorf("NumPy: %+v, %v", got, err)
+	}
+	// The type that h5py gives to truth values: int8 with two names.
+	m := hdf5Message{kind: 3, body: []byte("\x38\x02\x00\x00\x01\x00\x00\x00" + "\x10\x08\x00\x00\x01\x00\x00\x00\x00\x00\x08\x00" + "FALSE\x00TRUE\x00" + "\x00\x01")}
+	elem := must[element](t)(hdf5Element(m))
+	if names, err := elem.enumeration(m); err != nil || !maps.Equal(names, map[int64]string{0: "false", 1: "true"}) {
+		t.Errorf("HDF5: %v, %v", names, err)
 	}
 }
 

@@ -544,6 +544,9 @@ func (e element) enumeration(m hdf5Message) (map[int64]string, error) {
 		}
 		out[v] = name
 	}
+	if len(out) == 2 && out[0] == "FALSE" && out[1] == "TRUE" { // truth values of h5py, in the spelling of the other formats
+		out[0], out[1] = strconv.FormatBool(false), strconv.FormatBool(true)
+	}
 	return out, nil
 }
 

@@ -321,7 +321,13 @@ func arrayTexts(in *input, count int) ([]string, error) {
 	if r.elem.class == 'f' {
 		return nil, placed(10, "labels and ids are integers or texts, these are %s", descrName(h.descr))
 	}
-	return wholeTexts(r, r.elem, r.count)
+	texts, err := wholeTexts(r, r.elem, r.count)
+	if strings.HasSuffix(h.descr, "b1") {
+		for i, digit := range texts {
+			texts[i] = strconv.FormatBool(digit != "0")
+		}
+	}
+	return texts, err
 }
 
 // npyTexts reads an array of texts of width characters, U, or bytes, S.
