@@ -117,6 +117,8 @@ func wrote(fault string) {
 				said = fmt.Sprintf(`{"wall_ns":1000,"cpu_ns":%d}`, runtime.NumCPU()*int(10*time.Second))
 			case "queries":
 				overwrite(r.Queries)
+			case "long error":
+				said = `{"error":"` + strings.Repeat("é", 400_000) + `"}`
 			case "beyond":
 				said = `{"wall_ns":1e30}`
 			case "negative extra":
@@ -430,6 +432,7 @@ func TestHostile(t *testing.T) {
 		{"wrote:zero", "its times of 20 searches are all 0"},
 		{"wrote:vectors", Overwrote},
 		{"wrote:queries", Overwrote},
+		{"wrote:long error", "searching scan: " + strings.Repeat("é", 2000) + "... and 398000 more characters"},
 		{"wrote:beyond", "what is no reply"},
 		{"wrote:negative extra", "a negative repeated (0) or extra (-1)"},
 	} {

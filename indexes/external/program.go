@@ -232,6 +232,7 @@ const (
 	writeTime   = 30 * time.Second // how long a program may take to read a request
 	mostPhases  = 1000             // lines of phases before one reply
 	quotedBytes = 120              // of a line that is no reply
+	mostText    = 2000             // characters of a text of a reply
 )
 
 // Ask sends a request and waits for its reply. phase, where not nil, is called for each phase that comes
@@ -277,6 +278,12 @@ func (p *Program) Ask(ctx context.Context, r protocol.Request, phase func(string
 			if l.err != nil || json.Unmarshal(l.text, &reply) != nil {
 				return none, p.fail(Failed, "asked to %s, it wrote to its standard output what is no reply: %s", r.Do, quote(l))
 			}
+			for _, text := range []*string{&reply.Error, &reply.Version, &reply.Runtime, &reply.Phase} {
+				*text = bounded(*text)
+			}
+			for i := range reply.Warnings {
+				reply.Warnings[i] = bounded(reply.Warnings[i])
+			}
 			if reply.Error != "" {
 				return none, &Error{Reason: reply.Error, Words: p.words.Lines()}
 			}
@@ -296,6 +303,14 @@ func quote(l line) string {
 		return l.err.Error()
 	}
 	return fmt.Sprintf("%q", l.text[:min(len(l.text), quotedBytes)])
+}
+
+// bounded is s, cut where it is longer than a record or a line of the log has room for.
+func bounded(s string) string {
+	if runes := []rune(s); len(runes) > mostText {
+		return fmt.Sprintf("%s... and %d more characters", string(runes[:mostText]), len(runes)-mostText)
+	}
+	return s
 }
 
 // fail ends the program and makes its failure the answer to whatever is asked from now on.
