@@ -531,6 +531,7 @@ type Set struct {
 
 	BaseRows  []int32 // of each base vector, its row in the collection; ascending
 	QueryRows []int32
+	Rows      int // of the collection: those of the base, of the queries, and those that are neither
 
 	// LeaveOneOut says that the queries stand in the base, and that no query is its own neighbour; see
 	// [Set.Self].
@@ -559,7 +560,7 @@ func OpenSet(dir string) (*Set, error) {
 		}
 		return nil, err
 	}
-	s := &Set{Dir: dir, Digest: meta.Digest, Collection: meta.Collection, Labels: meta.Labels, LeaveOneOut: meta.Mode == modeLeaveOneOut, Relevance: meta.Relevance, files: meta.Files}
+	s := &Set{Dir: dir, Digest: meta.Digest, Collection: meta.Collection, Labels: meta.Labels, Rows: meta.rows(), LeaveOneOut: meta.Mode == modeLeaveOneOut, Relevance: meta.Relevance, files: meta.Files}
 	if err := s.open(meta); err != nil {
 		if seal.Damage(err) {
 			err = fmt.Errorf("%w; %s", err, again(dir))
@@ -700,7 +701,7 @@ func (s *Set) Grown(more vec.Matrix, labels, rows []int32, table *attributes.Tab
 		return nil, fmt.Errorf("%d vectors of %d dimensions with %d labels and %d rows cannot follow vectors of %d dimensions", more.Rows, more.Dim, len(labels), len(rows), s.Base.Dim)
 	}
 	out := &Set{
-		Dir: s.Dir, Digest: s.Digest, Collection: s.Collection, Queries: s.Queries, Labels: s.Labels, QueryLabels: s.QueryLabels, QueryRows: s.QueryRows,
+		Dir: s.Dir, Digest: s.Digest, Collection: s.Collection, Queries: s.Queries, Labels: s.Labels, QueryLabels: s.QueryLabels, QueryRows: s.QueryRows, Rows: s.Rows + more.Rows,
 		LeaveOneOut: s.LeaveOneOut, Relevance: s.Relevance, queryAttributes: s.queryAttributes, files: s.files, baseItems: s.baseItems, queryItems: s.queryItems,
 	}
 	before := *s

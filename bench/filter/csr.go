@@ -57,8 +57,8 @@ func readCSR(path string) (_ *csr, err error) {
 	if err := binary.Read(in, binary.LittleEndian, c.words); err != nil {
 		return nil, err
 	}
-	if c.starts[0] != 0 || c.starts[rows] != entries || !slices.IsSorted(c.starts) {
-		return nil, fmt.Errorf("its rows do not follow one another from 0 to %d entries", entries)
+	if err := c.follow(entries); err != nil {
+		return nil, err
 	}
 	for i := range c.rows {
 		row := c.row(i)
@@ -68,6 +68,22 @@ func readCSR(path string) (_ *csr, err error) {
 		}
 	}
 	return c, nil
+}
+
+// follow reports the first row that does not begin where the one before ends, of rows that make up so many entries.
+func (c *csr) follow(entries int64) error {
+	if c.starts[0] != 0 {
+		return fmt.Errorf("row 0 begins at entry %d, not at 0", c.starts[0])
+	}
+	for i, end := range c.starts[1:] {
+		if start := c.starts[i]; end < start || end > entries {
+			return fmt.Errorf("row %d goes from entry %d to %d, and there are %d: rows follow one another", i, start, end, entries)
+		}
+	}
+	if end := c.starts[c.rows]; end != entries {
+		return fmt.Errorf("its %d rows end at entry %d, and there are %d", c.rows, end, entries)
+	}
+	return nil
 }
 
 // readHead reads how many rows, columns and entries a file of so many bytes has, and checks that they make so many.
@@ -85,8 +101,8 @@ func readHead(in io.Reader, size int64) (rows, cols, entries int64, err error) {
 	return rows, cols, entries, nil
 }
 
-// CheckCSR reports, from the first bytes of both files alone, that they are of another form or have too few rows for the
-// set. [Prepare] reads the rest.
+// CheckCSR reports, from the first bytes of both files alone, that they are of another form or have other rows than the
+// vectors of the set. [Prepare] reads the rest.
 func CheckCSR(set *dataset.Set, base, queries string) error {
 	var rows [2]int
 	for i, path := range []string{base, queries} {
@@ -108,8 +124,9 @@ func CheckCSR(set *dataset.Set, base, queries string) error {
 	return fits(set, base, rows[0], queries, rows[1])
 }
 
-// fits reports files whose rows are too few for the vectors and queries of a set. Queries that came with the vectors are
-// the last rows of the collection.
+// fits reports files whose rows are not those of the vectors and queries that a set was made of: of a sample of the vectors,
+// which are more than the set knows, only that they are too few. Queries that came with the vectors are the last rows of the
+// collection.
 func fits(set *dataset.Set, base string, baseRows int, queries string, queryRows int) error {
 	first := int32(set.Base.Rows)
 	if last := set.BaseRows[first-1]; int(last) >= baseRows {
@@ -118,6 +135,18 @@ func fits(set *dataset.Set, base string, baseRows int, queries string, queryRows
 	for q, row := range set.QueryRows {
 		if set.LeaveOneOut || row < first || int(row-first) >= queryRows {
 			return fmt.Errorf("%s: it has %d rows, and query %d is row %d of the vectors: filters of this form go with a file of queries (data: {queries: FILE}), row for row", queries, queryRows, q, row)
+		}
+	}
+	if set.BaseRows[first-1] != first-1 { // a sample
+		return nil
+	}
+	for _, of := range []struct {
+		path       string
+		rows, want int
+		what       string
+	}{{base, baseRows, set.Base.Rows, "vectors"}, {queries, queryRows, set.Rows - set.Base.Rows, "queries"}} {
+		if of.rows > of.want {
+			return fmt.Errorf("%s: it has %d rows, and there are %d %s: it belongs to others", of.path, of.rows, of.want, of.what)
 		}
 	}
 	return nil

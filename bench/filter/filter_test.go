@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math"
 	"os"
@@ -365,19 +366,57 @@ func TestCSR(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	start := func(row int, at byte) []byte { // the file whose row begins there
+		b := slices.Clone(whole)
+		b[24+8*row] = at
+		return b
+	}
 	for name, b := range map[string][]byte{
 		"negative word": append(append(slices.Clone(whole[:24+8*5]), 0xff, 0xff, 0xff, 0xff), whole[24+8*5+4:]...),
 		"fewer columns": append(append(slices.Clone(whole[:8]), 2, 0, 0, 0, 0, 0, 0, 0), whole[16:]...),
 		"more entries":  append(append(slices.Clone(whole[:16]), 0, 0, 0, 0, 0, 0, 0, 0x40), whole[24:]...),
 		"empty":         nil, "short": whole[:len(whole)-1], "long": append(slices.Clone(whole), 0), "other": bytes.Repeat([]byte{7}, len(whole)),
-		"rows beyond": append(append(slices.Clone(whole[:24+8*4]), 99, 0, 0, 0, 0, 0, 0, 0), whole[24+8*5:]...),
+		"its 4 rows end at entry 5, and there are 6": start(4, 5), "row 3 goes from entry 5 to 99, and there are 6": start(4, 99),
+		"row 2 goes from entry 2 to 1, and": start(3, 1), "row 1 goes from entry 2 to 99, and": start(2, 99), "row 0 begins at entry 1": start(0, 1),
 	} {
 		if err := os.WriteFile(path, b, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := readCSR(path); err == nil || !strings.Contains(err.Error(), path) {
+		_, err := readCSR(path)
+		if err == nil || !strings.Contains(err.Error(), path) || strings.Contains(name, "entry") && !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// Files of more or fewer rows than there are vectors or queries belong to others.
+func TestRowsOfCSR(t *testing.T) {
+	dir := t.TempDir()
+	set := &dataset.Set{Base: vec.Matrix{Rows: 3}, BaseRows: []int32{0, 1, 2}, QueryRows: []int32{4}, Rows: 5} // one of two queries
+	rows := func(n int) string {
+		path := filepath.Join(dir, fmt.Sprintf("%d.spmat", n))
+		writeCSR(t, path, 9, make([][]int32, n))
+		return path
+	}
+	for _, c := range []struct {
+		base, queries int
+		says          string
+	}{
+		{3, 2, ""},
+		{2, 2, "2.spmat: it has 2 rows, and vector 2 is searched"},
+		{6, 2, "6.spmat: it has 6 rows, and there are 3 vectors"},
+		{3, 1, "1.spmat: it has 1 rows, and query 0 is row 4"},
+		{3, 4, "4.spmat: it has 4 rows, and there are 2 queries"},
+	} {
+		err := CheckCSR(set, rows(c.base), rows(c.queries))
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%d and %d rows: %v", c.base, c.queries, err)
+		}
+	}
+	set.BaseRows = []int32{0, 4, 7} // a sample of more than there are in the set
+	set.QueryRows, set.Rows = []int32{3}, 12
+	if err := CheckCSR(set, rows(10), rows(2)); err != nil {
+		t.Errorf("a sample: %v", err)
 	}
 }
 
@@ -391,7 +430,7 @@ func TestNothingPasses(t *testing.T) {
 	writeCSR(t, none, 9, [][]int32{{7}, {1, 8}})
 	set := &dataset.Set{
 		Dir: dir, Digest: "d", Base: vec.Matrix{Data: []float32{0, 1, 2}, Rows: 3, Dim: 1}, Queries: vec.Matrix{Data: []float32{0, 2}, Rows: 2, Dim: 1},
-		BaseRows: []int32{0, 1, 2}, QueryRows: []int32{3, 4},
+		BaseRows: []int32{0, 1, 2}, QueryRows: []int32{3, 4}, Rows: 5,
 	}
 	f := Filter{CSR: base, CSRQueries: some, Sum: "s"}
 	if err := Prepare(ctx, set, vec.L2, []Filter{f}, 1, 2, 1, nil); err != nil {
