@@ -90,6 +90,7 @@ func TestRead(t *testing.T) {
 			map[string]string{"price": "text 1,234,2,500,12,000,000", "was": "text $5,$7.50,8"},
 			`price is taken as text, though most of it are numbers: "1,234" at PATH:2|was is taken as text, though most of it are numbers: "$5" at PATH:2`,
 		},
+		{"capitals", "x.csv", "price,Price\n1,10\n2,20\n3,30\n", map[string]string{"price": "number 1,2,3", "Price": "number 10,20,30"}, "price and Price are two attributes: filters tell capitals apart"},
 		{"BOM and quotes", "x.csv", "\ufeffcolour,note\r\n\"red, dark\",\"a \"\"b\"\"\"\r\nblue,\r\nred,c\r\n", map[string]string{"colour": "text red, dark,blue,red", "note": `text a "b",,c`}, ""},
 	} {
 		path := write(t, c.file, c.text)
@@ -121,6 +122,7 @@ func TestReadRefuses(t *testing.T) {
 		{"rows", "x.csv", "colour\nred\nblue\n", Config{}, "x.csv has 2 rows of attributes, the data has 3"},
 		{"of the base", "x.csv", "colour\nred\n", Config{Base: 2}, "x.csv has 1 rows of attributes, the data has 2 (or 3 with the queries)"},
 		{"none", "x.csv", "id,colour\nx,red\n", Config{}, `x.csv: none of its ids (column "id": "x", ...) is one of the data ("a", ...)`},
+		{"blank", "x.csv", "id,colour\na,red\n  ,blue\n", Config{}, `x.csv:3 has no id (column "id")`},
 		{"twice", "x.csv", "id,colour\na,red\na,blue\n", Config{}, `x.csv:3: "a" stands already at`},
 		{"column", "x.csv", "id,colour\na,red\n", Config{ID: "sku"}, `x.csv: there is no column "sku" of ids; there are id, colour`},
 		{"fields", "x.csv", "id,colour\na,red,x\n", Config{}, "x.csv:2: 3 fields, the first line names 2 columns"},

@@ -109,7 +109,19 @@ func assemble(tables []*table, ids []string, c Config, notes []string) (t *Table
 	if len(t.Columns) == 0 {
 		return nil, nil, fmt.Errorf("%s has no column beside the ids", tables[0].path)
 	}
-	return t, notes, nil
+	return t, append(notes, alike(t.Names())...), nil
+}
+
+// alike notes names that differ by capitals alone.
+func alike(names []string) (notes []string) {
+	for i, name := range names {
+		for _, other := range names[:i] {
+			if strings.EqualFold(other, name) {
+				notes = append(notes, fmt.Sprintf("%s and %s are two attributes: filters tell capitals apart", other, name))
+			}
+		}
+	}
+	return notes
 }
 
 // isID reports whether a column of that name is the ids of all tables.
@@ -208,7 +220,7 @@ func join(tables []*table, ids []string, c Config, notes *[]string) ([]place, er
 	for i, t := range tables {
 		at, _ := t.id(c)
 		for r, id := range t.columns[at].Texts {
-			if id == "" {
+			if strings.TrimSpace(id) == "" {
 				return nil, fmt.Errorf("%s has no id (column %q)", t.place(r), t.columns[at].Name)
 			}
 			if before, twice := rows[id]; twice {
