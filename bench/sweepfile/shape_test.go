@@ -31,7 +31,7 @@ func TestFormsAreNamedInOurWords(t *testing.T) {
 		data + "measure: 0s\n" + flat:                                    "measure must not be 0s",
 		data + "k: []\n" + flat:                                          "k has an empty list",
 		data + "modes: []\n" + flat:                                      "modes has an empty list",
-		data + "gallery: 0\n" + flat:                                     "gallery must not be 0",
+		data + "gallery: 0\n" + flat:                                     "gallery must not be 0: -1 is none",
 		data + "gallery: -5\n" + flat:                                    "or -1 for none",
 		"data: {synthetic: {n: 10, dim: 0}}\n" + flat:                    "dim must not be 0",
 		data + "prune: yes\n" + flat:                                     "write true",

@@ -159,6 +159,8 @@ func (s *Sweep) checkZeros() error {
 			n := s.file.node(l.path + key)
 			switch {
 			case n == nil || n.Type() == ast.NullType:
+			case key == "gallery":
+				return s.errorf(l.path+key, "gallery must not be 0: -1 is none, and without the key it is its default")
 			case list:
 				return s.errorf(l.path+key, "%s has an empty list: name one at least, or leave the key out for its default", key)
 			default:

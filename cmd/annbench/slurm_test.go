@@ -33,7 +33,6 @@ metric: l2
 k: [10]
 repetitions: 2
 measure: 250ms
-gallery: 0
 families:
   - family: flat
   - family: forest
