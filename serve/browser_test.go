@@ -120,6 +120,17 @@ func TestBrowser(t *testing.T) {
 	await("the filter is in the address", `new URLSearchParams(location.search).get("filter") === "fabric = 'silk'" && /pass the filter/.test(document.querySelector("#query-facts").textContent)`)
 	eval(`(a => { window.was = document.querySelector("#query-facts").textContent; a.click(); return true })(document.querySelector("#columns .tile"))`)
 	await("the filter stays", `document.querySelector("#filter").value === "fabric = 'silk'" && document.querySelector("#query-facts").textContent !== window.was && new URLSearchParams(location.search).get("filter") === "fabric = 'silk'"`)
+	// One that is wrong stays in the field, with what is wrong beside it, also from a link.
+	filterBy("price <")
+	wrong := `document.querySelector("#filter").value === "price <" && !!document.querySelector("#filter-problem").textContent && document.querySelector("#filter").ariaInvalid === "true" && !document.querySelector("#search-view").hidden && ` + tiles + `.length === 0`
+	await("the filter is wrong", wrong)
+	if address, err = chromedp.Run(ctx, chromedp.Evaluate[string](`location.href`)); err != nil {
+		t.Fatal(err)
+	}
+	do(chromedp.Navigate(address))
+	await("it is wrong in the link too", wrong+` && !!document.querySelector("#query-name").textContent`)
+	filterBy("price < 10")
+	await("and is corrected", `!document.querySelector("#filter-problem").textContent && document.querySelector("#filter").ariaInvalid === "false" && `+tiles+`.length > 0`)
 	filterBy("")
 	await("and goes", `!new URLSearchParams(location.search).has("filter")`)
 
@@ -155,7 +166,8 @@ func TestBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	await("dark", `getComputedStyle(document.body).backgroundColor === "rgb(18, 20, 24)"`)
-	if list := complaints(); len(list) > 0 {
+	const refused = "log: Failed to load resource: the server responded with a status of 400 (Bad Request)" // the wrong filter, and its link
+	if list := complaints(); !slices.Equal(list, []string{refused, refused}) {
 		t.Errorf("the browser complains: %q", list)
 	}
 	stop()

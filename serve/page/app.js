@@ -288,13 +288,33 @@ async function showSearch(mine, p) {
   } else request.vector = picture && picture.v === v ? picture.vector : unpack(v);
   fill(settings, p);
   $("columns").classList.add("loading");
-  let got;
-  try { got = await call("/search", request); } finally { if (mine === turn) $("columns").classList.remove("loading"); }
+  let got, wrong = "";
+  const unfiltered = err => { // what was asked for, beside the filter that is to be corrected
+    if (err.code !== "filter") throw err;
+    wrong = err.message;
+    p.delete("filter");
+    return call("/search", { ...request, filter: undefined });
+  };
+  try { got = await call("/search", request).catch(unfiltered); } finally { if (mine === turn) $("columns").classList.remove("loading"); }
   if (mine !== turn) return;
   only("search-view");
   await showQuery(mine, got, p, board, request);
   if (mine !== turn) return;
-  showResults(got, settings);
+  judgeFilter(wrong);
+  if (wrong) showNothing(); else showResults(got, settings);
+}
+
+// judgeFilter says beside the field what is wrong with the filter; empty where nothing is.
+function judgeFilter(wrong) {
+  $("filter").setAttribute("aria-invalid", String(!!wrong));
+  $("filter-problem").textContent = wrong;
+  if (wrong) $("filter").parentElement.hidden = false;
+}
+
+function showNothing() {
+  $("columns").replaceChildren();
+  $("verdict").textContent = "";
+  $("key").hidden = true;
 }
 
 function chosen(p) {
