@@ -102,6 +102,38 @@ func TestHostilePrograms(t *testing.T) {
 	}
 }
 
+// A link to a file of the program counts as that file; one to nothing, and one to a folder, do not count.
+func TestProgramOfLinks(t *testing.T) {
+	dir, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "family.py")
+	digest := func(text string) string {
+		t.Helper()
+		if err := os.WriteFile(elsewhere, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d, err := programOf(&indexes.Family{Name: "links", Folder: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	empty := digest("one")
+	for name, to := range map[string]string{"gone": "/nonexistent/file", "folder": filepath.Dir(elsewhere)} {
+		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := digest("one"); d != empty {
+		t.Error("a link to nothing or to a folder counts")
+	}
+	if err := os.Symlink(elsewhere, filepath.Join(dir, "family.py")); err != nil {
+		t.Fatal(err)
+	}
+	one := digest("one")
+	if one == empty || digest("two") == one {
+		t.Error("the file that a link leads to does not count")
+	}
+}
+
 // A program that writes into the file of the vectors leaves a failed record, and ends the run: the set is damaged.
 func TestOverwrittenVectors(t *testing.T) {
 	const overwrite = `file=$(printf %s "$build" | sed 's/.*"file":"\([^"]*\)".*/\1/')

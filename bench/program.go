@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -17,7 +18,7 @@ import (
 const mostProgram = 16 << 20
 
 // programOf is a digest of the files in the folder of a family: of its program, family.yaml and what else is there, but not
-// of what Python leaves and of hidden files. It is empty for a family that is built in.
+// of what Python leaves and of hidden files. A link to a file counts as that file. It is empty for a family that is built in.
 func programOf(f *indexes.Family) (string, error) {
 	if f.Folder == "" {
 		return "", nil
@@ -37,10 +38,13 @@ func programOf(f *indexes.Family) (string, error) {
 			}
 			return nil
 		}
-		if !d.Type().IsRegular() {
+		if !d.Type().IsRegular() && d.Type() != fs.ModeSymlink {
 			return nil
 		}
-		info, err := d.Info()
+		info, err := os.Stat(path) // of a link, what it leads to
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+			return nil
+		}
 		if err != nil {
 			return err
 		}

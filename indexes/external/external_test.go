@@ -552,6 +552,8 @@ func TestFamilyFiles(t *testing.T) {
 		{"default: 100, min: 1", "default: 100, min: one", "min must be a number, not one; docs/"},
 		{"run: [PROGRAM, program, FAULT]", "run: [python, famly.yaml, famly.py]", `:10:27: there is no famly.py in the folder; did you mean "family.py"?`},
 		{"run: [PROGRAM, program, FAULT]", "run: [./program]", ":10:7: there is no ./program in the folder"},
+		{"doc: answers at most", "grows: .nan, doc: x", "most: grows is a power between 0 and 1"},
+		{"doc: answers at most", "grows: 1.5, doc: x", "most: grows is a power between 0 and 1"},
 		{"name: scan", "name: &x !", "family.yaml:2:10: "},
 	} {
 		dir := t.TempDir()

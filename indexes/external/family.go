@@ -338,7 +338,7 @@ func (s *Setting) check(build []Setting) (key, reason string) {
 	if s.Scale != "" && !slices.Contains(indexes.Scales, indexes.Scale(s.Scale)) {
 		return ".scale", fmt.Sprintf("no scale %q: known are linear, logarithmic, powers of two, divisors, fixed", s.Scale)
 	}
-	if s.Grows < 0 || s.Grows > 1 {
+	if !(s.Grows >= 0 && s.Grows <= 1) { // nor NaN
 		return ".grows", "grows is a power between 0 and 1"
 	}
 	if (s.AtLeastK || s.AtMost != "") && kind != indexes.Int {
