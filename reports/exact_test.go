@@ -142,6 +142,18 @@ func TestOtherVersion(t *testing.T) {
 	}
 }
 
+// TestImagesLeftOut: the notes count the images that have no vector, and say nothing where all have one.
+func TestImagesLeftOut(t *testing.T) {
+	const want = "2 of 10,002 images of fashion boards left out"
+	if notes := say.Notes(fixture.Load(t, judge.Load, fixture.Usual().Write(t))); !slices.ContainsFunc(notes, func(n string) bool { return strings.HasPrefix(n, want) }) {
+		t.Errorf("notes %q, want %q", notes, want)
+	}
+	all := fixture.Load(t, judge.Load, fixture.Results(t, fixture.Cell("flat", "", 0, 1, 99)))
+	if notes := strings.Join(say.Notes(all), "\n"); strings.Contains(notes, "left out") {
+		t.Errorf("notes %q of vectors that are no images", notes)
+	}
+}
+
 // TestCSVHasNoFormulas: what a spreadsheet would take for a formula is marked as a text.
 func TestCSVHasNoFormulas(t *testing.T) {
 	bad := fixture.Failed("=cmd|'/c calc'!A0", "", 0, record.Failed, "@SUM(1+1)")

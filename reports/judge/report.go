@@ -79,7 +79,7 @@ func TermsOf(c record.Cell) Terms {
 // Note is a doubt about the results as a whole.
 type Note struct {
 	Code  NoteCode
-	Name  string // of a folder, for Torn and Unfinished; of a file, for Zeroed; what disturbed, in the records' own words, for Disturbed; a line, for OfData; versions, for OtherVersion
+	Name  string // of a folder, for Torn and Unfinished; of a file, for Zeroed; what disturbed, in the records' own words, for Disturbed; a line, for OfData; versions, for OtherVersion; of a data set, for FewVectors and ImagesLeftOut
 	N     int    // bytes, records, data sets, environments; of Disturbed how often beside Name it happened
 	Of    int
 	Share float64
@@ -103,6 +103,7 @@ const (
 	Unfinished                          // folder Name lacks records of N cells that its run set out to measure
 	OfData                              // what was guessed or left out of the data, in the words of its readers: Name
 	Repeated                            // N records stand in more than one folder, and count once
+	ImagesLeftOut                       // N of the Of images of data set Name have no vector
 )
 
 // Datasets are the digests of the data sets of r.Terms, each once, in order.
@@ -717,6 +718,9 @@ func (r *Report) doubts() {
 	for _, src := range r.Sources {
 		for _, n := range src.Dataset.Notes {
 			add(Note{Code: OfData, Name: n})
+		}
+		if e := src.Dataset.Embedding; e != nil && len(e.Skipped) > 0 {
+			add(Note{Code: ImagesLeftOut, Name: src.Dataset.Name, N: len(e.Skipped), Of: e.Images + len(e.Skipped)})
 		}
 	}
 	versions, old := map[string]bool{}, 0

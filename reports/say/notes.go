@@ -43,6 +43,8 @@ func noteText(r *judge.Report, n judge.Note) string {
 		return fmt.Sprintf("%d answers were asked for where %s has %s: queries get fewer", n.N, Clean(n.Name), Plural(n.Of, "vector", "vectors"))
 	case judge.OfData:
 		return Clean(n.Name)
+	case judge.ImagesLeftOut:
+		return fmt.Sprintf("%s of %s of %s left out: listed with the reasons on the page", Count(n.N), Plural(n.Of, "image", "images"), Clean(n.Name))
 	case judge.Disturbed:
 		s := "timing was disturbed: " + n.Name
 		if n.N > 0 {
