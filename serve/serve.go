@@ -132,7 +132,7 @@ func New(c Config) (*Server, error) {
 			return nil, errors.New("serving: new items are taken with a token alone")
 		}
 		if c.Additions.torn > 0 {
-			c.Log.Warn("the last line had no end and was cut off: the items of its request, if it was answered, are lost; see whether a copy of the file has them",
+			c.Log.Warn("the last line had no end and was cut off: its items, and those of lines that stood behind it, are lost if their requests were answered; see whether a copy of the file has them",
 				"file", c.Additions.path, "bytes", c.Additions.torn)
 		}
 		if err := c.Content.catchUp(c.Additions); err != nil {
