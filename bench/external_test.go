@@ -1,12 +1,16 @@
 package bench
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -156,6 +160,39 @@ read next`
 	}
 	if slices.ContainsFunc(records, func(r record.Record) bool { return r.Cell.Family == "flat" && r.Status == record.OK }) {
 		t.Error("another family was measured on changed vectors")
+	}
+}
+
+// What a program started ends with an interrupted run, also in a session of its own and without the environment.
+func TestInterruptEndsAll(t *testing.T) {
+	left := filepath.Join(t.TempDir(), "pid")
+	dir := hostileFamily(t, "forks", "env -i setsid sh -c 'echo $$ > "+left+".new; mv "+left+".new "+left+"; exec sleep 1000' & sleep 1000")
+	s := testSweep(t, "- family: "+dir+"\n")
+	r := testRun(t, testSet(t, 100, 8, 10), s)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	go func() {
+		for ctx.Err() == nil {
+			if _, err := os.Stat(left); err == nil {
+				cancel()
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	if _, err := r.Do(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(left)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if proctree.Alive(pid) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+		t.Errorf("process %d still runs", pid)
 	}
 }
 

@@ -133,7 +133,7 @@ func (p *process) start(ctx context.Context, o order, each func(reply)) (*child,
 		})
 		if garbage != "" {
 			// Nothing that comes after can be trusted, and it may never end.
-			killGroup(c.pid)
+			proctree.End(c.pid, c.mark)
 		}
 		c.read <- readEnd{last, garbage}
 	}()
@@ -201,7 +201,7 @@ func (c *child) wait() error {
 	return nil
 }
 
-// watch kills the process group when ctx ends, at the deadline, and above the memory limit.
+// watch ends the worker, with all that it started, when ctx ends, at the deadline, and above the memory limit.
 func (c *child) watch() {
 	var look <-chan time.Time
 	deadline := time.NewTimer(time.Hour)
@@ -226,11 +226,11 @@ func (c *child) watch() {
 		case limit = <-c.limit:
 			set()
 		case <-c.ctx.Done():
-			killGroup(c.pid)
+			proctree.End(c.pid, c.mark)
 			return
 		case <-deadline.C:
 			c.over <- &processError{status: record.Timeout, reason: fmt.Sprintf("not done after %v", c.timeout)}
-			killGroup(c.pid)
+			proctree.End(c.pid, c.mark)
 			return
 		case <-look:
 			if limit <= 0 && c.timeout > 0 {
@@ -238,7 +238,7 @@ func (c *child) watch() {
 			}
 			if held := proctree.Held(c.pid); held > c.memory {
 				c.over <- &processError{status: record.OOM, reason: fmt.Sprintf("held %d MiB, more than the limit of %d MiB", held>>20, c.memory>>20)}
-				killGroup(c.pid)
+				proctree.End(c.pid, c.mark)
 				return
 			}
 		}
@@ -276,6 +276,3 @@ func killedForMemory(err error, before int64) bool {
 	status, ok := exit.Sys().(syscall.WaitStatus)
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL && memoryKills() > before
 }
-
-// killGroup ends a process and all that it started.
-func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }

@@ -11,6 +11,7 @@ import (
 
 	"annbench/bench/record"
 	"annbench/indexes"
+	"annbench/internal/proctree"
 )
 
 // Rounds: latency is not measured setting after setting, but of all settings in turn. What comes and goes
@@ -238,7 +239,7 @@ func (e *entrant) block(ctx context.Context, t blockTurn) error {
 	r, ok := e.next()
 	if !ok || r.Wall <= 0 && r.Failed == "" {
 		if ok && r.Error == "" {
-			killGroup(e.child.pid) // it answers something else
+			proctree.End(e.child.pid, e.child.mark) // it answers something else
 		}
 		return e.leave(ctx)
 	}

@@ -225,9 +225,10 @@ func ResetPeak(id int) bool {
 // nothing is left: what was being started meanwhile is found the next time.
 func End(pid int, mark string) {
 	for range 50 {
+		all := Tree(pid, mark) // before the first is killed: what those started loses its parent by that, and may have no mark
 		_ = syscall.Kill(-pid, syscall.SIGKILL)
 		left := 0
-		for _, id := range Tree(pid, mark) {
+		for _, id := range all {
 			if Alive(id) {
 				left++
 				_ = syscall.Kill(id, syscall.SIGKILL)
