@@ -208,7 +208,7 @@ func TestEmbedBrokenPictures(t *testing.T) {
 	var skipped []Failure
 	for i := range 100 {
 		if err := broken(i); err != nil {
-			skipped = append(skipped, Failure{ID: fmt.Sprintf("p%d", i), Reason: err.Error()})
+			skipped = append(skipped, Failure{ID: fmt.Sprintf("p%d", i), Label: []string{"even", "odd"}[i%2], Reason: err.Error()})
 		} else {
 			want = append(want, i)
 		}

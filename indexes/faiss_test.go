@@ -784,7 +784,8 @@ func TestFaissFreesMemory(t *testing.T) {
 		grown := residentBytes(t) - before
 		leak := int64(rounds) * 2 * f.Bytes(base.Rows, base.Dim, mustSettings(t, f, params[f.Name]))
 		t.Logf("%.1f MB more after %d rounds; a leak would be %.1f MB", float64(grown)/1e6, rounds, float64(leak)/1e6)
-		if grown > leak/4 {
+		// Busy machines were seen to keep 5.5 MB; half of leak is what one of the two indexes of a round would leave.
+		if grown > max(leak/4, min(7e6, leak*2/5)) {
 			t.Errorf("the process has grown by %d bytes, where a leak of everything would be %d", grown, leak)
 		}
 	})
