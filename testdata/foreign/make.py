@@ -209,6 +209,12 @@ for name, label, id in [
     ("uuids", pa.array([i % 3 == 0 for i in N]), pa.array([uuid.UUID(int=0xdeadbeef << 96 | i).bytes for i in N], pa.uuid())),
 ]:
     pq.write_table(pa.table({"emb": E, "label": label, "id": id}), name + ".parquet", store_decimal_as_integer=True)
+# Truth values in runs, as pages of version 2 have them: of a column, with missing ones, and within a struct
+truth = [i < 10 or i % 3 == 0 for i in N]
+some = [None if i in (1, 2, 15) else t for i, t in zip(N, truth)]
+structs = pa.array([None if i == 5 else {"label": t} for i, t in zip(N, some)], pa.struct([("label", pa.bool_())]))
+for name, column, values in [("booleans", "label", pa.array(truth)), ("missing-booleans", "label", pa.array(some)), ("struct-booleans", "item", structs)]:
+    pq.write_table(pa.table({"emb": E, column: values}), name + ".parquet", data_page_version="2.0")
 pq.write_table(pa.table({"emb": E, "label": pa.array(np.arange(24, dtype="f2"))}), "refused-half-labels.parquet")
 W = ["%.9g" % v for v in X.ravel()]
 W = [W[6 * i:6 * i + 6] for i in N]

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -109,6 +110,9 @@ func TestForeignTexts(t *testing.T) {
 		{"dates.parquet", []string{"1969-12-31", "1970-01-01"}, []string{"1969-12-31T23:59:59.005000Z", "1969-12-31T23:59:59.005001Z"}},
 		{"decimals.parquet", []string{"-1.05", "0.05", "1.05"}, []string{"-1.05", "0.05", "1.05"}},
 		{"uuids.parquet", []string{"true", "false"}, []string{"deadbeef-0000-0000-0000-000000000000", "deadbeef-0000-0000-0000-000000000001"}},
+		{"booleans.parquet", truthValues(), nil},
+		{"missing-booleans.parquet", truthValues(1, 2, 15), nil},
+		{"struct-booleans.parquet", truthValues(1, 2, 5, 15), nil},
 		{"write.table.txt", []string{"new dress", "new shoes"}, []string{"1", "2"}},
 		{"no-break-space.vec", nil, []string{"new\u00a0york-0", "new\u00a0york-1"}},
 		{"index-without-header.csv", nil, []string{"0", "1", "2"}},
@@ -153,6 +157,30 @@ func TestForeignTexts(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("%s: %v, want %q in it", name, err, word)
+		}
+	}
+}
+
+// truthValues are those that make.py wrote in runs, without those of the rows that are missing.
+func truthValues(missing ...int) []string {
+	out := make([]string, 24)
+	for i := range out {
+		if !slices.Contains(missing, i) {
+			out[i] = strconv.FormatBool(i < 10 || i%3 == 0)
+		}
+	}
+	return out
+}
+
+// TestAttributesInRuns reads truth values of a table of attributes that are written in runs.
+func TestAttributesInRuns(t *testing.T) {
+	for name, want := range map[string][]string{"booleans.parquet": truthValues(), "missing-booleans.parquet": truthValues(1, 2, 15)} {
+		columns, _, err := ReadParquetColumns(filepath.Join("../../../testdata/foreign/texts", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(columns) != 1 || columns[0].Kind != "boolean" || !slices.Equal(columns[0].Texts, want) {
+			t.Errorf("%s: %+v, want %q", name, columns, want)
 		}
 	}
 }

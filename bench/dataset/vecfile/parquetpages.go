@@ -31,7 +31,12 @@ const most = 1 << 16
 
 // check looks at all pages of the column in one row group. plain says that [parquetPages.texts] reads it.
 func (p *parquetPages) check(m *format.ColumnMetaData, leaf parquet.LeafColumn) (plain bool, err error) {
-	plain = leaf.Node.Type().Kind() == parquet.ByteArray && leaf.MaxRepetitionLevel == 0 && leaf.MaxDefinitionLevel <= 1
+	kind, inRuns := leaf.Node.Type().Kind(), false
+	plain = (kind == parquet.ByteArray || kind == parquet.Boolean) && leaf.MaxRepetitionLevel == 0
+	readable := func(e format.Encoding) bool {
+		inRuns = inRuns || e == format.RLE
+		return e == format.Plain || isPlaces(e) && (kind == parquet.Boolean) == (e == format.RLE)
+	}
 	err = p.each(m, func(h *format.PageHeader, left int64) (int64, error) {
 		n, sound := int64(0), true
 		switch {
@@ -39,18 +44,21 @@ func (p *parquetPages) check(m *format.ColumnMetaData, leaf parquet.LeafColumn) 
 			v := &h.DataPageHeader.V
 			n = int64(v.NumValues)
 			sound = n >= 0 && n <= left && p.first(m.Codec, v, leaf)
-			plain = plain && (v.Encoding == format.Plain || isPlaces(v.Encoding) && v.Encoding != format.RLE) && v.DefinitionLevelEncoding == format.RLE
+			plain = readable(v.Encoding) && plain && v.DefinitionLevelEncoding == format.RLE
 		case h.DataPageHeaderV2.Valid:
 			v := &h.DataPageHeaderV2.V
 			n = int64(v.NumValues)
 			sound = n >= 0 && n <= left && p.second(m.Codec, v, leaf)
-			plain = plain && (v.Encoding == format.Plain || isPlaces(v.Encoding) && v.Encoding != format.RLE)
+			plain = readable(v.Encoding) && plain
 		}
 		if !sound {
 			return 0, errParquet
 		}
 		return n, nil
 	})
+	if err == nil && inRuns && !plain { // parquet-go 0.32 reads a run of true as one true among eight
+		err = errParquet
+	}
 	return plain, err
 }
 
@@ -90,11 +98,13 @@ func (p *parquetPages) each(m *format.ColumnMetaData, do func(h *format.PageHead
 	return nil
 }
 
-// texts gives do the texts of a column that [parquetPages.check] found to be plain, in their order. The library reads them,
-// too, but where a writer left bytes behind the last value of a page, as fastparquet does, it prints a warning of its own to
-// standard error for each page.
+// texts gives do the texts or truth values of a column that [parquetPages.check] found to be plain, in their order. The library
+// reads them, too, but where a writer left bytes behind the last value of a page, as fastparquet does, it prints a warning of its
+// own to standard error for each page, and truth values in runs, as pages of version 2 have them, it reads wrongly.
 func (p *parquetPages) texts(m *format.ColumnMetaData, leaf parquet.LeafColumn, do func(parquet.Value) error) error {
 	var dictionary []parquet.Value
+	boolean, whole := leaf.Node.Type().Kind() == parquet.Boolean, leaf.MaxDefinitionLevel
+	width := bits.Len(uint(whole))
 	return p.each(m, func(h *format.PageHeader, _ int64) (int64, error) {
 		var present []uint32 // levels; nil where all values are there
 		var encoding format.Encoding
@@ -117,14 +127,14 @@ func (p *parquetPages) texts(m *format.ColumnMetaData, leaf parquet.LeafColumn, 
 					return 0, errParquet
 				}
 				length := binary.LittleEndian.Uint32(data)
-				present, ok = unpacked(data[4:4+length], 1, n)
+				present, ok = unpacked(data[4:4+length], width, n)
 				data = data[4+length:]
 			}
 		case h.DataPageHeaderV2.Valid:
 			v := &h.DataPageHeaderV2.V
 			n, encoding = int(v.NumValues), v.Encoding
 			if leaf.MaxDefinitionLevel > 0 {
-				present, ok = unpacked(data[v.RepetitionLevelsByteLength:][:v.DefinitionLevelsByteLength], 1, n)
+				present, ok = unpacked(data[v.RepetitionLevelsByteLength:][:v.DefinitionLevelsByteLength], width, n)
 			}
 			data = data[v.RepetitionLevelsByteLength:][v.DefinitionLevelsByteLength:]
 			if ok && (!v.IsCompressed.Valid || v.IsCompressed.V) {
@@ -140,13 +150,18 @@ func (p *parquetPages) texts(m *format.ColumnMetaData, leaf parquet.LeafColumn, 
 		if present != nil {
 			have = 0
 			for _, level := range present {
-				have += int(level)
+				if int(level) == int(whole) {
+					have++
+				}
 			}
 		}
 		var values []parquet.Value
-		if encoding == format.Plain {
+		switch {
+		case boolean:
+			values, ok = booleans(encoding, data, have)
+		case encoding == format.Plain:
 			values, ok = plainTexts(data, have)
-		} else if have > 0 {
+		case have > 0:
 			var places []uint32
 			if len(data) == 0 || data[0] > 32 {
 				return 0, errParquet
@@ -164,7 +179,7 @@ func (p *parquetPages) texts(m *format.ColumnMetaData, leaf parquet.LeafColumn, 
 		}
 		for row := range n {
 			var v parquet.Value // of nothing
-			if present == nil || present[row] == 1 {
+			if present == nil || int(present[row]) == int(whole) {
 				v, values = values[0], values[1:]
 			}
 			if err := do(v); err != nil {
@@ -173,6 +188,31 @@ func (p *parquetPages) texts(m *format.ColumnMetaData, leaf parquet.LeafColumn, 
 		}
 		return int64(n), nil
 	})
+}
+
+// booleans reads n truth values: a bit each, or runs after their length.
+func booleans(encoding format.Encoding, data []byte, n int) ([]parquet.Value, bool) {
+	if n == 0 {
+		return nil, true
+	}
+	bit := func(i int) bool { return data[i/8]>>(i%8)&1 == 1 }
+	if encoding == format.RLE {
+		if len(data) < 4 || int64(binary.LittleEndian.Uint32(data)) > int64(len(data)-4) {
+			return nil, false
+		}
+		run, ok := unpacked(data[4:4+binary.LittleEndian.Uint32(data)], 1, n)
+		if !ok {
+			return nil, false
+		}
+		bit = func(i int) bool { return run[i]&1 == 1 }
+	} else if n > 8*len(data) {
+		return nil, false
+	}
+	out := make([]parquet.Value, n)
+	for i := range out {
+		out[i] = parquet.BooleanValue(bit(i))
+	}
+	return out, true
 }
 
 // plainTexts reads n texts, each after its length. They are good as long as data is.
