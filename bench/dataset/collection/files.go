@@ -381,6 +381,9 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 			return err
 		}
 		defer queries.Close()
+		if err := sameDimensions(first, f.Dimensions, queries.Dimensions); err != nil {
+			return fmt.Errorf("%s: %w", src.Queries, err)
+		}
 		queriesPath = src.Queries
 		near = nil // of other queries
 	}
@@ -419,7 +422,7 @@ func importFiles(ctx context.Context, src Files, parts []folderPart, dir string,
 	}
 	im.notes.add(first, f.Notes) // after copy: what is read adds to them
 	for _, p := range parts[min(1, len(parts)):] {
-		if err := im.part(p, src.Columns, f.Dim); err != nil {
+		if err := im.part(p, src.Columns, first, f); err != nil {
 			return err
 		}
 	}
@@ -538,14 +541,49 @@ func (n notes) lines() (out []string) {
 	return out
 }
 
-func (im *importer) part(p folderPart, columns vecfile.Columns, dim int) error {
+// sameDimensions reports an error where a and b, the columns that are the dimensions of first and of another file, have other names or
+// another order: dimensions are taken by their place. Names that count, as f0, f1, ... and q0, q1, ..., are of one order. Files whose
+// dimensions have no names, or are not as many, are not compared.
+func sameDimensions(first string, a, b []string) error {
+	if len(a) != len(b) || counted(a) && counted(b) {
+		return nil
+	}
+	for d, name := range b {
+		if name != a[d] {
+			return fmt.Errorf("dimension %d is column %q, and %q in %s: give the columns the same names in the same order; in Python: table = table[first.columns]", d, name, a[d], first)
+		}
+	}
+	return nil
+}
+
+// counted reports whether names are one word with whole numbers that follow each other.
+func counted(names []string) bool {
+	word, from := "", 0
+	for i, name := range names {
+		stem := strings.TrimRight(name, "0123456789")
+		n, err := strconv.Atoi(name[len(stem):])
+		if i == 0 {
+			word, from = stem, n
+		}
+		if err != nil || stem != word || n != from+i {
+			return false
+		}
+	}
+	return true
+}
+
+// part appends the vectors of a file that is a part of the same table as of, the file at first.
+func (im *importer) part(p folderPart, columns vecfile.Columns, first string, of *vecfile.File) error {
 	f, err := vecfile.Open(p.path, columns)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if f.Dim != dim {
-		return fmt.Errorf("%s: vectors of %d dimensions, those of the files before have %d", p.path, f.Dim, dim)
+	if f.Dim != of.Dim {
+		return fmt.Errorf("%s: vectors of %d dimensions, those of the files before have %d", p.path, f.Dim, of.Dim)
+	}
+	if err := sameDimensions(first, of.Dimensions, f.Dimensions); err != nil {
+		return fmt.Errorf("%s: %w", p.path, err)
 	}
 	defer func() { im.notes.add(p.path, f.Notes) }()
 	return im.copy(f, p.path, "", p.label)

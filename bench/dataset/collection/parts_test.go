@@ -57,6 +57,41 @@ func TestFoldersThatAreNotOneTable(t *testing.T) {
 	}
 }
 
+// TestDimensionsByName: columns that are the dimensions have the same names in the same order in all parts and in a file of queries;
+// names that count are alike, and a file without names goes with any.
+func TestDimensionsByName(t *testing.T) {
+	for _, c := range []struct{ name, first, second, want string }{
+		{"the same", "a,b,c", "a,b,c", ""},
+		{"two swapped", "a,b,c,d", "a,c,b,d", `dimension 1 is column "c", and "b" in `},
+		{"others", "a,b,c", "a,x,c", `dimension 1 is column "x", and "b" in `},
+		{"counted", "f0,f1,f2", "q1,q2,q3", ""},
+		{"counted down", "f0,f1,f2", "f2,f1,f0", `dimension 0 is column "f2", and "f0" in `},
+		{"a label between", "a,label,b", "a,b,label", ""},
+		{"no names", "a,b,c", "7.5,8,9.5", ""},
+	} {
+		dir, other := t.TempDir(), t.TempDir()
+		for path, head := range map[string]string{
+			filepath.Join(dir, "part-0.csv"): c.first, filepath.Join(dir, "part-1.csv"): c.second,
+			filepath.Join(other, "part-0.csv"): c.first, filepath.Join(other, "queries.csv"): c.second,
+		} {
+			width := strings.Count(head, ",")
+			text := head + "\n1.5" + strings.Repeat(",2.25", width) + "\n-0.5" + strings.Repeat(",0.125", width) + "\n"
+			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, src := range []Files{{Vectors: dir}, {Vectors: filepath.Join(other, "part-0.csv"), Queries: filepath.Join(other, "queries.csv")}} {
+			col, err := OpenFiles(t.Context(), src, t.TempDir(), nil)
+			if err == nil {
+				col.Close()
+			}
+			if (c.want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, want %q", c.name, err, c.want)
+			}
+		}
+	}
+}
+
 // TestPartsInTwoOrders names parts whose order is one by name and another by number, where a file is about their rows.
 func TestPartsInTwoOrders(t *testing.T) {
 	dir := t.TempDir()

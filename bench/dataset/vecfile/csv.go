@@ -71,6 +71,11 @@ func openCSV(in *input, columns Columns) (*File, error) {
 		return nil, fmt.Errorf("line %d has no numbers", t.before+1+head)
 	}
 	f := &File{Dim: c.dim, Count: -1, Rows: c, Notes: t.notes, place: c.place}
+	if t.names != nil && !c.lists {
+		for _, at := range c.numbers {
+			f.Dimensions = append(f.Dimensions, c.called(at))
+		}
+	}
 	f.expect = func() int { return int(float64(in.size) / float64(max(1, c.lines.in.n)) * float64(c.done)) }
 	if c.labelAt >= 0 {
 		f.Label = func(row int) string { return c.labels[row] }

@@ -23,6 +23,10 @@ type File struct {
 	// Label and ID are those of a row that was read, counted from 0; nil if the file has none.
 	Label, ID func(row int) string
 
+	// Dimensions are the names of the columns that are the dimensions, in their order; nil if these have no names, or one
+	// column has whole vectors.
+	Dimensions []string
+
 	// Notes say what a reader guessed or left out, a line each for the user.
 	Notes []string
 

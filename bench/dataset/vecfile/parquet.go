@@ -194,6 +194,9 @@ func openParquet(in *input, columns Columns) (_ *File, err error) {
 	f := &File{Dim: len(first), Count: -1, Rows: p, closers: []func() error{p.close}}
 	f.expect = func() int { return int(file.NumRows()) }
 	if len(vectors) > 1 {
+		for _, at := range vectors {
+			f.Dimensions = append(f.Dimensions, names[at])
+		}
 		f.Notes = append(f.Notes, fmt.Sprintf("%d columns are the dimensions, %q to %q", len(vectors), names[vectors[0]], names[vectors[len(vectors)-1]]))
 	}
 	f.Notes = append(f.Notes, notes...)
