@@ -126,6 +126,7 @@ func TestReadRefuses(t *testing.T) {
 		{"twice", "x.csv", "id,colour\na,red\na,blue\n", Config{}, `x.csv:3: "a" stands already at`},
 		{"column", "x.csv", "id,colour\na,red\n", Config{ID: "sku"}, `x.csv: there is no column "sku" of ids; there are id, colour`},
 		{"fields", "x.csv", "id,colour\na,red,x\n", Config{}, "x.csv:2: 3 fields, the first line names 2 columns"},
+		{"names again", "x.csv", "id,colour\na,red\nid,colour\nb,blue\n", Config{}, "x.csv:3: it repeats the names of the columns"},
 		{"names", "x.csv", "id,colour,colour\na,red,x\n", Config{}, `x.csv:1: two columns are called "colour"`},
 		{"ambiguous", "x.csv", "id;price\na;1,234\nb;2,500\nc;7\n", Config{}, `x.csv:2: price: is "1,234" one thousand times more, or has it a decimal comma?`},
 		{"Latin 1", "x.csv", "id,colour\na,red\nb,beige clair\xe9\n", Config{}, "x.csv:3: it is no UTF-8"},

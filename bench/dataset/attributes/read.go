@@ -602,6 +602,9 @@ func parseCSV(path string, b []byte) (_ *table, err error) {
 		if numbered && len(fields) == len(names)+1 {
 			fields = fields[1:] // a column has the ids
 		}
+		if len(names) > 1 && slices.Equal(fields, names) {
+			return nil, fmt.Errorf("%s:%d: it repeats the names of the columns: remove it", path, line)
+		}
 		if len(fields) != len(names) {
 			return nil, fmt.Errorf("%s:%d: %d fields, the first line names %d columns", path, line, len(fields), len(names))
 		}

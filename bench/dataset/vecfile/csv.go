@@ -751,6 +751,9 @@ func (c *csvRows) aside(columns []int) {
 // fields reads the next line, with the same number of fields as those before.
 func (c *csvRows) fields() ([]string, error) {
 	line, err := c.lines.next()
+	if err == nil {
+		err = c.lines.repeated(line)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -211,6 +211,9 @@ func tableLabelsOf(in *input) (*Labels, error) {
 		if row < 0 {
 			continue
 		}
+		if err := l.repeated(fields); err != nil {
+			return nil, err
+		}
 		if len(fields) != t.width {
 			return nil, fmt.Errorf("%s has %d fields, those before have %d", l.place(), len(fields), t.width)
 		}

@@ -160,6 +160,15 @@ func csvReason(err error) string {
 // place is the line that was read last, for errors.
 func (l *lines) place() string { return l.placeOf(l.line) }
 
+// repeated reports an error if fields, the line that was read last, are the names of the columns once more, as where a table with
+// names was appended to another.
+func (l *lines) repeated(fields []string) error {
+	if len(fields) < 2 || !slices.Equal(fields, l.t.names) {
+		return nil
+	}
+	return fmt.Errorf("%s repeats the names of the columns: remove it", l.place())
+}
+
 func (l *lines) placeOf(line int) string { return fmt.Sprintf("line %d", line+l.t.before) }
 
 // number reads a field of a table.

@@ -120,6 +120,9 @@ func TestTextIsRefused(t *testing.T) {
 		{"swiss.csv", "a;b\n1'234.5;2'345.6\n1'234.5;3'345.6\n", `line 2, column a: "1'234.5" is not a number: write it with a decimal point, and nothing between`},
 		{"mixed.csv", "1,5;2\n3.5;4,5\n", "has a point"},
 		{"numbered.csv", "0,1\n5,6\n7,9\n", "names of columns or a vector"},
+		{"again.csv", "0,1\n1.5,2\n3,4.5\n0,1\n5,6\n", "line 4 repeats the names of the columns"},
+		{"again-index.csv", ",0,1\n0,1.5,2\n1,3,4.5\n,0,1\n0,5,6\n", "line 4 repeats the names of the columns"},
+		{"again-words.tsv", "a\tb\n1\t2\na\tb\n3\t4\n", "line 3 repeats the names of the columns"},
 		{"missing.csv", "1,2\n3,\n5,6\n", "a value is missing"},
 		{"na.csv", "a,b\n1,2\nNA,4\n", `"NA" is not a number`},
 		{"levels.csv", ",e,e\n,0,1\na,5,6\nb,7,8\n", "line 2 has nothing in its first column"},
@@ -165,6 +168,13 @@ func TestLabelsOfTables(t *testing.T) {
 		if got, err := ReadLabels(path); err != nil || !slices.Equal(got.Labels, want) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
+	}
+	path := filepath.Join(t.TempDir(), "again.csv")
+	if err := os.WriteFile(path, []byte("id,label\na,hat\nid,label\nb,shoe\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadLabels(path); err == nil || !strings.Contains(err.Error(), "line 3 repeats the names of the columns") {
+		t.Errorf("names again: %v", err)
 	}
 }
 
