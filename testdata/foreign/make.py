@@ -232,4 +232,11 @@ for name, a in [("int64", np.arange(24) * 10**15 - 5), ("uint64", np.arange(24, 
     np.savez(name + ".npz", embeddings=X, ids=a)
     with h5py.File(name + ".h5", "w") as h:
         h["train"] = X; h.create_dataset("ids", data=a, chunks=(7,), compression="gzip")
+# Texts of fixed length: spaces at the end are of the text, unless the type says that they fill it up
+padded = h5py.h5t.C_S1.copy(); padded.set_size(8); padded.set_strpad(h5py.h5t.STR_SPACEPAD)
+with h5py.File("spaces.h5", "w") as h:
+    h["train"] = X; h["labels"] = np.array([l.encode() + b" " * (i % 2) for i, l in enumerate(LABELS)])
+with h5py.File("space-padded.h5", "w") as h:
+    h["train"] = X
+    h5py.h5d.create(h.id, b"labels", padded, h5py.h5s.create_simple((24,))).write(h5py.h5s.ALL, h5py.h5s.ALL, np.array([l.ljust(8).encode() for l in LABELS]), mtype=padded)
 np.savez("refused-objects.npz", embeddings=X, labels=LABELS.astype(object))

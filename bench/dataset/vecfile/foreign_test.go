@@ -119,6 +119,8 @@ func TestForeignTexts(t *testing.T) {
 		{"spectra.csv", nil, nil},
 		{"int64.npz", nil, []string{"-5", "999999999999995"}},
 		{"int64.h5", nil, []string{"-5", "999999999999995"}},
+		{"spaces.h5", []string{"dress", "shoes ", "bags"}, nil},
+		{"space-padded.h5", []string{"dress", "shoes", "bags"}, nil},
 		{"uint64.npz", nil, []string{"9223372036854775808", "9223372036854775809"}},
 		{"uint64.h5", nil, []string{"9223372036854775808", "9223372036854775809"}},
 		{"big-endian.npz", nil, []string{"-5", "-4"}},

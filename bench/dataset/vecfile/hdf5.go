@@ -488,6 +488,9 @@ func hdf5Element(m hdf5Message) (element, error) {
 		}
 	case 3: // a text of fixed length
 		e.class, e.big = 's', false
+		if bits&15 == 2 { // filled up with spaces, as Fortran does
+			e.class = 'p'
+		}
 	case 9: // of variable length; other things of variable length are no texts
 		if bits&15 == 1 && e.width == 16 {
 			e.class, e.big = 'v', false
@@ -1050,7 +1053,7 @@ func (f *hdf5File) texts(name string, d *hdf5Dataset, count int) ([]string, erro
 	if len(d.dims) != 1 || d.dims[0] != uint64(count) {
 		return fail("dimensions %v; labels and ids are one for each of %d vectors", d.dims, count)
 	}
-	if d.elem.class != 's' && d.elem.class != 'v' {
+	if !strings.ContainsRune("spv", rune(d.elem.class)) {
 		switch {
 		case d.elem.class == 'f':
 			return fail("labels and ids are texts or whole numbers, and these are numbers with fractions")
@@ -1116,10 +1119,15 @@ func (f *hdf5File) texts(name string, d *hdf5Dataset, count int) ([]string, erro
 		}
 		for ; len(raw) >= width; raw = raw[width:] {
 			var text string
-			if d.elem.class == 's' {
+			switch d.elem.class {
+			case 's':
+				text = strings.TrimRight(string(raw[:width]), "\x00")
+			case 'p':
 				text = strings.TrimRight(string(raw[:width]), "\x00 ")
-			} else if text, err = heap.text(raw[:width]); err != nil {
-				return fail("value %d: %w", len(texts), err)
+			default:
+				if text, err = heap.text(raw[:width]); err != nil {
+					return fail("value %d: %w", len(texts), err)
+				}
 			}
 			texts = append(texts, intern(interned, text))
 		}
