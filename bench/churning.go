@@ -528,7 +528,7 @@ func (w *worker) follow(ctx context.Context) error {
 	state := churn.NewState(w.set.Base.Rows)
 	f := &following{w: w, family: family, in: in, ids: make([]int32, w.set.Base.Rows)}
 	f.during = hdrhistogram.New(histogramLowest, histogramHighest, histogramDigits)
-	f.during.Reset() // writes all of it: what it takes is no growth of the index
+	f.during.Reset() // touches all of its memory now, so that it does not count as growth of the index
 	if w.Churning.Every > 0 {
 		f.alive = vec.NewSet(0)
 	}

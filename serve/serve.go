@@ -112,7 +112,7 @@ type shared struct {
 
 // patience is how long things may take. Clients that are slow are dropped, so that they cost memory for so long
 // and no more. A body, a turn in the queue and decoding together take less than write, so that whoever waits in
-// vain is told. Idle is longer than usual clients and proxies keep a connection (Go 90 s, Caddy 2 minutes), so that they
+// vain gets an answer. Idle is longer than usual clients and proxies keep a connection (Go 90 s, Caddy 2 minutes), so that they
 // close it: a server that does may meet a request on its way. After the grace of a stop, requests under way are given up.
 type patience struct{ header, body, write, idle, guess, queue, decode, grace time.Duration }
 

@@ -127,7 +127,7 @@ func TestImagesToResults(t *testing.T) {
 	}
 }
 
-// A picture that has changed is told before anything is embedded, by a run into results of the others and by embed.
+// A changed picture is an error before anything is embedded, in a run into results of the old pictures and in embed.
 func TestChangedPictures(t *testing.T) {
 	if err := embedder.CanRun(); err != nil {
 		t.Skip(err)

@@ -82,7 +82,7 @@ func (p Pair) Worst() Change {
 //
 // A value is better or worse only where the whole of the 95 % interval of its change lies beyond the
 // margin, 0.03 for 3 %; of ratios, beyond a tenth of it as an amount. So a change that nobody would
-// notice is none, however little the value scatters, and of many cells few are told apart by chance. What a machine
+// notice is none, however little the value scatters, and of many cells few differ by chance. What a machine
 // that was too busy spoils is neither: see [Spoiled].
 func Compare(a, b *Report, margin float64) *Pairs {
 	p := &Pairs{A: a, B: b}

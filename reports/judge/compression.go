@@ -126,11 +126,7 @@ func (c *Compression) Front(i int) []CompressedBuild {
 		if b.Equal[i].Out {
 			continue
 		}
-		pays := func(smaller CompressedBuild) bool {
-			lead := b.Equal[i].Match.Value.Judged(smaller.Equal[i].Match.Value)
-			return !asFast(lead)
-		}
-		if n := len(out); n == 0 || pays(out[n-1]) {
+		if n := len(out); n == 0 || !asFast(b.Equal[i].Match.Value.Judged(out[n-1].Equal[i].Match.Value)) {
 			out = append(out, b)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestLost: requests that have no answer are told apart by whether the server read them.
+// TestLost: of requests without an answer, those that the server read are counted by themselves.
 func TestLost(t *testing.T) {
 	for name, c := range map[string]struct {
 		counts  bool // a request that is cut off was read
